@@ -1,0 +1,1 @@
+"""Image pairs on disk and the patches that training draws from them."""

@@ -1,0 +1,119 @@
+"""The pair store: HR and LR pictures as raw arrays that are read by memory map.
+
+    hr/<name>.npy, lr/<name>.npy   uint8, height x width x 3
+    index.parquet                  name, split, set, sha256 of both files, height, width of HR
+    store.json                     version, scale, resize convention
+
+A name is a picture's path in the image folder without its suffix (`test/set5/baby`).
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from jaxtyping import UInt8
+
+from esrgan_core.files import atomic_path, sha256_of, write_text
+from esrgan_core.image import read_rgb
+from esrgan_core.resize import bicubic_pair
+
+VERSION = 1
+Split = Literal["train", "val", "test"]
+Pixels = UInt8[np.ndarray, "h w 3"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoreFacts:
+    """What holds for every pair of a store."""
+
+    scale: int
+    convention: str = "matlab_double"
+    """LR in double precision, rounded once."""
+    version: int = VERSION
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One picture's row of the index."""
+
+    name: str
+    split: str
+    set: str
+    hr_sha256: str
+    lr_sha256: str
+    height: int
+    width: int
+
+
+def add_picture(root: Path, path: Path, *, name: str, split: str, set_name: str, scale: int) -> Entry:
+    """Make one picture's LR from the whole of it and write both arrays."""
+    hr, lr = bicubic_pair(read_rgb(path), scale)
+    digests = []
+    for kind, pixels in (("hr", hr), ("lr", lr)):
+        target = root / kind / f"{name}.npy"
+        with atomic_path(target) as temporary:
+            np.save(temporary, np.ascontiguousarray(pixels))
+        digests.append(sha256_of(target))
+    height, width = hr.shape[:2]
+    return Entry(
+        name=name,
+        split=split,
+        set=set_name,
+        hr_sha256=digests[0],
+        lr_sha256=digests[1],
+        height=height,
+        width=width,
+    )
+
+
+def write_index(root: Path, entries: list[Entry], facts: StoreFacts) -> None:
+    """Write what makes the arrays under `root` a store; the index last."""
+    write_text(root / "store.json", json.dumps(asdict(facts), indent=2) + "\n")
+    frame = pd.DataFrame([asdict(entry) for entry in entries]).sort_values("name")
+    with atomic_path(root / "index.parquet") as temporary:
+        frame.to_parquet(temporary, index=False)
+
+
+class PairStore:
+    """Read access to a pair store; arrays are mapped, not loaded."""
+
+    def __init__(self, root: Path) -> None:
+        """Open the store at `root`.
+
+        Raises:
+            FileNotFoundError: if there is none.
+            ValueError: if another version of this code wrote it.
+        """
+        self.root = root
+        if not (root / "index.parquet").is_file():
+            raise FileNotFoundError(f"no pair store at {root}; run the bicubic stage")
+        facts = json.loads((root / "store.json").read_text(encoding="utf-8"))
+        if facts["version"] != VERSION:
+            raise ValueError(f"{root} has version {facts['version']}, this code reads {VERSION}")
+        self.facts = StoreFacts(**facts)
+        self.index = pd.read_parquet(root / "index.parquet")
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What the store holds, as text: equal for equal pairs at an equal scale."""
+        return sha256_of(self.root / "index.parquet") + sha256_of(self.root / "store.json")
+
+    def names(self, split: Split) -> list[str]:
+        """Names of a split's pictures, sorted."""
+        return sorted(self.index.loc[self.index["split"] == split, "name"])
+
+    def set_of(self, name: str) -> str:
+        """The set (Set5, ...) that a picture belongs to."""
+        return str(self.index.set_index("name").loc[name, "set"])
+
+    def hr(self, name: str) -> Pixels:
+        """The HR picture, mapped."""
+        return np.load(self.root / "hr" / f"{name}.npy", mmap_mode="r")  # type: ignore[no-any-return]
+
+    def lr(self, name: str) -> Pixels:
+        """The LR picture, mapped."""
+        return np.load(self.root / "lr" / f"{name}.npy", mmap_mode="r")  # type: ignore[no-any-return]

@@ -1,0 +1,65 @@
+"""Pictures through an upscaler and metrics over the result."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt8
+
+from esrgan_core.image import to_tensor
+from esrgan_core.metrics import METRICS
+from esrgan_core.ops import crop_to_multiple
+
+Pixels = UInt8[np.ndarray, "h w 3"]
+Upscaler = Callable[[Pixels], Pixels]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sample:
+    """One LR picture, its HR, and the set that it belongs to."""
+
+    name: str
+    set: str
+    lr: Pixels
+    hr: Pixels
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scored:
+    """An upscaled picture and what the metrics say of it."""
+
+    name: str
+    set: str
+    sr: Pixels
+    values: Mapping[str, float]
+
+
+def evaluate(
+    upscale: Upscaler, samples: Iterable[Sample], metrics: Iterable[str], scale: int
+) -> Iterator[Scored]:
+    """Upscale each picture and score it, `crop_border` = `scale`, HR cropped to a multiple.
+
+    Raises:
+        ValueError: if a result differs in size from its HR, or a metric cannot take the
+            picture; names it.
+    """
+    wanted = list(metrics)
+    for sample in samples:
+        sr = upscale(np.asarray(sample.lr))
+        hr = crop_to_multiple(np.asarray(sample.hr), scale)
+        if sr.shape != hr.shape:
+            raise ValueError(
+                f"{sample.name}: the result is {sr.shape[1]}x{sr.shape[0]} pixels, "
+                f"HR {hr.shape[1]}x{hr.shape[0]}; do LR and HR belong together at x{scale}?"
+            )
+        yield Scored(
+            name=sample.name, set=sample.set, sr=sr, values=_scores(sample.name, sr, hr, wanted, scale)
+        )
+
+
+def _scores(name: str, sr: Pixels, hr: Pixels, metrics: list[str], border: int) -> dict[str, float]:
+    images = to_tensor(sr), to_tensor(hr)
+    try:
+        return {metric: METRICS[metric](*images, border) for metric in metrics}
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error

@@ -1,0 +1,38 @@
+"""What a run reported, step by step: an append-only file that survives the process."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from esrgan_core.files import write_text
+
+
+class Journal:
+    """A `metrics.jsonl`: one line `{"step": n, name: value, ...}` per report."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def append(self, step: int, values: Mapping[str, float]) -> None:
+        """Add one line and flush it to the system."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, **values}) + os.linesep)
+
+    def rows(self) -> list[dict[str, float]]:
+        """All reports in order; a last line cut short by a kill is left out."""
+        if not self.path.exists():
+            return []
+        rows = []
+        for line in self.path.read_text(encoding="utf-8").splitlines():
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+        return rows
+
+    def forget_after(self, step: int) -> None:
+        """Drop reports of steps that the restored state has not seen: they come again."""
+        kept = [json.dumps(row) + "\n" for row in self.rows() if row["step"] <= step]
+        write_text(self.path, "".join(kept))

@@ -1,0 +1,34 @@
+"""The learning rate as a function of the step, so that nothing of it need be saved."""
+
+import math
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Schedule:
+    """Constant with halvings, or half a cosine down to a floor; both after a linear warm-up."""
+
+    kind: Literal["multistep", "cosine"] = "multistep"
+    milestones: tuple[int, ...] = ()
+    """multistep: steps after which the rate is multiplied by gamma."""
+    gamma: float = 0.5
+    floor: float = 0.0
+    """cosine: fraction of the rate that is left at the last step."""
+    warmup: int = 0
+    """Steps over which the rate rises from zero."""
+
+    def factor(self, step: int, steps: int) -> float:
+        """What to multiply the rate with at `step` (from 1) of `steps`.
+
+        >>> Schedule(milestones=(10, 20)).factor(11, 100)
+        0.5
+        """
+        if step <= self.warmup:
+            return step / self.warmup
+        if self.kind == "multistep":
+            # a milestone counts completed steps, so step 11 is the first after milestone 10
+            return float(self.gamma ** bisect_right(self.milestones, step - 1))
+        done = (step - self.warmup) / max(steps - self.warmup, 1)
+        return self.floor + (1 - self.floor) * (1 + math.cos(math.pi * min(done, 1))) / 2

@@ -1,0 +1,215 @@
+"""One batch: the update of stage 1 (pixel loss) and that of stage 2 (GAN)."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import l1_loss
+
+from esrgan_core.data.sampling import Pair
+from esrgan_core.engine.ema import Ema
+from esrgan_core.models.rrdb import RRDBNet
+
+Terms = dict[str, Tensor]
+Precision = Literal["fp32", "bf16"]
+Adversarial = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AdamConfig:
+    """Adam's settings; the defaults are the paper's."""
+
+    learning_rate: float
+    betas: tuple[float, float] = (0.9, 0.999)
+
+    def build(self, network: nn.Module) -> torch.optim.Adam:
+        """Adam over all weights of `network`."""
+        return torch.optim.Adam(
+            network.parameters(), lr=self.learning_rate, betas=self.betas, fused=True
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LossWeights:
+    """Weights of the generator's terms; the defaults are the paper's (eq. 3)."""
+
+    pixel: float = 1e-2
+    perceptual: float = 1.0
+    adversarial: float = 5e-3
+
+
+class Step(Protocol):
+    """Updates networks on one batch; says the terms; can be saved and restored."""
+
+    ema: Ema
+
+    def __call__(self, pair: Pair, rate: float) -> Terms:
+        """Update on one batch with the learning rates multiplied by `rate`."""
+        ...
+
+    def state(self) -> Mapping[str, Any]:
+        """The parts that must survive, by name; each has a state dict."""
+        ...
+
+
+def _set_rate(optimizer: torch.optim.Adam, config: AdamConfig, factor: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = config.learning_rate * factor
+
+
+def _autocast(precision: Precision, device: torch.device) -> torch.autocast:
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+def _device(network: nn.Module) -> torch.device:
+    return next(network.parameters()).device
+
+
+@contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """No gradient is computed for the weights of `network` within."""
+    network.requires_grad_(requires_grad=False)
+    try:
+        yield
+    finally:
+        network.requires_grad_(requires_grad=True)
+
+
+def _detached(terms: Mapping[str, Tensor]) -> Terms:
+    return {name: term.detach() for name, term in terms.items()}
+
+
+def _means(logits: Mapping[str, Float[Tensor, "b 1"]]) -> Iterable[tuple[str, Tensor]]:
+    return ((name, value.float().mean()) for name, value in logits.items())
+
+
+class PixelStep:
+    """Stage 1: the generator alone, mean absolute error (ESRGAN section 4.1)."""
+
+    def __init__(
+        self, generator: RRDBNet, optimizer: AdamConfig, *, ema: float, precision: Precision
+    ) -> None:
+        self.generator = generator.to(memory_format=torch.channels_last)
+        self.config, self.precision = optimizer, precision
+        self.optimizer = optimizer.build(self.generator)
+        self.ema = Ema(self.generator, ema)
+
+    def __call__(self, pair: Pair, rate: float) -> Terms:
+        """Update the generator on one batch; the term is `g/pixel`."""
+        _set_rate(self.optimizer, self.config, rate)
+        with _autocast(self.precision, _device(self.generator)):
+            sr = self.generator(pair.lr)
+        loss = l1_loss(sr.float(), pair.hr)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.ema.update()
+        return _detached({"g/pixel": loss})
+
+    def state(self) -> Mapping[str, Any]:
+        """What must survive an interruption."""
+        return {
+            "generator": self.generator,
+            "ema": self.ema.network,
+            "optimizer": self.optimizer,
+        }
+
+
+class GanStep:
+    """Stage 2: generator and discriminator in turn, in the published order.
+
+    The generator runs once; it is updated with the discriminator frozen; then the
+    discriminator is updated on the same pictures, detached.
+    """
+
+    def __init__(
+        self,
+        generator: RRDBNet,
+        discriminator: nn.Module,
+        perceptual: nn.Module,
+        adversarial: Adversarial,
+        *,
+        weights: LossWeights,
+        generator_optimizer: AdamConfig,
+        discriminator_optimizer: AdamConfig,
+        ema: float,
+        precision: Precision,
+    ) -> None:
+        """`adversarial(rising, falling)` is asked for with (real, fake) and (fake, real)."""
+        self.generator = generator.to(memory_format=torch.channels_last)
+        self.discriminator = discriminator.to(memory_format=torch.channels_last)
+        self.perceptual = perceptual.to(memory_format=torch.channels_last)
+        self.adversarial, self.weights, self.precision = adversarial, weights, precision
+        self.generator_config = generator_optimizer
+        self.discriminator_config = discriminator_optimizer
+        self.generator_optimizer = generator_optimizer.build(self.generator)
+        self.discriminator_optimizer = discriminator_optimizer.build(self.discriminator)
+        self.ema = Ema(self.generator, ema)
+
+    def __call__(self, pair: Pair, rate: float) -> Terms:
+        """Update both networks on one batch and say what each term was, before its weight."""
+        _set_rate(self.generator_optimizer, self.generator_config, rate)
+        _set_rate(self.discriminator_optimizer, self.discriminator_config, rate)
+        with _autocast(self.precision, _device(self.generator)):
+            sr = self.generator(pair.lr)
+        sr = sr.float()
+        terms = self.update_generator(sr, pair.hr)
+        terms |= self.update_discriminator(sr.detach(), pair.hr)
+        self.ema.update()
+        return terms
+
+    def update_generator(
+        self, sr: Float[Tensor, "b 3 h w"], hr: Float[Tensor, "b 3 h w"]
+    ) -> Terms:
+        """One step of the generator for `sr`, its output with a graph."""
+        with frozen(self.discriminator):
+            real, fake = self._judge(hr, sr)
+            with _autocast(self.precision, _device(self.generator)):
+                perceptual = self.perceptual(sr, hr)
+            terms = {
+                "g/pixel": l1_loss(sr, hr),
+                "g/perceptual": perceptual.float(),
+                "g/adversarial": self.adversarial(fake, real),
+            }
+            loss = (
+                self.weights.pixel * terms["g/pixel"]
+                + self.weights.perceptual * terms["g/perceptual"]
+                + self.weights.adversarial * terms["g/adversarial"]
+            )
+            self.generator_optimizer.zero_grad()
+            loss.backward()
+            self.generator_optimizer.step()
+        return _detached(terms | {"g/total": loss})
+
+    def update_discriminator(
+        self, sr: Float[Tensor, "b 3 h w"], hr: Float[Tensor, "b 3 h w"]
+    ) -> Terms:
+        """One step of the discriminator on pictures without a graph."""
+        real, fake = self._judge(hr, sr)
+        loss = self.adversarial(real, fake)
+        self.discriminator_optimizer.zero_grad()
+        loss.backward()
+        self.discriminator_optimizer.step()
+        logits = dict(_means({"d/real": real, "d/fake": fake}))
+        return _detached({"d/adversarial": loss} | logits)
+
+    def _judge(
+        self, hr: Float[Tensor, "b 3 h w"], sr: Float[Tensor, "b 3 h w"]
+    ) -> tuple[Float[Tensor, "b 1"], Float[Tensor, "b 1"]]:
+        """Logits of real and fake, each a batch of its own for the normalisation."""
+        with _autocast(self.precision, _device(self.generator)):
+            return self.discriminator(hr).float(), self.discriminator(sr).float()
+
+    def state(self) -> Mapping[str, Any]:
+        """What must survive an interruption."""
+        return {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "ema": self.ema.network,
+            "generator_optimizer": self.generator_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }

@@ -1,0 +1,110 @@
+"""Image files to arrays and back; the only module that knows Pillow."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image
+from torch import Tensor
+
+from esrgan_core.files import atomic_path
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+RGB_MODES = frozenset({"RGB", "L"})
+Pixels = UInt8[np.ndarray, "h w 3"]
+
+
+class BadImageError(ValueError):
+    """A picture that cannot be used; the message says why and what would help."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageFacts:
+    """What a fully decoded picture is."""
+
+    width: int
+    height: int
+    mode: str
+
+
+@contextmanager
+def _opened(source: Path | BytesIO) -> Iterator[Image.Image]:
+    """Open and decode every pixel, so that a truncated file fails here and not in training."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(source) as image:
+                image.load()
+                yield image
+    except Image.UnidentifiedImageError as error:
+        raise BadImageError(
+            "not a picture that Pillow can read; replace it with a PNG, JPEG, TIFF or WebP"
+        ) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise BadImageError(f"{error}; cut the picture into smaller ones") from error
+    except BadImageError:
+        raise
+    except (OSError, SyntaxError, ValueError) as error:
+        raise BadImageError(f"damaged ({error}); fetch or export it again") from error
+
+
+def inspect_image(path: Path) -> ImageFacts:
+    """Decode the whole picture and say its size and mode.
+
+    Raises:
+        BadImageError: if it is damaged, too large or no picture.
+    """
+    with _opened(path) as image:
+        return ImageFacts(width=image.width, height=image.height, mode=image.mode)
+
+
+def read_rgb(source: Path | BytesIO) -> Pixels:
+    """Read an 8-bit RGB picture, or a gray one with its value in all three channels.
+
+    Raises:
+        BadImageError: if it is damaged, or has another mode, since dropping alpha or
+            scaling 16 bits silently would change the picture.
+    """
+    with _opened(source) as image:
+        if image.mode not in RGB_MODES:
+            raise BadImageError(f"mode {image.mode}; convert it to 8-bit RGB or gray")
+        return np.asarray(image.convert("RGB"))
+
+
+def write_png(path: Path, pixels: Pixels) -> None:
+    """Write 8-bit RGB losslessly and atomically."""
+    with atomic_path(path) as temporary:
+        Image.fromarray(pixels).save(temporary, format="PNG")
+
+
+def encode_png(pixels: Pixels) -> bytes:
+    """PNG bytes of 8-bit RGB."""
+    buffer = BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def find_images(folder: Path) -> list[Path]:
+    """All picture files below `folder` by suffix, hidden ones left out, sorted."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
+    )
+
+
+def to_tensor(pixels: Pixels) -> Float[Tensor, "1 3 h w"]:
+    """8-bit pixels as a float32 batch of one in [0, 1]."""
+    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float().div_(255)
+
+
+def to_pixels(image: Float[Tensor, "1 3 h w"]) -> Pixels:
+    """A batch of one in [0, 1] as 8-bit pixels: clipped, rounded half up."""
+    scaled = image[0].detach().float().clamp(0, 1).mul(255).add(0.5).floor()
+    return scaled.to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()

@@ -1,0 +1,1 @@
+"""Loss functions; each returns a scalar tensor."""

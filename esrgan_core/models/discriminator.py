@@ -1,0 +1,68 @@
+"""VGG-style discriminator (ESRGAN's released networks; SRGAN section 2.1.1 in principle)."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VGGDiscriminatorConfig:
+    """Shape of the discriminator; the defaults are the published one for 128 patches."""
+
+    patch_size: int = 128
+    """HR pixels on a side; the last layers are fully connected, so it is fixed."""
+    num_features: int = 64
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that do not halve evenly."""
+        if self.patch_size % 32 or self.patch_size < 32:
+            raise ValueError(f"patch_size must be a multiple of 32, got {self.patch_size}")
+        if self.num_features < 1:
+            raise ValueError(f"num_features must be at least 1, got {self.num_features}")
+
+
+class VGGDiscriminator(nn.Module):
+    """Judges HR patches; returns logits, no sigmoid."""
+
+    def __init__(self, config: VGGDiscriminatorConfig) -> None:
+        super().__init__()
+        self.config = config
+        # 96 and 128 are halved five times, 192 six, down to 3 or 4 pixels
+        halvings = 6 if config.patch_size >= 192 else 5
+        widths = [config.num_features * min(2**level, 8) for level in range(halvings)]
+        layers: list[nn.Module] = [
+            nn.Conv2d(3, widths[0], 3, padding=1),
+            nn.LeakyReLU(0.2),
+            *_halving(widths[0]),
+        ]
+        for inputs, outputs in pairwise(widths):
+            layers += [*_normalised(inputs, outputs, kernel=3, stride=1), *_halving(outputs)]
+        self.features = nn.Sequential(*layers)
+        side = config.patch_size // 2**halvings
+        self.classifier = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(widths[-1] * side * side, 100),
+            nn.LeakyReLU(0.2),
+            nn.Linear(100, 1),
+        )
+
+    def forward(
+        self, hr: Float[Tensor, "b 3 {self.config.patch_size} {self.config.patch_size}"]
+    ) -> Float[Tensor, "b 1"]:
+        """One logit per patch in [0, 1]: higher means more real."""
+        logits: Tensor = self.classifier(self.features(hr))
+        return logits
+
+
+def _normalised(inputs: int, outputs: int, *, kernel: int, stride: int) -> list[nn.Module]:
+    return [
+        nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.LeakyReLU(0.2),
+    ]
+
+
+def _halving(width: int) -> list[nn.Module]:
+    return _normalised(width, width, kernel=4, stride=2)

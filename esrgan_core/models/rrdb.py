@@ -1,0 +1,118 @@
+"""The generator of ESRGAN: residual-in-residual dense blocks (Wang et al. 2018, section 3.1)."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  the field's name for it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RRDBNetConfig:
+    """Shape of the generator; the defaults are the paper's x4 network."""
+
+    scale: int = 4
+    num_features: int = 64
+    num_blocks: int = 23
+    growth_channels: int = 32
+    residual_scale: float = 0.2
+    init: Literal["paper", "basicsr"] = "paper"
+    """`paper`: MSRA x 0.1 on every convolution; `basicsr`: on those of the dense blocks only."""
+
+    def __post_init__(self) -> None:
+        """Refuse shapes that cannot be built."""
+        if self.scale not in (1, 2, 4, 8):
+            raise ValueError(f"scale must be 1, 2, 4 or 8, got {self.scale}")
+        if min(self.num_features, self.num_blocks, self.growth_channels) < 1:
+            raise ValueError("num_features, num_blocks and growth_channels must be at least 1")
+
+
+def _conv(inputs: int, outputs: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, padding=1)
+
+
+class ResidualDenseBlock(nn.Module):
+    """Five convolutions, each seeing all before it; the last one's output is scaled and added."""
+
+    def __init__(self, config: RRDBNetConfig) -> None:
+        super().__init__()
+        features, growth = config.num_features, config.growth_channels
+        self.residual_scale = config.residual_scale
+        self.conv1 = _conv(features, growth)
+        self.conv2 = _conv(features + growth, growth)
+        self.conv3 = _conv(features + 2 * growth, growth)
+        self.conv4 = _conv(features + 3 * growth, growth)
+        self.conv5 = _conv(features + 4 * growth, features)
+
+    def forward(self, x: Float[Tensor, "b f h w"]) -> Float[Tensor, "b f h w"]:
+        """Features of the same shape."""
+        seen = x
+        for conv in (self.conv1, self.conv2, self.conv3, self.conv4):
+            seen = torch.cat([seen, F.leaky_relu(conv(seen), 0.2)], dim=1)
+        return x + self.residual_scale * self.conv5(seen)
+
+
+class RRDB(nn.Module):
+    """Three dense blocks within one more scaled residual (figure 4 of the paper)."""
+
+    def __init__(self, config: RRDBNetConfig) -> None:
+        super().__init__()
+        self.residual_scale = config.residual_scale
+        self.rdb1 = ResidualDenseBlock(config)
+        self.rdb2 = ResidualDenseBlock(config)
+        self.rdb3 = ResidualDenseBlock(config)
+
+    def forward(self, x: Float[Tensor, "b f h w"]) -> Float[Tensor, "b f h w"]:
+        """Features of the same shape."""
+        return x + self.residual_scale * self.rdb3(self.rdb2(self.rdb1(x)))
+
+
+class RRDBNet(nn.Module):
+    """LR to SR; keys of the state dict are BasicSR's (`body.0.rdb1.conv1.weight`)."""
+
+    def __init__(self, config: RRDBNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        features = config.num_features
+        # x1 and x2 fold pixels into channels and then run the x4 network, as BasicSR does
+        self.fold = {1: 4, 2: 2}.get(config.scale, 1)
+        self.conv_first = _conv(3 * self.fold**2, features)
+        self.body = nn.Sequential(*(RRDB(config) for _ in range(config.num_blocks)))
+        self.conv_body = _conv(features, features)
+        self.conv_up1 = _conv(features, features)
+        self.conv_up2 = _conv(features, features)
+        if config.scale == 8:
+            self.conv_up3 = _conv(features, features)
+        self.conv_hr = _conv(features, features)
+        self.conv_last = _conv(features, 3)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        scaled = self if self.config.init == "paper" else self.body
+        for module in scaled.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, a=0, mode="fan_in")
+                module.weight.data.mul_(0.1)
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]  # all of ours have one
+
+    def forward(
+        self, lr: Float[Tensor, "b 3 h w"]
+    ) -> Float[Tensor, "b 3 {self.config.scale}*h {self.config.scale}*w"]:
+        """Upscale images in [0, 1] by `config.scale`; the output is not clipped.
+
+        At scales 1 and 2, sides that are no multiple of 4 and 2 are padded and cut again.
+        """
+        height, width = lr.shape[-2:]
+        if self.fold > 1:
+            padding = (0, -width % self.fold, 0, -height % self.fold)
+            lr = F.pixel_unshuffle(F.pad(lr, padding, mode="replicate"), self.fold)
+        first = self.conv_first(lr)
+        features = first + self.conv_body(self.body(first))
+        ups = [self.conv_up1, self.conv_up2] + ([self.conv_up3] if self.config.scale == 8 else [])
+        for up in ups:
+            wide = F.interpolate(features, scale_factor=2, mode="nearest")
+            features = F.leaky_relu(up(wide), 0.2)
+        sr = self.conv_last(F.leaky_relu(self.conv_hr(features), 0.2))
+        return sr[..., : height * self.config.scale, : width * self.config.scale]
