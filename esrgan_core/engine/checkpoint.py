@@ -2,6 +2,7 @@
 
 import json
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -40,13 +41,16 @@ class Checkpoints:
         found = (re.fullmatch(r"step_(\d+)\.json", path.name) for path in self.folder.iterdir())
         return sorted(int(match[1]) for match in found if match)
 
-    def restore(self, parts: Mapping[str, Any], warn: Any = print) -> int:
-        """Load the newest intact state into the parts; return its step, 0 if there is none."""
-        for step in reversed(self.steps()):
+    def restore(self, parts: Mapping[str, Any], *, at_most: int) -> int:
+        """Load the newest intact state up to step `at_most`; return its step, 0 if none is.
+
+        Warns of a state that is damaged and goes back to the one before.
+        """
+        for step in reversed([step for step in self.steps() if step <= at_most]):
             path = self._state(step)
             manifest = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
             if not path.is_file() or sha256_of(path) != manifest["sha256"]:
-                warn(f"{path} is damaged; going back to the state before it")
+                warnings.warn(f"{path} is damaged; going back to the one before", stacklevel=2)
                 continue
             state = torch.load(path, map_location="cpu", weights_only=True)
             for name, part in parts.items():

@@ -1,0 +1,50 @@
+# One list of tasks for people, hooks and CI. Each task installs what it needs first.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help install repro test check bench ui clean
+
+VENV := .venv
+PYTHON ?= python3
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export DVC_NO_ANALYTICS := 1
+export DO_NOT_TRACK := 1
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export MLFLOW_DISABLE_TELEMETRY := true
+export GX_ANALYTICS_ENABLED := false
+INSTALLED := $(VENV)/.installed
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 18
+
+install: $(INSTALLED) ## make .venv from requirements.lock
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --upgrade 'pip>=25' 'setuptools>=80'
+	$(VENV)/bin/python -m pip install --quiet --progress-bar off --no-deps -r requirements.lock
+	$(VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(VENV)/bin/python -m pip check
+	@touch $@
+
+repro: install ## run the whole pipeline, publish to MLflow, print where the picture page is
+	dvc repro
+	esrgan publish
+
+test: install ## all tests
+	pytest
+
+check: install ## format, lint, types, layers
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports
+
+bench: install ## our speed against peers (see benchmarks/)
+	python -m benchmarks.metrics
+
+ui: install ## MLflow's UI on the default store
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --workers 1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$${ESRGAN_STATE:-$(CURDIR)/.esrgan}/mlflow.db}"
+
+clean: ## remove the environment, artifacts and caches; checkpoints and MLflow's store stay
+	rm -rf $(VENV) artifacts build ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

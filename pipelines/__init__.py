@@ -1,0 +1,13 @@
+"""The wiring: DVC stages, data sources, validation, tracking, registry, report, command line."""
+
+import os
+
+# no tool that a stage starts may report to its maker; DVC's own switch is in .dvc/config
+for _name, _value in {
+    "DO_NOT_TRACK": "1",
+    "DVC_NO_ANALYTICS": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+}.items():
+    os.environ.setdefault(_name, _value)

@@ -1,0 +1,147 @@
+"""The only reader of params.yaml: types at the door, errors that name the key.
+
+`python -m pipelines.params --profile full` writes a profile's values into params.yaml.
+"""
+
+import dataclasses
+import difflib
+import sys
+from collections.abc import Mapping
+from io import StringIO
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, cast, get_args, get_origin, get_type_hints
+
+import typer
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from esrgan_core.files import write_text
+
+PARAMS = Path("params.yaml")
+PROFILES = Path("profiles")
+Stage = TypeVar("Stage")
+
+# said once, needed in two places: the second place may not say it again
+DERIVED = {("generator", "scale"): ("scale",), ("discriminator", "patch_size"): ("finetune", "patch_size")}
+
+
+class ParamsError(ValueError):
+    """A mistake in a parameter file; the message names file, key, value and remedy."""
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML 1.2 mapping with its comments, as DVC reads it.
+
+    Raises:
+        ParamsError: if it is missing, no YAML, or no mapping.
+    """
+    try:
+        content = YAML().load(path)
+    except FileNotFoundError as error:
+        raise ParamsError(f"no {path} here; run this in the root of the repository") from error
+    except YAMLError as error:
+        raise ParamsError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(content, Mapping):
+        raise ParamsError(f"{path} must be a mapping of sections")
+    return cast(dict[str, Any], content)
+
+
+def load_params(stage: type[Stage], path: Path = PARAMS) -> Stage:
+    """The sections that `stage`, a dataclass, names as its fields, validated.
+
+    Raises:
+        ParamsError: for unknown or missing keys and bad values, all of them in one message.
+    """
+    content = _with_derived(read_yaml(path), path)
+    wanted = [field.name for field in dataclasses.fields(cast(Any, stage))]
+    missing = [name for name in wanted if name not in content]
+    if missing:
+        raise ParamsError(f"{path} lacks the sections {missing}")
+    strict = with_config(ConfigDict(extra="forbid"))(stage)
+    try:
+        return TypeAdapter(strict).validate_python({name: content[name] for name in wanted})
+    except ValidationError as error:
+        lines = [_explain(stage, path, problem) for problem in error.errors()]
+        raise ParamsError("\n".join(lines)) from error
+
+
+def _with_derived(content: dict[str, Any], path: Path) -> dict[str, Any]:
+    content = {name: dict(v) if isinstance(v, Mapping) else v for name, v in content.items()}
+    for (section, key), source in DERIVED.items():
+        value: Any = content
+        for part in source:
+            value = value.get(part, {}) if isinstance(value, dict) else {}
+        if section in content and key in content[section]:
+            raise ParamsError(f"{path}: remove {section}.{key}; it follows {'.'.join(source)}")
+        if isinstance(content.get(section), dict) and value != {}:
+            content[section][key] = value
+    return content
+
+
+def _explain(stage: Any, path: Path, problem: Mapping[str, Any]) -> str:
+    """One line: the key, its value, what is wrong, and the nearest valid key if it is unknown."""
+    location = [str(part) for part in problem["loc"]]
+    key = ".".join(location)
+    if problem["type"] != "unexpected_keyword_argument":
+        return f"{path}: {key} = {problem['input']!r}: {problem['msg']}"
+    valid = _keys(stage, location[:-1])
+    near = difflib.get_close_matches(location[-1], valid, n=1, cutoff=0)
+    return f"{path}: unknown key {key}; did you mean {near[0]}? (valid: {', '.join(valid)})"
+
+
+def _keys(kind: Any, location: list[str]) -> list[str]:
+    """Names of the fields at a place within nested dataclasses."""
+    for part in location:
+        kind = get_type_hints(kind, include_extras=False)[part]
+        if get_origin(kind) is Annotated:
+            kind = get_args(kind)[0]
+    return sorted(field.name for field in dataclasses.fields(kind))
+
+
+def merge(base: dict[str, Any], changes: Mapping[str, Any], where: str = "") -> None:
+    """Write `changes` into `base` in place, section by section; comments stay.
+
+    Raises:
+        ParamsError: for a key that `base` does not have.
+    """
+    for key, value in changes.items():
+        if key not in base:
+            near = difflib.get_close_matches(str(key), [str(name) for name in base], n=1, cutoff=0)
+            raise ParamsError(f"unknown key {where}{key}; did you mean {near[0]}?")
+        inner = base[key]
+        # a mapping of free keys (layers, ...) is replaced whole, since merging would add to it
+        if isinstance(inner, Mapping) and isinstance(value, Mapping) and key not in FREE:
+            merge(cast(dict[str, Any], inner), value, f"{where}{key}.")
+        else:
+            base[key] = value
+
+
+FREE = frozenset({"layers"})
+
+
+def apply_profile(
+    profile: Annotated[str, typer.Option(help="a file in profiles/, without its suffix")],
+    output: Annotated[Path, typer.Option(help="the file to change")] = PARAMS,
+) -> None:
+    """Write a profile's values into params.yaml; `git checkout params.yaml` undoes it."""
+    source = PROFILES / f"{profile}.yaml"
+    if not source.is_file():
+        known = sorted(path.stem for path in PROFILES.glob("*.yaml"))
+        raise ParamsError(f"no profile {profile!r}; there are {known}")
+    params = read_yaml(output)
+    try:
+        merge(params, read_yaml(source))
+    except ParamsError as error:
+        raise ParamsError(f"{source}: {error}") from error
+    text = StringIO()
+    YAML().dump(params, text)
+    write_text(output, text.getvalue())
+    typer.echo(f"{output} now has the {profile} recipe; `dvc repro` runs it")
+
+
+if __name__ == "__main__":
+    try:
+        typer.run(apply_profile)
+    except ParamsError as problem:
+        sys.exit(str(problem))

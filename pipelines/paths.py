@@ -1,0 +1,28 @@
+"""Where the stages' files lie, and the state root."""
+
+import os
+from pathlib import Path
+
+DATA = Path("data")
+ARTIFACTS = Path("artifacts")
+IMAGES = ARTIFACTS / "images"
+MANIFEST = IMAGES / "manifest.csv"
+VALIDATION_REPORT = ARTIFACTS / "validate" / "report.json"
+PAIRS = ARTIFACTS / "pairs"
+PRETRAINED = ARTIFACTS / "pretrain" / "generator.safetensors"
+FINETUNED = ARTIFACTS / "finetune" / "generator.safetensors"
+GRID = ARTIFACTS / "interpolate" / "grid.csv"
+METRICS = ARTIFACTS / "evaluate" / "metrics.json"
+PAGE = ARTIFACTS / "evaluate" / "report" / "index.html"
+
+
+def state_root() -> Path:
+    """The absolute folder of checkpoints, locks and the default MLflow store.
+
+    `ESRGAN_STATE`, else `.esrgan` in the repository that `dvc` was started in, since an
+    experiment may run in a temporary copy of it.
+    """
+    default = Path(os.environ.get("DVC_ROOT", ".")) / ".esrgan"
+    root = Path(os.environ.get("ESRGAN_STATE", default)).absolute()
+    root.mkdir(parents=True, exist_ok=True)
+    return root

@@ -1,0 +1,42 @@
+"""Choosing what part of a picture to show, and turning pixels into what a page can hold."""
+
+import base64
+
+import numpy as np
+from jaxtyping import UInt8
+
+from esrgan_core.image import encode_png
+
+Pixels = UInt8[np.ndarray, "h w 3"]
+Box = tuple[slice, slice]
+
+
+def liveliest_box(hr: Pixels, side: int, scale: int) -> Box:
+    """The square of `side` HR pixels with the most fine detail, on the LR grid.
+
+    Detail is the mean absolute difference of neighbors, which flat or blurred parts lack.
+    """
+    gray = np.asarray(hr).mean(axis=2)
+    detail = np.abs(np.diff(gray, axis=0))[:, :-1] + np.abs(np.diff(gray, axis=1))[:-1]
+    height, width = gray.shape
+    side = min(side, height, width) // scale * scale
+    sums = np.pad(detail.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    tops = range(0, max(height - side, 1), scale)
+    lefts = range(0, max(width - side, 1), scale)
+
+    def total(top: int, left: int) -> float:
+        bottom, right = min(top + side, height - 1), min(left + side, width - 1)
+        return float(sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left])
+
+    top, left = max(((t, x) for t in tops for x in lefts), key=lambda corner: total(*corner))
+    return slice(top, top + side), slice(left, left + side)
+
+
+def enlarge(pixels: Pixels, factor: int) -> Pixels:
+    """Every pixel as a square of `factor` pixels."""
+    return np.ascontiguousarray(pixels.repeat(factor, axis=0).repeat(factor, axis=1))
+
+
+def data_uri(pixels: Pixels) -> str:
+    """Pixels as a PNG that stands in the page itself."""
+    return "data:image/png;base64," + base64.b64encode(encode_png(pixels)).decode("ascii")

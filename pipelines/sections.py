@@ -1,0 +1,20 @@
+"""Sections of params.yaml that several stages read."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InterpolateConfig:
+    """Section `interpolate`."""
+
+    alphas: list[float]
+    """The grid; 0 is the pretrained network, 1 the fine-tuned one."""
+    alpha: float
+    """The default of the registered model."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no interpolation."""
+        if bad := [alpha for alpha in (*self.alphas, self.alpha) if not 0 <= alpha <= 1]:
+            raise ValueError(f"alpha must lie in [0, 1], got {bad}")
+        if {0, 1} - set(self.alphas):
+            raise ValueError(f"alphas must hold 0 and 1, got {self.alphas}")

@@ -1,0 +1,65 @@
+"""Measure bicubic and the networks on every test set, and draw the picture page."""
+
+import json
+from dataclasses import dataclass
+from functools import partial
+
+from esrgan_core.data.pairs import PairStore
+from esrgan_core.files import atomic_path, write_text
+from esrgan_core.inference.upscale import upscale
+from esrgan_core.metrics import METRICS as KNOWN
+from pipelines.contenders import bicubic, compare, interpolated, network, per_image, set_means
+from pipelines.launch import launch
+from pipelines.paths import FINETUNED, METRICS, PAGE, PAIRS, PRETRAINED
+from pipelines.report.page import write_page
+from pipelines.samples import samples_of
+from pipelines.sections import InterpolateConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EvaluateConfig:
+    """Section `evaluate`."""
+
+    metrics: list[str]
+
+    def __post_init__(self) -> None:
+        """Refuse a metric that does not exist."""
+        if unknown := set(self.metrics) - set(KNOWN):
+            raise ValueError(f"no metric {sorted(unknown)}; there are {sorted(KNOWN)}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Params:
+    """What this stage reads of params.yaml."""
+
+    scale: int
+    interpolate: InterpolateConfig
+    evaluate: EvaluateConfig
+
+
+def run(params: Params) -> None:
+    """Leave `metrics.json`, `per_image.csv` and `report/index.html`."""
+    samples = samples_of(PairStore(PAIRS), "test")
+    contenders = {
+        "bicubic": bicubic(params.scale),
+        "pretrained": network(PRETRAINED),
+        "interpolated": partial(upscale, interpolated(params.interpolate.alpha)),
+        "finetuned": network(FINETUNED),
+    }
+    results = compare(contenders, samples, params.evaluate.metrics, params.scale, "evaluate")
+    frame = per_image(results)
+    with atomic_path(METRICS.parent / "per_image.csv") as temporary:
+        frame.to_csv(temporary, index=False, float_format="%.6f")
+    means = set_means(frame)
+    content: dict[str, dict[str, dict[str, float]]] = {}
+    for row in means.to_dict("records"):
+        values = {metric: round(float(row[metric]), 6) for metric in params.evaluate.metrics}
+        content.setdefault(str(row["model"]), {})[str(row["set"])] = values
+    write_text(METRICS, json.dumps(content, indent=2) + "\n")
+    write_page(PAGE, samples, results, means, params.interpolate.alpha)
+    print(means.to_string(index=False, float_format=lambda value: f"{value:.3f}"))
+    print(f"page: {PAGE.resolve()}")
+
+
+if __name__ == "__main__":
+    launch("evaluate", Params, run)

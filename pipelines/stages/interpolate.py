@@ -1,0 +1,42 @@
+"""Network interpolation: every metric at every alpha, and a contact sheet to look at."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from esrgan_core.data.pairs import PairStore
+from esrgan_core.files import atomic_path
+from esrgan_core.inference.upscale import upscale
+from pipelines.contenders import compare, interpolated, per_image, set_means
+from pipelines.launch import launch
+from pipelines.paths import GRID, PAIRS
+from pipelines.report.figures import contact_sheet
+from pipelines.samples import samples_of
+from pipelines.sections import InterpolateConfig
+
+METRICS = ("psnr_y", "ssim_y", "rmse_y", "niqe")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Params:
+    """What this stage reads of params.yaml."""
+
+    scale: int
+    interpolate: InterpolateConfig
+
+
+def run(params: Params) -> None:
+    """Leave `grid.csv` and a contact sheet."""
+    samples = samples_of(PairStore(PAIRS), "test")
+    alphas = {f"{alpha:g}": alpha for alpha in sorted(set(params.interpolate.alphas))}
+    contenders = {text: partial(upscale, interpolated(alpha)) for text, alpha in alphas.items()}
+    results = compare(contenders, samples, METRICS, params.scale, "interpolate")
+    with atomic_path(GRID) as temporary:
+        grid = set_means(per_image(results, "alpha"), "alpha")
+        grid.to_csv(temporary, index=False, float_format="%.6f")
+    contact_sheet(
+        {f"alpha {text}": results[text] for text in alphas}, GRID.parent / "pictures" / "alphas.png"
+    )
+
+
+if __name__ == "__main__":
+    launch("interpolate", Params, run)

@@ -1,0 +1,47 @@
+"""Stage 1: train the generator alone for PSNR with the mean absolute error."""
+
+from dataclasses import asdict, dataclass, field
+
+import torch
+
+from esrgan_core.data.pairs import PairStore
+from esrgan_core.engine.steps import AdamConfig, PixelStep
+from esrgan_core.models import build_generator
+from esrgan_core.models.rrdb import RRDBNetConfig
+from pipelines.launch import launch
+from pipelines.paths import PAIRS
+from pipelines.training import TrainingConfig, save_generator, train
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PretrainConfig(TrainingConfig):
+    """Section `pretrain`."""
+
+    optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(learning_rate=2e-4))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Params:
+    """What this stage reads of params.yaml."""
+
+    generator: RRDBNetConfig
+    pretrain: PretrainConfig
+
+
+def run(params: Params) -> None:
+    """Leave the PSNR-oriented generator with its curve and metrics."""
+    config = params.pretrain
+    torch.manual_seed(config.seed)
+    step = PixelStep(
+        build_generator(params.generator),
+        config.optimizer,
+        ema=config.ema,
+        precision=config.precision,
+    )
+    identity = {"generator": asdict(params.generator)}
+    lineage = train("pretrain", step, PairStore(PAIRS), config, identity=identity)
+    save_generator("pretrain", step, lineage)
+
+
+if __name__ == "__main__":
+    launch("pretrain", Params, run)

@@ -1,0 +1,32 @@
+"""Put the model into the registry, and say whether it is the new champion and why."""
+
+import json
+from dataclasses import asdict, dataclass
+
+from esrgan_core.files import write_text
+from pipelines.launch import launch
+from pipelines.paths import ARTIFACTS
+from pipelines.registry import RegisterConfig, admit
+from pipelines.sections import InterpolateConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Params:
+    """What this stage reads of params.yaml."""
+
+    interpolate: InterpolateConfig
+    register: RegisterConfig
+
+
+def run(params: Params) -> None:
+    """Leave `decision.json`; the model version and its alias are in MLflow."""
+    decision = admit(params.register, params.interpolate.alpha)
+    target = ARTIFACTS / "register" / "decision.json"
+    write_text(target, json.dumps(asdict(decision), indent=2) + "\n")
+    print(f"{decision.model} version {decision.version} is the {decision.alias}:")
+    for reason in decision.reasons:
+        print(f"  {'yes' if reason.holds else 'no '}  {reason.rule}: {reason.figures}")
+
+
+if __name__ == "__main__":
+    launch("register", Params, run)

@@ -1,0 +1,167 @@
+"""DVC's artifacts into MLflow: everything there can be rebuilt from here, and nothing twice.
+
+A stage's record differs for every execution and is one of its outputs, so its hash is the
+key: a run that carries it is complete and is left alone.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from esrgan_core.files import sha256_of
+from pipelines.paths import ARTIFACTS, GRID, MANIFEST, METRICS, VALIDATION_REPORT, state_root
+from pipelines.tracking.live import ship
+from pipelines.tracking.record import Record, end_run_name, flat, read_record, record_path
+from pipelines.tracking.store import (
+    KEY,
+    MODEL,
+    NAME,
+    STAGE,
+    child_run,
+    client,
+    find_run,
+    parent_run,
+    reaching_store,
+)
+
+STAGES = (
+    "download",
+    "validate",
+    "bicubic",
+    "pretrain",
+    "finetune",
+    "interpolate",
+    "evaluate",
+    "register",
+)
+# what of each stage is worth looking at in the UI, by path below its folder
+FILES = {
+    "download": (MANIFEST,),
+    "validate": (VALIDATION_REPORT, VALIDATION_REPORT.parent / "docs"),
+    "pretrain": (ARTIFACTS / "pretrain" / "metrics.json", ARTIFACTS / "pretrain" / "curve.csv"),
+    "finetune": (ARTIFACTS / "finetune" / "metrics.json", ARTIFACTS / "finetune" / "curve.csv"),
+    "interpolate": (GRID, ARTIFACTS / "interpolate" / "pictures"),
+    "evaluate": (METRICS, METRICS.parent / "per_image.csv", METRICS.parent / "report"),
+    "register": (ARTIFACTS / "register" / "decision.json",),
+}
+
+
+def publish(stage: str) -> bool:
+    """Make a stage's MLflow run complete; say whether there was anything to do.
+
+    Raises:
+        FileNotFoundError: if the stage's artifacts are not here.
+        StoreDownError: if the store does not answer.
+    """
+    record = read_record(stage)
+    if record is None:
+        raise FileNotFoundError(f"no {record_path(stage)}; run `dvc repro` or `dvc pull`")
+    key = sha256_of(record_path(stage))
+    with reaching_store():
+        if find_run({KEY: key, STAGE: stage}) is not None:
+            return False
+        parent = parent_run(record.run)
+        run_id = _run_of(record, parent)
+        for name, text in flat(record.params).items():
+            client().log_param(run_id, name, text[:6000])
+        if (curve := ARTIFACTS / stage / "curve.csv").is_file():
+            ship(run_id, list(_rows(curve)), ARTIFACTS / stage / "samples")
+        for path in FILES.get(stage, ()):
+            if path.is_dir():
+                client().log_artifacts(run_id, str(path), path.name)
+            else:
+                client().log_artifact(run_id, str(path))
+        match stage:
+            case "interpolate":
+                _publish_grid(run_id)
+            case "evaluate":
+                _publish_models(record, parent, key)
+            case "register":
+                _end_parent(record, parent)
+            case _:
+                pass
+        client().log_metric(run_id, "seconds", record.seconds)
+        for tag, text in _tags(record).items():
+            client().set_tag(run_id, tag, text)
+        client().set_tag(run_id, KEY, key)
+        client().set_terminated(run_id, "FINISHED")
+    return True
+
+
+def _run_of(record: Record, parent: str) -> str:
+    """The run that the stage reported to while it ran, or a new one where it is unknown here."""
+    if (found := find_run({NAME: record.run, STAGE: record.stage, "esrgan.state": "open"})) and (
+        found.info.run_id == record.mlflow_run_id
+    ):
+        return record.mlflow_run_id
+    return child_run(parent, record.stage, {NAME: record.run, STAGE: record.stage})
+
+
+def _tags(record: Record) -> dict[str, str]:
+    return {
+        "esrgan.state": "complete",
+        "git.commit": record.git_commit,
+        "data.md5": record.data_md5,
+        "params.sha256": record.params_sha256,
+    }
+
+
+def _rows(path: Path) -> Iterator[dict[str, float]]:
+    """A CSV's lines as step and values; empty cells are left out."""
+    for row in pd.read_csv(path).to_dict("records"):
+        yield {str(name): float(value) for name, value in row.items() if pd.notna(value)}
+
+
+def _publish_grid(run_id: str) -> None:
+    """Metrics over alpha as a chart whose step is alpha in hundredths."""
+    grid = pd.read_csv(GRID)
+    metrics = [name for name in grid.columns if name not in ("alpha", "set")]
+    for row in grid.to_dict("records"):
+        for metric in metrics:
+            step = round(100 * float(row["alpha"]))
+            client().log_metric(run_id, f"{row['set']}/{metric}", float(row[metric]), step=step)
+
+
+def _publish_models(record: Record, parent: str, key: str) -> None:
+    """One run per evaluated model with equal keys, for the UI to line up."""
+    results = json.loads(METRICS.read_text(encoding="utf-8"))
+    alphas = {"pretrained": 0.0, "finetuned": 1.0, "interpolated": record.params["interpolate"]["alpha"]}
+    for model, sets in results.items():
+        tags = {NAME: record.run, STAGE: "model", MODEL: model, "esrgan.evaluation": key}
+        if find_run(tags) is not None:
+            continue
+        run_id = child_run(parent, f"{model} ({record.run})", tags)
+        client().log_param(run_id, "model", model)
+        client().log_param(run_id, "alpha", alphas.get(model, ""))
+        for set_name, values in sets.items():
+            for metric, value in values.items():
+                client().log_metric(run_id, f"{set_name}/{metric}", value)
+        for tag, text in _tags(record).items():
+            client().set_tag(run_id, tag, text)
+        client().set_terminated(run_id, "FINISHED")
+
+
+def _end_parent(record: Record, parent: str) -> None:
+    """The pipeline's own run gets the final figures and the page, and ends."""
+    results = json.loads(METRICS.read_text(encoding="utf-8"))
+    for name, value in flat(results).items():
+        client().log_metric(parent, name.replace(".", "/"), float(value))
+    for path in FILES["evaluate"]:
+        if path.is_dir():
+            client().log_artifacts(parent, str(path), path.name)
+        else:
+            client().log_artifact(parent, str(path))
+    for tag, text in _tags(record).items():
+        client().set_tag(parent, tag, text)
+    client().set_terminated(parent, "FINISHED")
+    current = state_root() / "current_run"
+    if current.exists() and current.read_text(encoding="utf-8") == record.run:
+        end_run_name()
+
+
+def publish_all() -> list[str]:
+    """Publish every stage whose artifacts are here; the names of those that needed it."""
+    here = [stage for stage in STAGES if record_path(stage).is_file()]
+    return [stage for stage in here if publish(stage)]

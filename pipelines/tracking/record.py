@@ -1,0 +1,155 @@
+"""The record of one stage's execution: enough to rebuild its MLflow run anywhere."""
+
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from esrgan_core.files import write_text
+from pipelines.lineage import data_md5, git_commit
+from pipelines.paths import ARTIFACTS, state_root
+from pipelines.tracking.store import (
+    NAME,
+    STAGE,
+    StoreDownError,
+    child_run,
+    client,
+    find_run,
+    parent_run,
+    reaching_store,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """What `artifacts/<stage>/run.json` says."""
+
+    stage: str
+    run: str
+    """Name of the pipeline run."""
+    mlflow_run_id: str
+    """Empty if the store was down; `esrgan publish` then makes a run."""
+    git_commit: str
+    data_md5: str
+    params_sha256: str
+    params: Mapping[str, Any]
+    started: float
+    """Seconds since 1970."""
+    seconds: float
+
+
+def record_path(stage: str) -> Path:
+    """Where a stage's record lies."""
+    return ARTIFACTS / stage / "run.json"
+
+
+def read_record(stage: str) -> Record | None:
+    """A stage's record, None where the stage has not run and was not pulled."""
+    path = record_path(stage)
+    return Record(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+
+
+def run_name() -> str:
+    """Name of the pipeline run that is under way, in all tools alike; a new one if none is.
+
+    `ESRGAN_RUN`, else DVC's name for the experiment, else one kept under the state root
+    until `register` ends the run.
+    """
+    if given := os.environ.get("ESRGAN_RUN") or os.environ.get("DVC_EXP_NAME"):
+        return given
+    path = state_root() / "current_run"
+    with FileLock(f"{path}.lock"):
+        if not path.exists():
+            write_text(path, f"repro-{datetime.now(UTC):%Y%m%d-%H%M%S}")
+        return path.read_text(encoding="utf-8")
+
+
+def end_run_name() -> None:
+    """Let the next stage begin a new pipeline run."""
+    (state_root() / "current_run").unlink(missing_ok=True)
+
+
+def flat(value: Any, prefix: str = "") -> dict[str, str]:
+    """Nested parameters as dotted names and texts.
+
+    >>> flat({"a": {"b": 1}, "c": [1, 2]})
+    {'a.b': '1', 'c': '[1, 2]'}
+    """
+    if not isinstance(value, Mapping):
+        return {prefix: str(value)}
+    inner = (flat(v, f"{prefix}.{k}" if prefix else k) for k, v in value.items())
+    return {name: text for part in inner for name, text in part.items()}
+
+
+@contextmanager
+def recording(stage: str, params: Any) -> Iterator[None]:
+    """Surround a stage's work with an MLflow run; leave its record, then publish the stage."""
+    from pipelines.tracking.publish import publish  # noqa: PLC0415  publish reads records
+
+    content = asdict(params)
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    name, commit, started = run_name(), git_commit(), time.time()
+    run_id = _open_run(stage, name)
+    try:
+        yield
+    except BaseException as error:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        _end(run_id, "KILLED" if interrupted else "FAILED")
+        raise
+    record = Record(
+        stage=stage,
+        run=name,
+        mlflow_run_id=run_id,
+        git_commit=commit,
+        data_md5=data_md5(),
+        params_sha256=digest,
+        params=content,
+        started=started,
+        seconds=round(time.time() - started, 3),
+    )
+    write_text(record_path(stage), json.dumps(asdict(record), indent=2, sort_keys=True) + "\n")
+    try:
+        publish(stage)
+    except StoreDownError as error:
+        print(f"{stage}: {error}; run `esrgan publish` later", file=sys.stderr)
+
+
+def open_run_id(stage: str) -> str:
+    """Id of the MLflow run that the running stage reports to; "" if there is none."""
+    path = state_root() / f"open_run.{stage}"
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def _open_run(stage: str, name: str) -> str:
+    """A run to report to while the stage works: one that a killed attempt left, or a new one."""
+    try:
+        with reaching_store():
+            tags = {NAME: name, STAGE: stage, "esrgan.state": "open"}
+            if (left := find_run(tags)) is not None:
+                run_id = str(left.info.run_id)
+                client().update_run(run_id, status="RUNNING")
+            else:
+                run_id = child_run(parent_run(name), stage, tags)
+    except StoreDownError as error:
+        print(f"{stage}: {error}; going on without it", file=sys.stderr)
+        run_id = ""
+    write_text(state_root() / f"open_run.{stage}", run_id)
+    return run_id
+
+
+def _end(run_id: str, status: str) -> None:
+    if run_id:
+        try:
+            with reaching_store():
+                client().set_terminated(run_id, status)
+        except StoreDownError as error:
+            print(error, file=sys.stderr)

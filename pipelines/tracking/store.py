@@ -1,0 +1,88 @@
+"""The MLflow store and the few calls that everything here is made of."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from pipelines.paths import state_root
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+EXPERIMENT = "esrgan"
+# tags by which runs are found again
+NAME, STAGE, MODEL, KEY = "esrgan.run", "dvc.stage", "esrgan.model", "esrgan.key"
+PARENT = "mlflow.parentRunId"
+
+
+class StoreDownError(RuntimeError):
+    """The MLflow store did not answer."""
+
+
+def tracking_uri() -> str:
+    """`MLFLOW_TRACKING_URI`, else a database under the state root."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{state_root() / 'mlflow.db'}"
+
+
+@lru_cache(maxsize=1)
+def client() -> "MlflowClient":
+    """A client of the store, also made MLflow's own default for its fluent calls."""
+    # a dead server must cost seconds, not the four minutes of MLflow's own defaults
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
+    import mlflow  # noqa: PLC0415  takes seconds to import
+
+    mlflow.set_tracking_uri(tracking_uri())
+    return mlflow.MlflowClient()
+
+
+@lru_cache(maxsize=1)
+def experiment_id() -> str:
+    """The experiment that all runs are in; made if it is not there."""
+    found = client().get_experiment_by_name(EXPERIMENT)
+    if found is not None:
+        return str(found.experiment_id)
+    local = tracking_uri().startswith("sqlite:")
+    location = (state_root() / "mlartifacts").as_uri() if local else None
+    return str(client().create_experiment(EXPERIMENT, artifact_location=location))
+
+
+def find_run(tags: Mapping[str, str]) -> "Run | None":
+    """The newest run that has all these tags."""
+    clauses = [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
+    found = client().search_runs([experiment_id()], " and ".join(clauses), max_results=1)
+    return found[0] if found else None
+
+
+def parent_run(name: str) -> str:
+    """Id of the run that stands for a whole pipeline run of that name; made if missing."""
+    tags = {NAME: name, STAGE: "pipeline"}
+    if (found := find_run(tags)) is not None:
+        return str(found.info.run_id)
+    return str(client().create_run(experiment_id(), run_name=name, tags=tags).info.run_id)
+
+
+def child_run(parent: str, name: str, tags: Mapping[str, str]) -> str:
+    """Id of a new run below `parent`."""
+    everything = {PARENT: parent, **tags}
+    run = client().create_run(experiment_id(), run_name=name, tags=everything)
+    return str(run.info.run_id)
+
+
+@contextmanager
+def reaching_store() -> Iterator[None]:
+    """Turn whatever MLflow raises into one error that a stage can shrug off.
+
+    Raises:
+        StoreDownError: with MLflow's own words.
+    """
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        raise StoreDownError(f"MLflow at {tracking_uri()}: {error}") from error
