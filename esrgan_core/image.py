@@ -17,7 +17,7 @@ from esrgan_core.files import atomic_path
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 RGB_MODES = frozenset({"RGB", "L"})
-Pixels = UInt8[np.ndarray, "h w 3"]
+Pixels = UInt8[np.ndarray, "_ _ 3"]
 
 
 class BadImageError(ValueError):

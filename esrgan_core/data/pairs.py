@@ -23,7 +23,7 @@ from esrgan_core.resize import bicubic_pair
 
 VERSION = 1
 Split = Literal["train", "val", "test"]
-Pixels = UInt8[np.ndarray, "h w 3"]
+Pixels = UInt8[np.ndarray, "_ _ 3"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

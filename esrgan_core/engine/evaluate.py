@@ -10,7 +10,7 @@ from esrgan_core.image import to_tensor
 from esrgan_core.metrics import METRICS
 from esrgan_core.ops import crop_to_multiple
 
-Pixels = UInt8[np.ndarray, "h w 3"]
+Pixels = UInt8[np.ndarray, "_ _ 3"]
 Upscaler = Callable[[Pixels], Pixels]
 
 

@@ -1,9 +1,9 @@
 """One batch: the update of stage 1 (pixel loss) and that of stage 2 (GAN)."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -42,6 +42,7 @@ class LossWeights:
     adversarial: float = 5e-3
 
 
+@runtime_checkable
 class Step(Protocol):
     """Updates networks on one batch; says the terms; can be saved and restored."""
 
@@ -83,8 +84,9 @@ def _detached(terms: Mapping[str, Tensor]) -> Terms:
     return {name: term.detach() for name, term in terms.items()}
 
 
-def _means(logits: Mapping[str, Float[Tensor, "b 1"]]) -> Iterable[tuple[str, Tensor]]:
-    return ((name, value.float().mean()) for name, value in logits.items())
+def _widened(result: Tensor) -> Tensor:
+    """A result of autocast in the precision of the losses."""
+    return result.float() if result.dtype == torch.bfloat16 else result
 
 
 class PixelStep:
@@ -102,8 +104,8 @@ class PixelStep:
         """Update the generator on one batch; the term is `g/pixel`."""
         _set_rate(self.optimizer, self.config, rate)
         with _autocast(self.precision, _device(self.generator)):
-            sr = self.generator(pair.lr)
-        loss = l1_loss(sr.float(), pair.hr)
+            sr = _widened(self.generator(pair.lr))
+        loss = l1_loss(sr, pair.hr)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -155,8 +157,7 @@ class GanStep:
         _set_rate(self.generator_optimizer, self.generator_config, rate)
         _set_rate(self.discriminator_optimizer, self.discriminator_config, rate)
         with _autocast(self.precision, _device(self.generator)):
-            sr = self.generator(pair.lr)
-        sr = sr.float()
+            sr = _widened(self.generator(pair.lr))
         terms = self.update_generator(sr, pair.hr)
         terms |= self.update_discriminator(sr.detach(), pair.hr)
         self.ema.update()
@@ -169,10 +170,10 @@ class GanStep:
         with frozen(self.discriminator):
             real, fake = self._judge(hr, sr)
             with _autocast(self.precision, _device(self.generator)):
-                perceptual = self.perceptual(sr, hr)
+                perceptual = _widened(self.perceptual(sr, hr))
             terms = {
                 "g/pixel": l1_loss(sr, hr),
-                "g/perceptual": perceptual.float(),
+                "g/perceptual": perceptual,
                 "g/adversarial": self.adversarial(fake, real),
             }
             loss = (
@@ -194,15 +195,14 @@ class GanStep:
         self.discriminator_optimizer.zero_grad()
         loss.backward()
         self.discriminator_optimizer.step()
-        logits = dict(_means({"d/real": real, "d/fake": fake}))
-        return _detached({"d/adversarial": loss} | logits)
+        return _detached({"d/adversarial": loss, "d/real": real.mean(), "d/fake": fake.mean()})
 
     def _judge(
         self, hr: Float[Tensor, "b 3 h w"], sr: Float[Tensor, "b 3 h w"]
     ) -> tuple[Float[Tensor, "b 1"], Float[Tensor, "b 1"]]:
         """Logits of real and fake, each a batch of its own for the normalisation."""
         with _autocast(self.precision, _device(self.generator)):
-            return self.discriminator(hr).float(), self.discriminator(sr).float()
+            return _widened(self.discriminator(hr)), _widened(self.discriminator(sr))
 
     def state(self) -> Mapping[str, Any]:
         """What must survive an interruption."""

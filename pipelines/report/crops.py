@@ -7,7 +7,7 @@ from jaxtyping import UInt8
 
 from esrgan_core.image import encode_png
 
-Pixels = UInt8[np.ndarray, "h w 3"]
+Pixels = UInt8[np.ndarray, "_ _ 3"]
 Box = tuple[slice, slice]
 
 

@@ -1,0 +1,51 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from esrgan_core.data.pairs import PairStore, StoreFacts, add_picture, write_index
+from esrgan_core.image import write_png
+
+torch.set_num_threads(1)
+
+
+def textured(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
+    """A picture with structure at several scales, different for every seed."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width]
+    waves = [
+        np.sin(x / random.uniform(2, 30) + random.uniform(0, 6))
+        * np.cos(y / random.uniform(2, 30) + random.uniform(0, 6))
+        for _ in range(3)
+    ]
+    noise = random.normal(0, 0.1, (height, width, 3))
+    return np.clip((np.stack(waves, axis=2) * 0.4 + noise + 1) * 127, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """Real test images and weights, which the project may not ship."""
+    folder = os.environ.get("ESRGAN_TEST_DATA")
+    if not folder:
+        pytest.skip("ESRGAN_TEST_DATA names no folder of test data")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> PairStore:
+    """A pair store of three training, one validation and one test picture."""
+    root = tmp_path_factory.mktemp("store")
+    entries = []
+    splits = ("train", "train", "train", "val", "test")
+    for number, split in enumerate(splits):
+        path = root / "pictures" / f"p{number}.png"
+        write_png(path, textured(70 + 3 * number, 81, seed=number))
+        name = f"{split}/p{number}"
+        entries.append(
+            add_picture(root, path, name=name, split=split, set_name="own", scale=4)
+        )
+    write_index(root, entries, StoreFacts(scale=4))
+    return PairStore(root)

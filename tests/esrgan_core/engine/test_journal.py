@@ -1,0 +1,19 @@
+from pathlib import Path
+
+from esrgan_core.engine.journal import Journal
+
+
+def test_reports_after_the_restored_step_are_forgotten(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "run" / "metrics.jsonl")
+    for step in (1, 2, 3):
+        journal.append(step, {"g/pixel": step / 10})
+    journal.forget_after(2)
+    assert journal.rows() == [{"step": 1, "g/pixel": 0.1}, {"step": 2, "g/pixel": 0.2}]
+
+
+def test_a_line_cut_short_by_a_kill_is_left_out(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "metrics.jsonl")
+    journal.append(1, {"g/pixel": 0.5})
+    with journal.path.open("a") as file:
+        file.write('{"step": 2, "g/pi')
+    assert [row["step"] for row in journal.rows()] == [1]

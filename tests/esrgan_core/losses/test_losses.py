@@ -1,0 +1,52 @@
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from esrgan_core.losses.adversarial import relativistic_average_loss
+from esrgan_core.losses.perceptual import PerceptualLoss
+
+torch.manual_seed(0)
+REAL, FAKE = torch.randn(6, 1), torch.randn(6, 1) - 1
+
+
+def paper(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """(L_D, L_G) of equations 1 and 2, written out."""
+    real_looks = torch.sigmoid(real - fake.mean())
+    fake_looks = torch.sigmoid(fake - real.mean())
+    d = -real_looks.log().mean() - (1 - fake_looks).log().mean()
+    g = -(1 - real_looks).log().mean() - fake_looks.log().mean()
+    return d / 2, g / 2
+
+
+def test_both_sides_equal_the_papers_formulas() -> None:
+    d, g = paper(REAL, FAKE)
+    assert torch.allclose(relativistic_average_loss(REAL, FAKE), d, atol=1e-6)
+    assert torch.allclose(relativistic_average_loss(FAKE, REAL), g, atol=1e-6)
+    assert not torch.allclose(d, g)
+
+
+def test_gradients_flow_through_both_means() -> None:
+    real, fake = REAL.clone().requires_grad_(), FAKE.clone().requires_grad_()
+    ours = torch.autograd.grad(relativistic_average_loss(real, fake), [real, fake])
+    theirs = torch.autograd.grad(paper(real, fake)[0], [real, fake])
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(ours, theirs, strict=True))
+
+
+@given(shift=st.floats(-50, 50))
+def test_only_differences_of_logits_count(shift: float) -> None:
+    plain = relativistic_average_loss(REAL, FAKE)
+    assert torch.allclose(plain, relativistic_average_loss(REAL + shift, FAKE + shift), atol=1e-4)
+
+
+class Halves(nn.Module):
+    """Features that can be checked by hand: the image, and half of it."""
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        return {"whole": image, "half": image / 2}
+
+
+def test_perceptual_loss_weighs_each_layer() -> None:
+    loss = PerceptualLoss(Halves(), {"whole": 1.0, "half": 4.0})
+    value = loss(torch.full((1, 3, 4, 4), 0.75), torch.full((1, 3, 4, 4), 0.25))
+    assert torch.allclose(value, torch.tensor(0.5 + 4 * 0.25))

@@ -1,0 +1,53 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from esrgan_core.models import build_generator
+from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
+
+
+def tiny(scale: int = 4) -> RRDBNet:
+    torch.manual_seed(0)
+    config = RRDBNetConfig(scale=scale, num_features=8, num_blocks=1, growth_channels=4)
+    return build_generator(config)
+
+
+def test_the_papers_network_has_its_published_number_of_parameters() -> None:
+    with torch.device("meta"):
+        network = RRDBNet(RRDBNetConfig(init="basicsr"))
+    assert sum(weight.numel() for weight in network.parameters()) == 16_697_987
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    scale=st.sampled_from([1, 2, 4, 8]), height=st.integers(3, 13), width=st.integers(3, 13)
+)
+def test_any_size_grows_by_the_scale(scale: int, height: int, width: int) -> None:
+    sr = tiny(scale)(torch.rand(1, 3, height, width))
+    assert sr.shape == (1, 3, scale * height, scale * width)
+
+
+def test_influence_ends_at_the_receptive_field() -> None:
+    # 15 convolutions per RRDB and 4 around them, in LR pixels
+    network = tiny().eval()
+    lr = torch.rand(1, 3, 48, 48)
+    changed = lr.clone()
+    changed[..., 0, 0] += 0.5
+    difference = (network(lr) - network(changed)).abs().amax(dim=(0, 1))
+    assert difference[: 4 * 2, : 4 * 2].max() > 0
+    assert difference[4 * 20 :, :].max() == 0
+
+
+@pytest.mark.parametrize("bad", [{"scale": 3}, {"num_blocks": 0}])
+def test_impossible_shapes_are_refused(bad: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        RRDBNetConfig(**bad)  # type: ignore[arg-type]
+
+
+def test_paper_initialisation_shrinks_every_convolution() -> None:
+    torch.manual_seed(0)
+    network = RRDBNet(RRDBNetConfig(num_blocks=1))
+    # MSRA: sqrt(2 / fan_in), times 0.1
+    expected = 0.1 * (2 / (64 * 9)) ** 0.5
+    assert float(network.conv_hr.weight.detach().std()) == pytest.approx(expected, rel=0.02)

@@ -1,0 +1,124 @@
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipelines import params as door
+from pipelines.params import DERIVED, ParamsError, load_params, merge, read_yaml
+from pipelines.stages import (
+    bicubic,
+    download,
+    evaluate,
+    finetune,
+    interpolate,
+    pretrain,
+    register,
+    validate,
+)
+
+ROOT = Path(__file__).parents[2]
+STAGES = (download, validate, bicubic, pretrain, finetune, interpolate, evaluate, register)
+
+
+@pytest.fixture
+def edited(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """The project's params.yaml with one change: a dotted key and its value, None to remove it."""
+    key, value = request.param
+    content = read_yaml(ROOT / "params.yaml")
+    section = content
+    *path, last = key.split(".")
+    for part in path:
+        section = section[part]
+    if value is None:
+        del section[last]
+    else:
+        section[last] = value
+    YAML().dump(content, tmp_path / "params.yaml")
+    return tmp_path / "params.yaml"
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.__name__)
+def test_every_stage_reads_the_projects_parameters(stage) -> None:  # type: ignore[no-untyped-def]
+    load_params(stage.Params, ROOT / "params.yaml")
+
+
+@pytest.mark.parametrize("profile", sorted((ROOT / "profiles").glob("*.yaml")), ids=str)
+def test_every_profile_fits_every_stage(profile: Path, tmp_path: Path) -> None:
+    content = read_yaml(ROOT / "params.yaml")
+    merge(content, read_yaml(profile))
+    YAML().dump(content, tmp_path / "params.yaml")
+    for stage in STAGES:
+        load_params(stage.Params, tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("edited", "message"),
+    [
+        (("pretrain.stepz", 5), r"unknown key pretrain\.stepz; did you mean steps\?"),
+        (("pretrain.optimizer.learningrate", 1), r"did you mean learning_rate\?"),
+        (("pretrain.steps", "many"), r"pretrain\.steps = 'many': Input should be a valid integer"),
+        (("pretrain.steps", 0), "steps must be at least 1, got 0"),
+        (("pretrain.precision", "fp16"), r"pretrain\.precision = 'fp16'.*'fp32' or 'bf16'"),
+        (("pretrain.batch_size", None), r"pretrain\.batch_size"),
+        (("generator.scale", 2), r"remove generator\.scale; it follows scale"),
+        (("generator", None), r"lacks the sections \['generator'\]"),
+    ],
+    indirect=["edited"],
+)
+def test_a_mistake_is_named_with_its_remedy(edited: Path, message: str) -> None:
+    with pytest.raises(ParamsError, match=message) as caught:
+        load_params(pretrain.Params, edited)
+    assert str(edited) in str(caught.value)
+
+
+def test_derived_values_come_from_where_they_are_said() -> None:
+    loaded = load_params(finetune.Params, ROOT / "params.yaml")
+    assert loaded.discriminator.patch_size == loaded.finetune.patch_size
+    assert load_params(pretrain.Params, ROOT / "params.yaml").generator.scale == 4
+
+
+def test_yaml_1_2_numbers_are_numbers(tmp_path: Path) -> None:
+    @dataclass(frozen=True)
+    class Params:
+        rate: float
+        on: str
+
+    (tmp_path / "params.yaml").write_text("rate: 1e-4\non: on\n")
+    assert load_params(Params, tmp_path / "params.yaml") == Params(rate=1e-4, on="on")
+
+
+def test_a_profile_is_written_with_the_comments_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "long.yaml").write_text("pretrain: {steps: 7}\n")
+    (tmp_path / "params.yaml").write_text("pretrain:\n  steps: 5 # updates\n  seed: 0\n")
+    monkeypatch.chdir(tmp_path)
+    door.apply_profile("long", tmp_path / "params.yaml")
+    assert (tmp_path / "params.yaml").read_text() == "pretrain:\n  steps: 7 # updates\n  seed: 0\n"
+    with pytest.raises(ParamsError, match=r"no profile 'short'; there are \['long'\]"):
+        door.apply_profile("short", tmp_path / "params.yaml")
+    (tmp_path / "profiles" / "long.yaml").write_text("pretrain: {stepss: 7}\n")
+    with pytest.raises(ParamsError, match=r"unknown key pretrain\.stepss; did you mean steps"):
+        door.apply_profile("long", tmp_path / "params.yaml")
+
+
+def test_every_key_of_params_yaml_is_commented() -> None:
+    for line in (ROOT / "params.yaml").read_text().splitlines():
+        key, _, rest = line.partition(":")
+        repeated = key.strip() in {key.strip() for key in seen_twice()}
+        if rest.strip() and not line.startswith("#") and not repeated:
+            assert "#" in line, line
+
+
+def seen_twice() -> list[str]:
+    """Keys of `pretrain` that `finetune` has too: explained once."""
+    return [field.name for field in fields(pretrain.PretrainConfig)] + [
+        "learning_rate", "betas", "kind", "min_side", "catalogs",
+    ]  # fmt: skip
+
+
+def test_derived_values_stand_in_no_file() -> None:
+    content = read_yaml(ROOT / "params.yaml")
+    assert not any(key in content[section] for section, key in DERIVED)
