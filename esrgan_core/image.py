@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from esrgan_core.files import atomic_path
@@ -42,7 +42,7 @@ def _opened(source: Path | BytesIO) -> Iterator[Image.Image]:
             with Image.open(source) as image:
                 image.load()
                 yield image
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise BadImageError(
             "not a picture that Pillow can read; replace it with a PNG, JPEG, TIFF or WebP"
         ) from error

@@ -74,7 +74,10 @@ def _from_catalog(data: Path, name: str) -> list[Entry]:
     if missing := set(COLUMNS) - set(frame.columns):
         raise ValueError(f"{path} lacks the columns {sorted(missing)}")
     try:
-        return [_entry(row) for row in frame.to_dict("records")]
+        return [
+            _entry({str(key): value for key, value in row.items()})
+            for row in frame.to_dict("records")
+        ]
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
@@ -113,8 +116,10 @@ def _from_pictures(data: Path, pictures: list[Path]) -> list[Entry]:
 
 
 def split_by_content(hashes: Mapping[Path, str]) -> dict[Path, str]:
-    """About a tenth each for test and validation, by sha256: a picture keeps its split
-    whatever else comes or goes. A split left empty by chance gets the nearest picture.
+    """About a tenth each for test and validation, by sha256.
+
+    A picture keeps its split whatever else comes or goes. A split left empty by chance gets
+    the nearest picture.
 
     Raises:
         ValueError: for fewer than three different pictures.
@@ -125,8 +130,11 @@ def split_by_content(hashes: Mapping[Path, str]) -> dict[Path, str]:
     contents = sorted(set(hashes.values()))
     tenth = 0x1999_9999
     of = {
-        content: "test" if (head := int(content[:8], 16)) < tenth
-        else "val" if head < 2 * tenth else "train"
+        content: "test"
+        if (head := int(content[:8], 16)) < tenth
+        else "val"
+        if head < 2 * tenth
+        else "train"
         for content in contents
     }
     for position, split in ((-1, "train"), (0, "test"), (1, "val")):

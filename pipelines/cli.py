@@ -35,7 +35,7 @@ def evaluate(
     """Measure a model on a folder of pairs.
 
     HR is cropped to a multiple of the scale; metrics on Y leave out a border as wide as the
-    scale. Example: esrgan evaluate --hr Set5/HR --lr Set5/LRbicx4 --model artifacts/pretrain/generator.safetensors
+    scale. Example: esrgan evaluate --hr Set5/HR --lr Set5/LRbicx4 --model generator.safetensors
     """
     from esrgan_core.inference.upscale import upscale  # noqa: PLC0415  torch takes seconds
     from esrgan_core.metrics import METRICS  # noqa: PLC0415
@@ -82,7 +82,9 @@ def publish() -> None:
     from pipelines.tracking.store import tracking_uri  # noqa: PLC0415
 
     done = publish_all()
-    typer.echo(f"MLflow at {tracking_uri()}: " + (f"added {', '.join(done)}" if done else "complete"))
+    typer.echo(
+        f"MLflow at {tracking_uri()}: " + (f"added {', '.join(done)}" if done else "complete")
+    )
     if record_path("register").is_file():
         params = load_params(Params)
         decision = admit(params.register, params.interpolate.alpha)

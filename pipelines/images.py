@@ -91,6 +91,14 @@ def read_manifest(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype=text, keep_default_na=False)
 
 
+def rows_of(manifest: pd.DataFrame) -> list[Row]:
+    """The manifest's lines as typed values."""
+    return [
+        Row(**{str(key): value for key, value in row.items()})
+        for row in manifest.to_dict("records")
+    ]
+
+
 def recheck(path: Path) -> dict[str, str]:
     """What a picture's file is now: its sha256, and why it does not decode ("" if it does)."""
     try:

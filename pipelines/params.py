@@ -23,7 +23,10 @@ PROFILES = Path("profiles")
 Stage = TypeVar("Stage")
 
 # said once, needed in two places: the second place may not say it again
-DERIVED = {("generator", "scale"): ("scale",), ("discriminator", "patch_size"): ("finetune", "patch_size")}
+DERIVED = {
+    ("generator", "scale"): ("scale",),
+    ("discriminator", "patch_size"): ("finetune", "patch_size"),
+}
 
 
 class ParamsError(ValueError):

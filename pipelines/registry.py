@@ -100,7 +100,7 @@ def _against(candidate: Evidence, champion: Evidence, config: RegisterConfig) ->
             figures=f"{new_niqe:.3f} against {old_niqe:.3f}",
         ),
         Reason(
-            rule=f"mean PSNR-Y at alpha 0 at most {config.psnr_y_tolerance} dB below the champion's",
+            rule=f"mean PSNR-Y at alpha 0 at most {config.psnr_y_tolerance} dB below champion's",
             holds=new_psnr >= old_psnr - config.psnr_y_tolerance - TOLERANCE,
             figures=f"{new_psnr:.3f} against {old_psnr:.3f} dB",
         ),

@@ -45,7 +45,7 @@ def validate(
     import great_expectations as gx  # noqa: PLC0415  takes seconds to import
 
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
+    context.variables.progress_bars = {"globally": False}
     asset = context.data_sources.add_pandas("pictures").add_dataframe_asset("manifest")
     batch = asset.add_batch_definition_whole_dataframe("all")
     suite = context.suites.add(gx.ExpectationSuite(name="pictures"))
@@ -86,7 +86,9 @@ def _expectations(min_side: int, modes: list[str]) -> list[Any]:
             meta=meta("does not decode", "fetch or export it again"),
         ),
         gxe.ExpectColumnValuesToBeInSet(
-            column="mode", value_set=modes, meta=meta("wrong mode", "convert it to 8-bit RGB or gray")
+            column="mode",
+            value_set=modes,
+            meta=meta("wrong mode", "convert it to 8-bit RGB or gray"),
         ),
         *(
             gxe.ExpectColumnValuesToBeBetween(

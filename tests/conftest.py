@@ -44,8 +44,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> PairStore:
         path = root / "pictures" / f"p{number}.png"
         write_png(path, textured(70 + 3 * number, 81, seed=number))
         name = f"{split}/p{number}"
-        entries.append(
-            add_picture(root, path, name=name, split=split, set_name="own", scale=4)
-        )
+        entries.append(add_picture(root, path, name=name, split=split, set_name="own", scale=4))
     write_index(root, entries, StoreFacts(scale=4))
     return PairStore(root)

@@ -49,7 +49,9 @@ class Entry:
     width: int
 
 
-def add_picture(root: Path, path: Path, *, name: str, split: str, set_name: str, scale: int) -> Entry:
+def add_picture(
+    root: Path, path: Path, *, name: str, split: str, set_name: str, scale: int
+) -> Entry:
     """Make one picture's LR from the whole of it and write both arrays."""
     hr, lr = bicubic_pair(read_rgb(path), scale)
     digests = []
@@ -112,8 +114,8 @@ class PairStore:
 
     def hr(self, name: str) -> Pixels:
         """The HR picture, mapped."""
-        return np.load(self.root / "hr" / f"{name}.npy", mmap_mode="r")  # type: ignore[no-any-return]
+        return np.load(self.root / "hr" / f"{name}.npy", mmap_mode="r")
 
     def lr(self, name: str) -> Pixels:
         """The LR picture, mapped."""
-        return np.load(self.root / "lr" / f"{name}.npy", mmap_mode="r")  # type: ignore[no-any-return]
+        return np.load(self.root / "lr" / f"{name}.npy", mmap_mode="r")

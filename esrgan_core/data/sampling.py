@@ -76,4 +76,9 @@ class PatchSampler:
 
 def _stack(patches: list[UInt8[np.ndarray, "s s 3"]]) -> Float[Tensor, "b 3 s s"]:
     # stacked as height x width x channel and then permuted: channels_last, with no copy
-    return torch.from_numpy(np.ascontiguousarray(np.stack(patches))).permute(0, 3, 1, 2).float().div_(255)
+    return (
+        torch.from_numpy(np.ascontiguousarray(np.stack(patches)))
+        .permute(0, 3, 1, 2)
+        .float()
+        .div_(255)
+    )

@@ -1,21 +1,27 @@
 """An exponential moving average of a network's weights."""
 
 from copy import deepcopy
+from typing import Generic, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
-class Ema:
+class Ema(Generic[Network]):
     """Follows a network: `average = decay * average + (1 - decay) * weights` per update."""
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
+    def __init__(self, network: Network, decay: float) -> None:
         """Start from the network's present weights; `decay` in [0, 1), 0 copies them."""
         if not 0 <= decay < 1:
             raise ValueError(f"ema must be at least 0 and below 1, got {decay}")
         self.decay = decay
         self.network = deepcopy(network).requires_grad_(requires_grad=False)
-        self._pairs = (list(self.network.parameters()), list(network.parameters()))
+        self._pairs: tuple[list[Tensor], list[Tensor]] = (
+            [*self.network.parameters()],
+            [*network.parameters()],
+        )
 
     @torch.no_grad()
     def update(self) -> None:

@@ -53,7 +53,10 @@ def evaluate(
                 f"HR {hr.shape[1]}x{hr.shape[0]}; do LR and HR belong together at x{scale}?"
             )
         yield Scored(
-            name=sample.name, set=sample.set, sr=sr, values=_scores(sample.name, sr, hr, wanted, scale)
+            name=sample.name,
+            set=sample.set,
+            sr=sr,
+            values=_scores(sample.name, sr, hr, wanted, scale),
         )
 
 

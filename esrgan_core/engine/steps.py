@@ -46,7 +46,7 @@ class LossWeights:
 class Step(Protocol):
     """Updates networks on one batch; says the terms; can be saved and restored."""
 
-    ema: Ema
+    ema: Ema[RRDBNet]
 
     def __call__(self, pair: Pair, rate: float) -> Terms:
         """Update on one batch with the learning rates multiplied by `rate`."""
@@ -64,6 +64,12 @@ def _set_rate(optimizer: torch.optim.Adam, config: AdamConfig, factor: float) ->
 
 def _autocast(precision: Precision, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+def _use_channels_last(*networks: nn.Module) -> None:
+    """Give networks the memory layout that convolutions are fastest in."""
+    for network in networks:
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stub
 
 
 def _device(network: nn.Module) -> torch.device:
@@ -95,8 +101,8 @@ class PixelStep:
     def __init__(
         self, generator: RRDBNet, optimizer: AdamConfig, *, ema: float, precision: Precision
     ) -> None:
-        self.generator = generator.to(memory_format=torch.channels_last)
-        self.config, self.precision = optimizer, precision
+        _use_channels_last(generator)
+        self.generator, self.config, self.precision = generator, optimizer, precision
         self.optimizer = optimizer.build(self.generator)
         self.ema = Ema(self.generator, ema)
 
@@ -142,9 +148,8 @@ class GanStep:
         precision: Precision,
     ) -> None:
         """`adversarial(rising, falling)` is asked for with (real, fake) and (fake, real)."""
-        self.generator = generator.to(memory_format=torch.channels_last)
-        self.discriminator = discriminator.to(memory_format=torch.channels_last)
-        self.perceptual = perceptual.to(memory_format=torch.channels_last)
+        _use_channels_last(generator, discriminator, perceptual)
+        self.generator, self.discriminator, self.perceptual = generator, discriminator, perceptual
         self.adversarial, self.weights, self.precision = adversarial, weights, precision
         self.generator_config = generator_optimizer
         self.discriminator_config = discriminator_optimizer
@@ -163,9 +168,7 @@ class GanStep:
         self.ema.update()
         return terms
 
-    def update_generator(
-        self, sr: Float[Tensor, "b 3 h w"], hr: Float[Tensor, "b 3 h w"]
-    ) -> Terms:
+    def update_generator(self, sr: Float[Tensor, "b 3 h w"], hr: Float[Tensor, "b 3 h w"]) -> Terms:
         """One step of the generator for `sr`, its output with a graph."""
         with frozen(self.discriminator):
             real, fake = self._judge(hr, sr)

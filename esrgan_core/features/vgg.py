@@ -26,7 +26,10 @@ def _layers() -> tuple[list[str], list[nn.Module]]:
 
 
 class VGG19Features(nn.Module):
-    """Outputs of chosen layers; `conv5_4` is before activation (ESRGAN), `relu5_4` after (SRGAN)."""
+    """Outputs of chosen layers: `conv5_4` is before activation (ESRGAN), `relu5_4` after it."""
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, weights: Path, layers: Iterable[str]) -> None:
         """Read ImageNet weights under torchvision's keys, `features.N.weight`.

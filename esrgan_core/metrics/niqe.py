@@ -74,9 +74,7 @@ def _blocks(image: Float[np.ndarray, "h w"], rows: int, columns: int) -> Blocks:
     deviation = np.sqrt(np.abs(smooth(image * image) - mean * mean))
     normal = (image - mean) / (deviation + 1)
     side = normal.shape[0] // rows
-    return (
-        normal.reshape(rows, side, columns, side).transpose(0, 2, 1, 3).reshape(-1, side, side)
-    )
+    return normal.reshape(rows, side, columns, side).transpose(0, 2, 1, 3).reshape(-1, side, side)
 
 
 def _features(blocks: Blocks) -> Rows:

@@ -102,11 +102,11 @@ def interpolate(psnr: State, gan: State, alpha: float) -> State:
     Raises:
         ValueError: if the networks differ in keys or shapes.
     """
-    apart = psnr.keys() ^ gan.keys() or {
-        key for key in psnr if psnr[key].shape != gan[key].shape
-    }
+    apart = psnr.keys() ^ gan.keys() or {key for key in psnr if psnr[key].shape != gan[key].shape}
     if apart:
-        raise ValueError(f"the two networks differ in {sorted(apart)[:5]}; train one from the other")
+        raise ValueError(
+            f"the two networks differ in {sorted(apart)[:5]}; train one from the other"
+        )
     if alpha in (0, 1):
         return dict(gan if alpha else psnr)
     return {key: torch.lerp(psnr[key], gan[key], alpha) for key in psnr}

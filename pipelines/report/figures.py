@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -60,7 +60,7 @@ def plane(grid: pd.DataFrame) -> str:
     return _svg(figure)
 
 
-def _new(rows: int, columns: int, cell: tuple[float, float]) -> "tuple[Figure, Sequence]":  # type: ignore[type-arg]  # axes are what matplotlib leaves untyped
+def _new(rows: int, columns: int, cell: tuple[float, float]) -> "tuple[Figure, Any]":
     from matplotlib.figure import Figure  # noqa: PLC0415  takes a second to import
 
     figure = Figure(figsize=(cell[0] * columns, cell[1] * rows), layout="constrained")

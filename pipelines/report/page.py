@@ -51,7 +51,9 @@ def write_page(
         run=run_name(),
         alpha=alpha,
         tables=_tables(means),
-        pictures=[_picture(index, sample, results) for index, sample in enumerate(samples)][:PICTURES],
+        pictures=[_picture(index, sample, results) for index, sample in enumerate(samples)][
+            :PICTURES
+        ],
         pictures_left_out=max(len(samples) - PICTURES, 0),
         curves=[curves(stage, curve) for stage, curve in training.items()],
         plane=plane(pd.read_csv(GRID)),
@@ -71,16 +73,20 @@ def _tables(means: pd.DataFrame) -> list[dict[str, Any]]:
             for metric in metrics
         }
         lines = [
-            (row["model"], [(f"{row[m]:.4f}" if m == "ssim_y" else f"{row[m]:.2f}", row[m] == best[m]) for m in metrics])
+            (
+                row["model"],
+                [
+                    (f"{row[m]:.4f}" if m == "ssim_y" else f"{row[m]:.2f}", row[m] == best[m])
+                    for m in metrics
+                ],
+            )
             for row in rows.to_dict("records")
         ]
         tables.append({"set": name, "header": [UNITS.get(m, m) for m in metrics], "rows": lines})
     return tables
 
 
-def _picture(
-    index: int, sample: Sample, results: Mapping[str, Sequence[Scored]]
-) -> dict[str, Any]:
+def _picture(index: int, sample: Sample, results: Mapping[str, Sequence[Scored]]) -> dict[str, Any]:
     hr = np.asarray(sample.hr)
     scale = hr.shape[0] // sample.lr.shape[0]
     box = liveliest_box(hr, CROP, scale)
@@ -103,7 +109,6 @@ def _records() -> dict[str, str]:
     found = {}
     for stage in ("pretrain", "finetune"):
         if (record := read_record(stage)) is not None:
-            found[stage] = (
-                f"{record.seconds:.0f} s in run {record.run}, parameters {record.params_sha256[:12]}"
-            )
+            parameters = record.params_sha256[:12]
+            found[stage] = f"{record.seconds:.0f} s in run {record.run}, parameters {parameters}"
     return found

@@ -11,6 +11,8 @@ from urllib.parse import unquote, urlsplit
 from pipelines.sources.local import LocalFile, copy_local
 from pipelines.sources.wheel import WheelResource, copy_resource
 
+__all__ = ["LocalFile", "Location", "WheelResource", "fetch", "local_path", "parse_location"]
+
 Location = WheelResource | LocalFile
 
 

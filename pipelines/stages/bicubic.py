@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from joblib import Parallel, delayed
 
 from esrgan_core.data.pairs import StoreFacts, add_picture, write_index
-from pipelines.images import read_manifest
+from pipelines.images import read_manifest, rows_of
 from pipelines.launch import launch
 from pipelines.paths import IMAGES, MANIFEST, PAIRS
 from pipelines.progress import progress
@@ -40,7 +40,7 @@ def run(params: Params) -> None:
             set_name=row.set,
             scale=params.scale,
         )
-        for row in manifest.itertuples()
+        for row in rows_of(manifest)
     )
     finished = Parallel(n_jobs=params.bicubic.workers, return_as="generator")(jobs)
     entries = []

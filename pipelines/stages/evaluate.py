@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from esrgan_core.data.pairs import PairStore
+from esrgan_core.engine.evaluate import Upscaler
 from esrgan_core.files import atomic_path, write_text
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.metrics import METRICS as KNOWN
@@ -40,7 +41,7 @@ class Params:
 def run(params: Params) -> None:
     """Leave `metrics.json`, `per_image.csv` and `report/index.html`."""
     samples = samples_of(PairStore(PAIRS), "test")
-    contenders = {
+    contenders: dict[str, Upscaler] = {
         "bicubic": bicubic(params.scale),
         "pretrained": network(PRETRAINED),
         "interpolated": partial(upscale, interpolated(params.interpolate.alpha)),

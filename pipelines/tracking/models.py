@@ -47,7 +47,9 @@ def log_version(model: str, key: str, alpha: float, content: Mapping[str, Any]) 
         picture = Schema([ColSpec("binary", "image")])
         params = ParamSchema([ParamSpec("alpha", "double", alpha)])
         store = client()
-        with mlflow.start_run(run_id=open_run_id("register") or None, experiment_id=experiment_id()):
+        with mlflow.start_run(
+            run_id=open_run_id("register") or None, experiment_id=experiment_id()
+        ):
             info = mlflow.pyfunc.log_model(
                 name=model,
                 python_model=str(serving_path()),

@@ -127,7 +127,11 @@ def _publish_grid(run_id: str) -> None:
 def _publish_models(record: Record, parent: str, key: str) -> None:
     """One run per evaluated model with equal keys, for the UI to line up."""
     results = json.loads(METRICS.read_text(encoding="utf-8"))
-    alphas = {"pretrained": 0.0, "finetuned": 1.0, "interpolated": record.params["interpolate"]["alpha"]}
+    alphas = {
+        "pretrained": 0.0,
+        "finetuned": 1.0,
+        "interpolated": record.params["interpolate"]["alpha"],
+    }
     for model, sets in results.items():
         tags = {NAME: record.run, STAGE: "model", MODEL: model, "esrgan.evaluation": key}
         if find_run(tags) is not None:

@@ -9,14 +9,14 @@ from typing import Any
 
 import pandas as pd
 from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel
+from mlflow.pyfunc.model import PythonModel
 
 from esrgan_core.image import encode_png, read_rgb
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.models.weights import interpolate, load_generator, load_state
 
 
-class EsrganModel(PythonModel):  # type: ignore[misc]  # MLflow ships no types for it
+class EsrganModel(PythonModel):
     """Both generators; every call interpolates between them."""
 
     def load_context(self, context: Any) -> None:

@@ -82,7 +82,10 @@ def test_no_split_is_ever_empty(seeds: list[int]) -> None:
 
 
 def test_a_picture_keeps_its_split_when_others_come() -> None:
-    few, many = split_by_content(digests(list(range(200)))), split_by_content(digests(list(range(900))))
+    few, many = (
+        split_by_content(digests(list(range(200)))),
+        split_by_content(digests(list(range(900)))),
+    )
     assert all(many[path] == split for path, split in few.items())
     assert 60 < sum(split == "test" for split in many.values()) < 120
 

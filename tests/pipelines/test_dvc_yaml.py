@@ -59,7 +59,9 @@ def test_dependencies_are_what_the_stage_imports(stage: str) -> None:
             waiting += graph.find_modules_directly_imported_by(module)
     code = {name for name in STANZAS[stage]["deps"] if name.startswith(("pipelines", "esrgan"))}
     needed = {file_of(module) for module in reached - {"pipelines", "esrgan_core"}}
-    uncovered = {path for path in needed if not any(path == c or path.startswith(f"{c}/") for c in code)}
+    uncovered = {
+        path for path in needed if not any(path == c or path.startswith(f"{c}/") for c in code)
+    }
     assert not uncovered, "imported, so a change must rerun the stage"
     idle = {c for c in code if not any(path == c or path.startswith(f"{c}/") for path in needed)}
     assert not idle, "not imported, so a change need not rerun the stage"

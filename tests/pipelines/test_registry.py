@@ -51,5 +51,7 @@ def test_one_set_is_enough_to_fail(candidate: Evidence, rule: str) -> None:
         (evidence(niqe=1.0, pictures="others"), False),
     ],
 )
-def test_a_challenger_must_look_better_and_stay_as_faithful(candidate: Evidence, wins: bool) -> None:
+def test_a_challenger_must_look_better_and_stay_as_faithful(
+    candidate: Evidence, wins: bool
+) -> None:
     assert verdict(candidate, evidence())[0] is wins

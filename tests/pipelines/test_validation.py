@@ -12,11 +12,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 def frame(**changes: dict[str, Any]) -> pd.DataFrame:
     """Three good pictures, some columns of some of them changed."""
+    same = {"width": 300, "height": 301, "mode": "RGB", "damage": ""}
     rows = {
-        name: {"path": f"{split}/{name}.png", "split": split, "width": 300, "height": 301, "mode": "RGB",
-               "sha256": name, "sha256_now": name, "damage": ""}
+        name: same
+        | {"path": f"{split}/{name}.png", "split": split, "sha256": name, "sha256_now": name}
         for name, split in (("a", "train"), ("b", "val"), ("c", "test"))
-    }  # fmt: skip
+    }
     for name, change in changes.items():
         rows.setdefault(name, dict(rows["a"])).update(change)
     table = pd.DataFrame(rows.values())

@@ -58,7 +58,8 @@ def test_a_batch_is_channels_last(store: PairStore) -> None:
 
 
 @pytest.mark.parametrize(
-    ("patch_size", "message"), [(30, "no multiple of scale 4"), (72, r"train/p0 is 80x68, under 72")]
+    ("patch_size", "message"),
+    [(30, "no multiple of scale 4"), (72, r"train/p0 is 80x68, under 72")],
 )
 def test_impossible_patches_are_refused(store: PairStore, patch_size: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):

@@ -23,8 +23,10 @@ def test_efficientnet_sees_a_cat_in_chelsea() -> None:
     image = nn.functional.interpolate(square, size=(224, 224), mode="bicubic", antialias=True)
     with torch.no_grad():
         x = nn.functional.conv2d(features(image)["block15"], state["_conv_head.weight"])
-        norm = [state[f"_bn1.{key}"] for key in ("running_mean", "running_var", "weight", "bias")]
-        x = nn.functional.relu6(nn.functional.batch_norm(x, *norm, eps=1e-3))
+        mean, var, weight, bias = (
+            state[f"_bn1.{key}"] for key in ("running_mean", "running_var", "weight", "bias")
+        )
+        x = nn.functional.relu6(nn.functional.batch_norm(x, mean, var, weight, bias, eps=1e-3))
         logits = x.mean(dim=(2, 3)) @ state["_fc.weight"].T + state["_fc.bias"]
     probability = logits.softmax(dim=1)[0]
     assert int(probability.argmax()) in CATS

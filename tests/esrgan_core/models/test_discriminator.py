@@ -28,7 +28,7 @@ def test_channels_last_judges_alike() -> None:
     network = build_discriminator(VGGDiscriminatorConfig(patch_size=64, num_features=4)).eval()
     image = torch.rand(2, 3, 64, 64)
     plain = network(image)
-    network.to(memory_format=torch.channels_last)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     other = network(image.contiguous(memory_format=torch.channels_last))
     assert torch.allclose(plain, other, atol=1e-5)
 

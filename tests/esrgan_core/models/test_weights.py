@@ -23,7 +23,9 @@ def test_a_generator_comes_back_bit_equal_with_its_lineage(tmp_path: Path) -> No
     save_weights(tmp_path / "g.safetensors", saved.state_dict(), CONFIG, {"git.commit": "abc"})
     loaded = load_generator(tmp_path / "g.safetensors")
     assert loaded.config == CONFIG
-    assert all(torch.equal(a, b) for a, b in zip(loaded.parameters(), saved.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(loaded.parameters(), saved.parameters(), strict=True)
+    )
     assert read_weights(tmp_path / "g.safetensors")[0]["lineage"] == {"git.commit": "abc"}
 
 
