@@ -77,7 +77,7 @@ def publish() -> None:
     from pipelines.paths import PAGE  # noqa: PLC0415
     from pipelines.registry import admit  # noqa: PLC0415
     from pipelines.stages.register import Params  # noqa: PLC0415
-    from pipelines.tracking.publish import publish_all  # noqa: PLC0415
+    from pipelines.tracking.publish import publish_all, published_run  # noqa: PLC0415
     from pipelines.tracking.record import record_path  # noqa: PLC0415
     from pipelines.tracking.store import tracking_uri  # noqa: PLC0415
 
@@ -87,7 +87,8 @@ def publish() -> None:
     )
     if record_path("register").is_file():
         params = load_params(Params)
-        decision = admit(params.register, params.interpolate.alpha)
+        run_id = published_run("register")
+        decision = admit(params.register, params.interpolate.alpha, run_id)
         typer.echo(f"{decision.model} version {decision.version} is the {decision.alias}")
     if PAGE.is_file():
         typer.echo(f"picture page: {PAGE.resolve()}")

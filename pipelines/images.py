@@ -33,7 +33,7 @@ class BadPicturesError(ValueError):
 
     def __init__(self, problems: Iterable[str]) -> None:
         lines = list(problems)
-        super().__init__("\n".join([f"{len(lines)} problem(s) with pictures:", *lines]))
+        super().__init__("\n".join(["some pictures cannot be used:", *lines]))
 
 
 def fetch_all(entries: list[Entry], folder: Path) -> list[Row]:

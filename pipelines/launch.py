@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from pipelines.params import ParamsError, load_params
 from pipelines.tracking.record import recording
+from pipelines.tracking.store import StoreDownError
 
 Stage = TypeVar("Stage")
 
@@ -20,5 +21,5 @@ def launch(name: str, stage: type[Stage], run: Callable[[Stage], None]) -> None:
         params = load_params(stage)
         with recording(name, params):
             run(params)
-    except (ParamsError, ValueError, OSError, FloatingPointError) as error:
+    except (ParamsError, ValueError, OSError, FloatingPointError, StoreDownError) as error:
         sys.exit(f"{name}: {error}")

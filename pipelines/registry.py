@@ -111,10 +111,11 @@ def _mean(evidence: Evidence, model: str, metric: str) -> float:
     return fmean(values[metric] for values in evidence.results[model].values())
 
 
-def admit(config: RegisterConfig, alpha: float) -> Decision:
+def admit(config: RegisterConfig, alpha: float, run_id: str) -> Decision:
     """Register the model in `artifacts/`, once, and point `champion` or `challenger` to it.
 
-    A model that the store knows already keeps its version, alias and decision.
+    A model that the store knows already keeps its version, alias and decision; a new one
+    becomes a model of the MLflow run `run_id`.
 
     Raises:
         StoreDownError: if MLflow does not answer.
@@ -133,7 +134,7 @@ def admit(config: RegisterConfig, alpha: float) -> Decision:
         "alias": alias,
         "reasons": [asdict(reason) for reason in reasons],
     }
-    version = log_version(config.model, key, alpha, content)
+    version = log_version(config.model, key, alpha, content, run_id)
     point_alias(config.model, alias, version)
     return _decision({"model": config.model, "version": version, **content})
 

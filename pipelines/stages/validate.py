@@ -33,15 +33,16 @@ def run(params: Params) -> None:
     """Leave `report.json` and `docs/index.html`, or stop with every fault."""
     manifest = read_manifest(MANIFEST)
     rechecked = Parallel(n_jobs=-1)(delayed(recheck)(IMAGES / path) for path in manifest["path"])
+    docs = VALIDATION_REPORT.parent / "docs"
     faults = validate(
         picture_frame(manifest, pd.DataFrame(rechecked), params.scale),
         min_side=params.validate.min_side,
         modes=params.validate.modes,
         report=VALIDATION_REPORT,
-        docs=VALIDATION_REPORT.parent / "docs",
+        docs=docs,
     )
     if faults:
-        raise BadPicturesError(str(fault) for fault in faults)
+        raise BadPicturesError([*map(str, faults), f"all of it as a page: {docs}/index.html"])
     print(f"{len(manifest)} pictures meet every expectation")
 
 

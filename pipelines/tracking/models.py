@@ -9,8 +9,7 @@ from typing import Any
 import esrgan_core
 from pipelines.paths import FINETUNED, PRETRAINED
 from pipelines.tracking import serving_path
-from pipelines.tracking.record import open_run_id
-from pipelines.tracking.store import KEY, client, experiment_id, reaching_store
+from pipelines.tracking.store import KEY, client, reaching_store
 
 DECISION = "esrgan.decision"
 REQUIREMENTS = ("jaxtyping", "numpy", "pandas", "pillow", "safetensors", "scipy", "torch")
@@ -37,8 +36,8 @@ def _known(version: Any) -> dict[str, Any]:
     return {"model": version.name, "version": str(version.version), **content}
 
 
-def log_version(model: str, key: str, alpha: float, content: Mapping[str, Any]) -> str:
-    """Log both generators and the library as one model; return the new version's number."""
+def log_version(model: str, key: str, alpha: float, content: Mapping[str, Any], run_id: str) -> str:
+    """Log both generators and the library as one model of a run; return the version's number."""
     with reaching_store():
         import mlflow  # noqa: PLC0415
         from mlflow.models import ModelSignature  # noqa: PLC0415
@@ -47,9 +46,7 @@ def log_version(model: str, key: str, alpha: float, content: Mapping[str, Any]) 
         picture = Schema([ColSpec("binary", "image")])
         params = ParamSchema([ParamSpec("alpha", "double", alpha)])
         store = client()
-        with mlflow.start_run(
-            run_id=open_run_id("register") or None, experiment_id=experiment_id()
-        ):
+        with mlflow.start_run(run_id=run_id):
             info = mlflow.pyfunc.log_model(
                 name=model,
                 python_model=str(serving_path()),
@@ -66,7 +63,7 @@ def log_version(model: str, key: str, alpha: float, content: Mapping[str, Any]) 
         made = store.create_model_version(
             model,
             source=info.model_uri,
-            run_id=info.run_id,
+            run_id=run_id,
             tags={KEY: key, DECISION: json.dumps(content, sort_keys=True)},
             model_id=info.model_id,
         )

@@ -90,6 +90,15 @@ def publish(stage: str) -> bool:
     return True
 
 
+def published_run(stage: str) -> str:
+    """Id of the run that `publish` completed for a stage."""
+    with reaching_store():
+        found = find_run({KEY: sha256_of(record_path(stage)), STAGE: stage})
+    if found is None:
+        raise ValueError(f"{stage} is not in the store; run `esrgan publish`")
+    return str(found.info.run_id)
+
+
 def _run_of(record: Record, parent: str) -> str:
     """The run that the stage reported to while it ran, or a new one where it is unknown here."""
     if (found := find_run({NAME: record.run, STAGE: record.stage, "esrgan.state": "open"})) and (

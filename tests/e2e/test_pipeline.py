@@ -1,0 +1,243 @@
+"""The pipeline from the photographs in wheels to the registered model, with the real tools."""
+
+import csv
+import json
+from io import BytesIO
+from itertools import pairwise
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run as MlflowRun
+from PIL import Image
+
+from esrgan_core.inference.upscale import upscale
+from esrgan_core.models.weights import load_generator
+from tests.conftest import textured
+from tests.e2e.conftest import Run
+
+MODELS = {"bicubic", "pretrained", "interpolated", "finetuned"}
+pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, of its own dependencies
+
+
+@pytest.fixture(scope="module")
+def runs(project: Path) -> list[MlflowRun]:
+    client = MlflowClient(f"sqlite:///{project}/.esrgan/mlflow.db")
+    experiment = client.get_experiment_by_name("esrgan")
+    assert experiment
+    return list(client.search_runs([experiment.experiment_id]))
+
+
+def test_metrics_of_every_model_on_the_test_set(project: Path) -> None:
+    results = json.loads((project / "artifacts/evaluate/metrics.json").read_text())
+    assert set(results) == MODELS
+    for sets in results.values():
+        assert set(sets) == {"sample"}
+        assert set(sets["sample"]) == {"psnr_y", "ssim_y", "rmse_y", "niqe"}
+    assert results["bicubic"]["sample"]["psnr_y"] == pytest.approx(24.8586, abs=1e-3)
+
+
+def test_the_grid_has_the_networks_at_its_ends(project: Path) -> None:
+    grid = pd.read_csv(project / "artifacts/interpolate/grid.csv").set_index("alpha")
+    results = json.loads((project / "artifacts/evaluate/metrics.json").read_text())
+    for alpha, model in ((0, "pretrained"), (0.5, "interpolated"), (1, "finetuned")):
+        for metric, value in results[model]["sample"].items():
+            assert grid.loc[alpha, metric] == pytest.approx(value, abs=1e-4)
+
+
+def test_the_page_stands_alone(project: Path) -> None:
+    page = (project / "artifacts/evaluate/report/index.html").read_text()
+    assert page.count("data:image/png;base64") >= 2 * (len(MODELS) + 1)
+    assert "<svg" in page
+    assert 'src="http' not in page
+    assert 'href="http' not in page
+    for model in MODELS:
+        assert model in page
+
+
+def test_validation_leaves_report_and_docs(project: Path) -> None:
+    report = json.loads((project / "artifacts/validate/report.json").read_text())
+    assert report["success"]
+    assert report["pictures"] == 9
+    assert "Expectation" in (project / "artifacts/validate/docs/index.html").read_text()
+
+
+def test_again_runs_no_stage_and_publishes_nothing(run: Run) -> None:
+    assert "Data and pipelines are up to date." in run("dvc", "repro")
+    assert ": complete" in run("esrgan", "publish")
+
+
+def test_dvc_shows_metrics_and_plots(run: Run) -> None:
+    shown = run("dvc", "metrics", "show", "--json")
+    files = json.loads(shown)[""]["data"]
+    assert set(files["artifacts/evaluate/metrics.json"]["data"]) == MODELS
+    assert "psnr_y" in files["artifacts/pretrain/metrics.json"]["data"]["val"]
+    plots = run("dvc", "plots", "show", "--out", "dvc_plots")
+    assert "index.html" in plots
+
+
+def test_one_parent_with_a_child_per_stage_and_model(runs: list[MlflowRun]) -> None:
+    (parent,) = [run for run in runs if run.data.tags["dvc.stage"] == "pipeline"]
+    children = [
+        run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id
+    ]
+    stages = {run.data.tags["dvc.stage"] for run in children}
+    assert stages == {
+        "download", "validate", "bicubic", "pretrain", "finetune", "interpolate",
+        "evaluate", "register", "model",
+    }  # fmt: skip
+    models = [run for run in children if run.data.tags["dvc.stage"] == "model"]
+    assert {run.data.params["model"] for run in models} == MODELS
+    assert len({tuple(sorted(run.data.metrics)) for run in models}) == 1
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert all(run.data.tags["git.commit"] for run in runs)
+
+
+def test_curves_are_whole_and_pictures_have_equal_keys(
+    project: Path, runs: list[MlflowRun]
+) -> None:
+    client = MlflowClient(f"sqlite:///{project}/.esrgan/mlflow.db")
+    for stage, metric in (("pretrain", "g/pixel"), ("finetune", "d/adversarial")):
+        (found,) = [run for run in runs if run.data.tags["dvc.stage"] == stage]
+        with (project / f"artifacts/{stage}/curve.csv").open() as file:
+            rows = {int(row["step"]): row for row in csv.DictReader(file)}
+        history = client.get_metric_history(found.info.run_id, metric)
+        assert {point.step: point.value for point in history} == pytest.approx(
+            {step: float(row[metric]) for step, row in rows.items() if row[metric]}, rel=1e-4
+        )
+        validated = [
+            point.step for point in client.get_metric_history(found.info.run_id, "val/psnr_y")
+        ]
+        assert validated == [step for step, row in rows.items() if row["val/psnr_y"]]
+        images = [file.path for file in client.list_artifacts(found.info.run_id, "images")]
+        assert sum("grace_hopper" in path and path.endswith(".png") for path in images) == len(
+            validated
+        )
+
+
+def test_publishing_fills_a_store_that_has_seen_nothing(
+    run: Run, project: Path, runs: list[MlflowRun], tmp_path: Path
+) -> None:
+    store = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/other.db", "ESRGAN_STATE": str(tmp_path)}
+    assert "added download, validate, bicubic, pretrain" in run("esrgan", "publish", **store)
+    assert ": complete" in run("esrgan", "publish", **store)
+    client = MlflowClient(store["MLFLOW_TRACKING_URI"])
+    experiment = client.get_experiment_by_name("esrgan")
+    assert experiment
+
+    def content(some: list[MlflowRun]) -> list[tuple[object, ...]]:
+        return sorted(
+            (
+                found.data.tags["dvc.stage"],
+                str(found.info.run_name),
+                sorted(found.data.params.items()),
+                sorted((name, float(f"{value:.5g}")) for name, value in found.data.metrics.items()),
+            )
+            for found in some
+        )
+
+    assert content(list(client.search_runs([experiment.experiment_id]))) == content(runs)
+    assert client.get_model_version_by_alias(
+        "esrgan", next(iter(client.get_registered_model("esrgan").aliases))
+    )
+
+
+def test_the_decision_follows_from_its_reasons(project: Path) -> None:
+    decision = json.loads((project / "artifacts/register/decision.json").read_text())
+    holds = all(reason["holds"] for reason in decision["reasons"])
+    assert decision["alias"] == ("champion" if holds else "challenger")
+    client = MlflowClient(f"sqlite:///{project}/.esrgan/mlflow.db")
+    version = client.get_model_version_by_alias("esrgan", decision["alias"])
+    assert str(version.version) == decision["version"]
+
+
+LOADED_WITHOUT_THE_REPOSITORY = """
+import importlib.util, sys
+sys.path[:] = [p for p in sys.path if p] + [SITE]
+assert importlib.util.find_spec("esrgan_core") is None, "the repository can be imported"
+import mlflow, pandas as pd
+from pathlib import Path
+mlflow.set_tracking_uri(STORE)
+model = mlflow.pyfunc.load_model("models:/esrgan@ALIAS")
+for path in sorted(Path(FOLDER).glob("*.png")):
+    for alpha in (None, 0.0, 0.5, 1.0):
+        params = {} if alpha is None else {"alpha": alpha}
+        out = model.predict(pd.DataFrame({"image": [path.read_bytes()]}), params=params)
+        path.with_suffix(f".{alpha}.out").write_bytes(out["image"][0])
+"""
+
+
+def test_the_model_upscales_any_size_where_the_repository_is_unknown(
+    run: Run, project: Path, tmp_path: Path
+) -> None:
+    sizes = [(24, 36), (17, 31), (45, 8)]
+    for number, (height, width) in enumerate(sizes):
+        Image.fromarray(textured(height, width, seed=number)).save(tmp_path / f"{number}.png")
+    decision = json.loads((project / "artifacts/register/decision.json").read_text())
+    # -I and -S: neither the folder nor the editable installation is on the path
+    code = (
+        LOADED_WITHOUT_THE_REPOSITORY.replace("SITE", repr(str(Path(np.__file__).parents[1])))
+        .replace("STORE", repr(f"sqlite:///{project}/.esrgan/mlflow.db"))
+        .replace("ALIAS", decision["alias"])
+        .replace("FOLDER", repr(str(tmp_path)))
+    )
+    run("python", "-I", "-S", "-c", code)
+    networks = {
+        alpha: load_generator(project / f"artifacts/{stage}/generator.safetensors")
+        for alpha, stage in ((0.0, "pretrain"), (1.0, "finetune"))
+    }
+    for number, (height, width) in enumerate(sizes):
+        lr = textured(height, width, seed=number)
+        results = {}
+        for alpha in (None, 0.0, 0.5, 1.0):
+            data = (tmp_path / f"{number}.{alpha}.out").read_bytes()
+            results[alpha] = np.asarray(Image.open(BytesIO(data)))
+            assert results[alpha].shape == (4 * height, 4 * width, 3)
+        for alpha, network in networks.items():
+            assert np.array_equal(results[alpha], upscale(network, lr))
+        assert np.array_equal(results[None], results[0.5])
+        assert not np.array_equal(results[0.0], results[1.0])
+
+
+def test_an_experiment_reruns_what_its_parameter_touches(run: Run, project: Path) -> None:
+    before = json.loads((project / "artifacts/pretrain/run.json").read_text())
+    printed = run("dvc", "exp", "run", "-S", "finetune.steps=6")
+    for stage in ("download", "validate", "bicubic", "pretrain"):
+        assert f"Stage '{stage}' didn't change, skipping" in printed
+    for stage in ("finetune", "interpolate", "evaluate", "register"):
+        assert f"Running stage '{stage}'" in printed
+    assert json.loads((project / "artifacts/pretrain/run.json").read_text()) == before
+    # the schedule does not depend on the number of steps, so the longer run continued the shorter
+    assert "going on after step 4" in printed
+    curve = pd.read_csv(project / "artifacts/finetune/curve.csv")
+    assert list(curve["step"]) == [1, 2, 3, 4, 5, 6]
+    shown = json.loads(run("dvc", "metrics", "diff", "--json"))
+    assert "artifacts/evaluate/metrics.json" in shown
+    assert "finetune.steps" in run("dvc", "exp", "show", "--csv")
+
+
+def test_psnr_of_a_folder_by_command(run: Run, project: Path, tmp_path: Path) -> None:
+    hr = project / "artifacts/images/test/sample"
+    for folder in ("HR", "LR"):
+        (tmp_path / folder).mkdir()
+    for path in hr.glob("*"):
+        Image.open(path).save(tmp_path / "HR" / f"{path.stem}.png")
+        lr = np.load(project / f"artifacts/pairs/lr/test/sample/{path.stem}.npy")
+        Image.fromarray(lr).save(tmp_path / "LR" / f"{path.stem}.png")
+    model = "artifacts/pretrain/generator.safetensors"
+    printed = run(
+        "esrgan", "evaluate", "--hr", str(tmp_path / "HR"), "--lr", str(tmp_path / "LR"),
+        "--model", model, "--json",
+    )  # fmt: skip
+    mean = json.loads(printed[printed.index("{") :])["mean"]
+    results = json.loads((project / "artifacts/evaluate/metrics.json").read_text())
+    for metric, value in mean.items():
+        assert value == pytest.approx(results["pretrained"]["sample"][metric], abs=1e-5)
+
+
+def test_alphas_of_the_grid_rise(project: Path) -> None:
+    grid = pd.read_csv(project / "artifacts/interpolate/grid.csv")
+    assert all(low < high for low, high in pairwise(grid["alpha"]))
