@@ -41,7 +41,7 @@ check: install ## format, lint, types, layers
 	lint-imports
 
 bench: install ## our speed against peers (see benchmarks/)
-	python -m benchmarks.metrics
+	python -m benchmarks
 
 ui: install ## MLflow's UI on the default store
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --workers 1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$${ESRGAN_STATE:-$(CURDIR)/.esrgan}/mlflow.db}"

@@ -1,1 +1,1 @@
-"""Our speed against peers, side by side in one run."""
+"""Our speed beside that of others, in one run on one machine: `python -m benchmarks`."""

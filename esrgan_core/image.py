@@ -48,7 +48,7 @@ def _opened(source: Path | BytesIO) -> Iterator[Image.Image]:
         ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadImageError(f"{error}; cut the picture into smaller ones") from error
-    except BadImageError:
+    except (BadImageError, FileNotFoundError):
         raise
     except (OSError, SyntaxError, ValueError) as error:
         raise BadImageError(f"damaged ({error}); fetch or export it again") from error

@@ -6,7 +6,6 @@ from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 
-import mlflow
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,0 +1,6 @@
+"""All benchmarks, one after the other."""
+
+from benchmarks import resize
+
+for benchmark in (resize,):
+    benchmark.main()

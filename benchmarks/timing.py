@@ -1,0 +1,42 @@
+"""Side by side: the contenders take turns, the median of each counts."""
+
+import platform
+import time
+from collections.abc import Callable, Mapping
+from statistics import median
+
+import torch
+
+Contenders = Mapping[str, Callable[[], object]]
+
+
+def machine() -> str:
+    """The processor, its threads in use, and torch's version, for the head of a table."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123  no path of ours
+            names = [line.partition(": ")[2].strip() for line in file if "model name" in line]
+    except OSError:
+        names = []
+    name = names[0] if names else platform.processor() or platform.machine()
+    return f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+
+
+def side_by_side(title: str, contenders: Contenders, *, rounds: int) -> dict[str, float]:
+    """Seconds of each contender, printed with its ratio to the first, which is the peer.
+
+    One round runs every contender once, so that a busy moment of the machine hits all alike;
+    a round before the first warms up and does not count.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for number in range(rounds + 1):
+        for name, work in contenders.items():
+            start = time.perf_counter()
+            work()
+            if number:
+                seconds[name].append(time.perf_counter() - start)
+    medians = {name: median(found) for name, found in seconds.items()}
+    peer = next(iter(medians.values()))
+    print(f"\n{title}")
+    for name, found in medians.items():
+        print(f"  {name:<32} {1000 * found:10.1f} ms   {peer / found:6.2f}x")
+    return medians

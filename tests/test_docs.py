@@ -1,0 +1,95 @@
+"""What the documents name exists."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from pipelines.cli import app
+from pipelines.params import read_yaml
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+MAKEFILE = (ROOT / "Makefile").read_text()
+MADE_BY_RUNNING = ("artifacts/", "data", ".venv", ".esrgan", "~", "Set5/", "photo.jpg")
+
+
+def quoted(document: Path) -> list[str]:
+    """What stands in backquotes, and the lines of code blocks."""
+    text = document.read_text()
+    blocks = re.findall(r"```\w*\n(.*?)```", text, re.DOTALL)
+    inline = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    return inline + [
+        line.partition(" #")[0].strip() for block in blocks for line in block.splitlines()
+    ]
+
+
+def outputs() -> set[str]:
+    """Every output of the pipeline, as `stage/file` below artifacts/."""
+    stages = read_yaml(ROOT / "dvc.yaml")["stages"].values()
+    found: set[str] = set()
+    for stanza in stages:
+        for kind in ("outs", "metrics", "plots"):
+            found |= {
+                str(next(iter(o)) if isinstance(o, dict) else o) for o in stanza.get(kind, [])
+            }
+    return {path.removeprefix("artifacts/") for path in found}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_paths_exist(document: Path) -> None:
+    made = outputs()
+    for text in quoted(document):
+        is_path = re.fullmatch(
+            r"[\w.~/-]+\.(py|yaml|dvc|md|toml|json|csv|html|lock)|[\w.-]+/[\w./-]*", text
+        )
+        if not is_path or text.startswith(MADE_BY_RUNNING):
+            continue
+        below_artifacts = any(
+            text.rstrip("/") == out or text.startswith(f"{out}/") for out in made
+        ) or any(out.startswith(text) for out in made)
+        in_a_stage = any(out.endswith(f"/{text}") for out in made) or text in (
+            "manifest.csv", "report/index.html", "validate/docs/",
+        )  # fmt: skip
+        assert (ROOT / text).exists() or below_artifacts or in_a_stage, text
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_within_the_project_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", document.read_text()):
+        if "://" not in target:
+            assert (document.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_exist(document: Path) -> None:
+    commands = set(get_command(app).commands)  # type: ignore[attr-defined]  # it is a group
+    for text in quoted(document):
+        words = text.split()
+        match words:
+            case ["make", target, *_]:
+                assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), text
+            case ["esrgan", command, *_]:
+                assert command in commands, text
+            case ["python", "-m", module, *_]:
+                assert (ROOT / Path(*module.split("."))).with_suffix(".py").exists(), text
+
+
+def test_dvc_knows_the_subcommands_that_the_readme_uses() -> None:
+    used = {
+        tuple(word for word in text.split()[1:3] if word.isalpha())
+        for text in quoted(ROOT / "README.md")
+        if text.startswith("dvc ") and text.split()[1] in ("exp", "metrics", "plots")
+    }
+    assert used
+    for words in used:
+        done = subprocess.run(
+            [sys.executable, "-m", "dvc", *words, "--help"], capture_output=True, check=False
+        )
+        assert done.returncode == 0, words
