@@ -68,3 +68,13 @@ def set_means(frame: pd.DataFrame, key: str = "model") -> pd.DataFrame:
     """The mean over a set's pictures, per contender and set, in order of appearance."""
     numbers = [column for column in frame.columns if column not in (key, "set", "name")]
     return frame.groupby([key, "set"], sort=False)[numbers].mean().reset_index()
+
+
+def nested(means: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
+    """Set means as `{model: {set: {metric: value}}}`, the form of `metrics.json`."""
+    content: dict[str, dict[str, dict[str, float]]] = {}
+    for row in means.to_dict("records"):
+        model, set_name = str(row.pop("model")), str(row.pop("set"))
+        values = {str(metric): round(float(value), 6) for metric, value in row.items()}
+        content.setdefault(model, {})[set_name] = values
+    return content

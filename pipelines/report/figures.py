@@ -5,9 +5,10 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
-from esrgan_core.engine.evaluate import Scored
+from esrgan_core.engine.evaluate import Sample, Scored
 from esrgan_core.files import atomic_path
 from pipelines.report.crops import liveliest_box
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CROP = 128
+SHOWN = 5
+"""Pictures on a contact sheet."""
+TITLES = {"psnr_y": "{:.2f} dB", "niqe": "NIQE {:.2f}"}
 
 
 def contact_sheet(columns: Mapping[str, Sequence[Scored]], path: Path) -> None:
@@ -26,10 +30,26 @@ def contact_sheet(columns: Mapping[str, Sequence[Scored]], path: Path) -> None:
             axis = axes[row][column]
             axis.imshow(picture.sr[liveliest_box(first.sr, CROP, 1)], interpolation="nearest")
             axis.set_axis_off()
-            figures = f"{picture.values['psnr_y']:.2f} dB, NIQE {picture.values['niqe']:.2f}"
+            figures = ", ".join(
+                form.format(picture.values[metric])
+                for metric, form in TITLES.items()
+                if metric in picture.values
+            )
             axis.set_title(f"{title}\n{figures}" if row == 0 else figures, fontsize=8)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=150)
+
+
+def models_sheet(
+    samples: Sequence[Sample], results: Mapping[str, Sequence[Scored]], path: Path
+) -> None:
+    """A contact sheet of every contender's first pictures beside the originals."""
+    originals = [
+        Scored(name=sample.name, set=sample.set, sr=np.asarray(sample.hr), values={})
+        for sample in samples
+    ]
+    columns = {**results, "HR": originals}
+    contact_sheet({name: pictures[:SHOWN] for name, pictures in columns.items()}, path)
 
 
 def curves(stage: str, curve: pd.DataFrame) -> str:

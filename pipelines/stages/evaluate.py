@@ -9,9 +9,18 @@ from esrgan_core.engine.evaluate import Upscaler
 from esrgan_core.files import atomic_path, write_text
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.metrics import METRICS as KNOWN
-from pipelines.contenders import bicubic, compare, interpolated, network, per_image, set_means
+from pipelines.contenders import (
+    bicubic,
+    compare,
+    interpolated,
+    nested,
+    network,
+    per_image,
+    set_means,
+)
 from pipelines.launch import launch
 from pipelines.paths import FINETUNED, METRICS, PAGE, PAIRS, PRETRAINED
+from pipelines.report.figures import models_sheet
 from pipelines.report.page import write_page
 from pipelines.samples import samples_of
 from pipelines.sections import InterpolateConfig
@@ -39,7 +48,7 @@ class Params:
 
 
 def run(params: Params) -> None:
-    """Leave `metrics.json`, `per_image.csv` and `report/index.html`."""
+    """Leave `metrics.json`, `per_image.csv`, `report/index.html` and `report/models.png`."""
     samples = samples_of(PairStore(PAIRS), "test")
     contenders: dict[str, Upscaler] = {
         "bicubic": bicubic(params.scale),
@@ -52,12 +61,9 @@ def run(params: Params) -> None:
     with atomic_path(METRICS.parent / "per_image.csv") as temporary:
         frame.to_csv(temporary, index=False, float_format="%.6f")
     means = set_means(frame)
-    content: dict[str, dict[str, dict[str, float]]] = {}
-    for row in means.to_dict("records"):
-        values = {metric: round(float(row[metric]), 6) for metric in params.evaluate.metrics}
-        content.setdefault(str(row["model"]), {})[str(row["set"])] = values
-    write_text(METRICS, json.dumps(content, indent=2) + "\n")
+    write_text(METRICS, json.dumps(nested(means), indent=2) + "\n")
     write_page(PAGE, samples, results, means, params.interpolate.alpha)
+    models_sheet(samples, results, PAGE.parent / "models.png")
     print(means.to_string(index=False, float_format=lambda value: f"{value:.3f}"))
     print(f"page: {PAGE.resolve()}")
 

@@ -9,7 +9,7 @@ from esrgan_core.inference.upscale import upscale
 from pipelines.contenders import compare, interpolated, per_image, set_means
 from pipelines.launch import launch
 from pipelines.paths import GRID, PAIRS
-from pipelines.report.figures import contact_sheet
+from pipelines.report.figures import SHOWN, contact_sheet
 from pipelines.samples import samples_of
 from pipelines.sections import InterpolateConfig
 
@@ -34,7 +34,8 @@ def run(params: Params) -> None:
         grid = set_means(per_image(results, "alpha"), "alpha")
         grid.to_csv(temporary, index=False, float_format="%.6f")
     contact_sheet(
-        {f"alpha {text}": results[text] for text in alphas}, GRID.parent / "pictures" / "alphas.png"
+        {f"alpha {text}": results[text][:SHOWN] for text in alphas},
+        GRID.parent / "pictures" / "alphas.png",
     )
 
 

@@ -1,6 +1,7 @@
 """Versions of the registered model: a pyfunc whose code and weights travel with it."""
 
 import json
+import warnings
 from collections.abc import Mapping
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -46,7 +47,9 @@ def log_version(model: str, key: str, alpha: float, content: Mapping[str, Any], 
         picture = Schema([ColSpec("binary", "image")])
         params = ParamSchema([ParamSpec("alpha", "double", alpha)])
         store = client()
-        with mlflow.start_run(run_id=run_id):
+        with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
+            # the signature is exact; a picture as example would add nothing
+            warnings.filterwarnings("ignore", message=".*input example was not provided")
             info = mlflow.pyfunc.log_model(
                 name=model,
                 python_model=str(serving_path()),

@@ -33,6 +33,9 @@ def client() -> "MlflowClient":
     # a dead server must cost seconds, not the four minutes of MLflow's own defaults
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
+    # bars for files of this machine's own disk and tables being made are noise in a stage's log
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     import mlflow  # noqa: PLC0415  takes seconds to import
 
     mlflow.set_tracking_uri(tracking_uri())
