@@ -1,10 +1,19 @@
 """MATLAB's `imresize(..., 'bicubic')` with antialiasing, in double precision.
 
-Each axis is one sparse matrix whose rows hold the kernel's weights; the border is
-mirrored with its edge pixel repeated, as MATLAB does.
+Each axis is one sparse matrix whose rows hold the kernel's weights, the border folded in.
+
+Public test sets were made by three conventions, which differ by a level here and there:
+
+* `double`: arithmetic in double precision, rounded once at the end. MATLAB's way for images of
+  class double (`im2double` first); the ESRGAN authors' LR. Ours wherever nothing else is said.
+* `per_pass_uint8`: rounded to 8 bits after each axis. MATLAB's way for images of class uint8;
+  the LR of EDSR's benchmark sets.
+* `per_pass_uint8_replicate`: likewise, but beyond the border stands its last pixel instead of
+  the mirrored picture; the LR that SelfExSR published.
 """
 
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -12,8 +21,12 @@ from scipy import sparse
 
 from esrgan_core.ops import crop_to_multiple
 
+Convention = Literal["double", "per_pass_uint8", "per_pass_uint8_replicate"]
+Border = Literal["symmetric", "replicate"]
+Array = Float[np.ndarray, "..."]
 
-def _cubic(x: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+
+def _cubic(x: Array) -> Array:
     """Keys' cubic kernel with a = -1/2 (Keys 1981), the one of MATLAB."""
     x = np.abs(x)
     near = (1.5 * x - 2.5) * x * x + 1
@@ -22,7 +35,7 @@ def _cubic(x: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
 
 
 @lru_cache(maxsize=64)
-def _weights(source: int, target: int, factor: float) -> sparse.csr_array:
+def _weights(source: int, target: int, factor: float, border: Border) -> sparse.csr_array:
     """The `target x source` matrix that resizes one axis by `factor`."""
     stretch = min(factor, 1.0)
     width = 4.0 / stretch
@@ -33,8 +46,12 @@ def _weights(source: int, target: int, factor: float) -> sparse.csr_array:
     index = first[:, None] + np.arange(taps)
     weight = stretch * _cubic(stretch * (center[:, None] - index))
     weight /= weight.sum(axis=1, keepdims=True)
-    mirror = np.concatenate([np.arange(source), np.arange(source)[::-1]])
-    column = mirror[(index.astype(np.int64) - 1) % len(mirror)]
+    column = index.astype(np.int64) - 1
+    if border == "symmetric":
+        mirror = np.concatenate([np.arange(source), np.arange(source)[::-1]])
+        column = mirror[column % len(mirror)]
+    else:
+        column = column.clip(0, source - 1)
     row = np.repeat(np.arange(target), taps)
     matrix = sparse.coo_array((weight.ravel(), (row, column.ravel())), shape=(target, source))
     result = matrix.tocsr()
@@ -43,45 +60,80 @@ def _weights(source: int, target: int, factor: float) -> sparse.csr_array:
     return result
 
 
+def _along_rows(image: Array, target: int, factor: float, border: Border) -> Array:
+    height, width, channels = image.shape
+    flat = image.reshape(height, width * channels)
+    return (_weights(height, target, factor, border) @ flat).reshape(target, width, channels)
+
+
+def _along_columns(image: Array, target: int, factor: float, border: Border) -> Array:
+    height, width, channels = image.shape
+    turned = np.ascontiguousarray(image.transpose(1, 0, 2)).reshape(width, height * channels)
+    done = _weights(width, target, factor, border) @ turned
+    return done.reshape(target, height, channels).transpose(1, 0, 2)
+
+
+def _passes(
+    height: int, width: int, factor: float, size: tuple[int, int] | None
+) -> list[tuple[bool, int, float]]:
+    """(is it along rows, target length, factor) of the two passes in MATLAB's order."""
+    if size is None:
+        size = int(np.ceil(height * factor)), int(np.ceil(width * factor))
+        factors = factor, factor
+    else:
+        factors = size[0] / height, size[1] / width
+    if min(height, width, *size) < 1:
+        raise ValueError(f"cannot resize {width}x{height} pixels to {size[1]}x{size[0]}")
+    passes = [(True, size[0], factors[0]), (False, size[1], factors[1])]
+    # the axis with the smaller factor goes first
+    return passes if factors[0] <= factors[1] else passes[::-1]
+
+
 def imresize(
-    image: Float[np.ndarray, "h w c"], factor: float, size: tuple[int, int] | None = None
+    image: Float[np.ndarray, "h w c"], factor: float = 1, size: tuple[int, int] | None = None
 ) -> Float[np.ndarray, "rows columns c"]:
     """Resize by `factor` to `ceil(factor * size)` pixels, or to the (height, width) given.
 
     With `size` the factor of each axis is the ratio of the sizes and `factor` is not used.
     Values are neither clipped nor rounded; bicubic weights overshoot at edges.
+
+    Raises:
+        ValueError: if the picture or the result has no pixels.
     """
-    height, width, channels = image.shape
-    rows, columns = size or (int(np.ceil(height * factor)), int(np.ceil(width * factor)))
-    vertical, horizontal = (rows / height, columns / width) if size else (factor, factor)
-    double = np.ascontiguousarray(image, dtype=np.float64)
-
-    def along_rows(array: Float[np.ndarray, "..."], width: int) -> Float[np.ndarray, "..."]:
-        flat = array.reshape(height, width * channels)
-        return (_weights(height, rows, vertical) @ flat).reshape(rows, width, channels)
-
-    def along_columns(array: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-        turned = np.ascontiguousarray(array.transpose(1, 0, 2)).reshape(width, -1)
-        done = _weights(width, columns, horizontal) @ turned
-        return done.reshape(columns, array.shape[0], channels).transpose(1, 0, 2)
-
-    # MATLAB resizes the axis with the smaller factor first
-    if vertical <= horizontal:
-        return along_columns(along_rows(double, width))
-    return along_rows(np.ascontiguousarray(along_columns(double)), columns)
+    result = np.ascontiguousarray(image, dtype=np.float64)
+    for along_rows, target, ratio in _passes(*image.shape[:2], factor, size):
+        resize_axis = _along_rows if along_rows else _along_columns
+        result = resize_axis(np.ascontiguousarray(result), target, ratio, "symmetric")
+    return result
 
 
 def resize_pixels(
-    pixels: UInt8[np.ndarray, "h w c"], factor: float, size: tuple[int, int] | None = None
+    pixels: UInt8[np.ndarray, "h w c"],
+    factor: float = 1,
+    size: tuple[int, int] | None = None,
+    convention: Convention = "double",
 ) -> UInt8[np.ndarray, "rows columns c"]:
-    """`imresize` of 8-bit pixels in double precision, clipped and rounded once, half up."""
-    resized = imresize(pixels / 255.0, factor, size)
-    return np.floor(np.clip(resized, 0, 1) * 255 + 0.5).astype(np.uint8)
+    """`imresize` of 8-bit pixels, clipped and rounded half up, by one of the conventions.
+
+    Raises:
+        ValueError: if the picture or the result has no pixels.
+    """
+    if convention == "double":
+        return _rounded(imresize(pixels / 255.0, factor, size) * 255)
+    border: Border = "replicate" if convention == "per_pass_uint8_replicate" else "symmetric"
+    for along_rows, target, ratio in _passes(*pixels.shape[:2], factor, size):
+        resize_axis = _along_rows if along_rows else _along_columns
+        pixels = _rounded(resize_axis(pixels.astype(np.float64), target, ratio, border))
+    return pixels
+
+
+def _rounded(values: Array) -> UInt8[np.ndarray, "..."]:
+    return np.floor(np.clip(values, 0, 255) + 0.5).astype(np.uint8)
 
 
 def bicubic_pair(
-    hr: UInt8[np.ndarray, "h w c"], scale: int
+    hr: UInt8[np.ndarray, "h w c"], scale: int, convention: Convention = "double"
 ) -> tuple[UInt8[np.ndarray, "hh ww c"], UInt8[np.ndarray, "lh lw c"]]:
     """(HR cropped to a multiple of `scale`, its LR): how the field makes its pairs."""
     hr = crop_to_multiple(hr, scale)
-    return hr, resize_pixels(hr, 1 / scale)
+    return hr, resize_pixels(hr, 1 / scale, convention=convention)

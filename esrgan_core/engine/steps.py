@@ -1,6 +1,6 @@
 """One batch: the update of stage 1 (pixel loss) and that of stage 2 (GAN)."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -12,11 +12,11 @@ from torch.nn.functional import l1_loss
 
 from esrgan_core.data.sampling import Pair
 from esrgan_core.engine.ema import Ema
+from esrgan_core.losses.adversarial import AdversarialLoss
 from esrgan_core.models.rrdb import RRDBNet
 
 Terms = dict[str, Tensor]
 Precision = Literal["fp32", "bf16"]
-Adversarial = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,7 +139,7 @@ class GanStep:
         generator: RRDBNet,
         discriminator: nn.Module,
         perceptual: nn.Module,
-        adversarial: Adversarial,
+        adversarial: AdversarialLoss,
         *,
         weights: LossWeights,
         generator_optimizer: AdamConfig,
@@ -147,7 +147,7 @@ class GanStep:
         ema: float,
         precision: Precision,
     ) -> None:
-        """`adversarial(rising, falling)` is asked for with (real, fake) and (fake, real)."""
+        """Take built parts; `perceptual` maps (sr, hr) to a scalar."""
         _use_channels_last(generator, discriminator, perceptual)
         self.generator, self.discriminator, self.perceptual = generator, discriminator, perceptual
         self.adversarial, self.weights, self.precision = adversarial, weights, precision
@@ -177,7 +177,7 @@ class GanStep:
             terms = {
                 "g/pixel": l1_loss(sr, hr),
                 "g/perceptual": perceptual,
-                "g/adversarial": self.adversarial(fake, real),
+                "g/adversarial": self.adversarial.generator(real, fake),
             }
             loss = (
                 self.weights.pixel * terms["g/pixel"]
@@ -194,7 +194,7 @@ class GanStep:
     ) -> Terms:
         """One step of the discriminator on pictures without a graph."""
         real, fake = self._judge(hr, sr)
-        loss = self.adversarial(real, fake)
+        loss = self.adversarial.discriminator(real, fake)
         self.discriminator_optimizer.zero_grad()
         loss.backward()
         self.discriminator_optimizer.step()

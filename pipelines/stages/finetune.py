@@ -8,7 +8,7 @@ from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.steps import AdamConfig, GanStep, LossWeights
 from esrgan_core.features import FeaturesConfig, build_features
 from esrgan_core.files import sha256_of
-from esrgan_core.losses.adversarial import relativistic_average_loss
+from esrgan_core.losses.adversarial import ADVERSARIAL, GanKind
 from esrgan_core.losses.perceptual import PerceptualLoss
 from esrgan_core.models import build_discriminator
 from esrgan_core.models.discriminator import VGGDiscriminatorConfig
@@ -25,6 +25,7 @@ PAPER = AdamConfig(learning_rate=1e-4)
 class FinetuneConfig(TrainingConfig):
     """Section `finetune`."""
 
+    gan: GanKind = "relativistic_average"
     weights: LossWeights = field(default_factory=LossWeights)
     generator_optimizer: AdamConfig = PAPER
     discriminator_optimizer: AdamConfig = PAPER
@@ -49,7 +50,7 @@ def run(params: Params) -> None:
         load_generator(PRETRAINED).train(),
         discriminator,
         PerceptualLoss(build_features(params.features, features), params.features.layers),
-        relativistic_average_loss,
+        ADVERSARIAL[config.gan],
         weights=config.weights,
         generator_optimizer=config.generator_optimizer,
         discriminator_optimizer=config.discriminator_optimizer,

@@ -1,4 +1,5 @@
 import copy
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -6,7 +7,7 @@ from torch.nn.functional import l1_loss
 
 from esrgan_core.data.sampling import Pair
 from esrgan_core.engine.steps import AdamConfig, GanStep, LossWeights, PixelStep
-from esrgan_core.losses.adversarial import relativistic_average_loss
+from esrgan_core.losses.adversarial import ADVERSARIAL, AdversarialLoss
 from esrgan_core.losses.perceptual import PerceptualLoss
 from esrgan_core.models.discriminator import VGGDiscriminator, VGGDiscriminatorConfig
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
@@ -30,12 +31,12 @@ def discriminator() -> VGGDiscriminator:
     return VGGDiscriminator(VGGDiscriminatorConfig(patch_size=32, num_features=4))
 
 
-def gan_step(adversarial: object = relativistic_average_loss) -> GanStep:
+def gan_step(adversarial: AdversarialLoss = ADVERSARIAL["relativistic_average"]) -> GanStep:
     return GanStep(
         generator(),
         discriminator(),
         PerceptualLoss(Halves(), {"half": 1.0}),
-        adversarial,  # type: ignore[arg-type]
+        adversarial,
         weights=LossWeights(),
         generator_optimizer=ADAM,
         discriminator_optimizer=ADAM,
@@ -98,21 +99,23 @@ def test_a_gan_step_equals_the_papers_formulas_in_the_published_order() -> None:
     assert close(step.discriminator, d)
 
 
-def test_the_generator_swaps_the_roles() -> None:
-    asked: list[tuple[Tensor, Tensor]] = []
+def test_each_side_is_asked_with_real_and_fake_in_this_order() -> None:
+    asked: dict[str, Tensor] = {}
 
-    def watch(rising: Tensor, falling: Tensor) -> Tensor:
-        asked.append((rising.detach().mean(), falling.detach().mean()))
-        return relativistic_average_loss(rising, falling)
+    def watch(side: str) -> Callable[[Tensor, Tensor], Tensor]:
+        def loss(real: Tensor, fake: Tensor) -> Tensor:
+            asked[side] = real.detach().mean()
+            return real.mean() - fake.mean()
 
-    step = gan_step(watch)
+        return loss
+
+    step = gan_step(AdversarialLoss(discriminator=watch("d"), generator=watch("g")))
     step.discriminator.eval()
     with torch.no_grad():
         real = step.discriminator(pair().hr).mean()
     step(pair(), rate=0.0)
-    (_, for_generator), (for_discriminator, _) = asked
-    assert torch.allclose(for_generator, real)
-    assert torch.allclose(for_discriminator, real)
+    assert torch.allclose(asked["g"], real)
+    assert torch.allclose(asked["d"], real)
 
 
 def test_the_discriminator_is_frozen_only_while_the_generator_learns() -> None:
