@@ -101,7 +101,7 @@ def imresize(
         ValueError: if the picture or the result has no pixels.
     """
     result = np.ascontiguousarray(image, dtype=np.float64)
-    for along_rows, target, ratio in _passes(*image.shape[:2], factor, size):
+    for along_rows, target, ratio in _passes(image.shape[0], image.shape[1], factor, size):
         resize_axis = _along_rows if along_rows else _along_columns
         result = resize_axis(np.ascontiguousarray(result), target, ratio, "symmetric")
     return result
@@ -121,7 +121,7 @@ def resize_pixels(
     if convention == "double":
         return _rounded(imresize(pixels / 255.0, factor, size) * 255)
     border: Border = "replicate" if convention == "per_pass_uint8_replicate" else "symmetric"
-    for along_rows, target, ratio in _passes(*pixels.shape[:2], factor, size):
+    for along_rows, target, ratio in _passes(pixels.shape[0], pixels.shape[1], factor, size):
         resize_axis = _along_rows if along_rows else _along_columns
         pixels = _rounded(resize_axis(pixels.astype(np.float64), target, ratio, border))
     return pixels

@@ -22,9 +22,13 @@ class Ema(Generic[Network]):
             [*self.network.parameters()],
             [*network.parameters()],
         )
+        self._buffers = list(zip(self.network.buffers(), network.buffers(), strict=True))
 
     @torch.no_grad()
     def update(self) -> None:
         """Take in the network's weights as they are now."""
         average, live = self._pairs
         torch._foreach_lerp_(average, live, 1 - self.decay)
+        # statistics of normalisation are averages already
+        for kept, present in self._buffers:
+            kept.copy_(present)

@@ -19,7 +19,11 @@ class RRDBNetConfig:
     growth_channels: int = 32
     residual_scale: float = 0.2
     init: Literal["paper", "basicsr"] = "paper"
-    """`paper`: MSRA x 0.1 on every convolution; `basicsr`: on those of the dense blocks only."""
+    """`paper`: MSRA x 0.1 on every convolution; `basicsr`: on those of the blocks only."""
+    block: Literal["rrdb", "residual"] = "rrdb"
+    """`residual`: SRResNet's block of two convolutions in the place of each RRDB."""
+    batch_norm: bool = False
+    """Normalise after each convolution of the blocks, which the paper removes (section 3.1)."""
 
     def __post_init__(self) -> None:
         """Refuse shapes that cannot be built."""
@@ -31,6 +35,26 @@ class RRDBNetConfig:
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 3, padding=1)
+
+
+def _norm(config: RRDBNetConfig, width: int) -> nn.Module:
+    return nn.BatchNorm2d(width) if config.batch_norm else nn.Identity()
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions and a scaled residual (figure 4 of the paper, left)."""
+
+    def __init__(self, config: RRDBNetConfig) -> None:
+        super().__init__()
+        features = config.num_features
+        self.residual_scale = config.residual_scale
+        self.conv1, self.norm1 = _conv(features, features), _norm(config, features)
+        self.conv2, self.norm2 = _conv(features, features), _norm(config, features)
+
+    def forward(self, x: Float[Tensor, "b f h w"]) -> Float[Tensor, "b f h w"]:
+        """Features of the same shape."""
+        inner = F.leaky_relu(self.norm1(self.conv1(x)), 0.2)
+        return x + self.residual_scale * self.norm2(self.conv2(inner))
 
 
 class ResidualDenseBlock(nn.Module):
@@ -45,13 +69,21 @@ class ResidualDenseBlock(nn.Module):
         self.conv3 = _conv(features + 2 * growth, growth)
         self.conv4 = _conv(features + 3 * growth, growth)
         self.conv5 = _conv(features + 4 * growth, features)
+        self.norm1, self.norm2 = _norm(config, growth), _norm(config, growth)
+        self.norm3, self.norm4 = _norm(config, growth), _norm(config, growth)
+        self.norm5 = _norm(config, features)
 
     def forward(self, x: Float[Tensor, "b f h w"]) -> Float[Tensor, "b f h w"]:
         """Features of the same shape."""
         seen = x
-        for conv in (self.conv1, self.conv2, self.conv3, self.conv4):
-            seen = torch.cat([seen, F.leaky_relu(conv(seen), 0.2)], dim=1)
-        return x + self.residual_scale * self.conv5(seen)
+        for conv, norm in (
+            (self.conv1, self.norm1),
+            (self.conv2, self.norm2),
+            (self.conv3, self.norm3),
+            (self.conv4, self.norm4),
+        ):
+            seen = torch.cat([seen, F.leaky_relu(norm(conv(seen)), 0.2)], dim=1)
+        return x + self.residual_scale * self.norm5(self.conv5(seen))
 
 
 class RRDB(nn.Module):
@@ -79,7 +111,8 @@ class RRDBNet(nn.Module):
         # x1 and x2 fold pixels into channels and then run the x4 network, as BasicSR does
         self.fold = {1: 4, 2: 2}.get(config.scale, 1)
         self.conv_first = _conv(3 * self.fold**2, features)
-        self.body = nn.Sequential(*(RRDB(config) for _ in range(config.num_blocks)))
+        block = RRDB if config.block == "rrdb" else ResidualBlock
+        self.body = nn.Sequential(*(block(config) for _ in range(config.num_blocks)))
         self.conv_body = _conv(features, features)
         self.conv_up1 = _conv(features, features)
         self.conv_up2 = _conv(features, features)

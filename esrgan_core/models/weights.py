@@ -1,9 +1,12 @@
 """Weights on disk: safetensors with a JSON entry that says what network they belong to."""
 
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -13,11 +16,25 @@ from torch import Tensor, nn
 from esrgan_core.files import atomic_path
 from esrgan_core.models import GeneratorConfig, build_generator
 from esrgan_core.models.discriminator import VGGDiscriminatorConfig
+from esrgan_core.models.layouts import (
+    Layout,
+    State,
+    config_of,
+    describe,
+    from_layout,
+    layout_of,
+    to_layout,
+)
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 
 ENTRY = "esrgan"
+OURS = "esrgan-pipeline"
 GENERATORS = {"RRDBNet": RRDBNetConfig}
-State = dict[str, Tensor]
+WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "generator")
+PREFIXES = ("module.", "_orig_mod.")
+RELATED = 0.5
+"""Least cosine of the weights of networks that belong together. A fine-tuned network's is near
+1 to its start, that of independent ones near 0."""
 
 
 def save_weights(
@@ -39,46 +56,132 @@ def save_weights(
         "config": asdict(config),
         "lineage": dict(lineage),
     }
-    tensors = {
-        key: value.detach().cpu().contiguous(memory_format=torch.contiguous_format)
-        for key, value in state.items()
-    }
+    tensors = {key: _plain(value) for key, value in state.items()}
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata={ENTRY: json.dumps(entry, sort_keys=True)})
 
 
-def read_weights(path: Path) -> tuple[dict[str, object], State]:
-    """(the JSON entry, tensors by key) of a file that `save_weights` wrote.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WeightsFile:
+    """A generator's weights as they lie in a file, whatever its layout."""
+
+    layout: str
+    """`esrgan-pipeline` for our own files, else one of `layouts.LAYOUTS`."""
+    config: GeneratorConfig
+    state: State
+    """Tensors in float32 under our names."""
+    lineage: Mapping[str, str]
+    """Where our own files come from; empty for others."""
+    wrapper: str = ""
+    """Key that the tensors lay under, like `params_ema`."""
+
+
+def read_weights(path: Path) -> WeightsFile:
+    """Read a generator out of our own file or any published one, without running pickle.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is no safetensors file, or has no entry.
+        ValueError: if it holds something else; says what it looks like.
     """
+    metadata, content = _read(path)
+    wrapper, state = _unwrapped(content)
+    entry = json.loads(metadata.get(ENTRY, "{}"))
+    if (architecture := entry.get("architecture")) is not None:
+        if architecture not in GENERATORS:
+            raise ValueError(f"{path} holds a {architecture}, not one of {sorted(GENERATORS)}")
+        config = GENERATORS[architecture](**entry["config"])
+        return WeightsFile(layout=OURS, config=config, state=state, lineage=entry["lineage"])
+    if not state:
+        raise ValueError(f"{path} holds no tensors but {sorted(map(str, content))[:5]}")
+    layout = layout_of(state)
+    if layout is None:
+        raise ValueError(f"{path} holds no RRDBNet; it looks like {describe(state)}")
+    try:
+        ours = from_layout(state, layout)
+        config = config_of(ours)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return WeightsFile(layout=layout, config=config, state=ours, lineage={}, wrapper=wrapper)
+
+
+def _read(path: Path) -> tuple[dict[str, str], Mapping[str, Any]]:
+    """(header, content) of a safetensors or torch file."""
     if not path.is_file():
         raise FileNotFoundError(f"no weights at {path}")
+    with path.open("rb") as file:
+        head = file.read(16)
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  not a dict
-    except SafetensorError as error:
-        raise ValueError(f"{path} is not a safetensors file ({error})") from error
-    if ENTRY not in metadata:
-        raise ValueError(f"{path} does not say what network it holds: no {ENTRY!r} in its header")
-    return json.loads(metadata[ENTRY]), state
+        if head[:2] == b"PK" or head[:1] == b"\x80":
+            content = torch.load(path, map_location="cpu", weights_only=True)
+            return {}, content if isinstance(content, Mapping) else {type(content).__name__: None}
+        with safe_open(path, framework="pt") as tensors:
+            names = tensors.keys()
+            return tensors.metadata() or {}, {name: tensors.get_tensor(name) for name in names}
+    except UnpicklingError as error:
+        raise ValueError(
+            f"{path} wants to run code when it is read, so it was not read; "
+            "export the bare state dict where it comes from"
+        ) from error
+    except (SafetensorError, RuntimeError, EOFError, OSError) as error:
+        raise ValueError(f"{path} is {_kind_of_file(head)} ({error})") from error
+
+
+def _kind_of_file(head: bytes) -> str:
+    kinds = {
+        b"<": "a web page, not weights; download it again",
+        b"version https://": "a pointer of Git LFS, not weights; run `git lfs pull`",
+        b"PK": "a damaged or foreign zip archive",
+        b"\x80": "a damaged pickle",
+        b"\x08": "an ONNX model perhaps; weights are wanted",
+    }
+    found = [name for start, name in kinds.items() if head.lstrip().startswith(start)]
+    return found[0] if found else "neither a safetensors nor a torch file, or damaged"
+
+
+def _unwrapped(content: Mapping[str, Any]) -> tuple[str, State]:
+    """(wrapper, tensors) without wrappers and the prefixes of DDP and compile."""
+    for wrapper in WRAPPERS:
+        if isinstance(inner := content.get(wrapper), Mapping):
+            return wrapper, _unwrapped(inner)[1]
+    state = {name: value for name, value in content.items() if isinstance(value, Tensor)}
+    while state and any(all(key.startswith(prefix) for key in state) for prefix in PREFIXES):
+        state = {key.partition(".")[2]: value for key, value in state.items()}
+    return "", state
+
+
+def save_layout(path: Path, state: Mapping[str, Tensor], layout: Layout) -> None:
+    """Write a generator for other programs: BasicSR's wrapped in `params`, the others bare.
+
+    A `.safetensors` file holds the same keys without a wrapper.
+
+    Raises:
+        ValueError: if the suffix is neither `.pth` nor `.safetensors`, or the layout cannot say
+            this network.
+    """
+    named = {key: _plain(value) for key, value in to_layout(state, layout).items()}
+    if path.suffix not in (".pth", ".safetensors"):
+        raise ValueError(f"{path}: give it the suffix .pth or .safetensors")
+    with atomic_path(path) as temporary:
+        if path.suffix == ".pth":
+            torch.save({"params": named} if layout == "basicsr" else named, temporary)
+        else:
+            save_file(named, temporary)
+
+
+def _plain(value: Tensor) -> Tensor:
+    return value.detach().cpu().contiguous(memory_format=torch.contiguous_format)
 
 
 def load_generator(path: Path) -> RRDBNet:
-    """Build the generator that a file describes, with its weights, in eval mode.
+    """Build the generator that a file holds, ours or published, with its weights, in eval mode.
 
     Raises:
+        FileNotFoundError: if there is no such file.
         ValueError: if the file holds another architecture, or tensors that do not fit it.
     """
-    entry, state = read_weights(path)
-    architecture = entry["architecture"]
-    if architecture not in GENERATORS:
-        raise ValueError(f"{path} holds a {architecture}, not one of {sorted(GENERATORS)}")
-    network = build_generator(GENERATORS[str(architecture)](**entry["config"]))  # type: ignore[arg-type]  # the constructor checks the values
-    load_state(network, state, path)
+    found = read_weights(path)
+    network = build_generator(found.config)
+    load_state(network, found.state, path)
     return network.eval()
 
 
@@ -100,13 +203,31 @@ def interpolate(psnr: State, gan: State, alpha: float) -> State:
     Exact at both ends: alpha 0 and 1 give the networks' own values.
 
     Raises:
-        ValueError: if the networks differ in keys or shapes.
+        ValueError: if the networks differ in keys or shapes, or were not trained one from the
+            other: between unrelated networks lies noise.
     """
     apart = psnr.keys() ^ gan.keys() or {key for key in psnr if psnr[key].shape != gan[key].shape}
     if apart:
         raise ValueError(
             f"the two networks differ in {sorted(apart)[:5]}; train one from the other"
         )
+    if (likeness := _likeness(psnr, gan)) < RELATED:
+        raise ValueError(
+            f"the two networks are unrelated (cosine of their weights {likeness:.2f}); "
+            "interpolate between a network and what was trained from it"
+        )
     if alpha in (0, 1):
         return dict(gan if alpha else psnr)
-    return {key: torch.lerp(psnr[key], gan[key], alpha) for key in psnr}
+    # counters of normalisation are whole numbers
+    return {
+        key: torch.lerp(psnr[key], gan[key], alpha) if psnr[key].is_floating_point() else gan[key]
+        for key in psnr
+    }
+
+
+def _likeness(first: State, second: State) -> float:
+    """Cosine between two networks' convolutions."""
+    pairs = [(first[key].flatten(), second[key].flatten()) for key in first if first[key].ndim > 1]
+    product = sum(float(a @ b) for a, b in pairs)
+    squares = (sum(float(pair[side] @ pair[side]) for pair in pairs) for side in (0, 1))
+    return product / max(math.prod(squares) ** 0.5, 1e-30)

@@ -142,3 +142,14 @@ def test_bf16_stays_near_fp32() -> None:
     exact = PixelStep(generator(), ADAM, ema=0.5, precision="fp32")(pair(), rate=1.0)
     rough = PixelStep(generator(), ADAM, ema=0.5, precision="bf16")(pair(), rate=1.0)
     assert torch.allclose(exact["g/pixel"], rough["g/pixel"], rtol=1e-2)
+
+
+def test_the_average_takes_over_statistics() -> None:
+    torch.manual_seed(1)
+    config = RRDBNetConfig(num_features=8, num_blocks=1, growth_channels=4, batch_norm=True)
+    step = PixelStep(RRDBNet(config), ADAM, ema=0.9, precision="fp32")
+    step(pair(), rate=1.0)
+    buffers = dict(step.generator.named_buffers())
+    assert len(buffers) == 45
+    for name, value in step.ema.network.named_buffers():
+        assert torch.equal(value, buffers[name])

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,9 +9,9 @@ from esrgan_core.models import build_generator
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 
 
-def tiny(scale: int = 4) -> RRDBNet:
+def tiny(scale: int = 4, **changes: Any) -> RRDBNet:
     torch.manual_seed(0)
-    config = RRDBNetConfig(scale=scale, num_features=8, num_blocks=1, growth_channels=4)
+    config = RRDBNetConfig(scale=scale, num_features=8, num_blocks=1, growth_channels=4, **changes)
     return build_generator(config)
 
 
@@ -49,3 +51,22 @@ def test_paper_initialisation_shrinks_every_convolution() -> None:
     # MSRA: sqrt(2 / fan_in), times 0.1
     expected = 0.1 * (2 / (64 * 9)) ** 0.5
     assert float(network.conv_hr.weight.detach().std()) == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize(("block", "convolutions"), [("rrdb", 15), ("residual", 2)])
+def test_named_variants_differ_in_their_blocks_alone(
+    block: str, convolutions: int, batch_norm: bool
+) -> None:
+    network = tiny(block=block, batch_norm=batch_norm)
+    kinds = [type(module).__name__ for module in network.body.modules()]
+    assert kinds.count("Conv2d") == convolutions
+    assert kinds.count("BatchNorm2d") == (convolutions if batch_norm else 0)
+    assert network(torch.rand(1, 3, 7, 5)).shape == (1, 3, 28, 20)
+
+
+@pytest.mark.parametrize("block", ["rrdb", "residual"])
+def test_residual_scale_zero_leaves_the_trunk_out(block: str) -> None:
+    network, lr = tiny(block=block, residual_scale=0.0), torch.rand(1, 3, 7, 5)
+    first = network.conv_first(lr)
+    assert torch.equal(network.body(first), first)

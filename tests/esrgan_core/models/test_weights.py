@@ -1,63 +1,226 @@
+import os
+from collections.abc import Callable
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
+from torch import Tensor
 
+from esrgan_core.engine.evaluate import Sample, evaluate
+from esrgan_core.image import read_rgb
+from esrgan_core.inference.upscale import upscale
 from esrgan_core.models.discriminator import VGGDiscriminatorConfig
+from esrgan_core.models.layouts import LAYOUTS, Layout, to_layout
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
-from esrgan_core.models.weights import interpolate, load_generator, read_weights, save_weights
+from esrgan_core.models.weights import (
+    interpolate,
+    load_generator,
+    read_weights,
+    save_layout,
+    save_weights,
+)
 
-CONFIG = RRDBNetConfig(num_features=8, num_blocks=1, growth_channels=4)
+CONFIG = RRDBNetConfig(num_features=8, num_blocks=2, growth_channels=4)
 
 
-def network(seed: int) -> RRDBNet:
+def network(seed: int = 0, **changes: Any) -> RRDBNet:
     torch.manual_seed(seed)
-    return RRDBNet(CONFIG)
+    sizes = {"num_features": 8, "num_blocks": 2, "growth_channels": 4}
+    return RRDBNet(RRDBNetConfig(**(sizes | changes)))
+
+
+def equal(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
+    return first.keys() == second.keys() and all(
+        torch.equal(first[key], second[key]) for key in first
+    )
 
 
 def test_a_generator_comes_back_bit_equal_with_its_lineage(tmp_path: Path) -> None:
-    saved = network(0).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    saved = network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     save_weights(tmp_path / "g.safetensors", saved.state_dict(), CONFIG, {"git.commit": "abc"})
     loaded = load_generator(tmp_path / "g.safetensors")
     assert loaded.config == CONFIG
-    assert all(
-        torch.equal(a, b) for a, b in zip(loaded.parameters(), saved.parameters(), strict=True)
+    assert equal(loaded.state_dict(), saved.state_dict())
+    assert read_weights(tmp_path / "g.safetensors").lineage == {"git.commit": "abc"}
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize("scale", [1, 2, 4, 8])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_comes_back_bit_equal(
+    tmp_path: Path, layout: Layout, scale: int, suffix: str
+) -> None:
+    saved, path = network(scale=scale), tmp_path / f"g{suffix}"
+    if layout == "esrgan_old" and scale < 4:
+        with pytest.raises(ValueError, match="no scales 1 and 2"):
+            save_layout(path, saved.state_dict(), layout)
+        return
+    save_layout(path, saved.state_dict(), layout)
+    found = read_weights(path)
+    assert found.layout == layout
+    assert found.config == saved.config
+    assert equal(load_generator(path).state_dict(), saved.state_dict())
+
+
+# the last modules of the published x4 network, as ESRGAN's own conversion script names them
+@pytest.mark.parametrize(
+    ("layout", "names"),
+    [
+        ("esrgan", ["RRDB_trunk.1.RDB3.conv5.bias", "trunk_conv.bias", "upconv2.bias",
+                    "HRconv.bias"]),
+        ("esrgan_old", ["model.0.bias", "model.1.sub.1.RDB3.conv5.0.bias", "model.1.sub.2.bias",
+                        "model.3.bias", "model.6.bias", "model.8.bias", "model.10.bias"]),
+    ],
+)  # fmt: skip
+def test_names_are_the_published_ones(layout: Layout, names: list[str]) -> None:
+    assert set(names) <= to_layout(network().state_dict(), layout).keys()
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "module._orig_mod."])
+@pytest.mark.parametrize("wrapper", [None, "params", "params_ema", "state_dict"])
+def test_wrappers_and_prefixes_are_taken_off(
+    tmp_path: Path, prefix: str, wrapper: str | None
+) -> None:
+    state = {f"{prefix}{key}": value for key, value in network().state_dict().items()}
+    torch.save({wrapper: state} if wrapper else state, tmp_path / "g.pth")
+    assert equal(load_generator(tmp_path / "g.pth").state_dict(), network().state_dict())
+    assert read_weights(tmp_path / "g.pth").wrapper == (wrapper or "")
+
+
+def test_the_average_is_preferred(tmp_path: Path) -> None:
+    both = {"params": network(0).state_dict(), "params_ema": network(1).state_dict()}
+    torch.save(both, tmp_path / "g.pth")
+    assert equal(load_generator(tmp_path / "g.pth").state_dict(), network(1).state_dict())
+
+
+def test_real_esrgan_loads_and_scores_as_published(test_data: Path) -> None:
+    path = test_data / "weights" / "RealESRGAN_x4plus_fp16.pth"
+    found = read_weights(path)
+    assert (found.layout, found.wrapper) == ("esrgan", "params_ema")
+    assert found.config == RRDBNetConfig(scale=4, num_features=64, num_blocks=23)
+    assert sum(tensor.numel() for tensor in found.state.values()) == 16_697_987
+    generator, folder = load_generator(path), test_data / "sets" / "Set5"
+    samples = (
+        Sample(name=hr.stem, set="Set5", lr=read_rgb(folder / "LRbicx4" / hr.name), hr=read_rgb(hr))
+        for hr in sorted((folder / "HR").iterdir())
     )
-    assert read_weights(tmp_path / "g.safetensors")[0]["lineage"] == {"git.commit": "abc"}
+    scored = list(evaluate(lambda lr: upscale(generator, lr), samples, ["psnr_y"], 4))
+    assert fmean(one.values["psnr_y"] for one in scored) == pytest.approx(26.63, abs=0.02)
 
 
-def test_other_files_are_refused_by_what_they_are(tmp_path: Path) -> None:
+class Exploit:
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[Callable[[str], object], tuple[str]]:
+        return os.mkdir, (str(self.target),)
+
+
+def test_a_pickle_is_never_run(tmp_path: Path) -> None:
+    torch.save({"params": Exploit(tmp_path / "ran")}, tmp_path / "g.pth")
+    with pytest.raises(ValueError, match="wants to run code"):
+        read_weights(tmp_path / "g.pth")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"hello, this is no weights file", "neither a safetensors nor a torch file"),
+        (b"\n<!DOCTYPE html><html>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1", "pointer of Git LFS"),
+        (b"PK\x03\x04 and nothing", "damaged or foreign zip"),
+        (b"", "neither"),
+    ],
+)
+def test_other_files_are_refused_by_what_they_are(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    (tmp_path / "g.pth").write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        read_weights(tmp_path / "g.pth")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"params": {"body.0.weight": torch.zeros(1)}}, "looks like SRVGGNetCompact"),
+        ({"features.0.weight": torch.zeros(1)}, "looks like a VGG or AlexNet"),
+        ({"some.thing": torch.zeros(1)}, r"unknown network \(first keys: some.thing\)"),
+        ({"iter": 5, "optimizers": []}, r"no tensors but \['iter', 'optimizers'\]"),
+        ({"body.0.rdb1.conv1.weight": torch.zeros(1)}, "lacks .*body.0.rdb1.conv2.bias"),
+        ([torch.zeros(1)], "no tensors but"),
+    ],
+)
+def test_other_networks_are_refused_by_what_they_look_like(
+    tmp_path: Path, content: object, message: str
+) -> None:
+    torch.save(content, tmp_path / "g.pth")
+    with pytest.raises(ValueError, match=message) as caught:
+        read_weights(tmp_path / "g.pth")
+    assert "g.pth" in str(caught.value)
+
+
+def test_third_party_files_are_named(test_data: Path) -> None:
+    with pytest.raises(ValueError, match="SRVGGNetCompact"):
+        read_weights(test_data / "weights" / "realesr-animevideov3.pth")
+    with pytest.raises(ValueError, match="VGG or AlexNet"):
+        read_weights(test_data / "weights" / "alexnet_features.pth")
+
+
+def test_other_files_of_ours_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no weights at"):
         load_generator(tmp_path / "none")
-    (tmp_path / "text").write_text("hello")
-    with pytest.raises(ValueError, match="not a safetensors file"):
-        load_generator(tmp_path / "text")
-    save_file({"a": torch.zeros(1)}, tmp_path / "bare")
-    with pytest.raises(ValueError, match="does not say what network"):
-        load_generator(tmp_path / "bare")
     save_weights(tmp_path / "d", {"a": torch.zeros(1)}, VGGDiscriminatorConfig(), {})
     with pytest.raises(ValueError, match="holds a VGGDiscriminator"):
         load_generator(tmp_path / "d")
     save_weights(tmp_path / "short", {"a": torch.zeros(1)}, CONFIG, {})
     with pytest.raises(ValueError, match="does not fit RRDBNet"):
         load_generator(tmp_path / "short")
+    save_file({"a": torch.zeros(1)}, tmp_path / "bare")
+    with pytest.raises(ValueError, match="unknown network"):
+        load_generator(tmp_path / "bare")
+    with pytest.raises(ValueError, match=r"suffix \.pth or \.safetensors"):
+        save_layout(tmp_path / "g.bin", network().state_dict(), "basicsr")
+
+
+@pytest.mark.parametrize("changes", [{"block": "residual"}, {"batch_norm": True}])
+def test_only_rrdbs_go_into_published_layouts(tmp_path: Path, changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="no plain residual blocks or normalisation"):
+        save_layout(tmp_path / "g.pth", network(**changes).state_dict(), "esrgan")
+    save_weights(
+        tmp_path / "g.safetensors",
+        network(**changes).state_dict(),
+        network(**changes).config,
+        {},
+    )
+    assert equal(
+        load_generator(tmp_path / "g.safetensors").state_dict(), network(**changes).state_dict()
+    )
+
+
+def related() -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    first, noise = network(0).state_dict(), network(1).state_dict()
+    return first, {key: first[key] + 0.2 * noise[key] for key in first}
 
 
 @given(alpha=st.floats(0, 1))
 def test_interpolation_is_linear_and_exact_at_the_ends(alpha: float) -> None:
-    first, second = network(0).state_dict(), network(1).state_dict()
-    between = interpolate(first, second, alpha)
-    for key, value in between.items():
+    first, second = related()
+    for key, value in interpolate(first, second, alpha).items():
         expected = (1 - alpha) * first[key].double() + alpha * second[key].double()
         assert torch.allclose(value.double(), expected, atol=1e-6)
-    assert all(torch.equal(interpolate(first, second, 0)[key], first[key]) for key in first)
-    assert all(torch.equal(interpolate(first, second, 1)[key], second[key]) for key in first)
+    assert equal(interpolate(first, second, 0), first)
+    assert equal(interpolate(first, second, 1), second)
 
 
 def test_networks_that_do_not_belong_together_are_refused() -> None:
-    other = RRDBNet(RRDBNetConfig(num_features=8, num_blocks=2, growth_channels=4))
-    with pytest.raises(ValueError, match=r"differ in \['body\.1\."):
-        interpolate(network(0).state_dict(), other.state_dict(), 0.5)
+    with pytest.raises(ValueError, match=r"differ in \['body\.2\."):
+        interpolate(network().state_dict(), network(num_blocks=3).state_dict(), 0.5)
+    with pytest.raises(ValueError, match="unrelated"):
+        interpolate(network(0).state_dict(), network(1).state_dict(), 0.5)
