@@ -8,16 +8,16 @@ from typing import Literal, assert_never
 from torch import nn
 
 from esrgan_core.features.efficientnet import EfficientNetLite0Features
-from esrgan_core.features.vgg import VGG19Features
+from esrgan_core.features.vgg import VGGFeatures
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FeaturesConfig:
     """Which network, which of its layers and how much each counts."""
 
-    network: Literal["vgg19", "efficientnet_lite0"] = "vgg19"
-    weights: str
-    """Path of the weights file."""
+    network: Literal["vgg19", "vgg16", "minc", "efficientnet_lite0"] = "vgg19"
+    weights: str = ""
+    """Path of the weights file; empty for the published one, downloaded once."""
     layers: Mapping[str, float] = field(default_factory=lambda: {"conv5_4": 1.0})
     """Weight of each layer in the perceptual loss."""
 
@@ -30,8 +30,8 @@ class FeaturesConfig:
 def build_features(config: FeaturesConfig, weights: Path) -> nn.Module:
     """The frozen network that `config` describes, its weights read from `weights`."""
     match config.network:
-        case "vgg19":
-            return VGG19Features(weights, config.layers)
+        case "vgg19" | "vgg16" | "minc":
+            return VGGFeatures(config.network, weights, config.layers)
         case "efficientnet_lite0":
             return EfficientNetLite0Features(weights, config.layers)
         case _:

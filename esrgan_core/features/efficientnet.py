@@ -7,10 +7,11 @@ for a laptop, which the paper's VGG19 is not.
 from collections.abc import Iterable
 from pathlib import Path
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
+
+from esrgan_core.features.state import chosen, load_features
 
 # (times, kernel, stride, expansion, inputs, outputs) of each group of blocks
 _GROUPS = (
@@ -73,7 +74,8 @@ class EfficientNetLite0Features(nn.Module):
         """Read ImageNet weights in the key layout of `efficientnet_lite_pytorch`.
 
         Raises:
-            ValueError: if a layer is unknown.
+            FileNotFoundError: if there are no weights.
+            ValueError: if a layer is unknown, or the file is not of this network.
         """
         super().__init__()
         blocks = [
@@ -82,16 +84,11 @@ class EfficientNetLite0Features(nn.Module):
             for first in [True] + [False] * (times - 1)
         ]
         names = [f"block{number}" for number in range(len(blocks))]
-        self.layers = frozenset(layers)
-        if unknown := self.layers - set(names):
-            raise ValueError(f"EfficientNet-Lite0 has no {sorted(unknown)}; it has {names}")
-        # what comes after the last layer asked for is never computed
-        last = max(names.index(layer) for layer in self.layers)
+        self.layers, last = chosen("EfficientNet-Lite0", names, layers)
         self._conv_stem = _SamePadded(3, 32, 3, stride=2, bias=False)
         self._bn0 = _norm(32)
         self._blocks = nn.ModuleList(blocks[: last + 1])
-        state = torch.load(weights, map_location="cpu", weights_only=True)
-        self.load_state_dict({key: state[key] for key in self.state_dict()})
+        load_features(self, weights)
         self.requires_grad_(requires_grad=False)
         self.train()
 

@@ -1,60 +1,79 @@
-"""VGG19's convolutions as perceptual features (Simonyan and Zisserman 2015), by published name."""
+"""VGG's convolutions as perceptual features (Simonyan and Zisserman 2015), by published name.
 
-from collections.abc import Iterable
+`conv5_4` is before activation (ESRGAN), `relu5_4` after it (SRGAN). `minc` is VGG16 trained to
+tell materials (Bell et al. 2015), for ESRGAN's entry to PIRM 2018 (section 4.6): its pictures
+are not normalised, its poolings keep an odd last row, and its keys are its own.
+"""
+
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-# convolutions per stage and their width, between max-poolings
-_STAGES = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
+from esrgan_core.features.state import chosen, load_features
+
+VggKind = Literal["vgg19", "vgg16", "minc"]
+IMAGENET_MEAN = [0.485, 0.456, 0.406]
+IMAGENET_STD = [0.229, 0.224, 0.225]
+WIDTHS = (64, 128, 256, 512, 512)
+# convolutions per stage, between max-poolings
+_STAGES: Mapping[VggKind, tuple[int, ...]] = {
+    "vgg19": (2, 2, 4, 4, 4),
+    "vgg16": (2, 2, 3, 3, 3),
+    "minc": (2, 2, 3, 3, 3),
+}
 
 
-def _layers() -> tuple[list[str], list[nn.Module]]:
-    names: list[str] = []
-    modules: list[nn.Module] = []
+def _layers(kind: VggKind) -> dict[str, nn.Module]:
+    layers: dict[str, nn.Module] = {}
     inputs = 3
-    for stage, (times, width) in enumerate(_STAGES, start=1):
+    for stage, (times, width) in enumerate(zip(_STAGES[kind], WIDTHS, strict=True), start=1):
         for number in range(1, times + 1):
-            names += [f"conv{stage}_{number}", f"relu{stage}_{number}"]
-            modules += [nn.Conv2d(inputs, width, 3, padding=1), nn.ReLU()]
+            layers[f"conv{stage}_{number}"] = nn.Conv2d(inputs, width, 3, padding=1)
+            layers[f"relu{stage}_{number}"] = nn.ReLU()
             inputs = width
-        names.append(f"pool{stage}")
-        modules.append(nn.MaxPool2d(2))
-    return names, modules
+        layers[f"pool{stage}"] = nn.MaxPool2d(2, ceil_mode=kind == "minc")
+    return layers
 
 
-class VGG19Features(nn.Module):
-    """Outputs of chosen layers: `conv5_4` is before activation (ESRGAN), `relu5_4` after it."""
+def layer_names(kind: VggKind) -> list[str]:
+    """Names of all layers in order; torchvision numbers them so."""
+    return list(_layers(kind))
+
+
+class VGGFeatures(nn.Module):
+    """Outputs of chosen layers of one of the networks; frozen."""
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, weights: Path, layers: Iterable[str]) -> None:
-        """Read ImageNet weights under torchvision's keys, `features.N.weight`.
+    def __init__(self, kind: VggKind, weights: Path, layers: Iterable[str]) -> None:
+        """Read weights under torchvision's keys, `features.N.weight`; MINC's are `conv11.weight`.
 
         Raises:
-            ValueError: if a layer is unknown.
             FileNotFoundError: if there are no weights.
+            ValueError: if a layer is unknown, or the file is not of this network.
         """
         super().__init__()
-        names, modules = _layers()
-        self.layers = frozenset(layers)
-        if unknown := self.layers - set(names):
-            raise ValueError(f"VGG19 has no {sorted(unknown)}; it has {names}")
-        if not weights.is_file():
-            raise FileNotFoundError(
-                f"no VGG19 weights at {weights}; fetch "
-                "https://download.pytorch.org/models/vgg19-dcbd9e9d.pth and put it there"
-            )
-        last = max(names.index(layer) for layer in self.layers)
-        self.names = names[: last + 1]
-        self.features = nn.Sequential(*modules[: last + 1])
-        state = torch.load(weights, map_location="cpu", weights_only=True)
-        self.load_state_dict({key: state[key] for key in self.state_dict()})
-        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1))
-        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1))
+        every = _layers(kind)
+        self.layers, last = chosen(kind, list(every), layers)
+        self.names = list(every)[: last + 1]
+        self.features = nn.Sequential(*(every[name] for name in self.names))
+        keys = {
+            f"{index}.{part}": f"{name.replace('_', '') if kind == 'minc' else index}.{part}"
+            for index, name in enumerate(self.names)
+            if name.startswith("conv")
+            for part in ("weight", "bias")
+        }
+        prefix = "" if kind == "minc" else "features."
+        load_features(self.features, weights, {ours: prefix + key for ours, key in keys.items()})
+        plain = kind == "minc"
+        mean, std = ([0.0] * 3, [1.0] * 3) if plain else (IMAGENET_MEAN, IMAGENET_STD)
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
         self.requires_grad_(requires_grad=False)
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> dict[str, Tensor]:

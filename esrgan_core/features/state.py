@@ -1,0 +1,49 @@
+"""What the feature networks share: choosing layers and reading published weights."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from torch import nn
+
+
+def chosen(network: str, names: list[str], layers: Iterable[str]) -> tuple[frozenset[str], int]:
+    """(the layers asked for, index of the last one: what comes after is never computed).
+
+    Raises:
+        ValueError: if a layer is unknown, or none is asked for.
+    """
+    wanted = frozenset(layers)
+    if unknown := wanted - set(names):
+        raise ValueError(f"{network} has no {sorted(unknown)}; it has {names}")
+    if not wanted:
+        raise ValueError(f"name at least one layer of {network}")
+    return wanted, max(names.index(layer) for layer in wanted)
+
+
+def load_features(network: nn.Module, weights: Path, keys: Mapping[str, str] | None = None) -> None:
+    """Load float32 weights into `network`; `keys` names the file's key for each of ours.
+
+    Without `keys` they are the same. What else the file holds, a classifier say, is left.
+
+    Raises:
+        FileNotFoundError: if there is no file.
+        ValueError: if it cannot be read without running pickle, or lacks some of the weights.
+    """
+    if not weights.is_file():
+        raise FileNotFoundError(f"no weights at {weights}")
+    try:
+        state = torch.load(weights, map_location="cpu", weights_only=True)
+    except (UnpicklingError, RuntimeError, EOFError) as error:
+        raise ValueError(f"{weights} is no plain file of weights ({error})") from error
+    names = keys or {key: key for key in network.state_dict()}
+    if missing := [name for name in names.values() if name not in state]:
+        raise ValueError(
+            f"{weights} lacks {missing[:3]}; is it another network's? "
+            f"(it has {list(state)[:3]}, ...)"
+        )
+    try:
+        network.load_state_dict({ours: state[name].float() for ours, name in names.items()})
+    except RuntimeError as error:
+        raise ValueError(f"{weights}: {error}") from error
