@@ -13,7 +13,7 @@ Public test sets were made by three conventions, which differ by a level here an
 """
 
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -22,6 +22,7 @@ from scipy import sparse
 from esrgan_core.ops import crop_to_multiple
 
 Convention = Literal["double", "per_pass_uint8", "per_pass_uint8_replicate"]
+CONVENTIONS: tuple[Convention, ...] = get_args(Convention)
 Border = Literal["symmetric", "replicate"]
 Array = Float[np.ndarray, "..."]
 

@@ -1,6 +1,6 @@
 """The upscalers that are measured against each other, and their figures."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import pandas as pd
 
 from esrgan_core.engine.evaluate import Sample, Scored, Upscaler, evaluate
 from esrgan_core.inference.upscale import upscale
+from esrgan_core.metrics import Metric
 from esrgan_core.models import build_generator
 from esrgan_core.models.rrdb import RRDBNet
 from esrgan_core.models.weights import interpolate, load_generator, load_state
@@ -22,9 +23,10 @@ def bicubic(scale: int) -> Upscaler:
     return partial(resize_pixels, factor=scale)
 
 
-def network(path: Path) -> Upscaler:
-    """The generator in a weights file."""
-    return partial(upscale, load_generator(path))
+def network_of(path: Path) -> tuple[RRDBNet, Upscaler]:
+    """(the generator in a weights file, what it does to a picture)."""
+    network = load_generator(path)
+    return network, partial(upscale, network)
 
 
 def interpolated(alpha: float, psnr: Path = PRETRAINED, gan: Path = FINETUNED) -> RRDBNet:
@@ -38,17 +40,16 @@ def interpolated(alpha: float, psnr: Path = PRETRAINED, gan: Path = FINETUNED) -
 def compare(
     contenders: Mapping[str, Upscaler],
     samples: Sequence[Sample],
-    metrics: Iterable[str],
+    metrics: Mapping[str, Metric],
     scale: int,
     what: str,
 ) -> dict[str, list[Scored]]:
     """Every contender's result on every sample."""
-    wanted = list(metrics)
     results: dict[str, list[Scored]] = {}
     with progress(what, len(contenders) * len(samples)) as advance:
         for name, upscaler in contenders.items():
             results[name] = []
-            for scored in evaluate(upscaler, samples, wanted, scale):
+            for scored in evaluate(upscaler, samples, metrics, scale):
                 results[name].append(scored)
                 advance(sum(map(len, results.values())), f"{name}: {scored.name}")
     return results

@@ -1,5 +1,6 @@
 """Progress of long work: a bar with ETA on a terminal, a plain line now and then elsewhere."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ SECONDS_BETWEEN_LINES = 15.0
 @contextmanager
 def progress(what: str, total: int, done: int = 0) -> Iterator[Advance]:
     """Yield a function that takes (units completed so far, a note) and shows them."""
-    console = Console()
+    console = Console(stderr=True)
     if console.is_terminal:
         with Progress(
             TextColumn("{task.description}"),
@@ -42,7 +43,9 @@ def _plain(what: str, total: int, start: int) -> Advance:
         last = now
         rate = (now - began) / max(completed - start, 1)
         left = timedelta(seconds=round(rate * (total - completed)))
-        print(f"{what} {completed}/{total}, {left} left  {note}".rstrip(), flush=True)
+        print(
+            f"{what} {completed}/{total}, {left} left  {note}".rstrip(), file=sys.stderr, flush=True
+        )
 
     return advance
 

@@ -1,6 +1,6 @@
 """Pairs to evaluate on: from the pair store, or from folders of pictures."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ from esrgan_core.data.pairs import PairStore, Split
 from esrgan_core.engine.evaluate import Sample
 from esrgan_core.image import find_images, read_rgb
 from esrgan_core.ops import crop_to_multiple
+from esrgan_core.resize import bicubic_pair
 
 
 def samples_of(store: PairStore, split: Split) -> list[Sample]:
@@ -19,20 +20,46 @@ def samples_of(store: PairStore, split: Split) -> list[Sample]:
     ]
 
 
-def samples_in(hr_folder: Path, lr_folder: Path, scale: int) -> Iterator[Sample]:
-    """Pairs of two folders, matched by file name without suffix; the set is the HR folder's name.
+def matched(hr: Path, other: Path | None) -> list[tuple[str, Path, Path | None]]:
+    """(name, HR file, its partner's file) of two folders or two files, sorted by name.
+
+    The name is the file's, without suffix and, for results of published code, without what
+    follows the HR's name after an underscore: `baby_ESRGAN.png` belongs to `baby.png`.
 
     Raises:
         ValueError: if there are no pictures, or some have no partner; names them.
     """
-    hr_files = {path.stem: path for path in find_images(hr_folder)}
-    lr_files = {path.stem: path for path in find_images(lr_folder)}
+    hr_files = {path.stem: path for path in (find_images(hr) if hr.is_dir() else [hr])}
     if not hr_files:
-        raise ValueError(f"no pictures in {hr_folder}")
-    if alone := hr_files.keys() ^ lr_files.keys():
-        raise ValueError(f"{hr_folder} and {lr_folder} differ in {sorted(alone)[:5]}")
-    parent = hr_folder.resolve()
+        raise ValueError(f"no pictures in {hr}")
+    if other is None:
+        return [(name, path, None) for name, path in sorted(hr_files.items())]
+    if other.is_file() and hr.is_file():
+        return [(hr.stem, hr, other)]
+    others = {path.stem: path for path in find_images(other)}
+    partners = {name: others.get(name) or _suffixed(name, others) for name in hr_files}
+    if alone := sorted(name for name, path in partners.items() if path is None):
+        raise ValueError(f"{other} has nothing for {', '.join(alone[:5])} of {hr}")
+    if left := sorted(set(others.values()) - set(partners.values())):
+        raise ValueError(f"{hr} has nothing for {', '.join(str(path) for path in left[:5])}")
+    return [(name, path, partners[name]) for name, path in sorted(hr_files.items())]
+
+
+def _suffixed(name: str, others: Mapping[str, Path]) -> Path | None:
+    found = [path for stem, path in others.items() if stem.startswith(f"{name}_")]
+    return found[0] if len(found) == 1 else None
+
+
+def sample_of(
+    name: str, folder: Path, hr_file: Path, lr_file: Path | None, scale: int, modcrop: int
+) -> Sample:
+    """One pair; LR is made from HR where there is no file of it.
+
+    Raises:
+        ValueError: if a picture cannot be read or is smaller than `modcrop`.
+    """
+    parent = (folder if folder.is_dir() else folder.parent).resolve()
     set_name = parent.parent.name if parent.name.lower() in ("hr", "gt") else parent.name
-    for stem, path in sorted(hr_files.items()):
-        hr = np.ascontiguousarray(crop_to_multiple(read_rgb(path), scale))
-        yield Sample(name=stem, set=set_name, lr=read_rgb(lr_files[stem]), hr=hr)
+    hr = np.ascontiguousarray(crop_to_multiple(read_rgb(hr_file), modcrop))
+    lr = bicubic_pair(hr, scale)[1] if lr_file is None else read_rgb(lr_file)
+    return Sample(name=name, set=set_name, lr=lr, hr=hr)

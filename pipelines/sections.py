@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from esrgan_core.metrics import insist_known
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InterpolateConfig:
@@ -18,3 +20,17 @@ class InterpolateConfig:
             raise ValueError(f"alpha must lie in [0, 1], got {bad}")
         if {0, 1} - set(self.alphas):
             raise ValueError(f"alphas must hold 0 and 1, got {self.alphas}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EvaluateConfig:
+    """Section `evaluate`."""
+
+    metrics: list[str]
+    """By name; those of the registry's rules, psnr_y and niqe, must be among them."""
+
+    def __post_init__(self) -> None:
+        """Refuse a metric that does not exist, and the lack of one that decides."""
+        insist_known(self.metrics)
+        if missing := {"psnr_y", "niqe"} - set(self.metrics):
+            raise ValueError(f"metrics must have {sorted(missing)}, which register decides by")

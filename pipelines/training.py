@@ -22,6 +22,7 @@ from esrgan_core.engine.steps import Precision, Step
 from esrgan_core.files import atomic_path, write_text
 from esrgan_core.image import write_png
 from esrgan_core.inference.upscale import upscale
+from esrgan_core.metrics import METRICS
 from esrgan_core.models.weights import save_weights
 from pipelines.lineage import git_commit
 from pipelines.paths import ARTIFACTS, state_root
@@ -32,7 +33,7 @@ from pipelines.tracking.live import shipping
 ENGINE_VERSION = 1
 """Raised with every change that makes the same parameters train to other weights."""
 REPORTING = ("validate_every", "save_every", "report_every")
-VALIDATION_METRICS = ("psnr_y", "ssim_y")
+VALIDATION_METRICS = {name: METRICS[name] for name in ("psnr_y", "ssim_y")}
 PICTURE_SIDE = 256
 
 

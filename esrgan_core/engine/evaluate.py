@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from esrgan_core.image import to_tensor
-from esrgan_core.metrics import METRICS
+from esrgan_core.metrics import Metric
 from esrgan_core.ops import crop_to_multiple
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
@@ -35,34 +35,29 @@ class Scored:
 
 
 def evaluate(
-    upscale: Upscaler, samples: Iterable[Sample], metrics: Iterable[str], scale: int
+    upscale: Upscaler, samples: Iterable[Sample], metrics: Mapping[str, Metric], scale: int
 ) -> Iterator[Scored]:
-    """Upscale each picture and score it, `crop_border` = `scale`, HR cropped to a multiple.
+    """Upscale each picture and score it; see `score`."""
+    for sample in samples:
+        yield score(sample, upscale(np.asarray(sample.lr)), metrics, scale)
+
+
+def score(sample: Sample, sr: Pixels, metrics: Mapping[str, Metric], scale: int) -> Scored:
+    """Measure `sr` against the sample's HR, cropped to a multiple, `crop_border` = `scale`.
 
     Raises:
-        ValueError: if a result differs in size from its HR, or a metric cannot take the
-            picture; names it.
+        ValueError: if `sr` differs in size from HR, or a metric cannot take the picture;
+            names it.
     """
-    wanted = list(metrics)
-    for sample in samples:
-        sr = upscale(np.asarray(sample.lr))
-        hr = crop_to_multiple(np.asarray(sample.hr), scale)
-        if sr.shape != hr.shape:
-            raise ValueError(
-                f"{sample.name}: the result is {sr.shape[1]}x{sr.shape[0]} pixels, "
-                f"HR {hr.shape[1]}x{hr.shape[0]}; do LR and HR belong together at x{scale}?"
-            )
-        yield Scored(
-            name=sample.name,
-            set=sample.set,
-            sr=sr,
-            values=_scores(sample.name, sr, hr, wanted, scale),
+    hr = crop_to_multiple(np.asarray(sample.hr), scale)
+    if sr.shape != hr.shape:
+        raise ValueError(
+            f"{sample.name}: the result is {sr.shape[1]}x{sr.shape[0]} pixels, "
+            f"HR {hr.shape[1]}x{hr.shape[0]}; do LR and HR belong together at x{scale}?"
         )
-
-
-def _scores(name: str, sr: Pixels, hr: Pixels, metrics: list[str], border: int) -> dict[str, float]:
     images = to_tensor(sr), to_tensor(hr)
     try:
-        return {metric: METRICS[metric](*images, border) for metric in metrics}
+        values = {name: metric(*images, scale) for name, metric in metrics.items()}
     except ValueError as error:
-        raise ValueError(f"{name}: {error}") from error
+        raise ValueError(f"{sample.name}: {error}") from error
+    return Scored(name=sample.name, set=sample.set, sr=sr, values=values)

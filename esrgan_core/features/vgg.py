@@ -13,11 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from esrgan_core.features.state import chosen, load_features
+from esrgan_core.features.state import IMAGENET_MEAN, IMAGENET_STD, chosen, load_features
 
 VggKind = Literal["vgg19", "vgg16", "minc"]
-IMAGENET_MEAN = [0.485, 0.456, 0.406]
-IMAGENET_STD = [0.229, 0.224, 0.225]
 WIDTHS = (64, 128, 256, 512, 512)
 # convolutions per stage, between max-poolings
 _STAGES: Mapping[VggKind, tuple[int, ...]] = {

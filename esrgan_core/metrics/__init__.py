@@ -1,15 +1,18 @@
-"""Image quality by name: `METRICS[name](sr, hr, crop_border)`.
+"""Image quality by name: `metrics_by_name(["psnr_y"])["psnr_y"](sr, hr, crop_border)`.
 
-All take float images `1 3 h w` in [0, 1] that were rounded to 8 bits; a value for a set
-is the mean over its pictures. A new metric is one entry in `METRICS`.
+All take float images `1 3 h w` in [0, 1] that were rounded to 8 bits; a value for a set is the
+mean over its pictures. A new metric is one entry in `METRICS`, or a case in `metrics_by_name`
+if it needs weights.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 from jaxtyping import Float
 from torch import Tensor
 
+from esrgan_core.metrics.lpips import LPIPS
 from esrgan_core.metrics.niqe import niqe
 from esrgan_core.metrics.psnr import psnr, rmse
 from esrgan_core.metrics.ssim import ssim
@@ -23,8 +26,12 @@ def _luma(image: Image, border: int) -> Float[Tensor, "1 1 h2 w2"]:
     return rgb_to_y(crop_border(image, border).double())
 
 
+def _channels(image: Image, border: int) -> Float[Tensor, "3 1 h2 w2"]:
+    return crop_border(image, border).double()[0][:, None]
+
+
 def psnr_y(sr: Image, hr: Image, border: int) -> float:
-    """PSNR in dB on luma, `border` pixels cut from each side."""
+    """PSNR in dB on luma, `border` pixels cut from each side; infinite for equal pictures."""
     return float(psnr(_luma(sr, border), _luma(hr, border)))
 
 
@@ -38,6 +45,21 @@ def rmse_y(sr: Image, hr: Image, border: int) -> float:
     return float(rmse(_luma(sr, border), _luma(hr, border)))
 
 
+def psnr_rgb(sr: Image, hr: Image, border: int) -> float:
+    """PSNR in dB over the three channels together, `border` pixels cut from each side."""
+    return float(psnr(crop_border(sr, border).double(), crop_border(hr, border).double()))
+
+
+def ssim_rgb(sr: Image, hr: Image, border: int) -> float:
+    """Mean of the three channels' SSIM, `border` pixels cut from each side."""
+    return float(ssim(_channels(sr, border), _channels(hr, border)).mean())
+
+
+def rmse_rgb(sr: Image, hr: Image, border: int) -> float:
+    """Root mean square error over the three channels together in gray levels."""
+    return float(rmse(crop_border(sr, border).double(), crop_border(hr, border).double()))
+
+
 def niqe_y(sr: Image, hr: Image, border: int) -> float:
     """NIQE of `sr` alone on luma rounded to 8 bits, `border` pixels cut from each side."""
     del hr  # no reference is needed
@@ -45,6 +67,67 @@ def niqe_y(sr: Image, hr: Image, border: int) -> float:
 
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
-    {"psnr_y": psnr_y, "ssim_y": ssim_y, "rmse_y": rmse_y, "niqe": niqe_y}
+    {
+        "psnr_y": psnr_y,
+        "ssim_y": ssim_y,
+        "rmse_y": rmse_y,
+        "psnr_rgb": psnr_rgb,
+        "ssim_rgb": ssim_rgb,
+        "rmse_rgb": rmse_rgb,
+        "niqe": niqe_y,
+    }
 )
-LOWER_IS_BETTER = frozenset({"rmse_y", "niqe"})
+NEED_WEIGHTS = ("lpips", "lpips_vgg")
+KNOWN = (*METRICS, *NEED_WEIGHTS)
+LOWER_IS_BETTER = frozenset({"rmse_y", "rmse_rgb", "niqe", "pi", *NEED_WEIGHTS})
+
+
+def perceptual_index(niqe: float, ma: float) -> float:
+    """PIRM 2018's perceptual index from NIQE and the score of Ma et al. (2017); lower is better.
+
+    Ma's model is not free to have, so that its scores come from outside; nothing is put in
+    their place.
+
+    >>> perceptual_index(3.0, 8.0)
+    2.5
+    """
+    return (niqe + 10 - ma) / 2
+
+
+def insist_known(names: Iterable[str]) -> None:
+    """Refuse a metric that does not exist.
+
+    Raises:
+        ValueError: naming it, and those that exist.
+    """
+    if unknown := [name for name in names if name not in KNOWN]:
+        raise ValueError(f"no metric {', '.join(unknown)}; there are {', '.join(KNOWN)}")
+
+
+def metrics_by_name(names: Iterable[str], find_weights: Callable[[str], Path]) -> dict[str, Metric]:
+    """The metrics asked for, in this order; `lpips` is AlexNet's, the one that papers report.
+
+    Args:
+        names: of `KNOWN`.
+        find_weights: path of the file `alexnet`, `vgg16`, `lpips_alex` or `lpips_vgg`; only
+            called for metrics that need it.
+
+    Raises:
+        ValueError: for an unknown name.
+        FileNotFoundError: if weights cannot be had.
+    """
+    wanted = list(names)
+    insist_known(wanted)
+    return {name: METRICS.get(name) or _lpips(name, find_weights) for name in wanted}
+
+
+def _lpips(name: str, find_weights: Callable[[str], Path]) -> Metric:
+    if name == "lpips":
+        network = LPIPS("alex", find_weights("alexnet"), find_weights("lpips_alex"))
+    else:
+        network = LPIPS("vgg", find_weights("vgg16"), find_weights("lpips_vgg"))
+
+    def measure(sr: Image, hr: Image, border: int) -> float:
+        return float(network(crop_border(sr, border), crop_border(hr, border)))
+
+    return measure

@@ -29,6 +29,8 @@ from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 
 ENTRY = "esrgan"
 OURS = "esrgan-pipeline"
+"""Our own layout: BasicSR's names, and an entry in the header."""
+OURS = "esrgan-pipeline"
 GENERATORS = {"RRDBNet": RRDBNetConfig}
 WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "generator")
 PREFIXES = ("module.", "_orig_mod.")

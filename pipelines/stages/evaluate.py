@@ -8,34 +8,23 @@ from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.evaluate import Upscaler
 from esrgan_core.files import atomic_path, write_text
 from esrgan_core.inference.upscale import upscale
-from esrgan_core.metrics import METRICS as KNOWN
+from esrgan_core.metrics import metrics_by_name
 from pipelines.contenders import (
     bicubic,
     compare,
     interpolated,
     nested,
-    network,
+    network_of,
     per_image,
     set_means,
 )
 from pipelines.launch import launch
 from pipelines.paths import FINETUNED, METRICS, PAGE, PAIRS, PRETRAINED
+from pipelines.pretrained_features import fetched
 from pipelines.report.figures import models_sheet
 from pipelines.report.page import write_page
 from pipelines.samples import samples_of
-from pipelines.sections import InterpolateConfig
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EvaluateConfig:
-    """Section `evaluate`."""
-
-    metrics: list[str]
-
-    def __post_init__(self) -> None:
-        """Refuse a metric that does not exist."""
-        if unknown := set(self.metrics) - set(KNOWN):
-            raise ValueError(f"no metric {sorted(unknown)}; there are {sorted(KNOWN)}")
+from pipelines.sections import EvaluateConfig, InterpolateConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,11 +41,12 @@ def run(params: Params) -> None:
     samples = samples_of(PairStore(PAIRS), "test")
     contenders: dict[str, Upscaler] = {
         "bicubic": bicubic(params.scale),
-        "pretrained": network(PRETRAINED),
+        "pretrained": network_of(PRETRAINED)[1],
         "interpolated": partial(upscale, interpolated(params.interpolate.alpha)),
-        "finetuned": network(FINETUNED),
+        "finetuned": network_of(FINETUNED)[1],
     }
-    results = compare(contenders, samples, params.evaluate.metrics, params.scale, "evaluate")
+    metrics = metrics_by_name(params.evaluate.metrics, fetched)
+    results = compare(contenders, samples, metrics, params.scale, "evaluate")
     frame = per_image(results)
     with atomic_path(METRICS.parent / "per_image.csv") as temporary:
         frame.to_csv(temporary, index=False, float_format="%.6f")

@@ -6,14 +6,14 @@ from functools import partial
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.files import atomic_path
 from esrgan_core.inference.upscale import upscale
+from esrgan_core.metrics import metrics_by_name
 from pipelines.contenders import compare, interpolated, per_image, set_means
 from pipelines.launch import launch
 from pipelines.paths import GRID, PAIRS
+from pipelines.pretrained_features import fetched
 from pipelines.report.figures import SHOWN, contact_sheet
 from pipelines.samples import samples_of
-from pipelines.sections import InterpolateConfig
-
-METRICS = ("psnr_y", "ssim_y", "rmse_y", "niqe")
+from pipelines.sections import EvaluateConfig, InterpolateConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +22,7 @@ class Params:
 
     scale: int
     interpolate: InterpolateConfig
+    evaluate: EvaluateConfig
 
 
 def run(params: Params) -> None:
@@ -29,7 +30,8 @@ def run(params: Params) -> None:
     samples = samples_of(PairStore(PAIRS), "test")
     alphas = {f"{alpha:g}": alpha for alpha in sorted(set(params.interpolate.alphas))}
     contenders = {text: partial(upscale, interpolated(alpha)) for text, alpha in alphas.items()}
-    results = compare(contenders, samples, METRICS, params.scale, "interpolate")
+    metrics = metrics_by_name(params.evaluate.metrics, fetched)
+    results = compare(contenders, samples, metrics, params.scale, "interpolate")
     with atomic_path(GRID) as temporary:
         grid = set_means(per_image(results, "alpha"), "alpha")
         grid.to_csv(temporary, index=False, float_format="%.6f")

@@ -2,15 +2,17 @@ import numpy as np
 import pytest
 
 from esrgan_core.engine.evaluate import Sample, evaluate
+from esrgan_core.metrics import METRICS
 from esrgan_core.resize import bicubic_pair, resize_pixels
 from tests.conftest import textured
 
+BOTH = {name: METRICS[name] for name in ("psnr_y", "ssim_y")}
 HR, LR = bicubic_pair(textured(41, 52), 4)
 
 
 def test_every_picture_is_scored_by_name() -> None:
     samples = [Sample(name="a", set="own", lr=LR, hr=HR)]
-    (scored,) = evaluate(lambda lr: resize_pixels(lr, 4), samples, ["psnr_y", "ssim_y"], 4)
+    (scored,) = evaluate(lambda lr: resize_pixels(lr, 4), samples, BOTH, 4)
     assert (scored.name, scored.set, scored.sr.shape) == ("a", "own", HR.shape)
     assert set(scored.values) == {"psnr_y", "ssim_y"}
     assert scored.values["psnr_y"] > 10
@@ -19,10 +21,14 @@ def test_every_picture_is_scored_by_name() -> None:
 def test_a_result_of_another_size_names_the_picture() -> None:
     samples = [Sample(name="a", set="own", lr=LR, hr=HR)]
     with pytest.raises(ValueError, match="a: the result is 26x20 pixels, HR 52x40"):
-        list(evaluate(lambda lr: resize_pixels(lr, 2), samples, ["psnr_y"], 4))
+        list(evaluate(lambda lr: resize_pixels(lr, 2), samples, BOTH, 4))
 
 
 def test_a_metric_that_cannot_judge_names_the_picture() -> None:
     samples = [Sample(name="a", set="own", lr=LR, hr=HR)]
     with pytest.raises(ValueError, match="a: NIQE needs two blocks"):
-        list(evaluate(lambda lr: np.asarray(resize_pixels(lr, 4)), samples, ["niqe"], 4))
+        list(
+            evaluate(
+                lambda lr: np.asarray(resize_pixels(lr, 4)), samples, {"niqe": METRICS["niqe"]}, 4
+            )
+        )

@@ -14,6 +14,7 @@ from torch import Tensor
 from esrgan_core.engine.evaluate import Sample, evaluate
 from esrgan_core.image import read_rgb
 from esrgan_core.inference.upscale import upscale
+from esrgan_core.metrics import METRICS
 from esrgan_core.models.discriminator import VGGDiscriminatorConfig
 from esrgan_core.models.layouts import LAYOUTS, Layout, to_layout
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
@@ -109,7 +110,9 @@ def test_real_esrgan_loads_and_scores_as_published(test_data: Path) -> None:
         Sample(name=hr.stem, set="Set5", lr=read_rgb(folder / "LRbicx4" / hr.name), hr=read_rgb(hr))
         for hr in sorted((folder / "HR").iterdir())
     )
-    scored = list(evaluate(lambda lr: upscale(generator, lr), samples, ["psnr_y"], 4))
+    scored = list(
+        evaluate(lambda lr: upscale(generator, lr), samples, {"psnr_y": METRICS["psnr_y"]}, 4)
+    )
     assert fmean(one.values["psnr_y"] for one in scored) == pytest.approx(26.63, abs=0.02)
 
 

@@ -1,0 +1,1 @@
+"""What `esrgan` can do, one module per kind of thing that it is done to."""

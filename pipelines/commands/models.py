@@ -1,0 +1,88 @@
+"""`esrgan info`, `esrgan interpolate` and `esrgan convert`: files of weights."""
+
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+
+
+def info(
+    file: Annotated[Path, typer.Argument(help="weights, ours or published: .safetensors, .pth")],
+) -> None:
+    """Say what network a file holds, without running anything that may lie in it."""
+    from dataclasses import asdict  # noqa: PLC0415
+
+    from esrgan_core.models.weights import read_weights  # noqa: PLC0415
+
+    found = read_weights(file)
+    count = sum(tensor.numel() for tensor in found.state.values())
+    typer.echo(f"architecture  {type(found.config).__name__.removesuffix('Config')}")
+    typer.echo(f"parameters    {count:,}")
+    typer.echo(f"scale         x{found.config.scale}")
+    wrapper = f", under {found.wrapper!r}" if found.wrapper else ""
+    typer.echo(f"layout        {found.layout}{wrapper}")
+    for name, value in asdict(found.config).items():
+        if name != "scale":
+            typer.echo(f"  {name:<18}{value}")
+    for name, text in found.lineage.items():
+        typer.echo(f"{name:<18}{text}")
+
+
+def interpolate(
+    psnr: Annotated[Path, typer.Argument(help="the PSNR-oriented network, alpha 0")],
+    gan: Annotated[Path, typer.Argument(help="the network trained on from it, alpha 1")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="a .safetensors file")],
+    alpha: Annotated[float, typer.Option(min=0, max=1, help="how much of the second")] = 0.8,
+) -> None:
+    """Write the network between two that belong together (ESRGAN section 3.4).
+
+    Example: esrgan interpolate RRDB_PSNR_x4.pth RRDB_ESRGAN_x4.pth --alpha 0.8 -o new.safetensors
+    """
+    from esrgan_core.files import sha256_of  # noqa: PLC0415
+    from esrgan_core.models.weights import interpolate, read_weights, save_weights  # noqa: PLC0415
+
+    first, second = read_weights(psnr), read_weights(gan)
+    try:
+        state = interpolate(first.state, second.state, alpha)
+    except ValueError as error:
+        raise ValueError(f"{psnr} and {gan}: {error}") from error
+    lineage = {
+        "interpolated": f"{alpha:g}",
+        "psnr.sha256": sha256_of(psnr),
+        "gan.sha256": sha256_of(gan),
+    }
+    save_weights(output, state, first.config, lineage)
+    typer.echo(f"{output}: alpha {alpha:g}")
+
+
+def convert(
+    source: Annotated[Path, typer.Argument(help="weights, ours or published")],
+    output: Annotated[Path, typer.Argument(help=".safetensors or .pth")],
+    layout: Annotated[
+        str, typer.Option(help="esrgan-pipeline, basicsr, esrgan or esrgan_old")
+    ] = "esrgan-pipeline",
+) -> None:
+    """Write a network's weights as another program wants them, bit for bit.
+
+    `esrgan-pipeline` is our own safetensors with a header that says what network it is.
+    Example: esrgan convert artifacts/finetune/generator.safetensors mine.pth --layout basicsr
+    """
+    from esrgan_core.models.layouts import Layout  # noqa: PLC0415
+    from esrgan_core.models.weights import (  # noqa: PLC0415
+        OURS,
+        read_weights,
+        save_layout,
+        save_weights,
+    )
+
+    found = read_weights(source)
+    if layout == OURS:
+        save_weights(output, found.state, found.config, found.lineage)
+    elif layout in get_args(Layout):
+        save_layout(output, found.state, layout)  # type: ignore[arg-type]  # just checked
+    else:
+        raise ValueError(f"no layout {layout!r}; there are {OURS}, {', '.join(get_args(Layout))}")
+    typer.echo(f"{output}: {layout}")
+
+
+COMMANDS = (info, interpolate, convert)
