@@ -42,8 +42,21 @@ def evaluate(
         yield score(sample, upscale(np.asarray(sample.lr)), metrics, scale)
 
 
-def score(sample: Sample, sr: Pixels, metrics: Mapping[str, Metric], scale: int) -> Scored:
-    """Measure `sr` against the sample's HR, cropped to a multiple, `crop_border` = `scale`.
+def score(
+    sample: Sample,
+    sr: Pixels,
+    metrics: Mapping[str, Metric],
+    scale: int,
+    border: int | None = None,
+) -> Scored:
+    """Measure `sr` against the sample's HR, cropped to a multiple of `scale`.
+
+    Args:
+        sample: its HR is what `sr` should be.
+        sr: the upscaled picture.
+        metrics: by name.
+        scale: of the upscaling.
+        border: pixels that metrics leave out on each side; by default as many as `scale`.
 
     Raises:
         ValueError: if `sr` differs in size from HR, or a metric cannot take the picture;
@@ -57,7 +70,10 @@ def score(sample: Sample, sr: Pixels, metrics: Mapping[str, Metric], scale: int)
         )
     images = to_tensor(sr), to_tensor(hr)
     try:
-        values = {name: metric(*images, scale) for name, metric in metrics.items()}
+        values = {
+            name: metric(*images, scale if border is None else border)
+            for name, metric in metrics.items()
+        }
     except ValueError as error:
         raise ValueError(f"{sample.name}: {error}") from error
     return Scored(name=sample.name, set=sample.set, sr=sr, values=values)

@@ -84,11 +84,14 @@ def evaluate(
         str, typer.Option(help="by name, with commas; an unknown one lists all")
     ] = "psnr_y,ssim_y,niqe",
     scale: Annotated[
-        int, typer.Option(help="of bicubic or --sr, and width of the border; a file has its own")
+        int, typer.Option(help="of bicubic or --sr; a weights file knows its own")
     ] = 4,
     modcrop: Annotated[
         int, typer.Option(help="crop HR to a multiple of this; 0 for the scale")
     ] = 0,
+    border: Annotated[
+        int | None, typer.Option(help="pixels that metrics leave out on each side; else the scale")
+    ] = None,
     weights: Annotated[
         list[str] | None,
         typer.Option(help="NAME=FILE for lpips: alexnet, vgg16, lpips_alex, lpips_vgg"),
@@ -101,9 +104,9 @@ def evaluate(
 ) -> None:
     """Measure a model, or pictures that lie there, on one set.
 
-    HR is cropped to a multiple of the scale; metrics leave out a border as wide as the scale.
-    Pictures are matched by name without suffix. The perceptual index needs the scores of Ma's
-    model, which is not free to have: without --ma-scores it is absent.
+    HR is cropped to a multiple of the scale; metrics but LPIPS leave out a border as wide as the
+    scale. Pictures are matched by name without suffix. The perceptual index needs the scores of
+    Ma's model, which is not free to have: without --ma-scores it is absent.
 
     Examples: esrgan evaluate --hr Set5/HR --lr Set5/LRbicx4 --model generator.safetensors
               esrgan evaluate --hr Set5/HR --sr results --metrics psnr_y,lpips
@@ -139,7 +142,7 @@ def evaluate(
             try:
                 sample = sample_of(name, hr, hr_file, other, scale, modcrop or scale)
                 result = sample.lr if sr else upscaler(sample.lr)
-                values = dict(score(sample, result, measures, scale).values)
+                values = dict(score(sample, result, measures, scale, border).values)
                 if ma:
                     values["pi"] = perceptual_index(values["niqe"], ma[name])
                 scores[name] = values

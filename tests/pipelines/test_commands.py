@@ -1,0 +1,166 @@
+"""The commands on files, as a user types them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+from esrgan_core.image import read_rgb, write_png
+from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
+from esrgan_core.models.weights import read_weights, save_weights
+from esrgan_core.resize import bicubic_pair, resize_pixels
+from pipelines.cli import app
+from tests.conftest import textured
+
+
+def esrgan(*words: object) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture
+def hr(tmp_path: Path) -> Path:
+    """A folder of three pictures, one of them deeper."""
+    write_png(tmp_path / "HR" / "a.png", textured(50, 62, 1))
+    write_png(tmp_path / "HR" / "b.png", textured(49, 61, 2))
+    write_png(tmp_path / "HR" / "deep" / "c.png", textured(64, 64, 3))
+    return tmp_path / "HR"
+
+
+def generator(path: Path, seed: int = 0, near: Path | None = None) -> Path:
+    torch.manual_seed(seed)
+    network = RRDBNet(RRDBNetConfig(num_features=8, num_blocks=1, growth_channels=4))
+    state = network.state_dict()
+    if near:
+        start = read_weights(near).state
+        state = {key: start[key] + 0.1 * value for key, value in state.items()}
+    save_weights(path, state, network.config, {"git.commit": "abc"})
+    return path
+
+
+def test_lr_keeps_the_tree_and_goes_on_after_a_bad_file(hr: Path, tmp_path: Path) -> None:
+    (hr / "bad.png").write_text("no picture")
+    result = esrgan("lr", hr, tmp_path / "LR", "--scale", 4, "--workers", 1)
+    assert result.exit_code == 1
+    assert "1 could not be done" in result.output
+    assert "bad.png: not a picture" in result.output
+    for name in ("a.png", "b.png", "deep/c.png"):
+        expected = bicubic_pair(read_rgb(hr / name), 4)[1]
+        assert np.array_equal(read_rgb(tmp_path / "LR" / name), expected)
+
+
+def test_lr_by_another_convention_and_crop(hr: Path, tmp_path: Path) -> None:
+    target = tmp_path / "small.png"
+    result = esrgan(
+        "lr", hr / "a.png", target, "--scale", 2, "--modcrop", 12,
+        "--convention", "per_pass_uint8", "--workers", 1,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    cropped = read_rgb(hr / "a.png")[:48, :60]
+    assert np.array_equal(read_rgb(target), bicubic_pair(cropped, 2, "per_pass_uint8")[1])
+    wrong = esrgan("lr", hr, tmp_path / "x", "--convention", "cubic")
+    assert "no convention 'cubic'; there are double" in str(wrong.exception)
+
+
+def evaluated(*words: object) -> dict[str, dict[str, float]]:
+    result = esrgan("evaluate", *words, "--json")
+    assert result.exit_code == 0, result.output
+    content = json.loads(result.stdout)
+    return {row.pop("name"): row for row in content["pictures"]} | {"mean": content["mean"]}
+
+
+def test_bicubic_on_lr_made_or_given_and_on_results_is_the_same(hr: Path, tmp_path: Path) -> None:
+    esrgan("lr", hr, tmp_path / "LR", "--workers", 1)
+    for path in (tmp_path / "LR").rglob("*.png"):
+        write_png(tmp_path / "SR" / f"{path.stem}_mine.png", resize_pixels(read_rgb(path), 4))
+    metrics = ("--metrics", "psnr_y,ssim_rgb")
+    made = evaluated("--hr", hr, "--model", "bicubic", *metrics)
+    given = evaluated("--hr", hr, "--lr", tmp_path / "LR", "--model", "bicubic", *metrics)
+    results = evaluated("--hr", hr, "--sr", tmp_path / "SR", *metrics)
+    assert made == given == results
+    assert set(made) == {"a", "b", "c", "mean"}
+
+
+def test_a_weights_file_brings_its_scale(hr: Path, tmp_path: Path) -> None:
+    model = generator(tmp_path / "g.safetensors")
+    assert set(evaluated("--hr", hr, "--model", model, "--metrics", "rmse_y")) > {"a", "b"}
+
+
+def test_one_bad_picture_does_not_end_an_evaluation(hr: Path) -> None:
+    (hr / "bad.png").write_bytes((hr / "a.png").read_bytes()[:500])
+    result = esrgan("evaluate", "--hr", hr, "--model", "bicubic", "--metrics", "psnr_y")
+    assert result.exit_code == 1
+    assert "mean" in result.output
+    assert "bad.png: damaged" in result.output
+
+
+def test_pi_needs_ma_scores_for_every_picture(tmp_path: Path) -> None:
+    for number in range(2):
+        write_png(tmp_path / "HR" / f"{number}.png", textured(200, 204, number))
+    (tmp_path / "ma.csv").write_text("name,ma\n0.png,7.5\n1,6\n")
+    words = ("--hr", tmp_path / "HR", "--model", "bicubic", "--metrics", "niqe")
+    assert "pi" not in evaluated(*words)["mean"]
+    scores = evaluated(*words, "--ma-scores", tmp_path / "ma.csv")
+    assert scores["0"]["pi"] == pytest.approx((scores["0"]["niqe"] + 10 - 7.5) / 2)
+    (tmp_path / "ma.csv").write_text("name,ma\n0,7.5\n")
+    result = esrgan("evaluate", *words, "--ma-scores", tmp_path / "ma.csv")
+    assert result.exit_code == 1
+    assert "has no score for 1" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--model", "bicubic", "--sr", "HR"), "say either --model"),
+        ((), "say either --model"),
+        (("--model", "bicubic", "--lr", "empty"), "has nothing for a, b, c"),
+        (("--model", "bicubic", "--metrics", "psnr"), "no metric psnr"),
+        (("--model", "none.pth"), "no weights at none.pth"),
+    ],
+)
+def test_mistakes_are_named(hr: Path, words: tuple[str, ...], message: str) -> None:
+    (hr.parent / "empty").mkdir()
+    places = {"HR": hr, "empty": hr.parent / "empty"}
+    result = esrgan("evaluate", "--hr", hr, *(places.get(word, word) for word in words))
+    assert message in str(result.exception)
+
+
+def test_info_says_what_a_file_holds(tmp_path: Path) -> None:
+    printed = esrgan("info", generator(tmp_path / "g.safetensors")).output
+    for words in ("RRDBNet", "x4", "esrgan-pipeline", "num_blocks", "git.commit"):
+        assert words in printed
+
+
+def test_networks_are_interpolated_if_they_belong_together(tmp_path: Path) -> None:
+    first = generator(tmp_path / "a.safetensors")
+    second = generator(tmp_path / "b.safetensors", seed=1, near=first)
+    out = tmp_path / "c.safetensors"
+    assert esrgan("interpolate", first, second, "--alpha", 0.25, "-o", out).exit_code == 0
+    between, (a, b) = read_weights(out), (read_weights(path).state for path in (first, second))
+    for key, value in between.state.items():
+        assert torch.allclose(value, 0.75 * a[key] + 0.25 * b[key], atol=1e-7)
+    assert between.lineage["interpolated"] == "0.25"
+    stranger = generator(tmp_path / "d.safetensors", seed=2)
+    result = esrgan("interpolate", first, stranger, "-o", out)
+    assert "unrelated" in str(result.exception)
+    assert str(stranger) in str(result.exception)
+
+
+def test_weights_go_through_every_layout_and_back(tmp_path: Path) -> None:
+    path = start = generator(tmp_path / "g.safetensors")
+    for layout, name in (
+        ("basicsr", "1.pth"),
+        ("esrgan", "2.pth"),
+        ("esrgan_old", "3.safetensors"),
+        ("esrgan-pipeline", "4.safetensors"),
+    ):
+        result = esrgan("convert", path, tmp_path / name, "--layout", layout)
+        assert result.exit_code == 0, result.output
+        path = tmp_path / name
+        assert read_weights(path).layout == layout
+    before, after = read_weights(start).state, read_weights(path).state
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    wrong = esrgan("convert", start, tmp_path / "x.pth", "--layout", "keras")
+    assert "no layout 'keras'; there are esrgan-pipeline, basicsr" in str(wrong.exception)
