@@ -1,7 +1,7 @@
 # One list of tasks for people, hooks and CI. Each task installs what it needs first.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install repro test check bench ui clean
+.PHONY: help install repro test check bench fidelity ui clean
 
 VENV := .venv
 PYTHON ?= python3
@@ -14,7 +14,7 @@ export GX_ANALYTICS_ENABLED := false
 INSTALLED := $(VENV)/.installed
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 20
 
 install: $(INSTALLED) ## make .venv from requirements.lock
 
@@ -42,6 +42,9 @@ check: install ## format, lint, types, layers
 
 bench: install ## our speed against peers (see benchmarks/)
 	python -m benchmarks
+
+fidelity: install ## our figures beside the literature's, into docs/ (needs ESRGAN_TEST_DATA)
+	python -m benchmarks.fidelity
 
 ui: install ## MLflow's UI on the default store
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --workers 1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$${ESRGAN_STATE:-$(CURDIR)/.esrgan}/mlflow.db}"

@@ -1,6 +1,6 @@
 """All benchmarks, one after the other."""
 
-from benchmarks import resize
+from benchmarks import metrics, resize
 
-for benchmark in (resize,):
+for benchmark in (resize, metrics):
     benchmark.main()

@@ -1,0 +1,47 @@
+"""NIQE, SSIM and PSNR of whole pictures: ours beside BasicSR's."""
+
+from functools import partial
+
+import numpy as np
+
+from benchmarks.peers import basicsr
+from benchmarks.timing import machine, side_by_side
+from esrgan_core.image import Pixels, to_tensor
+from esrgan_core.metrics import METRICS
+from esrgan_core.resize import resize_pixels
+
+
+def picture(height: int, width: int) -> Pixels:
+    """Structure at all scales: noise, enlarged and added up."""
+    random = np.random.default_rng(0)
+    image = np.zeros((height, width, 3))
+    for size in (8, 32, 128, 512):
+        noise = random.integers(0, 256, (size, size, 3), dtype=np.uint8)
+        image += resize_pixels(noise, size=(height, width)) / 4
+    return image.astype(np.uint8)
+
+
+def main() -> None:
+    """Print milliseconds, ratios, and both results."""
+    niqe = basicsr("metrics.niqe").calculate_niqe
+    psnr_ssim = basicsr("metrics.psnr_ssim")
+    print(machine())
+    for height, width, rounds in ((500, 500, 9), (1356, 2040, 3)):
+        hr = picture(height, width)
+        sr = np.clip(hr + np.random.default_rng(1).normal(0, 3, hr.shape), 0, 255).astype(np.uint8)
+        # theirs take BGR
+        theirs, ours = (sr[..., ::-1], hr[..., ::-1]), (to_tensor(sr), to_tensor(hr))
+        peers = {
+            "niqe": partial(niqe, theirs[0], 4),
+            "ssim_y": partial(psnr_ssim.calculate_ssim, *theirs, 4, test_y_channel=True),
+            "psnr_y": partial(psnr_ssim.calculate_psnr, *theirs, 4, test_y_channel=True),
+        }
+        for name, peer in peers.items():
+            mine = partial(METRICS[name], *ours, 4)
+            title = f"{name}, {width}x{height}"
+            side_by_side(title, {"BasicSR": peer, "ours": mine}, rounds=rounds)
+            print(f"  BasicSR {float(peer()):.6f}, ours {mine():.6f}")
+
+
+if __name__ == "__main__":
+    main()
