@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from esrgan_core.ops import crop_border, crop_to_multiple, rgb_to_y, symmetry
 from tests.conftest import textured
@@ -28,3 +30,26 @@ def test_a_border_that_leaves_nothing_is_refused() -> None:
 def test_a_picture_below_one_multiple_is_refused() -> None:
     with pytest.raises(ValueError, match="3x9"):
         crop_to_multiple(np.zeros((9, 3, 3), np.uint8), 4)
+
+
+COLOR = st.lists(st.floats(0, 1), min_size=3, max_size=3)
+
+
+def luma(color: list[float]) -> float:
+    return float(rgb_to_y(torch.tensor(color, dtype=torch.double).view(1, 3, 1, 1)))
+
+
+@given(a=COLOR, b=COLOR, share=st.floats(0, 1))
+def test_luma_of_a_mixture_is_the_mixture_of_lumas(
+    a: list[float], b: list[float], share: float
+) -> None:
+    mixture = [share * x + (1 - share) * y for x, y in zip(a, b, strict=True)]
+    assert luma(mixture) == pytest.approx(share * luma(a) + (1 - share) * luma(b), abs=1e-12)
+    assert 16 / 255 - 1e-9 <= luma(mixture) <= 235 / 255 + 1e-9
+
+
+# MATLAB: rgb2ycbcr([1 0 0; 0 1 0; 0 0 1]) has 81.481, 144.553 and 40.966 in its first column
+@pytest.mark.parametrize(("channel", "level"), [(0, 81.481), (1, 144.553), (2, 40.966)])
+def test_luma_of_pure_colors_is_matlabs(channel: int, level: float) -> None:
+    color = [float(channel == index) for index in range(3)]
+    assert 255 * luma(color) == pytest.approx(level, abs=1e-9)
