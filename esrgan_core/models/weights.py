@@ -1,5 +1,6 @@
 """Weights on disk: safetensors with a JSON entry that says what network they belong to."""
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -185,6 +186,15 @@ def load_generator(path: Path) -> RRDBNet:
     network = build_generator(found.config)
     load_state(network, found.state, path)
     return network.eval()
+
+
+def digest(network: nn.Module) -> str:
+    """SHA-256 over a network's tensors by name, whatever file or header they lie in."""
+    total = hashlib.sha256()
+    for key, value in sorted(network.state_dict().items()):
+        total.update(key.encode())
+        total.update(_plain(value).numpy().tobytes())
+    return total.hexdigest()
 
 
 def load_state(network: nn.Module, state: State, path: Path) -> None:

@@ -12,7 +12,7 @@ from esrgan_core.losses.adversarial import ADVERSARIAL, GanKind
 from esrgan_core.losses.perceptual import PerceptualLoss
 from esrgan_core.models import build_discriminator
 from esrgan_core.models.discriminator import VGGDiscriminatorConfig
-from esrgan_core.models.weights import load_generator, save_weights
+from esrgan_core.models.weights import digest, load_generator, save_weights
 from pipelines.launch import launch
 from pipelines.paths import ARTIFACTS, PAIRS, PRETRAINED
 from pipelines.pretrained_features import find_weights
@@ -46,8 +46,9 @@ def run(params: Params) -> None:
     torch.manual_seed(config.seed)
     features = find_weights(params.features)
     discriminator = build_discriminator(params.discriminator)
+    generator = load_generator(PRETRAINED)
     step = GanStep(
-        load_generator(PRETRAINED).train(),
+        generator.train(),
         discriminator,
         PerceptualLoss(build_features(params.features, features), params.features.layers),
         ADVERSARIAL[config.gan],
@@ -60,7 +61,7 @@ def run(params: Params) -> None:
     identity = {
         "discriminator": asdict(params.discriminator),
         "features": {"layers": dict(params.features.layers), "sha256": sha256_of(features)},
-        "pretrained": sha256_of(PRETRAINED),
+        "pretrained": digest(generator),
     }
     lineage = train("finetune", step, PairStore(PAIRS), config, identity=identity)
     save_generator("finetune", step, lineage)

@@ -19,6 +19,7 @@ from esrgan_core.models.discriminator import VGGDiscriminatorConfig
 from esrgan_core.models.layouts import LAYOUTS, Layout, to_layout
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 from esrgan_core.models.weights import (
+    digest,
     interpolate,
     load_generator,
     read_weights,
@@ -48,6 +49,14 @@ def test_a_generator_comes_back_bit_equal_with_its_lineage(tmp_path: Path) -> No
     assert loaded.config == CONFIG
     assert equal(loaded.state_dict(), saved.state_dict())
     assert read_weights(tmp_path / "g.safetensors").lineage == {"git.commit": "abc"}
+
+
+def test_the_digest_is_of_the_tensors_alone(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        path = tmp_path / f"{name}.safetensors"
+        save_weights(path, network().state_dict(), CONFIG, {"git.commit": name})
+    first, second = (load_generator(tmp_path / f"{name}.safetensors") for name in ("a", "b"))
+    assert digest(first) == digest(second) != digest(network(seed=1))
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
