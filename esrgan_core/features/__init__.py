@@ -8,7 +8,7 @@ from typing import Literal, assert_never
 from torch import nn
 
 from esrgan_core.features.efficientnet import EfficientNetLite0Features
-from esrgan_core.features.vgg import VGGFeatures
+from esrgan_core.features.vgg import vgg_features
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,7 +31,7 @@ def build_features(config: FeaturesConfig, weights: Path) -> nn.Module:
     """The frozen network that `config` describes, its weights read from `weights`."""
     match config.network:
         case "vgg19" | "vgg16" | "minc":
-            return VGGFeatures(config.network, weights, config.layers)
+            return vgg_features(config.network, weights, config.layers)
         case "efficientnet_lite0":
             return EfficientNetLite0Features(weights, config.layers)
         case _:

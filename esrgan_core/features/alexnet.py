@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
-from esrgan_core.features.state import IMAGENET_MEAN, IMAGENET_STD, chosen, load_features
+from esrgan_core.features.sequential import SequentialFeatures
+from esrgan_core.features.state import load_features
 
 # (inputs, outputs, kernel, stride, padding, is there a pooling before it)
 _CONVOLUTIONS = (
@@ -29,35 +28,15 @@ def _layers() -> dict[str, nn.Module]:
     return layers
 
 
-class AlexNetFeatures(nn.Module):
-    """Outputs of chosen layers, `conv1` to `relu5`; frozen."""
+def alexnet_features(weights: Path, layers: Iterable[str]) -> SequentialFeatures:
+    """AlexNet up to the last of `layers`, of `conv1` to `relu5`, with ImageNet weights.
 
-    mean: Tensor
-    std: Tensor
+    The keys are torchvision's, `features.N.weight`.
 
-    def __init__(self, weights: Path, layers: Iterable[str]) -> None:
-        """Read ImageNet weights under torchvision's keys, `features.N.weight`.
-
-        Raises:
-            FileNotFoundError: if there are no weights.
-            ValueError: if a layer is unknown, or the file is not of this network.
-        """
-        super().__init__()
-        every = _layers()
-        self.layers, last = chosen("AlexNet", list(every), layers)
-        self.names = list(every)[: last + 1]
-        self.features = nn.Sequential(*(every[name] for name in self.names))
-        load_features(self, weights)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
-        self.requires_grad_(requires_grad=False)
-
-    def forward(self, image: Float[Tensor, "b 3 h w"]) -> dict[str, Tensor]:
-        """Features of images in [0, 1] by layer name."""
-        x = (image - self.mean) / self.std
-        found: dict[str, Tensor] = {}
-        for name, layer in zip(self.names, self.features, strict=True):
-            x = layer(x)
-            if name in self.layers:
-                found[name] = x
-        return found
+    Raises:
+        FileNotFoundError: if there are no weights.
+        ValueError: if a layer is unknown, or the file is not of this network.
+    """
+    network = SequentialFeatures("AlexNet", _layers(), layers)
+    load_features(network, weights)
+    return network

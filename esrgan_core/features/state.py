@@ -7,9 +7,6 @@ from pickle import UnpicklingError
 import torch
 from torch import nn
 
-IMAGENET_MEAN = [0.485, 0.456, 0.406]
-IMAGENET_STD = [0.229, 0.224, 0.225]
-
 
 def chosen(network: str, names: list[str], layers: Iterable[str]) -> tuple[frozenset[str], int]:
     """(the layers asked for, index of the last one: what comes after is never computed).

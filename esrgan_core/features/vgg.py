@@ -9,11 +9,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
-import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
-from esrgan_core.features.state import IMAGENET_MEAN, IMAGENET_STD, chosen, load_features
+from esrgan_core.features.sequential import SequentialFeatures
+from esrgan_core.features.state import load_features
 
 VggKind = Literal["vgg19", "vgg16", "minc"]
 WIDTHS = (64, 128, 256, 512, 512)
@@ -42,44 +41,25 @@ def layer_names(kind: VggKind) -> list[str]:
     return list(_layers(kind))
 
 
-class VGGFeatures(nn.Module):
-    """Outputs of chosen layers of one of the networks; frozen."""
+def vgg_features(kind: VggKind, weights: Path, layers: Iterable[str]) -> SequentialFeatures:
+    """One of the networks up to the last of `layers`, with its published weights.
 
-    mean: Tensor
-    std: Tensor
+    The keys are torchvision's, `features.N.weight`; MINC's are `conv11.weight` and so on.
 
-    def __init__(self, kind: VggKind, weights: Path, layers: Iterable[str]) -> None:
-        """Read weights under torchvision's keys, `features.N.weight`; MINC's are `conv11.weight`.
-
-        Raises:
-            FileNotFoundError: if there are no weights.
-            ValueError: if a layer is unknown, or the file is not of this network.
-        """
-        super().__init__()
-        every = _layers(kind)
-        self.layers, last = chosen(kind, list(every), layers)
-        self.names = list(every)[: last + 1]
-        self.features = nn.Sequential(*(every[name] for name in self.names))
-        keys = {
-            f"{index}.{part}": f"{name.replace('_', '') if kind == 'minc' else index}.{part}"
-            for index, name in enumerate(self.names)
-            if name.startswith("conv")
-            for part in ("weight", "bias")
-        }
-        prefix = "" if kind == "minc" else "features."
-        load_features(self.features, weights, {ours: prefix + key for ours, key in keys.items()})
-        plain = kind == "minc"
-        mean, std = ([0.0] * 3, [1.0] * 3) if plain else (IMAGENET_MEAN, IMAGENET_STD)
-        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
-        self.requires_grad_(requires_grad=False)
-
-    def forward(self, image: Float[Tensor, "b 3 h w"]) -> dict[str, Tensor]:
-        """Features of images in [0, 1] by layer name."""
-        x = (image - self.mean) / self.std
-        found: dict[str, Tensor] = {}
-        for name, layer in zip(self.names, self.features, strict=True):
-            x = layer(x)
-            if name in self.layers:
-                found[name] = x
-        return found
+    Raises:
+        FileNotFoundError: if there are no weights.
+        ValueError: if a layer is unknown, or the file is not of this network.
+    """
+    if kind != "minc":
+        network = SequentialFeatures(kind, _layers(kind), layers)
+        load_features(network, weights)
+        return network
+    network = SequentialFeatures(kind, _layers(kind), layers, mean=(0, 0, 0), std=(1, 1, 1))
+    keys = {
+        f"features.{index}.{part}": f"{name.replace('_', '')}.{part}"
+        for index, name in enumerate(network.names)
+        if name.startswith("conv")
+        for part in ("weight", "bias")
+    }
+    load_features(network, weights, keys)
+    return network

