@@ -18,12 +18,14 @@ from esrgan_core.engine.evaluate import evaluate
 from esrgan_core.engine.journal import Journal
 from esrgan_core.engine.loop import Every, fit
 from esrgan_core.engine.schedule import Schedule
+from esrgan_core.engine.signals import InterruptedTrainingError, heeding_signals
 from esrgan_core.engine.steps import Precision, Step
 from esrgan_core.files import atomic_path, write_text
 from esrgan_core.image import write_png
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.metrics import METRICS
 from esrgan_core.models.weights import save_weights
+from pipelines.guardian import sole_trainer
 from pipelines.lineage import git_commit
 from pipelines.paths import ARTIFACTS, state_root
 from pipelines.progress import note, progress
@@ -91,6 +93,13 @@ def train(
     """
     fingerprint = fingerprint_of(store, config, identity)
     folder = state_root() / "checkpoints" / stage / fingerprint
+    with sole_trainer(folder, "cpu"):
+        return _train(stage, step, store, config, folder, fingerprint)
+
+
+def _train(
+    stage: str, step: Step, store: PairStore, config: TrainingConfig, folder: Path, fingerprint: str
+) -> dict[str, str]:
     checkpoints = Checkpoints(folder)
     journal = Journal(folder / "metrics.jsonl")
     done = checkpoints.restore(step.state(), at_most=config.steps)
@@ -119,11 +128,22 @@ def train(
             latest[f"val/{metric}"] = fmean(picture.values[metric] for picture in scored)
         journal.append(number, latest)
 
-    with progress(stage, config.steps, done) as advance, shipping(stage, folder):
+    with (
+        progress(stage, config.steps, done) as advance,
+        shipping(stage, folder),
+        heeding_signals() as requests,
+    ):
 
         def report(number: int, terms: Mapping[str, float]) -> None:
             journal.append(number, terms)
             advance(number, note({**terms, **latest}))
+
+        def heed(number: int) -> None:
+            if requests.save or requests.stop:
+                requests.save = False
+                checkpoints.save(number, step.state())
+            if requests.stop:
+                raise InterruptedTrainingError(requests.stop, number)
 
         fit(
             step,
@@ -140,6 +160,7 @@ def train(
                     action=lambda number: checkpoints.save(number, step.state()),
                 ),
             ],
+            between=heed,
         )
     _leave_files(ARTIFACTS / stage, folder, journal, config.steps)
     return {"fingerprint": fingerprint, "data": store.fingerprint, "git.commit": git_commit()}

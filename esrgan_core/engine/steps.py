@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
+from torch.nn.utils import get_total_norm
 
 from esrgan_core.data.sampling import Pair
 from esrgan_core.engine.ema import Ema
@@ -16,6 +17,8 @@ from esrgan_core.losses.adversarial import AdversarialLoss
 from esrgan_core.models.rrdb import RRDBNet
 
 Terms = dict[str, Tensor]
+SKIPPED = "skipped"
+"""Term that is 1 where a step left the weights alone, because a loss or gradient was not finite."""
 Precision = Literal["fp32", "bf16"]
 
 
@@ -86,6 +89,37 @@ def frozen(network: nn.Module) -> Iterator[None]:
         network.requires_grad_(requires_grad=True)
 
 
+def _update(loss: Tensor, optimizer: torch.optim.Adam) -> tuple[Tensor, Tensor]:
+    """Step down the gradient of `loss`, unless either is not finite.
+
+    Whether to skip is decided on the device: nothing waits for it.
+
+    Returns:
+        (norm of the gradient, 1 if the step was skipped else 0).
+    """
+    optimizer.zero_grad()
+    loss.backward()
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    norm = get_total_norm([weight.grad for weight in weights if weight.grad is not None])
+    skipped = (~(norm.isfinite() & loss.detach().isfinite())).float()
+    # the fused update leaves weights and moments alone where this is 1
+    optimizer.found_inf = skipped  # type: ignore[attr-defined]
+    optimizer.step()
+    return norm, skipped
+
+
+def _statistics(*networks: nn.Module) -> list[tuple[Tensor, Tensor]]:
+    """(buffer, its value now) of all statistics of normalisation."""
+    buffers = [buffer for network in networks for buffer in network.buffers()]
+    return [(buffer, buffer.clone()) for buffer in buffers]
+
+
+def _put_back(statistics: list[tuple[Tensor, Tensor]], skipped: Tensor) -> None:
+    """Undo what a skipped step did to statistics, which took in what was not finite."""
+    for buffer, before in statistics:
+        buffer.copy_(torch.where(skipped > 0, before, buffer))
+
+
 def _detached(terms: Mapping[str, Tensor]) -> Terms:
     return {name: term.detach() for name, term in terms.items()}
 
@@ -109,14 +143,14 @@ class PixelStep:
     def __call__(self, pair: Pair, rate: float) -> Terms:
         """Update the generator on one batch; the term is `g/pixel`."""
         _set_rate(self.optimizer, self.config, rate)
+        statistics = _statistics(self.generator)
         with _autocast(self.precision, _device(self.generator)):
             sr = _widened(self.generator(pair.lr))
         loss = l1_loss(sr, pair.hr)
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
+        norm, skipped = _update(loss, self.optimizer)
+        _put_back(statistics, skipped)
         self.ema.update()
-        return _detached({"g/pixel": loss})
+        return _detached({"g/pixel": loss, "g/gradient": norm, SKIPPED: skipped})
 
     def state(self) -> Mapping[str, Any]:
         """What must survive an interruption."""
@@ -161,10 +195,14 @@ class GanStep:
         """Update both networks on one batch and say what each term was, before its weight."""
         _set_rate(self.generator_optimizer, self.generator_config, rate)
         _set_rate(self.discriminator_optimizer, self.discriminator_config, rate)
+        statistics = _statistics(self.generator, self.discriminator)
         with _autocast(self.precision, _device(self.generator)):
             sr = _widened(self.generator(pair.lr))
         terms = self.update_generator(sr, pair.hr)
+        skipped = terms[SKIPPED]
         terms |= self.update_discriminator(sr.detach(), pair.hr)
+        terms[SKIPPED] = torch.maximum(skipped, terms[SKIPPED])
+        _put_back(statistics, terms[SKIPPED])
         self.ema.update()
         return terms
 
@@ -184,10 +222,8 @@ class GanStep:
                 + self.weights.perceptual * terms["g/perceptual"]
                 + self.weights.adversarial * terms["g/adversarial"]
             )
-            self.generator_optimizer.zero_grad()
-            loss.backward()
-            self.generator_optimizer.step()
-        return _detached(terms | {"g/total": loss})
+            norm, skipped = _update(loss, self.generator_optimizer)
+        return _detached(terms | {"g/total": loss, "g/gradient": norm, SKIPPED: skipped})
 
     def update_discriminator(
         self, sr: Float[Tensor, "b 3 h w"], hr: Float[Tensor, "b 3 h w"]
@@ -195,10 +231,16 @@ class GanStep:
         """One step of the discriminator on pictures without a graph."""
         real, fake = self._judge(hr, sr)
         loss = self.adversarial.discriminator(real, fake)
-        self.discriminator_optimizer.zero_grad()
-        loss.backward()
-        self.discriminator_optimizer.step()
-        return _detached({"d/adversarial": loss, "d/real": real.mean(), "d/fake": fake.mean()})
+        norm, skipped = _update(loss, self.discriminator_optimizer)
+        return _detached(
+            {
+                "d/adversarial": loss,
+                "d/real": real.mean(),
+                "d/fake": fake.mean(),
+                "d/gradient": norm,
+                SKIPPED: skipped,
+            }
+        )
 
     def _judge(
         self, hr: Float[Tensor, "b 3 h w"], sr: Float[Tensor, "b 3 h w"]

@@ -14,6 +14,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from esrgan_core.engine.signals import InterruptedTrainingError
 from esrgan_core.files import write_text
 from pipelines.lineage import data_md5, git_commit
 from pipelines.paths import ARTIFACTS, state_root
@@ -27,6 +28,9 @@ from pipelines.tracking.store import (
     parent_run,
     reaching_store,
 )
+
+KILLED = (KeyboardInterrupt, SystemExit, InterruptedTrainingError)
+"""What ends a stage from outside."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,7 +106,7 @@ def recording(stage: str, params: Any) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        interrupted = isinstance(error, KeyboardInterrupt)
+        interrupted = isinstance(error, KILLED)
         _end(run_id, "KILLED" if interrupted else "FAILED")
         raise
     record = Record(

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 STANZAS: dict[str, Any] = read_yaml(ROOT / "dvc.yaml")["stages"]
 # what these do shows in no output: reading parameters, progress, records, writing itself
 SHELL = (
+    "pipelines.guardian",
     "pipelines.launch",
     "pipelines.lineage",
     "pipelines.params",

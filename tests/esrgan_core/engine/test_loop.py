@@ -8,9 +8,9 @@ import torch
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.data.sampling import Pair, PatchSampler
 from esrgan_core.engine.checkpoint import Checkpoints
-from esrgan_core.engine.loop import Every, fit
+from esrgan_core.engine.loop import DivergedError, Every, fit
 from esrgan_core.engine.schedule import Schedule
-from esrgan_core.engine.steps import GanStep
+from esrgan_core.engine.steps import SKIPPED, GanStep
 from tests.esrgan_core.engine.test_steps import gan_step
 
 COSINE = Schedule(kind="cosine", warmup=2)
@@ -85,12 +85,50 @@ def test_reports_and_actions_come_when_due_and_at_the_end(store: PairStore) -> N
     assert acted == [3, 5]
 
 
-def test_a_loss_that_is_not_finite_stops_with_its_name(store: PairStore) -> None:
-    def broken(number: int) -> Pair:
-        batch = batches(store).batch(number)
-        return Pair(lr=batch.lr, hr=batch.hr * math.nan)
+def fit_with(bad: set[int], store: PairStore, steps: int) -> list[Mapping[str, float]]:
+    """What is reported when some steps get pictures that are not finite."""
 
-    with pytest.raises(FloatingPointError, match=r"step 1: .*g/pixel.*lower the learning rate"):
+    def batch(number: int) -> Pair:
+        good = batches(store).batch(number)
+        return Pair(lr=good.lr, hr=good.hr * (math.nan if number in bad else 1))
+
+    reports: list[Mapping[str, float]] = []
+    fit(
+        gan_step(),
+        batch,
+        COSINE,
+        done=0,
+        steps=steps,
+        report=lambda number, terms: reports.append(terms),
+        report_every=2,
+    )
+    return reports
+
+
+def test_bad_steps_are_counted_and_what_is_not_finite_is_not_reported(store: PairStore) -> None:
+    first, second = fit_with({1, 2}, store, 4)
+    assert (first[SKIPPED], second[SKIPPED]) == (2, 0)
+    assert "g/pixel" not in first
+    assert all(math.isfinite(value) for value in (*first.values(), *second.values()))
+    assert second["g/pixel"] > 0
+
+
+def test_too_many_bad_steps_in_a_row_end_the_training_with_the_reason(store: PairStore) -> None:
+    with pytest.raises(DivergedError, match=r"3 steps in a row up to step 4.*learning rate"):
+        fit_with({2, 3, 4}, store, 6)
+
+
+def test_what_stands_between_steps_may_end_the_training(store: PairStore) -> None:
+    seen: list[int] = []
+
+    def between(number: int) -> None:
+        seen.append(number)
+        if number == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
         fit(
-            gan_step(), broken, COSINE, done=0, steps=2, report=lambda *_: None, report_every=1
+            gan_step(), batches(store).batch, COSINE, done=0, steps=5, report=lambda *_: None,
+            report_every=1, between=between,
         )  # fmt: skip
+    assert seen == [1, 2]

@@ -1,0 +1,55 @@
+"""Asking a training to stop or to save: signals are noted, and heeded between two steps."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+
+class InterruptedTrainingError(Exception):
+    """A signal ended the training after its state was saved."""
+
+    def __init__(self, number: int, step: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name} after step {step}, saved")
+        self.exit_code = 128 + number
+
+
+@dataclass(slots=True)
+class Requests:
+    """What signals have asked for so far."""
+
+    stop: int = 0
+    """Number of the signal that asked to stop, 0 if none did."""
+    save: bool = False
+    """SIGUSR1 came: save and go on."""
+
+
+@contextmanager
+def heeding_signals() -> Iterator[Requests]:
+    """Note SIGTERM, SIGINT, SIGHUP and SIGUSR1 while within.
+
+    A second SIGTERM or SIGINT ends the process at once. SIGHUP, which comes when a terminal or
+    a parent goes, is never taken for a second wish.
+    """
+    requests = Requests()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del frame
+        if requests.stop and number != signal.SIGHUP:
+            os._exit(128 + number)
+        requests.stop = requests.stop or number
+
+    def save(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        requests.save = True
+
+    handlers = dict.fromkeys((signal.SIGTERM, signal.SIGINT, signal.SIGHUP), stop)
+    handlers[signal.SIGUSR1] = save
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield requests
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
