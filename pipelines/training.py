@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -138,10 +139,16 @@ def _train(
             journal.append(number, terms)
             advance(number, note({**terms, **latest}))
 
+        def save(number: int) -> None:
+            try:
+                checkpoints.save(number, step.state())
+            except OSError as error:
+                print(f"{stage}: step {number} was not saved: {error}; going on", file=sys.stderr)
+
         def heed(number: int) -> None:
             if requests.save or requests.stop:
                 requests.save = False
-                checkpoints.save(number, step.state())
+                save(number)
             if requests.stop:
                 raise InterruptedTrainingError(requests.stop, number)
 
@@ -155,10 +162,7 @@ def _train(
             report_every=config.report_every,
             due=[
                 Every(steps=config.validate_every, action=validate),
-                Every(
-                    steps=config.save_every,
-                    action=lambda number: checkpoints.save(number, step.state()),
-                ),
+                Every(steps=config.save_every, action=save),
             ],
             between=heed,
         )

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,8 @@ import torch
 from esrgan_core.files import atomic_path, sha256_of, write_text
 
 KEEP = 2
+HEADROOM = 1.1
+"""Room that must be free, in sizes of the state."""
 
 
 class Checkpoints:
@@ -26,10 +29,22 @@ class Checkpoints:
         folder.mkdir(parents=True, exist_ok=True)
 
     def save(self, step: int, parts: Mapping[str, Any]) -> None:
-        """Save the state dict of every part after `step`, then drop the oldest states."""
+        """Save the state dict of every part after `step`, then drop the oldest states.
+
+        Raises:
+            OSError: if there is no room for it, or it cannot be written; the states before stay.
+        """
         path = self.folder / f"step_{step:08}.pt"
+        state = {name: part.state_dict() for name, part in parts.items()}
+        needed, free = _bytes_of(state), shutil.disk_usage(self.folder).free
+        if free < needed * HEADROOM:
+            raise OSError(f"{self.folder} has {free >> 20} MiB free, a state takes {needed >> 20}")
         with atomic_path(path) as temporary:
-            torch.save({name: part.state_dict() for name, part in parts.items()}, temporary)
+            try:
+                torch.save(state, temporary)
+            except RuntimeError as error:
+                # how torch says that the system would not write
+                raise OSError(f"{path} could not be written ({error})") from error
         manifest = {"step": step, "sha256": sha256_of(path)}
         write_text(path.with_suffix(".json"), json.dumps(manifest) + "\n")
         for old in self.steps()[:-KEEP]:
@@ -48,8 +63,7 @@ class Checkpoints:
         """
         for step in reversed([step for step in self.steps() if step <= at_most]):
             path = self._state(step)
-            manifest = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-            if not path.is_file() or sha256_of(path) != manifest["sha256"]:
+            if not self._intact(path):
                 warnings.warn(f"{path} is damaged; going back to the one before", stacklevel=2)
                 continue
             state = torch.load(path, map_location="cpu", weights_only=True)
@@ -58,5 +72,21 @@ class Checkpoints:
             return step
         return 0
 
+    def _intact(self, path: Path) -> bool:
+        try:
+            manifest = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+            return path.is_file() and bool(sha256_of(path) == manifest["sha256"])
+        except (ValueError, KeyError, TypeError):
+            return False
+
     def _state(self, step: int) -> Path:
         return self.folder / f"step_{step:08}.pt"
+
+
+def _bytes_of(state: Any) -> int:
+    """Bytes of all tensors in nested containers."""
+    if isinstance(state, torch.Tensor):
+        return state.nbytes
+    if isinstance(state, Mapping):
+        return sum(map(_bytes_of, state.values()))
+    return sum(map(_bytes_of, state)) if isinstance(state, list | tuple) else 0

@@ -1,4 +1,8 @@
+import subprocess
+import sys
 from pathlib import Path
+from random import Random
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -45,3 +49,60 @@ def test_a_state_without_its_manifest_does_not_count(tmp_path: Path) -> None:
     checkpoints.save(1, parts(1))
     (tmp_path / "step_00000001.json").unlink()
     assert checkpoints.restore(parts(0), at_most=9) == 0
+
+
+def test_a_disk_without_room_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(1, parts(1))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=7))
+    with pytest.raises(OSError, match=r"has 0 MiB free, a state takes 0"):
+        checkpoints.save(2, parts(2))
+    assert checkpoints.restore(parts(0), at_most=9) == 1
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+import torch
+from esrgan_core.engine.checkpoint import Checkpoints
+checkpoints = Checkpoints(Path(sys.argv[1]))
+checkpoints.save(1, {"layer": torch.nn.Linear(100, 100)})
+size = next(Path(sys.argv[1]).glob("*.pt")).stat().st_size
+for tenth in range(10):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size * tenth // 10, resource.RLIM_INFINITY))
+    try:
+        checkpoints.save(2, {"layer": torch.nn.Linear(100, 100)})
+    except OSError as error:
+        print("refused", type(error).__name__)
+"""
+
+
+def test_a_write_that_is_cut_short_costs_nothing(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.count("refused") == 10, done.stderr
+    found = {"layer": nn.Linear(100, 100)}
+    assert Checkpoints(tmp_path).restore(found, at_most=9) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "step_00000001.json",
+        "step_00000001.pt",
+    ]
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".json"])
+@pytest.mark.parametrize("seed", range(10))
+def test_every_flip_and_cut_is_noticed(tmp_path: Path, seed: int, suffix: str) -> None:
+    checkpoints, random = Checkpoints(tmp_path), Random(seed)
+    for step in (1, 2):
+        checkpoints.save(step, parts(step))
+    newest = tmp_path / f"step_00000002{suffix}"
+    content = bytearray(newest.read_bytes())
+    place = random.randrange(len(content))
+    if seed % 2:
+        content[place] ^= 1 << random.randrange(8)
+    else:
+        del content[place:]
+    newest.write_bytes(content)
+    with pytest.warns(UserWarning, match="damaged"):
+        assert checkpoints.restore(parts(0), at_most=9) == 1
