@@ -1,7 +1,7 @@
 """Small operations on images that several parts of the library share."""
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor
 
 
@@ -41,10 +41,10 @@ def rgb_to_y(image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1 h w"]:
     return luma[:, None]
 
 
-def symmetry(pixels: UInt8[np.ndarray, "h w c"], which: int) -> UInt8[np.ndarray, "..."]:
+def symmetry(pixels: Shaped[np.ndarray, "h w *c"], which: int) -> Shaped[np.ndarray, "..."]:
     """One of the eight symmetries of the square: bit 0 mirrors, bit 1 flips, bit 2 transposes."""
     if which & 1:
         pixels = pixels[:, ::-1]
     if which & 2:
         pixels = pixels[::-1]
-    return pixels.transpose(1, 0, 2) if which & 4 else pixels
+    return pixels.swapaxes(0, 1) if which & 4 else pixels

@@ -4,8 +4,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
@@ -14,6 +14,8 @@ from filelock import FileLock, Timeout
 from pipelines.paths import state_root
 
 SECONDS_BETWEEN_LOOKS = 1.0
+LOCK = "lock"
+"""File of a checkpoint folder that its trainer holds."""
 SHELLS = frozenset({"sh", "bash", "dash", "zsh"})
 
 
@@ -43,8 +45,8 @@ def _watch(watched: list[psutil.Process]) -> None:
 
 
 @contextmanager
-def sole_trainer(folder: Path, device: str) -> Iterator[None]:
-    """Be the only one that trains in `folder`, and on `device`, waiting for the latter.
+def sole_trainer(folder: Path, devices: Sequence[str]) -> Iterator[None]:
+    """Be the only one that trains in `folder`, and on `devices`, waiting for the latter.
 
     The locks are the kernel's: they end with the process, however it ends.
 
@@ -52,12 +54,14 @@ def sole_trainer(folder: Path, device: str) -> Iterator[None]:
         ValueError: if another process trains in the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    own = FileLock(folder / "lock")
+    own = FileLock(folder / LOCK)
     try:
         own.acquire(timeout=0)
     except Timeout as error:
         raise ValueError(f"another process is training in {folder}; wait for it") from error
-    with own, _turn(device):
+    with own, ExitStack() as turns:
+        for device in devices:
+            turns.enter_context(_turn(device))
         yield
 
 

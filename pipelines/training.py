@@ -1,10 +1,12 @@
-"""What both training stages share: resume, validate, report, and leave their files."""
+"""What both training stages share: resume, validate, select, report, and leave their files."""
 
 import hashlib
 import json
 import shutil
 import sys
+import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -12,32 +14,50 @@ from typing import Any
 
 import pandas as pd
 
+from esrgan_core.data.loading import batches
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.data.sampling import PatchSampler
 from esrgan_core.engine.checkpoint import Checkpoints
-from esrgan_core.engine.evaluate import evaluate
+from esrgan_core.engine.evaluate import Pixels, evaluate
+from esrgan_core.engine.health import Watch, appearance
 from esrgan_core.engine.journal import Journal
-from esrgan_core.engine.loop import Every, fit
+from esrgan_core.engine.loop import SETBACKS, DivergedError, Every, Trouble, fit
 from esrgan_core.engine.schedule import Schedule
-from esrgan_core.engine.signals import InterruptedTrainingError, heeding_signals
-from esrgan_core.engine.steps import Precision, Step
+from esrgan_core.engine.selection import SelectConfig, Selection
+from esrgan_core.engine.signals import InterruptedTrainingError, Requests, heeding_signals
+from esrgan_core.engine.steps import Compile, Execution, Precision, Step
 from esrgan_core.files import atomic_path, write_text
 from esrgan_core.image import write_png
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.metrics import METRICS
 from esrgan_core.models.weights import save_weights
 from pipelines.guardian import sole_trainer
+from pipelines.leftovers import write_result
 from pipelines.lineage import git_commit
 from pipelines.paths import ARTIFACTS, state_root
 from pipelines.progress import note, progress
+from pipelines.ranks import (
+    connected,
+    device_of_rank,
+    devices_of_world,
+    set_determinism,
+    world_of_environment,
+)
 from pipelines.samples import samples_of
 from pipelines.tracking.live import shipping
+from pipelines.usage import Usage
 
-ENGINE_VERSION = 1
+ENGINE_VERSION = 2
 """Raised with every change that makes the same parameters train to other weights."""
-REPORTING = ("validate_every", "save_every", "report_every")
-VALIDATION_METRICS = {name: METRICS[name] for name in ("psnr_y", "ssim_y")}
+NO_MATHEMATICS = (
+    "save_every", "save_minutes", "keep", "report_every",
+    "compile", "checkpointing", "accumulate", "workers", "deterministic",
+)  # fmt: skip
+"""Parameters that leave the weights as they are, but for rounding."""
+VALIDATION_METRICS = ("psnr_y", "ssim_y")
 PICTURE_SIDE = 256
+PLATEAU = 1 << 16
+"""What a process tells the others when validation has ended the training: no signal's number."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,25 +70,49 @@ class TrainingConfig:
     seed: int = 0
     schedule: Schedule = field(default_factory=Schedule)
     ema: float = 0.999
+    select: SelectConfig = field(default_factory=SelectConfig)
     precision: Precision = "fp32"
+    compile: Compile = "off"
+    checkpointing: bool = False
+    deterministic: bool = False
+    workers: int = 1
     validate_every: int = 5000
     save_every: int = 1000
+    save_minutes: float = 10.0
+    keep: int = 2
     report_every: int = 100
 
     def __post_init__(self) -> None:
         """Refuse counts that are not positive."""
-        for name in ("steps", "patch_size", "batch_size", *REPORTING):
+        positive = (
+            "steps", "patch_size", "batch_size", "workers", "keep",
+            "validate_every", "save_every", "report_every",
+        )  # fmt: skip
+        for name in positive:
             if (value := getattr(self, name)) < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
+        if self.save_minutes <= 0:
+            raise ValueError(f"save_minutes must be above 0, got {self.save_minutes}")
+
+    def execution(self) -> Execution:
+        """How steps are computed here, from this and the environment."""
+        set_determinism(on=self.deterministic)
+        return Execution(
+            precision=self.precision,
+            compile=self.compile,
+            checkpointing=self.checkpointing,
+            world=world_of_environment(),
+            device=device_of_rank(),
+        )
 
 
 def fingerprint_of(store: PairStore, config: TrainingConfig, identity: Mapping[str, Any]) -> str:
     """A short name for everything that decides what weights come out.
 
     The number of steps counts only where the rate depends on it, so that elsewhere a longer
-    run continues a shorter one.
+    run continues a shorter one. Validations count, since one of them chooses the weights.
     """
-    mathematics = {key: value for key, value in asdict(config).items() if key not in REPORTING}
+    mathematics = {key: v for key, v in asdict(config).items() if key not in NO_MATHEMATICS}
     if config.schedule.kind == "multistep":
         del mathematics["steps"]
     everything = [ENGINE_VERSION, store.fingerprint, mathematics, dict(identity)]
@@ -76,126 +120,261 @@ def fingerprint_of(store: PairStore, config: TrainingConfig, identity: Mapping[s
 
 
 def train(
-    stage: str, step: Step, store: PairStore, config: TrainingConfig, *, identity: Mapping[str, Any]
-) -> dict[str, str]:
-    """Run a stage's steps from where they stand, and leave everything but the weights.
+    stage: str,
+    step: Step,
+    store: PairStore,
+    config: TrainingConfig,
+    *,
+    execution: Execution,
+    identity: Mapping[str, Any],
+) -> dict[str, str] | None:
+    """Run a stage's steps from where they stand, and leave everything but the discriminator.
 
-    Leaves `curve.csv`, `metrics.json` and `samples/` in the stage's folder.
+    Leaves `generator.safetensors`, the selected weights, `curve.csv`, `metrics.json` and
+    `samples/` in the stage's folder.
 
     Args:
         stage: name of the stage and of its folder.
         step: the update, its networks initialised.
         store: the training and validation pairs.
         config: the stage's section.
+        execution: what `step` was built with.
         identity: whatever else decides what weights come out.
 
     Returns:
-        The lineage to write into the weights' header.
+        The lineage to write into the weights' header; None in processes that write nothing.
     """
     fingerprint = fingerprint_of(store, config, identity)
     folder = state_root() / "checkpoints" / stage / fingerprint
-    with sole_trainer(folder, "cpu"):
-        return _train(stage, step, store, config, folder, fingerprint)
+    world = execution.world
+    leads = world.leads
+    alone = sole_trainer(folder, devices_of_world(world)) if leads else nullcontext()
+    with alone, connected(world):
+        training = _Training(stage, step, store, config, execution, folder)
+        training.run()
+        if not leads:
+            return None
+        training.leave_files(ARTIFACTS / stage)
+        lineage = {
+            "fingerprint": fingerprint,
+            "data": store.fingerprint,
+            "git.commit": git_commit(),
+            "step": str(training.selection.step),
+        }
+        target = ARTIFACTS / stage / "generator.safetensors"
+        save_weights(target, training.selection.weights, step.ema.network.config, lineage)
+        write_result(folder, target)
+        return lineage
 
 
-def _train(
-    stage: str, step: Step, store: PairStore, config: TrainingConfig, folder: Path, fingerprint: str
-) -> dict[str, str]:
-    checkpoints = Checkpoints(folder)
-    journal = Journal(folder / "metrics.jsonl")
-    done = checkpoints.restore(step.state(), at_most=config.steps)
-    journal.forget_after(done)
-    if done:
-        print(f"{stage}: going on after step {done} of {folder}")
-    sampler = PatchSampler(
-        store, patch_size=config.patch_size, batch_size=config.batch_size, seed=config.seed
-    )
-    validation = samples_of(store, "val")
-    latest: dict[str, float] = {}
+class _Training:
+    """One training in one checkpoint folder."""
 
-    def validate(number: int) -> None:
+    def __init__(
+        self,
+        stage: str,
+        step: Step,
+        store: PairStore,
+        config: TrainingConfig,
+        execution: Execution,
+        folder: Path,
+    ) -> None:
+        self.stage, self.step, self.store, self.config = stage, step, store, config
+        self.world, self.device, self.folder = execution.world, execution.device, folder
+        self.checkpoints = Checkpoints(folder, keep=config.keep)
+        self.journal = Journal(folder / "metrics.jsonl")
+        self.trouble, self.watch = Trouble(), Watch(config.report_every)
+        self.selection = Selection(config.select, step.ema.network)
+        self.validation = samples_of(store, "val")
+        self.metrics = {name: METRICS[name] for name in (*VALIDATION_METRICS, config.select.metric)}
+        self.latest: dict[str, float] = {}
+        self.saved_at = time.monotonic()
+        self.usage = Usage(config.batch_size)
+        self.requests = Requests()
+
+    def parts(self) -> dict[str, Any]:
+        """Everything that must survive an interruption, by name."""
+        own = {"trouble": self.trouble, "watch": self.watch, "selection": self.selection}
+        return {**self.step.state(), **own}
+
+    def run(self) -> None:
+        """Train until the last step, a plateau, or a signal."""
+        done = self._restored()
+        if done:
+            self._say(f"going on after step {done} of {self.folder}")
+        with (
+            progress(self.stage, self.config.steps, done, shown=self.world.leads) as advance,
+            shipping(self.stage, self.folder, active=self.world.leads),
+            heeding_signals() as self.requests,
+        ):
+            self.advance = advance
+            while not self.selection.exhausted:
+                try:
+                    self._fit(done)
+                    break
+                except DivergedError as error:
+                    done = self._set_back(error)
+
+    def _restored(self) -> int:
+        """The step that the training stands at, its state loaded; a first state if there is none.
+
+        A first state lets even a training that diverges at once be set back.
+        """
+        done = self.checkpoints.restore(self.parts(), at_most=self.config.steps)
+        if self.world.leads:
+            self.journal.forget_after(-1 if done is None else done)
+        if done is None:
+            if self.world.leads:
+                self.validate(0)
+            self.save(0)
+        return done or 0
+
+    def _set_back(self, error: DivergedError) -> int:
+        if self.trouble.setbacks >= SETBACKS:
+            raise error
+        setbacks = self.trouble.setbacks + 1
+        done = self.checkpoints.restore(self.parts(), at_most=self.config.steps)
+        if done is None:
+            raise error
+        # more than the state knows of: it may be one from before an earlier setback
+        self.trouble.setbacks = setbacks
+        if self.world.leads:
+            self.journal.forget_after(done)
+        self._say(f"{error}; back to step {done} with {self.trouble.factor:g} times the rate")
+        return done
+
+    def _fit(self, done: int) -> None:
+        config = self.config
+        sampler = PatchSampler(
+            self.store,
+            patch_size=config.patch_size,
+            batch_size=config.batch_size,
+            seed=config.seed,
+        )
+        share = self.world.share(config.batch_size)
+        with batches(
+            sampler, done + 1, share=share, device=self.device, workers=config.workers
+        ) as drawn:
+            fit(
+                self.step,
+                drawn,
+                lambda number: config.schedule.factor(number, config.steps),
+                done=done,
+                steps=config.steps,
+                report=self.report,
+                report_every=config.report_every,
+                trouble=self.trouble,
+                due=[
+                    Every(steps=config.validate_every, action=self.validate),
+                    Every(steps=config.save_every, action=self.save),
+                ],
+                between=self.between,
+                world=self.world,
+            )
+
+    def report(self, number: int, terms: Mapping[str, float]) -> None:
+        """Write a report to the journal and show it."""
+        self.latest |= terms
+        if self.world.leads:
+            self.journal.append(number, {**terms, **self.usage.since_last(number)})
+            self.advance(number, note({**terms, **self._validated()}))
+
+    def _validated(self) -> dict[str, float]:
+        return {name: v for name, v in self.latest.items() if name.startswith("val/")}
+
+    def validate(self, number: int) -> None:
+        """Measure the averaged network, look for trouble, and keep the network if it is best."""
+        if not self.world.leads:
+            return
+        network = self.step.ema.network
         scored = list(
             evaluate(
-                lambda lr: upscale(step.ema.network, lr),
-                validation,
-                VALIDATION_METRICS,
-                store.facts.scale,
+                lambda lr: upscale(network, lr),
+                self.validation,
+                self.metrics,
+                self.store.facts.scale,
             )
         )
         for picture in scored:
             name = picture.name.rpartition("/")[2]
-            write_png(folder / "samples" / f"{number:08}" / f"{name}.png", _center(picture.sr))
-        for metric in VALIDATION_METRICS:
-            latest[f"val/{metric}"] = fmean(picture.values[metric] for picture in scored)
-        journal.append(number, latest)
-
-    with (
-        progress(stage, config.steps, done) as advance,
-        shipping(stage, folder),
-        heeding_signals() as requests,
-    ):
-
-        def report(number: int, terms: Mapping[str, float]) -> None:
-            journal.append(number, terms)
-            advance(number, note({**terms, **latest}))
-
-        def save(number: int) -> None:
-            try:
-                checkpoints.save(number, step.state())
-            except OSError as error:
-                print(f"{stage}: step {number} was not saved: {error}; going on", file=sys.stderr)
-
-        def heed(number: int) -> None:
-            if requests.save or requests.stop:
-                requests.save = False
-                save(number)
-            if requests.stop:
-                raise InterruptedTrainingError(requests.stop, number)
-
-        fit(
-            step,
-            sampler.batch,
-            config.schedule,
-            done=done,
-            steps=config.steps,
-            report=report,
-            report_every=config.report_every,
-            due=[
-                Every(steps=config.validate_every, action=validate),
-                Every(steps=config.save_every, action=save),
-            ],
-            between=heed,
+            write_png(self.folder / "samples" / f"{number:08}" / f"{name}.png", _center(picture.sr))
+        values = {name: fmean(picture.values[name] for picture in scored) for name in self.metrics}
+        if number:
+            self.selection.consider(number, values)
+        else:
+            self.selection.begin(values)
+        values |= appearance(
+            [
+                (result.sr, sample.hr[: result.sr.shape[0], : result.sr.shape[1]])
+                for result, sample in zip(scored, self.validation, strict=True)
+            ]
         )
-    _leave_files(ARTIFACTS / stage, folder, journal, config.steps)
-    return {"fingerprint": fingerprint, "data": store.fingerprint, "git.commit": git_commit()}
+        named = {f"val/{name}": value for name, value in values.items()}
+        self.latest |= named
+        alarms = self.watch.look(number, self.latest)
+        for name, evidence in alarms.items():
+            self._say(f"ALARM {name} at step {number}: {evidence}")
+        self.journal.append(number, named | {f"alarm/{name}": 1.0 for name in alarms})
+
+    def save(self, number: int) -> None:
+        """Save the state; what cannot be saved is said and costs nothing that was saved before."""
+        self.saved_at = time.monotonic()
+        if not self.world.leads:
+            return
+        try:
+            self.checkpoints.save(number, self.parts())
+        except (OSError, FloatingPointError) as error:
+            self._say(f"step {number} was not saved: {error}; going on")
+
+    def between(self, number: int) -> bool:
+        """Heed signals and the clock; whether validation has seen enough."""
+        wish = self.requests.stop or (PLATEAU if self.selection.exhausted else 0)
+        wish = self.world.most(wish)
+        late = time.monotonic() - self.saved_at > 60 * self.config.save_minutes
+        if wish or late or self.requests.save:
+            self.requests.save = False
+            self.save(number)
+        if wish and wish != PLATEAU:
+            raise InterruptedTrainingError(wish, number)
+        if wish:
+            self._say(
+                f"no better network in {self.selection.waited} validations; ending at step {number}"
+            )
+        return bool(wish)
+
+    def _say(self, words: str) -> None:
+        if self.world.leads:
+            print(f"{self.stage}: {words}", file=sys.stderr, flush=True)
+
+    def leave_files(self, artifacts: Path) -> None:
+        """Write the curve, the metrics and the validation pictures."""
+        artifacts.mkdir(parents=True, exist_ok=True)
+        rows = [row for row in self.journal.rows() if row["step"] <= self.config.steps]
+        # a report and a validation of the same step become one line
+        curve = pd.DataFrame(rows).groupby("step", as_index=False).first()
+        own = [name for name in curve if name == "time" or str(name).startswith("system/")]
+        curve = curve.drop(columns=own)
+        with atomic_path(artifacts / "curve.csv") as temporary:
+            curve.to_csv(temporary, index=False, float_format="%.6g")
+        shutil.rmtree(artifacts / "samples", ignore_errors=True)
+        for pictures in sorted((self.folder / "samples").iterdir()):
+            if int(pictures.name) <= self.config.steps:
+                shutil.copytree(pictures, artifacts / "samples" / pictures.name)
+        chosen = curve[curve["step"] == self.selection.step].iloc[0]
+        content = {
+            "steps": int(curve["step"].max()),
+            "selected": {
+                "step": self.selection.step,
+                "by": self.config.select.metric,
+                "within_bound": self.selection.within_bound,
+            },
+            "val": {name: float(chosen[f"val/{name}"]) for name in self.metrics},
+            "alarms": self.watch.alarms,
+        }
+        write_text(artifacts / "metrics.json", json.dumps(content, indent=2) + "\n")
 
 
-def _center(pixels: Any) -> Any:
+def _center(pixels: Pixels) -> Pixels:
     top = max((pixels.shape[0] - PICTURE_SIDE) // 2, 0)
     left = max((pixels.shape[1] - PICTURE_SIDE) // 2, 0)
     return pixels[top : top + PICTURE_SIDE, left : left + PICTURE_SIDE]
-
-
-def _leave_files(artifacts: Path, folder: Path, journal: Journal, steps: int) -> None:
-    artifacts.mkdir(parents=True, exist_ok=True)
-    rows = [row for row in journal.rows() if row["step"] <= steps]
-    # a report and a validation of the same step become one line
-    curve = pd.DataFrame(rows).groupby("step", as_index=False).first()
-    with atomic_path(artifacts / "curve.csv") as temporary:
-        curve.to_csv(temporary, index=False, float_format="%.6g")
-    shutil.rmtree(artifacts / "samples", ignore_errors=True)
-    for pictures in sorted((folder / "samples").iterdir()):
-        if int(pictures.name) <= steps:
-            shutil.copytree(pictures, artifacts / "samples" / pictures.name)
-    last = curve.iloc[-1]
-    metrics = {name: float(last[f"val/{name}"]) for name in VALIDATION_METRICS}
-    content = {"steps": steps, "val": metrics}
-    write_text(artifacts / "metrics.json", json.dumps(content, indent=2) + "\n")
-
-
-def save_generator(stage: str, step: Step, lineage: Mapping[str, str]) -> None:
-    """Write the averaged generator as the stage's `generator.safetensors`."""
-    network = step.ema.network
-    save_weights(
-        ARTIFACTS / stage / "generator.safetensors", network.state_dict(), network.config, lineage
-    )

@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,33 +12,36 @@ import torch
 
 from esrgan_core.files import atomic_path, sha256_of, write_text
 
-KEEP = 2
 HEADROOM = 1.1
 """Room that must be free, in sizes of the state."""
 
 
 class Checkpoints:
-    """The states of one training run in one folder, the newest `KEEP` of them.
+    """The states of one training run in one folder, the newest `keep` of them.
 
     A state is `step_N.pt`; its manifest `step_N.json` with the sha256 is written last, so a
     state without one was interrupted and does not count.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, keep: int = 2) -> None:
+        """Use `folder`, made if it is not there."""
+        self.folder, self.keep = folder, keep
         folder.mkdir(parents=True, exist_ok=True)
 
     def save(self, step: int, parts: Mapping[str, Any]) -> None:
         """Save the state dict of every part after `step`, then drop the oldest states.
 
         Raises:
+            FloatingPointError: if something in it is not finite: nobody should go on from there.
             OSError: if there is no room for it, or it cannot be written; the states before stay.
         """
-        path = self.folder / f"step_{step:08}.pt"
+        path = self._state(step)
         state = {name: part.state_dict() for name, part in parts.items()}
-        needed, free = _bytes_of(state), shutil.disk_usage(self.folder).free
+        needed, free = sum(t.nbytes for t in _tensors(state)), shutil.disk_usage(self.folder).free
         if free < needed * HEADROOM:
             raise OSError(f"{self.folder} has {free >> 20} MiB free, a state takes {needed >> 20}")
+        if not all(bool(tensor.isfinite().all()) for tensor in _tensors(state)):
+            raise FloatingPointError("weights or moments are not finite")
         with atomic_path(path) as temporary:
             try:
                 torch.save(state, temporary)
@@ -47,7 +50,7 @@ class Checkpoints:
                 raise OSError(f"{path} could not be written ({error})") from error
         manifest = {"step": step, "sha256": sha256_of(path)}
         write_text(path.with_suffix(".json"), json.dumps(manifest) + "\n")
-        for old in self.steps()[:-KEEP]:
+        for old in self.steps()[: -self.keep]:
             self._state(old).with_suffix(".json").unlink()
             self._state(old).unlink()
 
@@ -56,8 +59,8 @@ class Checkpoints:
         found = (re.fullmatch(r"step_(\d+)\.json", path.name) for path in self.folder.iterdir())
         return sorted(int(match[1]) for match in found if match)
 
-    def restore(self, parts: Mapping[str, Any], *, at_most: int) -> int:
-        """Load the newest intact state up to step `at_most`; return its step, 0 if none is.
+    def restore(self, parts: Mapping[str, Any], *, at_most: int) -> int | None:
+        """Load the newest intact state up to step `at_most`; return its step, None if none is.
 
         Warns of a state that is damaged and goes back to the one before.
         """
@@ -70,7 +73,7 @@ class Checkpoints:
             for name, part in parts.items():
                 part.load_state_dict(state[name])
             return step
-        return 0
+        return None
 
     def _intact(self, path: Path) -> bool:
         try:
@@ -83,10 +86,10 @@ class Checkpoints:
         return self.folder / f"step_{step:08}.pt"
 
 
-def _bytes_of(state: Any) -> int:
-    """Bytes of all tensors in nested containers."""
+def _tensors(state: Any) -> Iterator[torch.Tensor]:
+    """All tensors in nested containers."""
     if isinstance(state, torch.Tensor):
-        return state.nbytes
-    if isinstance(state, Mapping):
-        return sum(map(_bytes_of, state.values()))
-    return sum(map(_bytes_of, state)) if isinstance(state, list | tuple) else 0
+        yield state
+    elif isinstance(state, Mapping | list | tuple):
+        for inner in state.values() if isinstance(state, Mapping) else state:
+            yield from _tensors(inner)

@@ -6,29 +6,34 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
+from esrgan_core.engine.flat import Flat, flatten
+
 Network = TypeVar("Network", bound=nn.Module)
 
 
 class Ema(Generic[Network]):
     """Follows a network: `average = decay * average + (1 - decay) * weights` per update."""
 
-    def __init__(self, network: Network, decay: float) -> None:
-        """Start from the network's present weights; `decay` in [0, 1), 0 copies them."""
+    def __init__(self, network: Network, weights: Flat, decay: float) -> None:
+        """Start from the network's present weights.
+
+        Args:
+            network: what to follow.
+            weights: its weights.
+            decay: in [0, 1); 0 copies them.
+        """
         if not 0 <= decay < 1:
             raise ValueError(f"ema must be at least 0 and below 1, got {decay}")
         self.decay = decay
         self.network = deepcopy(network).requires_grad_(requires_grad=False)
-        self._pairs: tuple[list[Tensor], list[Tensor]] = (
-            [*self.network.parameters()],
-            [*network.parameters()],
-        )
+        self._average, self._live = flatten(self.network), weights.weights.data
         self._buffers = list(zip(self.network.buffers(), network.buffers(), strict=True))
 
     @torch.no_grad()
-    def update(self) -> None:
-        """Take in the network's weights as they are now."""
-        average, live = self._pairs
-        torch._foreach_lerp_(average, live, 1 - self.decay)
+    def update(self, skipped: Tensor) -> None:
+        """Take in the network's weights as they are now, unless `skipped` is 1."""
+        # towards itself, an average stays what it is
+        self._average.lerp_(torch.where(skipped > 0, self._average, self._live), 1 - self.decay)
         # statistics of normalisation are averages already
         for kept, present in self._buffers:
             kept.copy_(present)

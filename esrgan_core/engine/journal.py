@@ -1,7 +1,7 @@
 """What a run reported, step by step: an append-only file that survives the process."""
 
 import json
-import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,7 +9,11 @@ from esrgan_core.files import write_text
 
 
 class Journal:
-    """A `metrics.jsonl`: one line `{"step": n, name: value, ...}` per report."""
+    """A `metrics.jsonl`: one line `{"step": n, "time": ms, name: value, ...}` per report.
+
+    The time, in milliseconds since 1970, makes a point the same point wherever and however often
+    it is sent.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -18,7 +22,7 @@ class Journal:
     def append(self, step: int, values: Mapping[str, float]) -> None:
         """Add one line and flush it to the system."""
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, **values}) + os.linesep)
+            file.write(json.dumps({"step": step, "time": time.time_ns() // 10**6, **values}) + "\n")
 
     def rows(self) -> list[dict[str, float]]:
         """All reports in order; a last line cut short by a kill is left out."""

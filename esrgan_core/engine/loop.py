@@ -1,19 +1,23 @@
-"""The loop around a step: it draws batches, sets the rate, reports, and does what is due."""
+"""The loop around a step: it takes batches, sets the rate, reports, and does what is due."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from esrgan_core.data.sampling import Pair
-from esrgan_core.engine.schedule import Schedule
+from esrgan_core.engine.distributed import ALONE, World
 from esrgan_core.engine.steps import SKIPPED, Step
 
 PATIENCE = 3
 """Steps in a row that may be skipped: one bad batch is bad luck, more are a divergence."""
+LOOK_EVERY = 50
+"""Steps between looks for a divergence, since each look waits for the device."""
+SETBACKS = 3
+"""Times that a training is set back to its last state before it is given up."""
 Report = Callable[[int, Mapping[str, float]], None]
 
 
@@ -29,57 +33,20 @@ class Every:
     action: Callable[[int], None]
 
 
-def fit(
-    step: Step,
-    batch: Callable[[int], Pair],
-    schedule: Schedule,
-    *,
-    done: int,
-    steps: int,
-    report: Report,
-    report_every: int,
-    due: Sequence[Every] = (),
-    between: Callable[[int], None] = lambda number: None,
-) -> None:
-    """Run steps `done + 1` to `steps`, and report the terms of every `report_every`-th.
+class Trouble:
+    """Skipped steps and setbacks; a part of the training's state.
 
-    The next batch is drawn while the present one is computed. `between` is called after every
-    step, when all that is due at it has been done, and may end the training by raising.
-
-    A step that had to leave the weights alone counts as skipped; the count since the last report
-    is reported, terms that are not finite are not.
-
-    Raises:
-        DivergedError: if all of the last `PATIENCE` steps or more were skipped.
+    Skips are counted on the device, where reading them would cost a wait.
     """
-    if done >= steps:
-        return
-    with ThreadPoolExecutor(max_workers=1) as drawer:
-        coming = drawer.submit(batch, done + 1)
-        skips = _Skips()
-        for number in range(done + 1, steps + 1):
-            pair = coming.result()
-            coming = drawer.submit(batch, number + 1)
-            rate = schedule.factor(number, steps)
-            terms = step(pair, rate)
-            skips.count(terms.pop(SKIPPED))
-            if number % report_every == 0 or number == steps:
-                # reading a term waits for the device
-                values = {name: float(term) for name, term in terms.items()}
-                finite = {name: value for name, value in values.items() if math.isfinite(value)}
-                report(number, finite | {"rate": rate, SKIPPED: skips.since_report(number)})
-            for action in due:
-                if number % action.steps == 0 or number == steps:
-                    action.action(number)
-            between(number)
-
-
-class _Skips:
-    """Counts skipped steps on the device, where reading them would cost a wait."""
 
     def __init__(self) -> None:
-        self.total, self.row = torch.zeros(()), torch.zeros(())
-        self.longest = torch.zeros(())
+        self.total, self.row, self.longest = torch.zeros(3).unbind()
+        self.setbacks = 0
+
+    @property
+    def factor(self) -> float:
+        """What the rate is multiplied with: half for each setback."""
+        return 0.5**self.setbacks
 
     def count(self, skipped: Tensor) -> None:
         """Take in one step: 1 if it was skipped, 0 if not."""
@@ -87,17 +54,98 @@ class _Skips:
         self.row = (self.row.to(skipped.device) + 1) * skipped
         self.longest = torch.maximum(self.longest.to(skipped.device), self.row)
 
-    def since_report(self, number: int) -> float:
-        """How many were skipped since this was last asked.
+    def since_report(self) -> float:
+        """How many were skipped since this was last asked."""
+        total = float(self.total)
+        self.total = torch.zeros(())
+        return total
+
+    def look(self, number: int) -> None:
+        """Look back at the steps since the last look.
 
         Raises:
-            DivergedError: if too many came in a row.
+            DivergedError: if too many were skipped in a row.
         """
-        total, longest = float(self.total), float(self.longest)
-        self.total, self.longest = torch.zeros(()), torch.zeros(())
+        longest = float(self.longest)
+        self.longest = torch.zeros(())
         if longest >= PATIENCE:
             raise DivergedError(
                 f"{longest:.0f} steps in a row up to step {number} had a loss or gradient that "
                 "was not finite; lower the learning rate, or use fp32"
             )
-        return total
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that must survive."""
+        counts = {name: float(getattr(self, name)) for name in ("total", "row", "longest")}
+        return {**counts, "setbacks": self.setbacks}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state."""
+        for name in ("total", "row", "longest"):
+            setattr(self, name, torch.tensor(state[name]))
+        self.setbacks = state["setbacks"]
+
+
+def fit(
+    step: Step,
+    batches: Iterator[Pair],
+    rate: Callable[[int], float],
+    *,
+    done: int,
+    steps: int,
+    report: Report,
+    report_every: int,
+    trouble: Trouble,
+    due: Sequence[Every] = (),
+    between: Callable[[int], bool] = lambda number: False,
+    look_every: int = LOOK_EVERY,
+    world: World = ALONE,
+) -> int:
+    """Run steps `done + 1` to `steps`, and report the terms of every `report_every`-th.
+
+    `between` is called after every step, when all that is due at it has been done; the training
+    ends where it says True, or raises. A step that had to leave the weights alone counts as
+    skipped; terms that are not finite are not reported.
+
+    Args:
+        step: the update.
+        batches: those of the steps to run, in order.
+        rate: what the learning rates are multiplied with at a step, before setbacks.
+        done: steps behind it.
+        steps: the last one.
+        report: takes a step and its terms, `rate` and the steps skipped since the last report.
+        report_every: steps between reports.
+        trouble: counts what is skipped; its setbacks lower the rate.
+        due: what else is to be done at some steps.
+        between: whether to end.
+        look_every: steps between looks for a divergence.
+        world: the processes that share each batch; terms are means over them.
+
+    Returns:
+        The last step that was run.
+
+    Raises:
+        DivergedError: if `PATIENCE` steps or more in a row were skipped.
+    """
+    for number in range(done + 1, steps + 1):
+        last = number == steps
+        factor = rate(number) * trouble.factor
+        terms = step(next(batches), factor)
+        trouble.count(terms.pop(SKIPPED))
+        if number % look_every == 0 or last:
+            trouble.look(number)
+        if number % report_every == 0 or last:
+            # reading the terms waits for the device
+            values = world.mean(torch.stack([term.float() for term in terms.values()])).tolist()
+            finite = {
+                name: value
+                for name, value in zip(terms, values, strict=True)
+                if math.isfinite(value)
+            }
+            report(number, finite | {"rate": factor, SKIPPED: trouble.since_report()})
+        for action in due:
+            if number % action.steps == 0 or last:
+                action.action(number)
+        if between(number):
+            return number
+    return max(done, steps)

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the field's name for it
+from torch.utils.checkpoint import checkpoint
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,6 +108,7 @@ class RRDBNet(nn.Module):
     def __init__(self, config: RRDBNetConfig) -> None:
         super().__init__()
         self.config = config
+        self.checkpointing = False  # compute each block's inside again in the backward pass
         features = config.num_features
         # x1 and x2 fold pixels into channels and then run the x4 network, as BasicSR does
         self.fold = {1: 4, 2: 2}.get(config.scale, 1)
@@ -142,10 +144,18 @@ class RRDBNet(nn.Module):
             padding = (0, -width % self.fold, 0, -height % self.fold)
             lr = F.pixel_unshuffle(F.pad(lr, padding, mode="replicate"), self.fold)
         first = self.conv_first(lr)
-        features = first + self.conv_body(self.body(first))
+        features = first + self.conv_body(self._through_body(first))
         ups = [self.conv_up1, self.conv_up2] + ([self.conv_up3] if self.config.scale == 8 else [])
         for up in ups:
             wide = F.interpolate(features, scale_factor=2, mode="nearest")
             features = F.leaky_relu(up(wide), 0.2)
         sr = self.conv_last(F.leaky_relu(self.conv_hr(features), 0.2))
         return sr[..., : height * self.config.scale, : width * self.config.scale]
+
+    def _through_body(self, x: Float[Tensor, "b f h w"]) -> Float[Tensor, "b f h w"]:
+        if not (self.checkpointing and torch.is_grad_enabled()):
+            features: Tensor = self.body(x)
+            return features
+        for block in self.body:
+            x = checkpoint(block, x, use_reentrant=False, preserve_rng_state=False)
+        return x

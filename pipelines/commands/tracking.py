@@ -1,4 +1,7 @@
-"""`esrgan publish`: DVC's artifacts into MLflow."""
+"""`esrgan publish`, `esrgan sync` and `esrgan prune`: results, and what trainings leave behind."""
+
+import shutil
+from typing import Annotated
 
 import typer
 
@@ -30,4 +33,46 @@ def publish() -> None:
         typer.echo(f"picture page: {PAGE.resolve()}")
 
 
-COMMANDS = (publish,)
+def sync() -> None:
+    """Ship to MLflow what trainings could not while the store was slow or down.
+
+    A training goes on whatever the store does, and keeps its figures beside its checkpoints. Safe
+    to repeat: no point comes twice.
+    """
+    from pipelines.tracking.live import sync as ship_all  # noqa: PLC0415
+
+    sent = ship_all()
+    for folder, points in sent.items():
+        typer.echo(f"{folder}: {points} points sent")
+    if not sent:
+        typer.echo("no training has left anything")
+
+
+def prune(
+    unfinished: Annotated[
+        bool,
+        typer.Option(
+            "--unfinished", help="also trainings that were cut, or whose result no lock names"
+        ),
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would go")] = False,
+) -> None:
+    """Remove the checkpoints of trainings that are finished and whose result DVC has.
+
+    Those of running trainings always stay. The result itself is DVC's and is not touched.
+    """
+    from pipelines.leftovers import trainings  # noqa: PLC0415
+
+    freed = 0
+    for training in trainings():
+        goes = training.state == "kept by dvc.lock" or (unfinished and training.state != "running")
+        size = f"{training.bytes / 2**20:.1f} MiB"
+        typer.echo(f"{'remove' if goes else 'keep'}  {training.folder}  {size}  {training.state}")
+        if goes:
+            freed += training.bytes
+            if not dry_run:
+                shutil.rmtree(training.folder)
+    typer.echo(f"{'would free' if dry_run else 'freed'} {freed / 2**20:.1f} MiB")
+
+
+COMMANDS = (publish, sync, prune)

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 import torch
 
 from esrgan_core.data.pairs import PairStore
+from esrgan_core.engine.selection import SelectConfig
 from esrgan_core.engine.steps import AdamConfig, GanStep, LossWeights
 from esrgan_core.features import FeaturesConfig, build_features
 from esrgan_core.files import sha256_of
@@ -16,15 +17,17 @@ from esrgan_core.models.weights import digest, load_generator, save_weights
 from pipelines.launch import launch
 from pipelines.paths import ARTIFACTS, PAIRS, PRETRAINED
 from pipelines.pretrained_features import find_weights
-from pipelines.training import TrainingConfig, save_generator, train
+from pipelines.training import TrainingConfig, train
 
 PAPER = AdamConfig(learning_rate=1e-4)
+PERCEPTUAL = SelectConfig(metric="niqe", psnr_y_loss=2.5)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FinetuneConfig(TrainingConfig):
     """Section `finetune`."""
 
+    select: SelectConfig = PERCEPTUAL
     gan: GanKind = "relativistic_average"
     weights: LossWeights = field(default_factory=LossWeights)
     generator_optimizer: AdamConfig = PAPER
@@ -44,6 +47,7 @@ def run(params: Params) -> None:
     """Leave the perception-oriented generator, the discriminator, curve and metrics."""
     config = params.finetune
     torch.manual_seed(config.seed)
+    execution = config.execution()
     features = find_weights(params.features)
     discriminator = build_discriminator(params.discriminator)
     generator = load_generator(PRETRAINED)
@@ -56,18 +60,19 @@ def run(params: Params) -> None:
         generator_optimizer=config.generator_optimizer,
         discriminator_optimizer=config.discriminator_optimizer,
         ema=config.ema,
-        precision=config.precision,
+        execution=execution,
     )
     identity = {
         "discriminator": asdict(params.discriminator),
         "features": {"layers": dict(params.features.layers), "sha256": sha256_of(features)},
         "pretrained": digest(generator),
     }
-    lineage = train("finetune", step, PairStore(PAIRS), config, identity=identity)
-    save_generator("finetune", step, lineage)
-    target = ARTIFACTS / "finetune" / "discriminator.safetensors"
-    save_weights(target, discriminator.state_dict(), params.discriminator, lineage)
+    store = PairStore(PAIRS)
+    lineage = train("finetune", step, store, config, execution=execution, identity=identity)
+    if lineage is not None:
+        target = ARTIFACTS / "finetune" / "discriminator.safetensors"
+        save_weights(target, discriminator.state_dict(), params.discriminator, lineage)
 
 
 if __name__ == "__main__":
-    launch("finetune", Params, run)
+    launch("finetune", Params, run, on_every_device=True)

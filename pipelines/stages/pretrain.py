@@ -10,7 +10,7 @@ from esrgan_core.models import build_generator
 from esrgan_core.models.rrdb import RRDBNetConfig
 from pipelines.launch import launch
 from pipelines.paths import PAIRS
-from pipelines.training import TrainingConfig, save_generator, train
+from pipelines.training import TrainingConfig, train
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,6 +18,8 @@ class PretrainConfig(TrainingConfig):
     """Section `pretrain`."""
 
     optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(learning_rate=2e-4))
+    accumulate: int = 1
+    """Equal parts that a batch is computed in, for less memory."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,16 +34,17 @@ def run(params: Params) -> None:
     """Leave the PSNR-oriented generator with its curve and metrics."""
     config = params.pretrain
     torch.manual_seed(config.seed)
+    execution = config.execution()
     step = PixelStep(
         build_generator(params.generator),
         config.optimizer,
         ema=config.ema,
-        precision=config.precision,
+        execution=execution,
+        accumulate=config.accumulate,
     )
     identity = {"generator": asdict(params.generator)}
-    lineage = train("pretrain", step, PairStore(PAIRS), config, identity=identity)
-    save_generator("pretrain", step, lineage)
+    train("pretrain", step, PairStore(PAIRS), config, execution=execution, identity=identity)
 
 
 if __name__ == "__main__":
-    launch("pretrain", Params, run)
+    launch("pretrain", Params, run, on_every_device=True)

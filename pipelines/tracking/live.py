@@ -8,75 +8,124 @@ from pathlib import Path
 from threading import Event, Thread
 
 from esrgan_core.engine.journal import Journal
+from esrgan_core.files import write_text
 from esrgan_core.image import read_rgb
+from pipelines.paths import state_root
 from pipelines.tracking.record import open_run_id
 from pipelines.tracking.store import StoreDownError, client, reaching_store
 
 SECONDS_BETWEEN = 10.0
+SECONDS_AT_MOST = 300.0
 SECONDS_AT_THE_END = 20.0
 PICTURES_UP_TO = "esrgan.pictures"
+TARGET = "mlflow_run"
+"""File of a checkpoint folder that says which run its journal goes to."""
 
 
 @contextmanager
-def shipping(stage: str, folder: Path) -> Iterator[None]:
+def shipping(stage: str, folder: Path, *, active: bool = True) -> Iterator[None]:
     """Ship `folder/metrics.jsonl` and `folder/samples/` to the stage's open run meanwhile.
 
-    A slow or dead store costs nothing but a warning: `esrgan publish` ships the rest.
+    A slow or dead store costs nothing but a warning: what is left goes when it answers again,
+    by `esrgan sync`, or with `esrgan publish` in the end.
     """
-    run_id = open_run_id(stage)
-    if not run_id:
-        yield
-        return
     over = Event()
-
-    def work() -> None:
-        try:
-            while not over.wait(SECONDS_BETWEEN):
-                ship(run_id, Journal(folder / "metrics.jsonl").rows(), folder / "samples")
-        except StoreDownError as error:
-            print(f"{stage}: {error}; no longer reporting to it", file=sys.stderr)
-
-    shipper = Thread(target=work, name="mlflow shipper", daemon=True)
-    shipper.start()
+    shipper = Thread(target=_keep_shipping, args=(stage, folder, over), daemon=True)
+    if active:
+        shipper.start()
     try:
         yield
     finally:
         over.set()
-        shipper.join(timeout=SECONDS_AT_THE_END)
+        if active:
+            shipper.join(timeout=SECONDS_AT_THE_END)
 
 
-def ship(run_id: str, rows: Sequence[Mapping[str, float]], samples: Path) -> None:
-    """Add what the run does not have yet of a curve and of the validation pictures.
+def _keep_shipping(stage: str, folder: Path, over: Event) -> None:
+    cargo: Cargo | None = None
+    wait, told = SECONDS_BETWEEN, False
+    last = False
+    while not last:
+        # once more when all is over, for what came since
+        last = over.wait(wait)
+        if cargo is None:
+            if not (run_id := open_run_id(stage)):
+                continue
+            write_text(folder / TARGET, run_id)
+            cargo = Cargo(run_id)
+        try:
+            cargo.ship(Journal(folder / "metrics.jsonl").rows(), folder / "samples")
+            wait, told = SECONDS_BETWEEN, False
+        except StoreDownError as error:
+            if not told:
+                print(f"{stage}: {error}; its figures wait in {folder}", file=sys.stderr)
+            wait, told = min(2 * wait, SECONDS_AT_MOST), True
+
+
+def sync() -> dict[str, int]:
+    """Ship what trainings that are not published have left behind; points sent, by folder.
 
     Raises:
         StoreDownError: if the store does not answer.
     """
-    with reaching_store():
-        _ship_rows(run_id, rows)
-        # a step's figures are written after its pictures, so these are complete
-        validated = {int(row["step"]) for row in rows if any("val/" in name for name in row)}
-        _ship_pictures(run_id, samples, validated)
+    sent = {}
+    for target in sorted((state_root() / "checkpoints").glob(f"*/*/{TARGET}")):
+        folder = target.parent
+        rows = Journal(folder / "metrics.jsonl").rows()
+        cargo = Cargo(target.read_text(encoding="utf-8"))
+        sent[str(folder)] = cargo.ship(rows, folder / "samples")
+    return sent
 
 
-def _ship_rows(run_id: str, rows: Sequence[Mapping[str, float]]) -> None:
-    from mlflow.entities import Metric  # noqa: PLC0415
+class Cargo:
+    """What one run has got of a journal. The store is asked once, and again after each failure."""
 
-    now = int(time.time() * 1000)
-    names = {name for row in rows for name in row if name != "step"}
-    # what the store has is asked of the store, so that nothing comes twice
-    last = {name: _last_step(run_id, name) for name in names}
-    metrics = [
-        Metric(name, value, now, int(row["step"]))
-        for row in rows
-        for name, value in row.items()
-        if name != "step" and row["step"] > last[name]
-    ]
-    for start in range(0, len(metrics), 1000):
-        client().log_batch(run_id, metrics=metrics[start : start + 1000])
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        self.last: dict[str, int] = {}
 
+    def ship(self, rows: Sequence[Mapping[str, float]], samples: Path) -> int:
+        """Add what the run does not have yet of a curve and of the validation pictures.
 
-def _last_step(run_id: str, name: str) -> int:
-    return max((point.step for point in client().get_metric_history(run_id, name)), default=-1)
+        Nothing comes twice: not what is sent again after a failure that came too late, nor what
+        a training reports again after it was resumed.
+
+        Returns:
+            How many points were sent.
+
+        Raises:
+            StoreDownError: if the store does not answer.
+        """
+        try:
+            with reaching_store():
+                sent = self._ship_rows(rows)
+                # a step's figures are written after its pictures, so these are complete
+                validated = {int(r["step"]) for r in rows if any("val/" in name for name in r)}
+                _ship_pictures(self.run_id, samples, validated)
+        except StoreDownError:
+            self.last = {}
+            raise
+        return sent
+
+    def _ship_rows(self, rows: Sequence[Mapping[str, float]]) -> int:
+        from mlflow.entities import Metric  # noqa: PLC0415
+
+        for name in {name for row in rows for name in row} - self.last.keys():
+            history = client().get_metric_history(self.run_id, name)
+            self.last[name] = max((point.step for point in history), default=-1)
+        now = int(time.time() * 1000)
+        metrics = [
+            Metric(name, value, int(row.get("time", now)), int(row["step"]))
+            for row in rows
+            for name, value in row.items()
+            if name not in ("step", "time") and row["step"] > self.last[name]
+        ]
+        for start in range(0, len(metrics), 1000):
+            batch = metrics[start : start + 1000]
+            client().log_batch(self.run_id, metrics=batch)
+            for metric in batch:
+                self.last[metric.key] = max(self.last[metric.key], metric.step)
+        return len(metrics)
 
 
 def _ship_pictures(run_id: str, samples: Path, validated: set[int]) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from esrgan_core.files import sha256_of
 from pipelines.paths import ARTIFACTS, GRID, MANIFEST, METRICS, VALIDATION_REPORT, state_root
-from pipelines.tracking.live import ship
+from pipelines.tracking.live import Cargo
 from pipelines.tracking.record import Record, end_run_name, flat, read_record, record_path
 from pipelines.tracking.store import (
     KEY,
@@ -67,7 +67,7 @@ def publish(stage: str) -> bool:
         for name, text in flat(record.params).items():
             client().log_param(run_id, name, text[:6000])
         if (curve := ARTIFACTS / stage / "curve.csv").is_file():
-            ship(run_id, list(_rows(curve)), ARTIFACTS / stage / "samples")
+            Cargo(run_id).ship(list(_rows(curve)), ARTIFACTS / stage / "samples")
         for path in FILES.get(stage, ()):
             if path.is_dir():
                 client().log_artifacts(run_id, str(path), path.name)

@@ -5,11 +5,12 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 from filelock import FileLock
@@ -31,6 +32,8 @@ from pipelines.tracking.store import (
 
 KILLED = (KeyboardInterrupt, SystemExit, InterruptedTrainingError)
 """What ends a stage from outside."""
+SECONDS_TO_OPEN = 10.0
+"""That a stage waits for the store at its start and end; then it goes on without it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,23 +99,34 @@ def flat(value: Any, prefix: str = "") -> dict[str, str]:
 
 @contextmanager
 def recording(stage: str, params: Any) -> Iterator[None]:
-    """Surround a stage's work with an MLflow run; leave its record, then publish the stage."""
+    """Surround a stage's work with an MLflow run; leave its record, then publish the stage.
+
+    The run is opened in the background, however long the store takes.
+    """
     from pipelines.tracking.publish import publish  # noqa: PLC0415  publish reads records
 
     content = asdict(params)
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     name, commit, started = run_name(), git_commit(), time.time()
-    run_id = _open_run(stage, name)
+    over = Event()
+    opening = Thread(target=_open_run, args=(stage, name, over), name="mlflow opener", daemon=True)
+    write_text(_open_run_path(stage), "")
+    opening.start()
+    # most stages end sooner than a store that is down gives up
+    opening.join(timeout=SECONDS_TO_OPEN)
     try:
         yield
     except BaseException as error:
+        over.set()
         interrupted = isinstance(error, KILLED)
-        _end(run_id, "KILLED" if interrupted else "FAILED")
+        _within_seconds(_end, open_run_id(stage), "KILLED" if interrupted else "FAILED")
         raise
+    over.set()
+    opening.join(timeout=SECONDS_TO_OPEN)
     record = Record(
         stage=stage,
         run=name,
-        mlflow_run_id=run_id,
+        mlflow_run_id=open_run_id(stage),
         git_commit=commit,
         data_md5=data_md5(),
         params_sha256=digest,
@@ -127,27 +141,43 @@ def recording(stage: str, params: Any) -> Iterator[None]:
         print(f"{stage}: {error}; run `esrgan publish` later", file=sys.stderr)
 
 
+def _open_run_path(stage: str) -> Path:
+    return state_root() / f"open_run.{stage}"
+
+
 def open_run_id(stage: str) -> str:
-    """Id of the MLflow run that the running stage reports to; "" if there is none."""
-    path = state_root() / f"open_run.{stage}"
+    """Id of the MLflow run that the running stage reports to; "" as long as there is none."""
+    path = _open_run_path(stage)
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
-def _open_run(stage: str, name: str) -> str:
-    """A run to report to while the stage works: one that a killed attempt left, or a new one."""
-    try:
-        with reaching_store():
-            tags = {NAME: name, STAGE: stage, "esrgan.state": "open"}
-            if (left := find_run(tags)) is not None:
-                run_id = str(left.info.run_id)
-                client().update_run(run_id, status="RUNNING")
-            else:
-                run_id = child_run(parent_run(name), stage, tags)
-    except StoreDownError as error:
-        print(f"{stage}: {error}; going on without it", file=sys.stderr)
-        run_id = ""
-    write_text(state_root() / f"open_run.{stage}", run_id)
-    return run_id
+def _open_run(stage: str, name: str, over: Event) -> None:
+    """Open a run to report to, one that a killed attempt left or a new one; try until `over`."""
+    wait, told = SECONDS_TO_OPEN, False
+    while not over.is_set():
+        try:
+            with reaching_store():
+                tags = {NAME: name, STAGE: stage, "esrgan.state": "open"}
+                if (left := find_run(tags)) is not None:
+                    run_id = str(left.info.run_id)
+                    client().update_run(run_id, status="RUNNING")
+                else:
+                    run_id = child_run(parent_run(name), stage, tags)
+            write_text(_open_run_path(stage), run_id)
+            return
+        except StoreDownError as error:
+            if not told:
+                print(f"{stage}: {error}; going on without it", file=sys.stderr)
+            told = True
+            over.wait(wait)
+            wait = min(2 * wait, 300.0)
+
+
+def _within_seconds(work: Callable[..., None], *words: str) -> None:
+    """Do something that may hang, and leave it behind if it does."""
+    thread = Thread(target=work, args=words, daemon=True)
+    thread.start()
+    thread.join(timeout=SECONDS_TO_OPEN)
 
 
 def _end(run_id: str, status: str) -> None:

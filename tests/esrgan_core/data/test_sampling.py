@@ -1,4 +1,4 @@
-from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,8 +6,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esrgan_core.data.pairs import PairStore
+from esrgan_core.data.loading import batches
+from esrgan_core.data.pairs import PairStore, StoreFacts, add_picture, write_index
 from esrgan_core.data.sampling import PatchSampler
+from esrgan_core.image import write_png
 from esrgan_core.ops import symmetry
 
 
@@ -26,7 +28,8 @@ def test_a_batch_depends_on_seed_and_step_alone(store: PairStore, step: int) -> 
 
 @given(step=st.integers(1, 1000))
 def test_lr_and_hr_show_the_same_place(store: PairStore, step: int) -> None:
-    lr, hr = sampler(store).patch(step, 0)
+    drawn = sampler(store).batch(step)
+    lr, hr = drawn.lr[0].numpy(), drawn.hr[0].numpy()
     for name in store.names("train"):
         whole_lr, whole_hr = store.lr(name), store.hr(name)
         for which in range(8):
@@ -40,19 +43,64 @@ def test_lr_and_hr_show_the_same_place(store: PairStore, step: int) -> None:
     pytest.fail("the LR patch is in no picture")
 
 
-def test_pictures_come_equally_often(store: PairStore) -> None:
+@given(step=st.integers(1, 10**9), cut=st.integers(0, 4))
+def test_shares_of_a_batch_are_the_batch(store: PairStore, step: int, cut: int) -> None:
+    whole = sampler(store).batch(step)
+    shares = [sampler(store).batch(step, part) for part in (range(cut), range(cut, 4))]
+    assert torch.equal(torch.cat([share.hr for share in shares]), whole.hr)
+    assert torch.equal(torch.cat([share.lr for share in shares]), whole.lr)
+
+
+def test_pictures_places_and_symmetries_come_equally_often(tmp_path: Path) -> None:
+    entries = []
+    for number in range(3):
+        pixels = np.zeros((12, 12, 3), np.uint8)
+        # the picture, the row and the column of each pixel
+        pixels[..., 0], pixels[..., 1], pixels[..., 2] = number, *np.indices((12, 12))
+        path = tmp_path / f"{number}.png"
+        write_png(path, pixels)
+        entries.append(
+            add_picture(tmp_path, path, name=f"train/{number}", split="train", set_name="", scale=1)
+        )
+    write_index(tmp_path, entries, StoreFacts(scale=1))
+    drawn = PatchSampler(PairStore(tmp_path), patch_size=10, batch_size=6000, seed=0)
+    hr = drawn.batch(1).hr
+    for channel, values in ((0, 3), (1, 3), (2, 3)):
+        counts = np.bincount(hr[..., channel].amin((1, 2)).numpy(), minlength=values)
+        assert len(counts) == values
+        assert all(abs(count - 6000 / values) < 150 for count in counts)
+    turned = (hr[:, 0, 0, 1:].int() - hr[:, 0, 1, 1:].int()).numpy() @ (1, 3)
+    mirrored = (hr[:, 0, 0, 1:].int() - hr[:, 1, 0, 1:].int()).numpy() @ (9, 27)
+    _, counts = np.unique(turned + mirrored, return_counts=True)
+    assert len(counts) == 8
+    assert all(abs(count - 750) < 120 for count in counts)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_batches_are_those_of_their_steps_for_any_number_of_workers(
+    store: PairStore, workers: int
+) -> None:
+    drawn, cpu = sampler(store), torch.device("cpu")
+    with batches(drawn, 7, share=range(1, 3), device=cpu, workers=workers) as found:
+        for step in range(7, 30):
+            expected = drawn.batch(step, range(1, 3)).on(cpu)
+            pair = next(found)
+            assert torch.equal(pair.hr, expected.hr)
+            assert torch.equal(pair.lr, expected.lr)
+
+
+def test_an_error_of_a_worker_reaches_the_training(store: PairStore) -> None:
     drawn = sampler(store)
-    shapes = {picture[0].shape: number for number, picture in enumerate(drawn.pictures)}
-    assert len(shapes) == 3
-    random = Counter(
-        np.random.Generator(np.random.Philox(key=0, counter=[0, 0, 0, step])).integers(3)
-        for step in range(3000)
-    )
-    assert all(900 < count < 1100 for count in random.values())
+    drawn.pictures.clear()
+    with (
+        pytest.raises(ZeroDivisionError),
+        batches(drawn, 1, share=range(4), device=torch.device("cpu")) as found,
+    ):
+        next(found)
 
 
 def test_a_batch_is_channels_last(store: PairStore) -> None:
-    batch = sampler(store).batch(1)
+    batch = sampler(store).batch(1).on(torch.device("cpu"))
     assert batch.hr.is_contiguous(memory_format=torch.channels_last)
     assert 0 <= float(batch.hr.min()) <= float(batch.hr.max()) <= 1
 

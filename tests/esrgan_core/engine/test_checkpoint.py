@@ -48,7 +48,24 @@ def test_a_state_without_its_manifest_does_not_count(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(1, parts(1))
     (tmp_path / "step_00000001.json").unlink()
-    assert checkpoints.restore(parts(0), at_most=9) == 0
+    assert checkpoints.restore(parts(0), at_most=9) is None
+
+
+def test_the_newest_are_kept(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path, keep=3)
+    for step in range(6):
+        checkpoints.save(step, parts(step))
+    assert checkpoints.steps() == [3, 4, 5]
+
+
+def test_a_state_that_is_not_finite_is_not_saved(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(1, parts(1))
+    bad = parts(2)
+    next(bad["layer"].parameters()).data[0] = float("nan")
+    with pytest.raises(FloatingPointError, match="not finite"):
+        checkpoints.save(2, bad)
+    assert checkpoints.steps() == [1]
 
 
 def test_a_disk_without_room_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,8 @@
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,28 +10,42 @@ import torch
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.data.sampling import Pair, PatchSampler
 from esrgan_core.engine.checkpoint import Checkpoints
-from esrgan_core.engine.loop import DivergedError, Every, fit
-from esrgan_core.engine.schedule import Schedule
+from esrgan_core.engine.loop import DivergedError, Every, Trouble, fit
 from esrgan_core.engine.steps import SKIPPED, GanStep
 from tests.esrgan_core.engine.test_steps import gan_step
 
-COSINE = Schedule(kind="cosine", warmup=2)
+CPU = torch.device("cpu")
 
 
-def batches(store: PairStore) -> PatchSampler:
-    return PatchSampler(store, patch_size=32, batch_size=2, seed=0)
+def batches(store: PairStore, done: int = 0) -> Iterator[Pair]:
+    sampler = PatchSampler(store, patch_size=32, batch_size=2, seed=0)
+    return (sampler.batch(step).on(CPU) for step in count(done + 1))
+
+
+def silent(number: int, terms: Mapping[str, float]) -> None:
+    del number, terms
+
+
+def full(number: int) -> float:
+    del number
+    return 1.0
+
+
+def ending(number: int) -> float:
+    return 1 - number / 6
 
 
 def run(step: GanStep, store: PairStore, done: int, steps: int, checkpoints: Checkpoints) -> None:
     save = Every(steps=2, action=lambda number: checkpoints.save(number, step.state()))
     fit(
         step,
-        batches(store).batch,
-        COSINE,
+        batches(store, done),
+        ending,
         done=done,
         steps=6,
-        report=lambda number, terms: None,
+        report=silent,
         report_every=1,
+        trouble=Trouble(),
         due=[save] if steps == 6 else [save, Every(steps=steps, action=stop)],
     )
 
@@ -66,47 +82,50 @@ def flatten(value: object, prefix: str = "") -> dict[str, torch.Tensor]:
     return {}
 
 
-def test_reports_and_actions_come_when_due_and_at_the_end(store: PairStore) -> None:
-    reported: list[tuple[int, float]] = []
-    acted: list[int] = []
-    fit(
+def fit_plainly(
+    store: PairStore,
+    steps: int,
+    *,
+    bad: set[int] = frozenset(),  # type: ignore[assignment]
+    trouble: Trouble | None = None,
+    report: Callable[[int, Mapping[str, float]], None] = silent,
+    **others: Any,
+) -> int:
+    """Run steps of which some get pictures that are not finite."""
+
+    def poisoned() -> Iterator[Pair]:
+        for number, pair in enumerate(batches(store), start=1):
+            yield Pair(lr=pair.lr, hr=pair.hr * (math.nan if number in bad else 1))
+
+    return fit(
         gan_step(),
-        batches(store).batch,
-        COSINE,
-        done=0,
-        steps=5,
-        report=lambda number, terms: reported.append((number, terms["rate"])),
-        report_every=2,
-        due=[Every(steps=3, action=acted.append)],
-    )
-    assert [number for number, _ in reported] == [2, 4, 5]
-    assert reported[0][1] == 1
-    assert reported[-1][1] == pytest.approx(0)
-    assert acted == [3, 5]
-
-
-def fit_with(bad: set[int], store: PairStore, steps: int) -> list[Mapping[str, float]]:
-    """What is reported when some steps get pictures that are not finite."""
-
-    def batch(number: int) -> Pair:
-        good = batches(store).batch(number)
-        return Pair(lr=good.lr, hr=good.hr * (math.nan if number in bad else 1))
-
-    reports: list[Mapping[str, float]] = []
-    fit(
-        gan_step(),
-        batch,
-        COSINE,
+        poisoned(),
+        full,
         done=0,
         steps=steps,
-        report=lambda number, terms: reports.append(terms),
+        report=report,
         report_every=2,
+        trouble=trouble or Trouble(),
+        **others,
     )
-    return reports
+
+
+def test_reports_and_actions_come_when_due_and_at_the_end(store: PairStore) -> None:
+    reported: list[int] = []
+    acted: list[int] = []
+    last = fit_plainly(
+        store,
+        5,
+        report=lambda number, terms: reported.append(number),
+        due=[Every(steps=3, action=acted.append)],
+    )
+    assert (last, reported, acted) == (5, [2, 4, 5], [3, 5])
 
 
 def test_bad_steps_are_counted_and_what_is_not_finite_is_not_reported(store: PairStore) -> None:
-    first, second = fit_with({1, 2}, store, 4)
+    reports: list[Mapping[str, float]] = []
+    fit_plainly(store, 4, bad={1, 2}, report=lambda number, terms: reports.append(terms))
+    first, second = reports
     assert (first[SKIPPED], second[SKIPPED]) == (2, 0)
     assert "g/pixel" not in first
     assert all(math.isfinite(value) for value in (*first.values(), *second.values()))
@@ -115,20 +134,31 @@ def test_bad_steps_are_counted_and_what_is_not_finite_is_not_reported(store: Pai
 
 def test_too_many_bad_steps_in_a_row_end_the_training_with_the_reason(store: PairStore) -> None:
     with pytest.raises(DivergedError, match=r"3 steps in a row up to step 4.*learning rate"):
-        fit_with({2, 3, 4}, store, 6)
+        fit_plainly(store, 6, bad={2, 3, 4}, look_every=2)
+
+
+def test_a_row_of_bad_steps_is_seen_across_looks_and_interruptions(store: PairStore) -> None:
+    trouble = Trouble()
+    fit_plainly(store, 2, bad={1, 2}, trouble=trouble, look_every=1)
+    again = Trouble()
+    again.load_state_dict(trouble.state_dict())
+    with pytest.raises(DivergedError, match="up to step 1"):
+        fit_plainly(store, 2, bad={1}, trouble=again, look_every=1)
+
+
+def test_setbacks_halve_the_rate(store: PairStore) -> None:
+    trouble, rates = Trouble(), []
+    trouble.setbacks = 2
+    fit_plainly(store, 2, trouble=trouble, report=lambda number, terms: rates.append(terms["rate"]))
+    assert rates == [0.25]
 
 
 def test_what_stands_between_steps_may_end_the_training(store: PairStore) -> None:
     seen: list[int] = []
 
-    def between(number: int) -> None:
+    def between(number: int) -> bool:
         seen.append(number)
-        if number == 2:
-            raise KeyboardInterrupt
+        return number == 2
 
-    with pytest.raises(KeyboardInterrupt):
-        fit(
-            gan_step(), batches(store).batch, COSINE, done=0, steps=5, report=lambda *_: None,
-            report_every=1, between=between,
-        )  # fmt: skip
+    assert fit_plainly(store, 5, between=between) == 2
     assert seen == [1, 2]

@@ -1,0 +1,148 @@
+"""One batch over several processes: each computes its share, and all make the same update.
+
+What the paper defines over a batch (the means of the relativistic loss, the statistics of batch
+normalisation) is computed over the whole batch, so that the result does not depend on how many
+processes share it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class World:
+    """The processes that share a batch; by default this one alone."""
+
+    rank: int = 0
+    size: int = 1
+    control: Any = None
+    """Process group on the CPU for words between the processes, which no device waits for."""
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes files and reports."""
+        return self.rank == 0
+
+    def share(self, batch_size: int) -> range:
+        """Positions of the batch that are this process's.
+
+        Raises:
+            ValueError: if they cannot be shared evenly.
+        """
+        if batch_size % self.size:
+            raise ValueError(f"batch_size {batch_size} cannot be shared by {self.size} processes")
+        each = batch_size // self.size
+        return range(self.rank * each, (self.rank + 1) * each)
+
+    def sum_(self, tensor: Tensor) -> Tensor:
+        """Add up over all processes, in place."""
+        if self.size > 1:
+            dist.all_reduce(tensor)
+        return tensor
+
+    def mean(self, values: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        """The mean over all processes."""
+        return self.sum_(values.clone()) / self.size if self.size > 1 else values
+
+    def any(self, flag: Tensor) -> Tensor:
+        """1 where it is 1 in any process."""
+        if self.size > 1:
+            dist.all_reduce(flag, op=dist.ReduceOp.MAX)
+        return flag
+
+    def gather(self, logits: Float[Tensor, "b 1"]) -> Float[Tensor, "all 1"]:
+        """Logits of the whole batch; gradients flow to this process's own part.
+
+        When every process computes the same loss of them, its gradients add up to the loss's.
+        """
+        return _Gather.apply(logits, self) if self.size > 1 else logits
+
+    def most(self, number: int) -> int:
+        """The largest of what the processes say; nothing on the device is waited for."""
+        if self.size == 1:
+            return number
+        told = torch.tensor(number)
+        dist.all_reduce(told, op=dist.ReduceOp.MAX, group=self.control)
+        return int(told)
+
+
+ALONE = World()
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, world: World) -> Tensor:
+        ctx.own = slice(world.rank * len(logits), (world.rank + 1) * len(logits))
+        parts = [torch.empty_like(logits) for _ in range(world.size)]
+        dist.all_gather(parts, logits.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient[ctx.own], None
+
+
+class _Sum(torch.autograd.Function):
+    """Addition over the processes, in both directions."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, values: Tensor) -> Tensor:
+        del ctx
+        total = values.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> Tensor:
+        del ctx
+        total = gradient.clone()
+        dist.all_reduce(total)
+        return total
+
+
+class SharedBatchNorm2d(nn.BatchNorm2d):
+    """Batch normalisation by the statistics of the whole batch, on any device.
+
+    PyTorch's own SyncBatchNorm refuses the CPU. Equal shares are taken for granted.
+    """
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Normalise over the batches of all processes while training."""
+        if not self.training:
+            return super().forward(x)
+        wide = x.float() if x.dtype == torch.bfloat16 else x
+        size = dist.get_world_size()
+        mean = _Sum.apply(wide.mean((0, 2, 3))) / size
+        centered = wide - mean[:, None, None]
+        variance = _Sum.apply(centered.square().mean((0, 2, 3))) / size
+        self._follow(mean.detach(), variance.detach(), wide.numel() // wide.shape[1] * size)
+        scale = self.weight * (variance + self.eps).rsqrt()
+        return (centered * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
+
+    @torch.no_grad()
+    def _follow(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.momentum is not None
+        assert self.num_batches_tracked is not None
+        self.num_batches_tracked.add_(1)
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_var.lerp_(variance * count / (count - 1), self.momentum)
+
+
+def share_statistics(network: nn.Module, world: World) -> None:
+    """Make the batch normalisations of `network` use the whole batch, in place."""
+    if world.size == 1:
+        return
+    for module in network.modules():
+        if type(module) is nn.BatchNorm2d:
+            # the same parameters and buffers under another forward
+            module.__class__ = SharedBatchNorm2d

@@ -1,0 +1,63 @@
+"""A network's weights, and their gradients, each as one tensor that the parameters are views of.
+
+An optimizer, an average or a sum over ranks then takes one operation instead of one per layer.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+ALIGNMENT = 16
+"""Elements that each parameter's place is rounded up to: a cache line of float32."""
+
+
+class Flat:
+    """One network's weights and gradients; `weights` is what an optimizer updates.
+
+    The network's own parameters become views, in the memory layout that they have, so it must be
+    on its device and in its precision and layout before, and stay there. The gaps between them
+    hold zeros.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        """Take over all parameters of `network`.
+
+        Raises:
+            ValueError: if they are of different types or on different devices.
+        """
+        self.parameters = list(network.parameters())
+        self.weights = nn.Parameter(flatten(network))
+        self.gradients: Float[Tensor, " n"] = torch.zeros_like(self.weights.data)
+        self.weights.grad = self.gradients
+        for parameter, offset in _places(self.parameters):
+            parameter.grad = self.gradients.as_strided(parameter.shape, parameter.stride(), offset)
+
+
+def flatten(network: nn.Module) -> Float[Tensor, " n"]:
+    """Move all weights of `network` into one tensor that its parameters are views of from now on.
+
+    Raises:
+        ValueError: if they are of different types or on different devices.
+    """
+    parameters = list(network.parameters())
+    kinds = {(parameter.dtype, parameter.device) for parameter in parameters}
+    if len(kinds) != 1:
+        raise ValueError(f"weights must be of one type on one device, got {kinds}")
+    weights = parameters[0].data.new_zeros(sum(map(_room, parameters)))
+    for parameter, offset in _places(parameters):
+        place = weights.as_strided(parameter.shape, parameter.stride(), offset)
+        place.copy_(parameter.data)
+        parameter.data = place
+    return weights
+
+
+def _room(parameter: Tensor) -> int:
+    return -(-parameter.numel() // ALIGNMENT) * ALIGNMENT
+
+
+def _places(parameters: Sequence[Tensor]) -> Iterator[tuple[Tensor, int]]:
+    """(parameter, offset of its place)."""
+    return zip(parameters, accumulate(map(_room, parameters), initial=0), strict=False)

@@ -1,0 +1,73 @@
+"""What trainings leave under the state root, and which of it nothing needs any more."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock, Timeout
+
+from esrgan_core.files import write_text
+from pipelines.guardian import LOCK
+from pipelines.params import ParamsError, read_yaml
+from pipelines.paths import state_root
+
+RESULT = "result.json"
+State = Literal["running", "unfinished", "unlocked", "kept by dvc.lock"]
+
+
+def write_result(folder: Path, output: Path) -> None:
+    """Note in a checkpoint folder which file its training ended in, and in which repository."""
+    repository = Path(os.environ.get("DVC_ROOT", ".")).absolute()
+    content = {"repository": str(repository), "output": str(output), "md5": _md5(output)}
+    write_text(folder / RESULT, json.dumps(content, indent=2) + "\n")
+
+
+def _md5(path: Path) -> str:
+    # the name by which DVC knows a file
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Training:
+    """One checkpoint folder."""
+
+    folder: Path
+    state: State
+    bytes: int
+
+
+def trainings() -> Iterator[Training]:
+    """All checkpoint folders, and whether a run or a lock file still needs them.
+
+    One that is finished is needed until a `dvc.lock` names its output: DVC then has the result.
+    """
+    for folder in sorted((state_root() / "checkpoints").glob("*/*")):
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        yield Training(folder=folder, state=_state(folder), bytes=size)
+
+
+def _state(folder: Path) -> State:
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            pass
+    except Timeout:
+        return "running"
+    result = folder / RESULT
+    if not result.is_file():
+        return "unfinished"
+    facts = json.loads(result.read_text(encoding="utf-8"))
+    return "kept by dvc.lock" if _locked(facts) else "unlocked"
+
+
+def _locked(facts: dict[str, str]) -> bool:
+    try:
+        lock = read_yaml(Path(facts["repository"]) / "dvc.lock")
+    except ParamsError:
+        return False
+    outs = [out for stage in lock.get("stages", {}).values() for out in stage.get("outs", [])]
+    return any(out["path"] == facts["output"] and out.get("md5") == facts["md5"] for out in outs)

@@ -1,0 +1,121 @@
+"""Processes and devices of a training: one process per GPU, started here when there are several.
+
+`ESRGAN_DEVICE` (cpu, cuda, cuda:1) chooses the device, else the GPUs that are there are used;
+`ESRGAN_RANKS` chooses the number of processes, else there is one per GPU. None of it changes the
+mathematics: the batch is shared.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+
+from esrgan_core.engine.distributed import World
+
+RESTARTS = 3
+"""Times that failed processes are started again, from the last state."""
+PATIENCE = timedelta(days=7)
+"""How long processes wait for each other: one may validate, or wait for the device."""
+
+
+def world_of_environment() -> World:
+    """The processes that share this training, as the launcher says; else this one alone."""
+    return World(rank=int(os.environ.get("RANK", "0")), size=int(os.environ.get("WORLD_SIZE", "1")))
+
+
+def device_of_rank() -> torch.device:
+    """The device of this process."""
+    name = os.environ.get("ESRGAN_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda":
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device(name)
+
+
+def devices_of_world(world: World) -> list[str]:
+    """Names of all devices that a training uses, in the order in which their turns are taken."""
+    device = device_of_rank()
+    if device.type != "cuda" or world.size == 1:
+        return [str(device)]
+    return [f"cuda:{index}" for index in range(world.size)]
+
+
+def ranks_wanted() -> int:
+    """How many processes a training should have here.
+
+    Raises:
+        ValueError: if `ESRGAN_RANKS` is no number above 0.
+    """
+    given = os.environ.get("ESRGAN_RANKS")
+    if given:
+        if not given.isdecimal() or int(given) < 1:
+            raise ValueError(f"ESRGAN_RANKS is {given!r}; it must be a number of processes")
+        return int(given)
+    everything = os.environ.get("ESRGAN_DEVICE", "cuda") == "cuda"
+    return max(torch.cuda.device_count(), 1) if everything else 1
+
+
+def run_ranks(module: str, count: int) -> None:
+    """Run `python -m module` in `count` processes that share a training.
+
+    A process that fails is started again with the others, from the last state.
+
+    Raises:
+        ChildProcessError: if they failed too often.
+        SystemExit: if a signal ended them, after they have saved.
+    """
+    from torch.distributed.elastic.multiprocessing.api import SignalException  # noqa: PLC0415
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError  # noqa: PLC0415
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch  # noqa: PLC0415
+
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=count,
+        run_id=f"esrgan-{os.getpid()}",
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=RESTARTS,
+        monitor_interval=0.5,
+    )
+    # as many threads in all as one process would use
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(torch.get_num_threads() // count, 1)))
+    try:
+        elastic_launch(config, sys.executable)("-m", module)
+    except SignalException as signal:
+        sys.exit(128 + signal.sigval.value)
+    except ChildFailedError as error:
+        raise ChildProcessError(
+            f"{len(error.failures)} of {count} processes failed; what they said stands above"
+        ) from error
+
+
+@contextmanager
+def connected(world: World) -> Iterator[None]:
+    """Connect the processes of a training: gloo between CPUs, NCCL between GPUs."""
+    if world.size == 1:
+        yield
+        return
+    device = device_of_rank()
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+    dist.init_process_group(backend, timeout=PATIENCE)
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def set_determinism(*, on: bool) -> None:
+    """Choose between algorithms that give equal bits and the fastest; it matters on GPUs alone."""
+    if not torch.cuda.is_available():
+        return
+    if on:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(on)
+    # the fastest convolution is found by trying, which may end differently every time
+    torch.backends.cudnn.benchmark = not on
