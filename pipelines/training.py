@@ -130,8 +130,8 @@ def train(
 ) -> dict[str, str] | None:
     """Run a stage's steps from where they stand, and leave everything but the discriminator.
 
-    Leaves `generator.safetensors`, the selected weights, `curve.csv`, `metrics.json` and
-    `samples/` in the stage's folder.
+    Leaves `generator.safetensors`, the selected weights, `curve.csv`, `usage.csv`,
+    `metrics.json` and `samples/` in the stage's folder.
 
     Args:
         stage: name of the stage and of its folder.
@@ -347,15 +347,19 @@ class _Training:
             print(f"{self.stage}: {words}", file=sys.stderr, flush=True)
 
     def leave_files(self, artifacts: Path) -> None:
-        """Write the curve, the metrics and the validation pictures."""
+        """Write the curve, the use of the machine, the metrics and the validation pictures."""
         artifacts.mkdir(parents=True, exist_ok=True)
         rows = [row for row in self.journal.rows() if row["step"] <= self.config.steps]
         # a report and a validation of the same step become one line
         curve = pd.DataFrame(rows).groupby("step", as_index=False).first()
-        own = [name for name in curve if name == "time" or str(name).startswith("system/")]
-        curve = curve.drop(columns=own)
-        with atomic_path(artifacts / "curve.csv") as temporary:
-            curve.to_csv(temporary, index=False, float_format="%.6g")
+        # what differs from run to run lies apart, so that equal runs have equal curves
+        own = [name for name in curve if str(name).startswith("system/")]
+        for name, table in {
+            "curve.csv": curve.drop(columns=[*own, "time"]),
+            "usage.csv": curve[["step", *own]].dropna(how="all", subset=own),
+        }.items():
+            with atomic_path(artifacts / name) as temporary:
+                table.to_csv(temporary, index=False, float_format="%.6g")
         shutil.rmtree(artifacts / "samples", ignore_errors=True)
         for pictures in sorted((self.folder / "samples").iterdir()):
             if int(pictures.name) <= self.config.steps:

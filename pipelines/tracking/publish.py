@@ -66,8 +66,9 @@ def publish(stage: str) -> bool:
         run_id = _run_of(record, parent)
         for name, text in flat(record.params).items():
             client().log_param(run_id, name, text[:6000])
-        if (curve := ARTIFACTS / stage / "curve.csv").is_file():
-            Cargo(run_id).ship(list(_rows(curve)), ARTIFACTS / stage / "samples")
+        for table in (ARTIFACTS / stage / name for name in ("curve.csv", "usage.csv")):
+            if table.is_file():
+                Cargo(run_id).ship(list(_rows(table)), ARTIFACTS / stage / "samples")
         for path in FILES.get(stage, ()):
             if path.is_dir():
                 client().log_artifacts(run_id, str(path), path.name)
