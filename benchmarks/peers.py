@@ -2,7 +2,8 @@
 
 BasicSR's set-up fails on current Pythons and its packages import everything they have; so its
 source is unpacked into a folder of its own, and modules are loaded past the packages' own
-`__init__`. What only the peers need is installed into the same folder.
+`__init__`. What only the peers need is installed into the same folder; torchvision, of which
+nothing that is measured is used but the layout of VGG19, has a stand-in.
 """
 
 import importlib
@@ -10,14 +11,28 @@ import subprocess
 import sys
 import tarfile
 from types import ModuleType
+from typing import Any
 
 import scipy.ndimage
+from torch import nn
 
 from pipelines.paths import state_root
 
 BASICSR = "basicsr==1.4.2"
 NEEDS = ("opencv-python-headless==4.12.0.88",)
-PACKAGES = ("basicsr", "basicsr.utils", "basicsr.metrics")
+PACKAGES = ("", "archs", "data", "losses", "metrics", "models", "ops", "utils")
+# names that the packages' own __init__ would give, by the module that has them
+NAMES = {
+    "utils": {
+        "bgr2ycbcr": "utils.color_util",
+        "FileClient": "utils.file_client",
+        "imfrombytes": "utils.img_util",
+        "img2tensor": "utils.img_util",
+        "scandir": "utils.misc",
+    }
+}
+WIDTHS = (64, 64, 0, 128, 128, 0, 256, 256, 256, 256, 0, 512, 512, 512, 512, 0, 512, 512, 512, 512)
+"""VGG19's convolutions; 0 is a pooling."""
 
 
 def basicsr(module: str) -> ModuleType:
@@ -25,6 +40,17 @@ def basicsr(module: str) -> ModuleType:
     if "basicsr" not in sys.modules:
         _prepare()
     return importlib.import_module(f"basicsr.{module}")
+
+
+class _Package(ModuleType):
+    """A package without its `__init__`; names that nothing measured uses are empty classes."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        package = self.__name__.partition(".")[2]
+        source = NAMES.get(package, {}).get(name)
+        return getattr(basicsr(source), name) if source else type(name, (), {})
 
 
 def _prepare() -> None:
@@ -38,14 +64,37 @@ def _prepare() -> None:
     if not site.is_dir():
         _pip("install", "--target", str(site), *NEEDS)
     sys.path.append(str(site))
-    for name in PACKAGES:
-        package = ModuleType(name)
-        package.__path__ = [str(source.joinpath(*name.split(".")))]
+    for part in PACKAGES:
+        name = f"basicsr.{part}".rstrip(".")
+        package = _Package(name)
+        package.__path__ = [str(source.joinpath("basicsr", part))]
         sys.modules[name] = package
-    # a module that SciPy has since dissolved, and a name that the package's __init__ would give
+    sys.modules["basicsr.ops.dcn"] = _Package("basicsr.ops.dcn")
+    # modules that SciPy and Python have since dissolved
     sys.modules.setdefault("scipy.ndimage.filters", scipy.ndimage)
-    color = importlib.import_module("basicsr.utils.color_util")
-    sys.modules["basicsr.utils"].bgr2ycbcr = color.bgr2ycbcr  # type: ignore[attr-defined]
+    sys.modules.setdefault("distutils", _Package("distutils"))
+    sys.modules.setdefault("distutils.version", _Package("distutils.version"))
+    for name in ("", ".models", ".models.vgg", ".transforms", ".transforms.functional", ".utils"):
+        sys.modules[f"torchvision{name}"] = _Package(f"torchvision{name}")
+    sys.modules["torchvision.models"].vgg = _Vgg  # type: ignore[attr-defined]
+
+
+class _Vgg:
+    @staticmethod
+    def vgg19(*, pretrained: bool) -> nn.Module:
+        """VGG19's layout, untrained: what it computes takes the same time."""
+        del pretrained
+        layers: list[nn.Module] = []
+        inputs = 3
+        for width in WIDTHS:
+            if width:
+                layers += [nn.Conv2d(inputs, width, 3, padding=1), nn.ReLU(inplace=True)]
+                inputs = width
+            else:
+                layers.append(nn.MaxPool2d(2))
+        network = nn.Module()
+        network.features = nn.Sequential(*layers)
+        return network
 
 
 def _pip(*words: str) -> None:

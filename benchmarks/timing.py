@@ -1,6 +1,7 @@
 """Side by side: the contenders take turns, the median of each counts."""
 
 import platform
+import sys
 import time
 from collections.abc import Callable, Mapping
 from statistics import median
@@ -21,7 +22,9 @@ def machine() -> str:
     return f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}"
 
 
-def side_by_side(title: str, contenders: Contenders, *, rounds: int) -> dict[str, float]:
+def side_by_side(
+    title: str, contenders: Contenders, *, rounds: int, silent: bool = False
+) -> dict[str, float]:
     """Seconds of each contender, printed with its ratio to the first, which is the peer.
 
     One round runs every contender once, so that a busy moment of the machine hits all alike;
@@ -35,8 +38,10 @@ def side_by_side(title: str, contenders: Contenders, *, rounds: int) -> dict[str
             if number:
                 seconds[name].append(time.perf_counter() - start)
     medians = {name: median(found) for name, found in seconds.items()}
+    if silent:
+        return medians
     peer = next(iter(medians.values()))
-    print(f"\n{title}")
+    print(f"\n{title}", file=sys.stderr)
     for name, found in medians.items():
-        print(f"  {name:<32} {1000 * found:10.1f} ms   {peer / found:6.2f}x")
+        print(f"  {name:<32} {1000 * found:10.1f} ms   {peer / found:6.2f}x", file=sys.stderr)
     return medians

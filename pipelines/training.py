@@ -22,6 +22,7 @@ from esrgan_core.engine.evaluate import Pixels, evaluate
 from esrgan_core.engine.health import Watch, appearance
 from esrgan_core.engine.journal import Journal
 from esrgan_core.engine.loop import SETBACKS, DivergedError, Every, Trouble, fit
+from esrgan_core.engine.memory import keep_freed_memory
 from esrgan_core.engine.schedule import Schedule
 from esrgan_core.engine.selection import SelectConfig, Selection
 from esrgan_core.engine.signals import InterruptedTrainingError, Requests, heeding_signals
@@ -97,12 +98,15 @@ class TrainingConfig:
     def execution(self) -> Execution:
         """How steps are computed here, from this and the environment."""
         set_determinism(on=self.deterministic)
+        device = device_of_rank()
+        if device.type == "cpu":
+            keep_freed_memory()
         return Execution(
             precision=self.precision,
             compile=self.compile,
             checkpointing=self.checkpointing,
             world=world_of_environment(),
-            device=device_of_rank(),
+            device=device,
         )
 
 

@@ -32,8 +32,14 @@ class Ema(Generic[Network]):
     @torch.no_grad()
     def update(self, skipped: Tensor) -> None:
         """Take in the network's weights as they are now, unless `skipped` is 1."""
-        # towards itself, an average stays what it is
-        self._average.lerp_(torch.where(skipped > 0, self._average, self._live), 1 - self.decay)
+        if self._average.device.type == "cpu":
+            # reading a flag costs nothing here, passing over all weights once more does
+            if not skipped:
+                self._average.lerp_(self._live, 1 - self.decay)
+        else:
+            # towards itself, an average stays what it is
+            present = torch.where(skipped > 0, self._average, self._live)
+            self._average.lerp_(present, 1 - self.decay)
         # statistics of normalisation are averages already
         for kept, present in self._buffers:
             kept.copy_(present)

@@ -24,7 +24,8 @@ _STAGES: Mapping[VggKind, tuple[int, ...]] = {
 }
 
 
-def _layers(kind: VggKind) -> dict[str, nn.Module]:
+def vgg_layers(kind: VggKind) -> dict[str, nn.Module]:
+    """One of the networks' layers by name, untrained."""
     layers: dict[str, nn.Module] = {}
     inputs = 3
     for stage, (times, width) in enumerate(zip(_STAGES[kind], WIDTHS, strict=True), start=1):
@@ -38,7 +39,7 @@ def _layers(kind: VggKind) -> dict[str, nn.Module]:
 
 def layer_names(kind: VggKind) -> list[str]:
     """Names of all layers in order; torchvision numbers them so."""
-    return list(_layers(kind))
+    return list(vgg_layers(kind))
 
 
 def vgg_features(kind: VggKind, weights: Path, layers: Iterable[str]) -> SequentialFeatures:
@@ -51,10 +52,10 @@ def vgg_features(kind: VggKind, weights: Path, layers: Iterable[str]) -> Sequent
         ValueError: if a layer is unknown, or the file is not of this network.
     """
     if kind != "minc":
-        network = SequentialFeatures(kind, _layers(kind), layers)
+        network = SequentialFeatures(kind, vgg_layers(kind), layers)
         load_features(network, weights)
         return network
-    network = SequentialFeatures(kind, _layers(kind), layers, mean=(0, 0, 0), std=(1, 1, 1))
+    network = SequentialFeatures(kind, vgg_layers(kind), layers, mean=(0, 0, 0), std=(1, 1, 1))
     keys = {
         f"features.{index}.{part}": f"{name.replace('_', '')}.{part}"
         for index, name in enumerate(network.names)

@@ -1,0 +1,105 @@
+"""Training patches per second of one core: ours beside BasicSR's reader of sub-images.
+
+HR patches of 128 at x4. BasicSR reads PNG sub-images of 480 and 120 pixels, as its scripts cut
+them; we read memory maps of whole pictures. Both from files that the system has cached, on one
+thread, to float tensors. `--json` prints all figures for a file in `benchmarks/results/`.
+"""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+
+from benchmarks.metrics import picture
+from benchmarks.peers import basicsr
+from benchmarks.timing import machine, side_by_side
+from esrgan_core.data.pairs import PairStore, StoreFacts, add_picture, write_index
+from esrgan_core.data.sampling import PatchSampler
+from esrgan_core.image import read_rgb, write_png
+from esrgan_core.resize import bicubic_pair
+
+PATCH, BATCH, SUB = 128, 16, 480
+
+
+def peers_folders(root: Path, photographs: list[Path]) -> dict[str, Any]:
+    """Sub-images of all pictures, and the options that BasicSR reads them by."""
+    for number, path in enumerate(photographs):
+        hr, lr = bicubic_pair(read_rgb(path), 4)
+        for top in range(0, hr.shape[0] - SUB + 1, SUB):
+            for left in range(0, hr.shape[1] - SUB + 1, SUB):
+                name = f"{number}_{top}_{left}.png"
+                write_png(root / "hr" / name, hr[top : top + SUB, left : left + SUB])
+                small = slice(top // 4, (top + SUB) // 4), slice(left // 4, (left + SUB) // 4)
+                write_png(root / "lr" / name, lr[small])
+    return {
+        "dataroot_gt": str(root / "hr"),
+        "dataroot_lq": str(root / "lr"),
+        "io_backend": {"type": "disk"},
+        "scale": 4,
+        "phase": "train",
+        "gt_size": PATCH,
+        "use_hflip": True,
+        "use_rot": True,
+    }
+
+
+def store_of(root: Path, photographs: list[Path]) -> PairStore:
+    """The same pictures as a pair store."""
+    entries = [
+        add_picture(root, path, name=path.stem, split="train", set_name="", scale=4)
+        for path in photographs
+    ]
+    write_index(root, entries, StoreFacts(scale=4))
+    return PairStore(root)
+
+
+def main(
+    photographs: Annotated[
+        Path | None, typer.Argument(help="folder of PNG pictures, 2K say; else made-up ones")
+    ] = None,
+    rounds: Annotated[int, typer.Option(help="turns that each contender takes")] = 9,
+    as_json: Annotated[bool, typer.Option("--json", help="print all figures as JSON")] = False,
+) -> None:
+    """Print samples per second and core, and the ratio."""
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        if photographs is None:
+            files = [root / f"{number}.png" for number in range(4)]
+            for path in files:
+                write_png(path, picture(1356, 2040))
+        else:
+            files = sorted(photographs.glob("*.png"))
+        dataset = basicsr("data.paired_image_dataset").PairedImageDataset(
+            peers_folders(root / "peer", files)
+        )
+        sys.modules["cv2"].setNumThreads(0)
+        sampler = PatchSampler(
+            store_of(root / "ours", files), patch_size=PATCH, batch_size=BATCH, seed=0
+        )
+        steps = iter(range(1, 10**9))
+
+        def theirs() -> None:
+            for index in torch.randint(len(dataset), (BATCH,)).tolist():
+                dataset[index]
+
+        def ours() -> None:
+            sampler.batch(next(steps)).on(torch.device("cpu"))
+
+        seconds = side_by_side(
+            f"{BATCH} pairs of patches, one core", {"BasicSR": theirs, "ours": ours}, rounds=rounds
+        )
+    results = {
+        "machine": machine(),
+        "samples_per_second": {name: round(BATCH / time) for name, time in seconds.items()},
+        "times_basicsr": round(seconds["BasicSR"] / seconds["ours"], 1),
+    }
+    print(json.dumps(results, indent=2) if as_json else results)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,268 @@
+"""Steps of both stages: ours beside BasicSR's own networks, losses and update code.
+
+One run, taking turns, each contender in a process of its own, so that none profits from another's
+settings and peaks of memory are its own; RRDB 64/23/32, HR patches of 128. Batches of 4 on a CPU,
+16 on a GPU. `--json` prints all figures for a file in `benchmarks/results/`.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.peers import basicsr
+from benchmarks.timing import machine, side_by_side
+from esrgan_core.data.sampling import Pair
+from esrgan_core.engine.memory import keep_freed_memory
+from esrgan_core.engine.steps import AdamConfig, Execution, GanStep, LossWeights, PixelStep
+from esrgan_core.features.sequential import SequentialFeatures
+from esrgan_core.features.vgg import vgg_layers
+from esrgan_core.losses.adversarial import ADVERSARIAL
+from esrgan_core.losses.perceptual import PerceptualLoss
+from esrgan_core.models.discriminator import VGGDiscriminator, VGGDiscriminatorConfig
+from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
+
+PATCH = 128
+CUDA = torch.cuda.is_available()
+DEVICE = torch.device("cuda" if CUDA else "cpu")
+BATCH = 16 if CUDA else 4
+ADAM = AdamConfig(learning_rate=1e-4, betas=(0.9, 0.99))
+Work = Callable[[], object]
+
+
+def batch() -> Pair:
+    """Random patches, channels_last as the loader gives them."""
+    torch.manual_seed(0)
+    lr, hr = torch.rand(BATCH, PATCH // 4, PATCH // 4, 3), torch.rand(BATCH, PATCH, PATCH, 3)
+    return Pair(lr=lr.permute(0, 3, 1, 2).to(DEVICE), hr=hr.permute(0, 3, 1, 2).to(DEVICE))
+
+
+def peer(stage: int) -> Work:
+    """BasicSR's `optimize_parameters` on parts as its options would build them."""
+    arch, losses = basicsr("archs.rrdbnet_arch"), basicsr("losses.basic_loss")
+    model = basicsr("models.sr_model").SRModel
+    if stage == 2:
+        model = basicsr("models.esrgan_model").ESRGANModel
+    host: Any = model.__new__(model)
+    host.opt = {"dist": False}
+    host.net_g = arch.RRDBNet(3, 3, num_feat=64, num_block=23, num_grow_ch=32).to(DEVICE)
+    host.net_g_ema = deepcopy(host.net_g)
+    host.ema_decay = 0.999
+    host.optimizer_g = torch.optim.Adam(host.net_g.parameters(), lr=1e-4, betas=(0.9, 0.99))
+    host.cri_pix = losses.L1Loss(loss_weight=1.0 if stage == 1 else 1e-2)
+    host.cri_perceptual = None
+    if stage == 2:
+        discriminator = basicsr("archs.discriminator_arch").VGGStyleDiscriminator(3, 64)
+        host.net_d = discriminator.to(DEVICE)
+        host.optimizer_d = torch.optim.Adam(host.net_d.parameters(), lr=1e-4, betas=(0.9, 0.99))
+        perceptual = losses.PerceptualLoss({"conv5_4": 1}, perceptual_weight=1.0, criterion="l1")
+        host.cri_perceptual = perceptual.to(DEVICE)
+        host.cri_gan = basicsr("losses.gan_loss").GANLoss("vanilla", loss_weight=5e-3).to(DEVICE)
+        host.net_d_iters, host.net_d_init_iters = 1, 0
+    pair = batch()
+    host.lq, host.gt = pair.lr.contiguous(), pair.hr.contiguous()
+    return lambda: host.optimize_parameters(1)
+
+
+def ours(stage: int, execution: Execution) -> Work:
+    """Our step."""
+    if not CUDA:
+        keep_freed_memory()
+    generator = RRDBNet(RRDBNetConfig(init="basicsr"))
+    step: PixelStep | GanStep
+    if stage == 1:
+        step = PixelStep(generator, ADAM, ema=0.999, execution=execution)
+    else:
+        step = GanStep(
+            generator,
+            VGGDiscriminator(VGGDiscriminatorConfig()),
+            PerceptualLoss(untrained_vgg19(), {"conv5_4": 1.0}),
+            ADVERSARIAL["relativistic_average"],
+            weights=LossWeights(),
+            generator_optimizer=ADAM,
+            discriminator_optimizer=ADAM,
+            ema=0.999,
+            execution=execution,
+        )
+    pair = batch()
+    return lambda: step(pair, 1.0)
+
+
+def untrained_vgg19() -> nn.Module:
+    """VGG19 up to conv5_4; its weights do not matter to how long it takes."""
+    return SequentialFeatures("vgg19", vgg_layers("vgg19"), ["conv5_4"])
+
+
+def contenders(stage: int) -> dict[str, Callable[[], Work]]:
+    """Who takes part, the peer first; each is built only when it is its turn."""
+    found: dict[str, Callable[[], Work]] = {
+        "BasicSR": lambda: peer(stage),
+        "ours, fp32": lambda: ours(stage, Execution(device=DEVICE)),
+        "ours, bf16": lambda: ours(stage, Execution(device=DEVICE, precision="bf16")),
+        "ours, bf16, checkpointing": lambda: ours(
+            stage, Execution(device=DEVICE, precision="bf16", checkpointing=True)
+        ),
+    }
+    if CUDA:
+        found["ours, bf16, CUDA graphs"] = lambda: ours(
+            stage, Execution(device=DEVICE, precision="bf16", compile="reduce-overhead")
+        )
+    return found
+
+
+class Contender:
+    """A process that takes a step whenever it is told to."""
+
+    def __init__(self, stage: int, name: str) -> None:
+        command = [sys.executable, "-m", "benchmarks.train", "--contender", f"{stage}:{name}"]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._answer()  # that it is ready
+
+    def _answer(self) -> str:
+        assert self.process.stdout is not None
+        if not (line := self.process.stdout.readline()):
+            raise ChildProcessError("a contender failed; what it said stands above")
+        return line
+
+    def __call__(self) -> None:
+        """One step."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("step\n")
+        self.process.stdin.flush()
+        self._answer()
+
+    def end(self) -> float:
+        """GiB that steps needed at their peak."""
+        peak, _ = self.process.communicate("end\n", timeout=60)
+        return float(peak)
+
+
+def compete(stage: int, name: str) -> None:
+    """Take a step for each line on standard input, then say the peak of memory."""
+    work = contenders(stage)[name]()
+    before = _most_memory()
+    print("ready", flush=True)
+    while sys.stdin.readline() == "step\n":
+        work()
+        if CUDA:
+            torch.cuda.synchronize()
+        print("done", flush=True)
+    print(torch.cuda.max_memory_allocated() / 2**30 if CUDA else _most_memory() - before)
+
+
+def _most_memory() -> float:
+    """GiB that this process has held at its peak."""
+    # not getrusage's, which a process inherits from the one that started it
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(status.partition("VmHWM:")[2].split()[0]) / 2**20
+
+
+def conv_limit(dtype: torch.dtype) -> float:
+    """The most FLOP per second that convolutions like the networks' reach here."""
+    best = 0.0
+    for width in (64, 128, 192):
+        x = torch.rand(BATCH, width, 64, 64, device=DEVICE, dtype=dtype, requires_grad=True)
+        x = x.to(memory_format=torch.channels_last)
+        conv = nn.Conv2d(width, 64, 3, padding=1, bias=False).to(DEVICE, dtype)
+        conv.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stub
+
+        def both(conv: nn.Module = conv, x: Tensor = x) -> None:
+            conv(x).sum().backward()
+            if CUDA:
+                torch.cuda.synchronize()
+
+        seconds = side_by_side("", {"conv": both}, rounds=10, silent=True)["conv"]
+        best = max(best, 3 * flops(conv, x) / seconds)
+    return best
+
+
+def flops(network: nn.Module, images: Tensor) -> float:
+    """Floating point operations of the convolutions and products of one forward pass."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(images)
+    return float(counter.get_total_flops())
+
+
+def needed(stage: int) -> float:
+    """Operations that a step's mathematics takes, in passes; a backward one counts per gradient.
+
+    The generator: forward, and backward to its inputs and weights. The discriminator: forward for
+    real and fake, backward to both for its weights, and to fake's pixels for the generator. VGG19:
+    forward for both, backward to the pixels.
+    """
+    pair = batch()
+    generator = flops(RRDBNet(RRDBNetConfig()).to(DEVICE), pair.lr)
+    if stage == 1:
+        return 3 * generator
+    discriminator = flops(VGGDiscriminator(VGGDiscriminatorConfig()).to(DEVICE), pair.hr)
+    return 3 * generator + 7 * discriminator + 3 * flops(untrained_vgg19().to(DEVICE), pair.hr)
+
+
+def measure(rounds: int) -> dict[str, Any]:
+    """All figures of both stages."""
+    if not CUDA:
+        keep_freed_memory()
+    limits = {str(d): conv_limit(d) for d in (torch.float32, torch.bfloat16)}
+    results: dict[str, Any] = {
+        "machine": machine(),
+        "batch": BATCH,
+        "conv_limit_gflops": {name: round(limit / 1e9) for name, limit in limits.items()},
+    }
+    for stage in (1, 2):
+        running = {name: Contender(stage, name) for name in contenders(stage)}
+        seconds = side_by_side(f"stage {stage}, batch {BATCH}", running, rounds=rounds)
+        operations = needed(stage)
+        results[f"stage_{stage}"] = {
+            name: figures(name, time, seconds["BasicSR"], operations, limits)
+            for name, time in seconds.items()
+        }
+        for name, contender in running.items():
+            results[f"stage_{stage}"][name]["peak_gib"] = round(contender.end(), 2)
+    return results
+
+
+def figures(
+    name: str, time: float, peers: float, operations: float, limits: Mapping[str, float]
+) -> dict[str, float]:
+    """What is said of one contender."""
+    limit = limits[str(torch.bfloat16 if "bf16" in name else torch.float32)]
+    return {
+        "seconds": round(time, 4),
+        "times_basicsr": round(peers / time, 3),
+        "gflops": round(operations / time / 1e9),
+        "of_conv_limit": round(operations / time / limit, 3),
+    }
+
+
+def main(
+    rounds: Annotated[int, typer.Option(help="turns that each contender takes")] = 7,
+    as_json: Annotated[bool, typer.Option("--json", help="print all figures as JSON")] = False,
+    contender: Annotated[str, typer.Option(hidden=True)] = "",
+) -> None:
+    """Print seconds per step, ratios, shares of the machine's limit, and peak memory."""
+    if contender:
+        stage, _, name = contender.partition(":")
+        compete(int(stage), name)
+        return
+    results = measure(rounds)
+    if as_json:
+        print(json.dumps(results, indent=2))
+        return
+    print(results["machine"], results["conv_limit_gflops"])
+    for stage in ("stage_1", "stage_2"):
+        for name, values in results[stage].items():
+            print(stage, name, values)
+
+
+if __name__ == "__main__":
+    typer.run(main)
