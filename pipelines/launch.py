@@ -31,7 +31,7 @@ def launch(
         on_every_device: whether to run in a process per device, where there are several.
     """
     # so that an end from outside passes through what must be closed, as an exception
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _leave)
     die_with_parent()
     try:

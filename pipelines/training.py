@@ -226,7 +226,8 @@ class _Training:
         """
         done = self.checkpoints.restore(self.parts(), at_most=self.config.steps)
         if self.world.leads:
-            self.journal.forget_after(-1 if done is None else done)
+            self.checkpoints.tidy()
+            self._forget_after(-1 if done is None else done)
         if done is None:
             if self.world.leads:
                 self.validate(0)
@@ -243,9 +244,16 @@ class _Training:
         # more than the state knows of: it may be one from before an earlier setback
         self.trouble.setbacks = setbacks
         if self.world.leads:
-            self.journal.forget_after(done)
+            self._forget_after(done)
         self._say(f"{error}; back to step {done} with {self.trouble.factor:g} times the rate")
         return done
+
+    def _forget_after(self, done: int) -> None:
+        """Drop what steps beyond the restored one have reported: it comes again."""
+        self.journal.forget_after(done)
+        for pictures in (self.folder / "samples").glob("*"):
+            if int(pictures.name) > done:
+                shutil.rmtree(pictures)
 
     def _fit(self, done: int) -> None:
         config = self.config

@@ -54,6 +54,11 @@ class Checkpoints:
             self._state(old).with_suffix(".json").unlink()
             self._state(old).unlink()
 
+    def tidy(self) -> None:
+        """Remove what interrupted writes have left. Nobody else may be saving here."""
+        for left in self.folder.glob(".*.tmp*"):
+            left.unlink()
+
     def steps(self) -> list[int]:
         """Steps of the complete states, ascending."""
         found = (re.fullmatch(r"step_(\d+)\.json", path.name) for path in self.folder.iterdir())

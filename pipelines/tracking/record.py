@@ -33,7 +33,7 @@ from pipelines.tracking.store import (
 KILLED = (KeyboardInterrupt, SystemExit, InterruptedTrainingError)
 """What ends a stage from outside."""
 SECONDS_TO_OPEN = 10.0
-"""That a stage waits for the store at its start and end; then it goes on without it."""
+"""That a stage waits for the store at its end; then it goes on without it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,8 +112,6 @@ def recording(stage: str, params: Any) -> Iterator[None]:
     opening = Thread(target=_open_run, args=(stage, name, over), name="mlflow opener", daemon=True)
     write_text(_open_run_path(stage), "")
     opening.start()
-    # most stages end sooner than a store that is down gives up
-    opening.join(timeout=SECONDS_TO_OPEN)
     try:
         yield
     except BaseException as error:
