@@ -1,7 +1,7 @@
 # One list of tasks for people, hooks and CI. Each task installs what it needs first.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install repro test check bench fidelity ui clean
+.PHONY: help install repro test check bench soak fidelity ui clean
 
 VENV := .venv
 PYTHON ?= python3
@@ -42,6 +42,9 @@ check: install ## format, lint, types, layers
 
 bench: install ## our speed against peers (see benchmarks/)
 	python -m benchmarks
+
+soak: install ## trainings killed, stopped and starved for an hour; SOAK=short for minutes
+	python -m tests.soak $(if $(filter short,$(SOAK)),--short)
 
 fidelity: install ## our figures beside the literature's, into docs/ (needs ESRGAN_TEST_DATA)
 	python -m benchmarks.fidelity

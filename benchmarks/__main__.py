@@ -1,6 +1,6 @@
 """All benchmarks, one after the other."""
 
-from benchmarks import metrics, resize
+from benchmarks import loader, metrics, resize, train
 
-for benchmark in (resize, metrics):
+for benchmark in (resize, metrics, loader, train):
     benchmark.main()

@@ -241,8 +241,8 @@ class _Training:
         done = self.checkpoints.restore(self.parts(), at_most=self.config.steps)
         if done is None:
             raise error
-        # more than the state knows of: it may be one from before an earlier setback
-        self.trouble.setbacks = setbacks
+        # the state counts skips that are no news, and may be from before an earlier setback
+        self.trouble.load_state_dict(Trouble().state_dict() | {"setbacks": setbacks})
         if self.world.leads:
             self._forget_after(done)
         self._say(f"{error}; back to step {done} with {self.trouble.factor:g} times the rate")

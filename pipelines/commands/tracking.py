@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from pipelines.commands.batch import end
+
 
 def publish() -> None:
     """Bring the results in artifacts/ into the MLflow store, whatever it lacks of them.
@@ -41,11 +43,13 @@ def sync() -> None:
     """
     from pipelines.tracking.live import sync as ship_all  # noqa: PLC0415
 
-    sent = ship_all()
-    for folder, points in sent.items():
-        typer.echo(f"{folder}: {points} points sent")
-    if not sent:
-        typer.echo("no training has left anything")
+    failures = []
+    for folder, points, problem in ship_all():
+        if problem:
+            failures.append(f"{folder}: {problem}")
+        else:
+            typer.echo(f"{folder}: {points} points sent")
+    end(failures)
 
 
 def prune(

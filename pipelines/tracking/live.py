@@ -14,6 +14,7 @@ from pipelines.paths import state_root
 from pipelines.tracking.record import open_run_id
 from pipelines.tracking.store import StoreDownError, client, reaching_store
 
+SECONDS_TO_LOOK = 0.5
 SECONDS_BETWEEN = 10.0
 SECONDS_AT_MOST = 300.0
 SECONDS_AT_THE_END = 20.0
@@ -43,7 +44,7 @@ def shipping(stage: str, folder: Path, *, active: bool = True) -> Iterator[None]
 
 def _keep_shipping(stage: str, folder: Path, over: Event) -> None:
     cargo: Cargo | None = None
-    wait, told = SECONDS_BETWEEN, False
+    wait, told = SECONDS_TO_LOOK, False
     last = False
     while not last:
         # once more when all is over, for what came since
@@ -52,7 +53,8 @@ def _keep_shipping(stage: str, folder: Path, over: Event) -> None:
             if not (run_id := open_run_id(stage)):
                 continue
             write_text(folder / TARGET, run_id)
-            cargo = Cargo(run_id)
+            cargo, wait = Cargo(run_id), SECONDS_BETWEEN
+            continue
         try:
             cargo.ship(Journal(folder / "metrics.jsonl").rows(), folder / "samples")
             wait, told = SECONDS_BETWEEN, False
@@ -62,19 +64,16 @@ def _keep_shipping(stage: str, folder: Path, over: Event) -> None:
             wait, told = min(2 * wait, SECONDS_AT_MOST), True
 
 
-def sync() -> dict[str, int]:
-    """Ship what trainings that are not published have left behind; points sent, by folder.
-
-    Raises:
-        StoreDownError: if the store does not answer.
-    """
-    sent = {}
+def sync() -> Iterator[tuple[Path, int, str]]:
+    """Ship what trainings have left behind: (checkpoint folder, points sent, what went wrong)."""
     for target in sorted((state_root() / "checkpoints").glob(f"*/*/{TARGET}")):
         folder = target.parent
         rows = Journal(folder / "metrics.jsonl").rows()
         cargo = Cargo(target.read_text(encoding="utf-8"))
-        sent[str(folder)] = cargo.ship(rows, folder / "samples")
-    return sent
+        try:
+            yield folder, cargo.ship(rows, folder / "samples"), ""
+        except StoreDownError as error:
+            yield folder, 0, str(error)
 
 
 class Cargo:

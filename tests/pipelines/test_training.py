@@ -1,9 +1,21 @@
+import json
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
 
 from esrgan_core.data.pairs import PairStore
+from esrgan_core.data.sampling import Pair
+from esrgan_core.engine.loop import DivergedError
 from esrgan_core.engine.schedule import Schedule
 from esrgan_core.engine.selection import SelectConfig
-from pipelines.training import TrainingConfig, fingerprint_of
+from esrgan_core.engine.steps import AdamConfig, PixelStep, Terms
+from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
+from pipelines.training import TrainingConfig, fingerprint_of, train
 
 CONFIG = TrainingConfig(steps=10, patch_size=32, batch_size=2)
 
@@ -35,3 +47,92 @@ def test_the_number_of_steps_counts_only_where_the_rate_depends_on_it(store: Pai
 
     assert len(both("multistep")) == 1
     assert len(both("cosine")) == 2
+
+
+class Stumbling(PixelStep):
+    """A step that meets something not finite at some calls."""
+
+    def __init__(self, *, pictures_at: range = range(0), weights_at: int = -1) -> None:
+        torch.manual_seed(0)
+        config = RRDBNetConfig(num_features=8, num_blocks=1, growth_channels=4, init="basicsr")
+        super().__init__(RRDBNet(config), AdamConfig(learning_rate=1e-3), ema=0.9)
+        self.pictures_at, self.weights_at, self.calls = pictures_at, weights_at, 0
+        self.rates: list[float] = []
+
+    def __call__(self, pair: Pair, rate: float) -> Terms:
+        self.calls += 1
+        self.rates.append(rate)
+        if self.calls == self.weights_at:
+            next(self.generator.parameters()).data.fill_(float("inf"))
+        if self.calls in self.pictures_at:
+            pair = Pair(lr=pair.lr, hr=pair.hr * float("nan"))
+        return super().__call__(pair, rate)
+
+
+LONG = replace(CONFIG, steps=120, validate_every=60, save_every=20, report_every=20)
+
+
+@pytest.fixture
+def trained(
+    store: PairStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Stumbling, TrainingConfig], dict[str, Any]]:
+    """Trains in a folder of its own; gives what metrics.json says."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ESRGAN_STATE", str(tmp_path / "state"))
+
+    def run(step: Stumbling, config: TrainingConfig) -> dict[str, Any]:
+        execution = step.execution
+        assert train("pretrain", step, store, config, execution=execution, identity={})
+        content = (tmp_path / "artifacts/pretrain/metrics.json").read_text()
+        return dict(json.loads(content))
+
+    return run
+
+
+Trained = Callable[[Stumbling, TrainingConfig], dict[str, Any]]
+
+
+@pytest.mark.parametrize("trouble", [{"pictures_at": range(70, 76)}, {"weights_at": 70}])
+def test_a_divergence_is_set_back_with_half_the_rate(
+    trained: Trained, trouble: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    step = Stumbling(**trouble)
+    assert trained(step, LONG)["steps"] == 120
+    # noticed at step 100; the state of step 80 is sound if only pictures were bad
+    back = 80 if "pictures_at" in trouble else 60
+    assert f"back to step {back} with 0.5 times the rate" in capsys.readouterr().err
+    assert step.rates == [1.0] * 100 + [0.5] * (120 - back)
+    assert all(bool(tensor.isfinite().all()) for tensor in step.ema.network.state_dict().values())
+
+
+def test_a_training_that_keeps_diverging_is_given_up_with_the_reason(trained: Trained) -> None:
+    step = Stumbling(pictures_at=range(1, 10**6))
+    with pytest.raises(DivergedError, match=r"10 steps in a row up to step 50 .*learning rate"):
+        trained(step, LONG)
+    assert step.rates == [1.0] * 50 + [0.5] * 10 + [0.25] * 10 + [0.125] * 10
+
+
+def test_a_plateau_ends_the_training(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
+    config = replace(LONG, validate_every=5, select=SelectConfig(metric="rmse_y", patience=1))
+    # a rate of 0 never betters anything
+    idle = replace(config, schedule=Schedule(milestones=(0,), gamma=0.0))
+    metrics = trained(Stumbling(), idle)
+    assert (metrics["steps"], metrics["selected"]["step"]) == (10, 5)
+    assert "no better network in 1 validations; ending at step 10" in capsys.readouterr().err
+    # taken up again, it stays ended
+    again = Stumbling()
+    assert trained(again, idle) == metrics
+    assert again.calls == 0
+
+
+def test_a_full_disk_costs_no_training(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=7))
+    assert trained(Stumbling(), LONG)["steps"] == 120
+    assert "step 20 was not saved" in capsys.readouterr().err
+
+
+def test_minutes_make_a_checkpoint_due(trained: Trained, tmp_path: Path) -> None:
+    trained(Stumbling(), replace(LONG, steps=5, save_every=1000, save_minutes=1e-9, keep=9))
+    assert len(list(tmp_path.glob("state/checkpoints/pretrain/*/step_*.pt"))) == 6

@@ -1,0 +1,101 @@
+"""A store that hangs, dies and comes back changes nothing in a training and loses nothing."""
+
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from tests.e2e.conftest import command_in
+from tests.e2e.proxy import Condition, Proxy, mlflow_server
+from tests.e2e.trainings import Trainings, wait_for
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, of its own dependencies
+
+
+@pytest.fixture(scope="module")
+def trainings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trainings]:
+    prepared = Trainings.prepare(tmp_path_factory.mktemp("telemetry") / "project")
+    yield prepared
+    prepared.end_all()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with mlflow_server(tmp_path_factory.mktemp("server")) as port:
+        yield port
+
+
+def points(port: int, name: str) -> Counter[tuple[str, int]]:
+    """How often each (metric, step) of a stage's run is in the store."""
+    client = MlflowClient(f"http://127.0.0.1:{port}")
+    experiment = client.get_experiment_by_name("esrgan")
+    assert experiment
+    (run,) = client.search_runs(
+        [experiment.experiment_id],
+        f"tags.`esrgan.run` = '{name}' and tags.`dvc.stage` = 'pretrain'",
+    )
+    return Counter(
+        (metric, point.step)
+        for metric in run.data.metrics
+        if metric != "seconds"
+        for point in client.get_metric_history(run.info.run_id, metric)
+    )
+
+
+def expected(trainings: Trainings, state: str) -> set[tuple[str, int]]:
+    """Every point in the journal."""
+    return {
+        (metric, int(row["step"]))
+        for row in trainings.rows("pretrain", state)
+        for metric in row
+        if metric not in ("step", "time")
+    }
+
+
+@pytest.mark.parametrize("condition", ["dead", "hanging", "slow"])
+def test_nothing_is_lost_or_doubled(
+    trainings: Trainings, server: int, condition: Condition
+) -> None:
+    with Proxy(server) as proxy:
+        settings = {"MLFLOW_TRACKING_URI": proxy.uri, "ESRGAN_RUN": f"store-{condition}"}
+        first = trainings.start("pretrain", condition, **settings)
+        wait_for(lambda: trainings.steps_done("pretrain", condition) >= 30)
+        # well at the beginning, so that some points may be there already
+        proxy.condition = condition
+        wait_for(lambda: trainings.steps_done("pretrain", condition) >= 60)
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        trainings.finish("pretrain", condition, **settings)
+        assert trainings.intact("pretrain", condition)
+        proxy.condition = "well"
+        run = command_in(trainings.folder)
+        state = {"ESRGAN_STATE": trainings.settings(condition)["ESRGAN_STATE"]}
+        run("esrgan", "sync", **settings, **state)
+        run("esrgan", "publish", **settings, **state)
+        run("esrgan", "sync", **settings, **state)
+    found = points(server, f"store-{condition}")
+    assert set(found) == expected(trainings, condition)
+    assert set(found.values()) == {1}
+
+
+def test_what_a_killed_training_left_is_shipped_by_sync(
+    trainings: Trainings, server: int, tmp_path: Path
+) -> None:
+    del tmp_path
+    with Proxy(server) as proxy:
+        settings = {"MLFLOW_TRACKING_URI": proxy.uri, "ESRGAN_RUN": "store-killed"}
+        process = trainings.start("pretrain", "killed", **settings)
+        folder = trainings.folder / "states" / "killed" / "open_run.pretrain"
+        wait_for(lambda: folder.exists() and folder.read_text() != "")
+        wait_for(lambda: trainings.steps_done("pretrain", "killed") >= 5)
+        process.kill()
+        process.wait()
+        state = {"ESRGAN_STATE": trainings.settings("killed")["ESRGAN_STATE"]}
+        printed = command_in(trainings.folder)("esrgan", "sync", **settings, **state)
+        assert "points sent" in printed
+    found = points(server, "store-killed")
+    assert set(found) == expected(trainings, "killed")
+    assert set(found.values()) == {1}

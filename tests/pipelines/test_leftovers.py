@@ -1,0 +1,68 @@
+"""Which checkpoints are needed, and what `esrgan prune` removes."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from typer.testing import CliRunner
+
+from pipelines.cli import app
+from pipelines.guardian import LOCK
+from pipelines.leftovers import trainings, write_result
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with a finished training, an unfinished one and one that runs."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ESRGAN_STATE", str(tmp_path / "state"))
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    for name in ("finished", "cut", "running"):
+        folder = tmp_path / "state/checkpoints/pretrain" / name
+        folder.mkdir(parents=True)
+        (folder / "step_00000001.pt").write_bytes(bytes(1 << 20))
+    output = Path("artifacts/pretrain/generator.safetensors")
+    output.parent.mkdir(parents=True)
+    output.write_text("weights")
+    write_result(tmp_path / "state/checkpoints/pretrain/finished", output)
+    return tmp_path
+
+
+def write_lock(repository: Path, md5: str) -> None:
+    (repository / "dvc.lock").write_text(
+        "stages:\n  pretrain:\n    outs:\n"
+        f"    - path: artifacts/pretrain/generator.safetensors\n      md5: {md5}\n"
+    )
+
+
+def states() -> dict[str, str]:
+    return {training.folder.name: training.state for training in trainings()}
+
+
+def test_a_result_is_needed_until_the_lock_names_it(repository: Path) -> None:
+    digest = hashlib.md5(b"weights").hexdigest()
+    assert states()["finished"] == "unlocked"
+    write_lock(repository, "0" * 32)
+    assert states()["finished"] == "unlocked"
+    write_lock(repository, digest)
+    with FileLock(repository / "state/checkpoints/pretrain/running" / LOCK):
+        found = states()
+    assert found == {"cut": "unfinished", "finished": "kept by dvc.lock", "running": "running"}
+
+
+def test_prune_removes_what_dvc_has_and_with_a_wish_what_was_cut(repository: Path) -> None:
+    write_lock(repository, hashlib.md5(b"weights").hexdigest())
+    folder = repository / "state/checkpoints/pretrain"
+    with FileLock(folder / "running" / LOCK):
+        said = CliRunner().invoke(app, ["prune", "--dry-run"])
+        assert "would free 1.0 MiB" in said.output
+        assert (folder / "finished").exists()
+        said = CliRunner().invoke(app, ["prune"])
+        assert "freed 1.0 MiB" in said.output
+        assert sorted(path.name for path in folder.iterdir()) == ["cut", "running"]
+        CliRunner().invoke(app, ["prune", "--unfinished"])
+        assert [path.name for path in folder.iterdir()] == ["running"]
+    shutil.rmtree(folder)
+    assert "freed 0.0 MiB" in CliRunner().invoke(app, ["prune"]).output
