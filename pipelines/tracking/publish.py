@@ -7,6 +7,7 @@ key: a run that carries it is complete and is left alone.
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -25,6 +26,9 @@ from pipelines.tracking.store import (
     parent_run,
     reaching_store,
 )
+
+if TYPE_CHECKING:
+    from mlflow.entities import RunTag
 
 STAGES = (
     "download",
@@ -55,6 +59,8 @@ def publish(stage: str) -> bool:
         FileNotFoundError: if the stage's artifacts are not here.
         StoreDownError: if the store does not answer.
     """
+    from mlflow.entities import Param  # noqa: PLC0415
+
     record = read_record(stage)
     if record is None:
         raise FileNotFoundError(f"no {record_path(stage)}; run `dvc repro` or `dvc pull`")
@@ -64,8 +70,8 @@ def publish(stage: str) -> bool:
             return False
         parent = parent_run(record.run)
         run_id = _run_of(record, parent)
-        for name, text in flat(record.params).items():
-            client().log_param(run_id, name, text[:6000])
+        parameters = [Param(name, text[:6000]) for name, text in flat(record.params).items()]
+        client().log_batch(run_id, params=parameters)
         for table in (ARTIFACTS / stage / name for name in ("curve.csv", "usage.csv")):
             if table.is_file():
                 Cargo(run_id).ship(list(_rows(table)), ARTIFACTS / stage / "samples")
@@ -84,8 +90,7 @@ def publish(stage: str) -> bool:
             case _:
                 pass
         client().log_metric(run_id, "seconds", record.seconds)
-        for tag, text in _tags(record).items():
-            client().set_tag(run_id, tag, text)
+        client().log_batch(run_id, tags=_tags(record))
         client().set_tag(run_id, KEY, key)
         client().set_terminated(run_id, "FINISHED")
     return True
@@ -101,21 +106,27 @@ def published_run(stage: str) -> str:
 
 
 def _run_of(record: Record, parent: str) -> str:
-    """The run that the stage reported to while it ran, or a new one where it is unknown here."""
-    if (found := find_run({NAME: record.run, STAGE: record.stage, "esrgan.state": "open"})) and (
-        found.info.run_id == record.mlflow_run_id
-    ):
-        return record.mlflow_run_id
+    """The open run of the stage, or a new one where there is none.
+
+    An open run is the one that the stage reported to, or, where the stage never reached the
+    store, one that an earlier attempt at it left.
+    """
+    found = find_run({NAME: record.run, STAGE: record.stage, "esrgan.state": "open"})
+    if found and record.mlflow_run_id in (found.info.run_id, ""):
+        return str(found.info.run_id)
     return child_run(parent, record.stage, {NAME: record.run, STAGE: record.stage})
 
 
-def _tags(record: Record) -> dict[str, str]:
-    return {
+def _tags(record: Record) -> "list[RunTag]":
+    from mlflow.entities import RunTag  # noqa: PLC0415
+
+    texts = {
         "esrgan.state": "complete",
         "git.commit": record.git_commit,
         "data.md5": record.data_md5,
         "params.sha256": record.params_sha256,
     }
+    return [RunTag(name, text) for name, text in texts.items()]
 
 
 def _rows(path: Path) -> Iterator[dict[str, float]]:
@@ -152,8 +163,7 @@ def _publish_models(record: Record, parent: str, key: str) -> None:
         for set_name, values in sets.items():
             for metric, value in values.items():
                 client().log_metric(run_id, f"{set_name}/{metric}", value)
-        for tag, text in _tags(record).items():
-            client().set_tag(run_id, tag, text)
+        client().log_batch(run_id, tags=_tags(record))
         client().set_terminated(run_id, "FINISHED")
 
 
@@ -167,8 +177,7 @@ def _end_parent(record: Record, parent: str) -> None:
             client().log_artifacts(parent, str(path), path.name)
         else:
             client().log_artifact(parent, str(path))
-    for tag, text in _tags(record).items():
-        client().set_tag(parent, tag, text)
+    client().log_batch(parent, tags=_tags(record))
     client().set_terminated(parent, "FINISHED")
     current = state_root() / "current_run"
     if current.exists() and current.read_text(encoding="utf-8") == record.run:

@@ -33,7 +33,8 @@ Run = Callable[..., str]
 
 def _left_out(folder: str, names: list[str]) -> set[str]:
     """What a clean checkout would not have."""
-    made = MADE & set(names) if Path(folder) == ROOT else set()
+    own = {ROOT: MADE, ROOT / ".dvc": {"cache", "tmp"}}
+    made = own.get(Path(folder), set()) & set(names)
     return made | {name for name in names if name == "__pycache__" or name.endswith("_cache")}
 
 

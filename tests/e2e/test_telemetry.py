@@ -3,11 +3,11 @@
 import signal
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
+from pipelines.tracking.live import TARGET
 from tests.e2e.conftest import command_in
 from tests.e2e.proxy import Condition, Proxy, mlflow_server
 from tests.e2e.trainings import Trainings, wait_for
@@ -81,15 +81,12 @@ def test_nothing_is_lost_or_doubled(
     assert set(found.values()) == {1}
 
 
-def test_what_a_killed_training_left_is_shipped_by_sync(
-    trainings: Trainings, server: int, tmp_path: Path
-) -> None:
-    del tmp_path
+def test_what_a_killed_training_left_is_shipped_by_sync(trainings: Trainings, server: int) -> None:
     with Proxy(server) as proxy:
         settings = {"MLFLOW_TRACKING_URI": proxy.uri, "ESRGAN_RUN": "store-killed"}
         process = trainings.start("pretrain", "killed", **settings)
-        folder = trainings.folder / "states" / "killed" / "open_run.pretrain"
-        wait_for(lambda: folder.exists() and folder.read_text() != "")
+        states = trainings.folder / "states" / "killed"
+        wait_for(lambda: any(states.glob(f"checkpoints/pretrain/*/{TARGET}")))
         wait_for(lambda: trainings.steps_done("pretrain", "killed") >= 5)
         process.kill()
         process.wait()
