@@ -19,14 +19,19 @@ LOCK = "lock"
 SHELLS = frozenset({"sh", "bash", "dash", "zsh"})
 
 
-def die_with_parent() -> None:
+def die_with_parent(*, seconds: float | None = None) -> None:
     """Send this process SIGHUP once the process that started it is gone.
 
     DVC starts stages through a shell, which may outlive it, so a shell's parent is watched too.
+
+    Args:
+        seconds: to wait for the process's end before it is ended at once, since one that waits
+            for others may never come to heed a signal; None to leave it all the time it needs.
     """
-    watched = _starters()
-    if watched:
-        threading.Thread(target=_watch, args=(watched,), name="guardian", daemon=True).start()
+    if watched := _starters():
+        threading.Thread(
+            target=_watch, args=(watched, seconds), name="guardian", daemon=True
+        ).start()
 
 
 def _starters() -> list[psutil.Process]:
@@ -37,11 +42,14 @@ def _starters() -> list[psutil.Process]:
     return parents[: 2 if through_shell else 1]
 
 
-def _watch(watched: list[psutil.Process]) -> None:
+def _watch(watched: list[psutil.Process], seconds: float | None) -> None:
     # is_running compares the start time too, so that a reused pid is not mistaken
     while all(process.is_running() for process in watched):
         time.sleep(SECONDS_BETWEEN_LOOKS)
     os.kill(os.getpid(), signal.SIGHUP)
+    if seconds is not None:
+        time.sleep(seconds)
+        os._exit(128 + signal.SIGHUP)
 
 
 @contextmanager

@@ -14,6 +14,9 @@ from pipelines.tracking.record import recording
 from pipelines.tracking.store import StoreDownError
 
 Stage = TypeVar("Stage")
+ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+SECONDS_FOR_RANKS = 7.0
+"""That one of several processes has to save and end when the one that started them is gone."""
 
 
 def launch(
@@ -31,13 +34,14 @@ def launch(
         on_every_device: whether to run in a process per device, where there are several.
     """
     # so that an end from outside passes through what must be closed, as an exception
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in ENDINGS:
         signal.signal(number, _leave)
-    die_with_parent()
+    one_of_several = "TORCHELASTIC_RUN_ID" in os.environ
+    die_with_parent(seconds=SECONDS_FOR_RANKS if one_of_several else None)
     try:
         params = load_params(stage)
-        if os.environ.get("TORCHELASTIC_RUN_ID"):
-            run(params)  # one of several processes; the one that started them records
+        if one_of_several:
+            run(params)  # the process that started them records
             return
         with recording(name, params):
             if not (on_every_device and _run_in_ranks(name)):
@@ -47,6 +51,9 @@ def launch(
         sys.exit(interruption.exit_code)
     except (ParamsError, ValueError, OSError, FloatingPointError, StoreDownError) as error:
         sys.exit(f"{name}: {error}")
+    # all is done and written: an end that was wished for now is no failure
+    for number in ENDINGS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _run_in_ranks(name: str) -> bool:

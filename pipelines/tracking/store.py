@@ -6,6 +6,9 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from filelock import FileLock
+
+from esrgan_core.files import atomic_path
 from pipelines.paths import state_root
 
 if TYPE_CHECKING:
@@ -16,6 +19,7 @@ EXPERIMENT = "esrgan"
 # tags by which runs are found again
 NAME, STAGE, MODEL, KEY = "esrgan.run", "dvc.stage", "esrgan.model", "esrgan.key"
 PARENT = "mlflow.parentRunId"
+DATABASE = "mlflow.db"
 
 
 class StoreDownError(RuntimeError):
@@ -24,7 +28,7 @@ class StoreDownError(RuntimeError):
 
 def tracking_uri() -> str:
     """`MLFLOW_TRACKING_URI`, else a database under the state root."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{state_root() / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or _own_uri()
 
 
 @lru_cache(maxsize=1)
@@ -38,8 +42,25 @@ def client() -> "MlflowClient":
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     import mlflow  # noqa: PLC0415  takes seconds to import
 
+    if tracking_uri() == _own_uri():
+        _make_database()
     mlflow.set_tracking_uri(tracking_uri())
     return mlflow.MlflowClient()
+
+
+def _own_uri() -> str:
+    return f"sqlite:///{state_root() / DATABASE}"
+
+
+def _make_database() -> None:
+    """Make the default database, whole or not at all: a kill in the midst would spoil it."""
+    from mlflow import MlflowClient  # noqa: PLC0415
+
+    path = state_root() / DATABASE
+    with FileLock(path.with_suffix(".lock")):
+        if not path.exists():
+            with atomic_path(path) as temporary:
+                MlflowClient(f"sqlite:///{temporary}").search_experiments()
 
 
 @lru_cache(maxsize=1)

@@ -4,13 +4,17 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from ruamel.yaml import YAML
 
 from pipelines.params import merge, read_yaml
+
+if TYPE_CHECKING:
+    from tests.e2e.trainings import Trainings
 
 ROOT = Path(__file__).parents[2]
 MADE = {".git", ".venv", ".esrgan", "artifacts", "data", "dvc.lock", "runs", "build"}
@@ -101,3 +105,18 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(project: Path) -> Run:
     """Runs a command in the copy that the pipeline has run in."""
     return command_in(project)
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> "Trainings":
+    """A copy whose pairs are ready and whose trainings are done once."""
+    from tests.e2e.trainings import Trainings  # it uses what stands here
+
+    return Trainings.prepare(tmp_path_factory.mktemp("trainings") / "project")
+
+
+@pytest.fixture
+def trainings(prepared: "Trainings") -> "Iterator[Trainings]":
+    """The same; whatever still trains after the test is killed."""
+    yield prepared
+    prepared.end_all()

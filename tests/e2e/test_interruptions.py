@@ -1,24 +1,11 @@
 """Trainings that are stopped, killed or orphaned, in the real stages; `make soak` does it more."""
 
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 from random import Random
 
 import pytest
 
 from tests.e2e.trainings import STAGES, Trainings, disturb, orphans, wait_for
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Trainings:
-    return Trainings.prepare(tmp_path_factory.mktemp("cut") / "project")
-
-
-@pytest.fixture
-def trainings(prepared: Trainings) -> Iterator[Trainings]:
-    yield prepared
-    prepared.end_all()
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -83,15 +70,3 @@ def test_usr1_saves_and_goes_on(trainings: Trainings) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_no_training_outlives_dvc(trainings: Trainings, number: signal.Signals) -> None:
     assert orphans(trainings, number, f"orphan-{number.name}", Random(2)) == []
-
-
-def test_two_processes_train_what_one_does(trainings: Trainings, tmp_path: Path) -> None:
-    printed = trainings.finish("pretrain", "ranks", ESRGAN_RANKS="2")
-    del tmp_path, printed
-    alone, together = (trainings.rows("pretrain", state) for state in ("whole", "ranks"))
-    assert [row["step"] for row in alone] == [row["step"] for row in together]
-    # bfloat16 rounds other sums otherwise, and steps carry it on
-    for one, two in zip(alone[:20], together[:20], strict=True):
-        for name in ("g/pixel", "val/psnr_y"):
-            if name in one:
-                assert two[name] == pytest.approx(one[name], rel=5e-3), (one["step"], name)

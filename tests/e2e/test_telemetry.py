@@ -16,13 +16,6 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, of its own de
 
 
 @pytest.fixture(scope="module")
-def trainings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trainings]:
-    prepared = Trainings.prepare(tmp_path_factory.mktemp("telemetry") / "project")
-    yield prepared
-    prepared.end_all()
-
-
-@pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     with mlflow_server(tmp_path_factory.mktemp("server")) as port:
         yield port

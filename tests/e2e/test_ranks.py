@@ -1,0 +1,67 @@
+"""Trainings of two processes: what one of them, or all, being ended does."""
+
+import signal
+
+import psutil
+import pytest
+
+from tests.e2e.trainings import OFTEN, Trainings, wait_for
+
+STEPS = OFTEN["pretrain"]["steps"]
+TWO = {"ESRGAN_RANKS": "2"}
+
+
+def ranks_of(process: "psutil.Process") -> list[psutil.Process]:
+    """The processes that train, by rank."""
+    found = [
+        child
+        for child in process.children(recursive=True)
+        if "pipelines.stages.pretrain" in child.cmdline() and "RANK" in child.environ()
+    ]
+    return sorted(found, key=lambda child: int(child.environ()["RANK"]))
+
+
+def test_two_processes_train_what_one_does(trainings: Trainings) -> None:
+    trainings.finish("pretrain", "both", **TWO)
+    alone, together = (trainings.rows("pretrain", state) for state in ("whole", "both"))
+    assert [row["step"] for row in alone] == [row["step"] for row in together]
+    # bfloat16 rounds other sums otherwise, and steps carry it on
+    for one, two in zip(alone[:20], together[:20], strict=True):
+        for name in ("g/pixel", "val/psnr_y"):
+            if name in one:
+                assert two[name] == pytest.approx(one[name], rel=5e-3), (one["step"], name)
+
+
+def test_a_process_that_dies_is_started_again_with_the_others(trainings: Trainings) -> None:
+    state = "one-dies"
+    process = trainings.start("pretrain", state, **TWO)
+    wait_for(lambda: trainings.steps_done("pretrain", state) >= 30)
+    ranks_of(psutil.Process(process.pid))[1].kill()
+    printed, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, printed
+    assert "pretrain: going on after step" in printed
+    steps = [row["step"] for row in trainings.rows("pretrain", state) if "g/pixel" in row]
+    assert steps == list(range(1, STEPS + 1))
+
+
+def test_a_stop_is_agreed_on_and_saved(trainings: Trainings) -> None:
+    state = "stopped"
+    process = trainings.start("pretrain", state, **TWO)
+    wait_for(lambda: trainings.steps_done("pretrain", state) >= 30)
+    process.send_signal(signal.SIGTERM)
+    seen = trainings.steps_done("pretrain", state)
+    printed, _ = process.communicate(timeout=120)
+    assert process.returncode == 143, printed
+    assert seen <= trainings.saved("pretrain", state) <= seen + 3
+    assert "going on after step" in trainings.finish("pretrain", state, **TWO)
+
+
+def test_no_process_outlives_the_stage(trainings: Trainings) -> None:
+    state = "orphans"
+    process = trainings.start("pretrain", state, **TWO)
+    wait_for(lambda: trainings.steps_done("pretrain", state) >= 10)
+    ranks = ranks_of(psutil.Process(process.pid))
+    assert len(ranks) == 2
+    process.kill()
+    _, alive = psutil.wait_procs(ranks, timeout=10)
+    assert not alive
