@@ -64,6 +64,11 @@ def test_validation_leaves_report_and_docs(project: Path) -> None:
     assert "Expectation" in (project / "artifacts/validate/docs/index.html").read_text()
 
 
+def test_all_that_mlflow_keeps_lies_under_the_state_root(project: Path) -> None:
+    assert not (project / "mlruns").exists()
+    assert any((project / ".esrgan/mlartifacts/models").iterdir())
+
+
 def test_again_runs_no_stage_and_publishes_nothing(run: Run) -> None:
     assert "Data and pipelines are up to date." in run("dvc", "repro")
     assert ": complete" in run("esrgan", "publish")
