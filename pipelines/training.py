@@ -1,13 +1,11 @@
 """What both training stages share: resume, validate, select, report, and leave their files."""
 
-import hashlib
 import json
 import shutil
 import sys
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -22,11 +20,9 @@ from esrgan_core.engine.evaluate import Pixels, evaluate
 from esrgan_core.engine.health import Watch, appearance
 from esrgan_core.engine.journal import Journal
 from esrgan_core.engine.loop import SETBACKS, DivergedError, Every, Trouble, fit
-from esrgan_core.engine.memory import keep_freed_memory
-from esrgan_core.engine.schedule import Schedule
-from esrgan_core.engine.selection import SelectConfig, Selection
+from esrgan_core.engine.selection import Selection
 from esrgan_core.engine.signals import InterruptedTrainingError, Requests, heeding_signals
-from esrgan_core.engine.steps import Compile, Execution, Precision, Step
+from esrgan_core.engine.steps import Execution, Step
 from esrgan_core.files import atomic_path, write_text
 from esrgan_core.image import write_png
 from esrgan_core.inference.upscale import upscale
@@ -37,90 +33,16 @@ from pipelines.leftovers import write_result
 from pipelines.lineage import git_commit
 from pipelines.paths import ARTIFACTS, state_root
 from pipelines.progress import note, progress
-from pipelines.ranks import (
-    connected,
-    device_of_rank,
-    devices_of_world,
-    set_determinism,
-    world_of_environment,
-)
+from pipelines.ranks import connected, devices_of_world
 from pipelines.samples import samples_of
 from pipelines.tracking.live import shipping
+from pipelines.training_config import TrainingConfig, fingerprint_of
 from pipelines.usage import Usage
 
-ENGINE_VERSION = 2
-"""Raised with every change that makes the same parameters train to other weights."""
-NO_MATHEMATICS = (
-    "save_every", "save_minutes", "keep", "report_every",
-    "compile", "checkpointing", "accumulate", "workers", "deterministic",
-)  # fmt: skip
-"""Parameters that leave the weights as they are, but for rounding."""
 VALIDATION_METRICS = ("psnr_y", "ssim_y")
 PICTURE_SIDE = 256
 PLATEAU = 1 << 16
 """What a process tells the others when validation has ended the training: no signal's number."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TrainingConfig:
-    """What every training stage's section of params.yaml has."""
-
-    steps: int
-    patch_size: int
-    batch_size: int
-    seed: int = 0
-    schedule: Schedule = field(default_factory=Schedule)
-    ema: float = 0.999
-    select: SelectConfig = field(default_factory=SelectConfig)
-    precision: Precision = "fp32"
-    compile: Compile = "off"
-    checkpointing: bool = False
-    deterministic: bool = False
-    workers: int = 1
-    validate_every: int = 5000
-    save_every: int = 1000
-    save_minutes: float = 10.0
-    keep: int = 2
-    report_every: int = 100
-
-    def __post_init__(self) -> None:
-        """Refuse counts that are not positive."""
-        positive = (
-            "steps", "patch_size", "batch_size", "workers", "keep",
-            "validate_every", "save_every", "report_every",
-        )  # fmt: skip
-        for name in positive:
-            if (value := getattr(self, name)) < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
-        if self.save_minutes <= 0:
-            raise ValueError(f"save_minutes must be above 0, got {self.save_minutes}")
-
-    def execution(self) -> Execution:
-        """How steps are computed here, from this and the environment."""
-        set_determinism(on=self.deterministic)
-        device = device_of_rank()
-        if device.type == "cpu":
-            keep_freed_memory()
-        return Execution(
-            precision=self.precision,
-            compile=self.compile,
-            checkpointing=self.checkpointing,
-            world=world_of_environment(),
-            device=device,
-        )
-
-
-def fingerprint_of(store: PairStore, config: TrainingConfig, identity: Mapping[str, Any]) -> str:
-    """A short name for everything that decides what weights come out.
-
-    The number of steps counts only where the rate depends on it, so that elsewhere a longer
-    run continues a shorter one. Validations count, since one of them chooses the weights.
-    """
-    mathematics = {key: v for key, v in asdict(config).items() if key not in NO_MATHEMATICS}
-    if config.schedule.kind == "multistep":
-        del mathematics["steps"]
-    everything = [ENGINE_VERSION, store.fingerprint, mathematics, dict(identity)]
-    return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def train(

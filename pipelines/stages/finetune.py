@@ -17,7 +17,8 @@ from esrgan_core.models.weights import digest, load_generator, save_weights
 from pipelines.launch import launch
 from pipelines.paths import ARTIFACTS, PAIRS, PRETRAINED
 from pipelines.pretrained_features import find_weights
-from pipelines.training import TrainingConfig, train
+from pipelines.training import train
+from pipelines.training_config import TrainingConfig
 
 PAPER = AdamConfig(learning_rate=1e-4)
 PERCEPTUAL = SelectConfig(metric="niqe", psnr_y_loss=2.5)

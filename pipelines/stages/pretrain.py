@@ -10,7 +10,8 @@ from esrgan_core.models import build_generator
 from esrgan_core.models.rrdb import RRDBNetConfig
 from pipelines.launch import launch
 from pipelines.paths import PAIRS
-from pipelines.training import TrainingConfig, train
+from pipelines.training import train
+from pipelines.training_config import TrainingConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

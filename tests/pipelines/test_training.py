@@ -15,7 +15,8 @@ from esrgan_core.engine.schedule import Schedule
 from esrgan_core.engine.selection import SelectConfig
 from esrgan_core.engine.steps import AdamConfig, PixelStep, Terms
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
-from pipelines.training import TrainingConfig, fingerprint_of, train
+from pipelines.training import train
+from pipelines.training_config import TrainingConfig, fingerprint_of
 
 CONFIG = TrainingConfig(steps=10, patch_size=32, batch_size=2)
 

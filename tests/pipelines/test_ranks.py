@@ -1,0 +1,92 @@
+"""Which devices and how many processes a training has; what only a GPU can show."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from esrgan_core.data.sampling import Pair
+from esrgan_core.engine.distributed import World
+from esrgan_core.engine.steps import AdamConfig, Execution, PixelStep
+from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
+from pipelines.ranks import (
+    device_of_rank,
+    devices_of_world,
+    ranks_wanted,
+    set_determinism,
+    world_of_environment,
+)
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "ESRGAN_DEVICE", "ESRGAN_RANKS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_without_a_launcher_a_process_is_alone() -> None:
+    assert world_of_environment() == World(rank=0, size=1)
+    assert ranks_wanted() == max(torch.cuda.device_count(), 1)
+
+
+def test_the_launcher_says_who_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setenv("ESRGAN_DEVICE", "cuda")
+    world = world_of_environment()
+    assert (world, world.leads) == (World(rank=1, size=3), False)
+    assert device_of_rank() == torch.device("cuda", 1)
+    assert devices_of_world(world) == ["cuda:0", "cuda:1", "cuda:2"]
+
+
+def test_the_device_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ESRGAN_DEVICE", "cpu")
+    assert device_of_rank() == torch.device("cpu")
+    assert devices_of_world(World(rank=0, size=2)) == ["cpu"]
+    assert ranks_wanted() == 1
+
+
+@pytest.mark.parametrize("value", ["0", "two", "-1"])
+def test_a_number_of_processes_that_is_none_is_refused(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("ESRGAN_RANKS", value)
+    with pytest.raises(ValueError, match=f"ESRGAN_RANKS is '{value}'"):
+        ranks_wanted()
+
+
+@pytest.fixture
+def determined() -> Iterator[None]:
+    set_determinism(on=True)
+    yield
+    set_determinism(on=False)
+
+
+def trained(execution: Execution) -> torch.Tensor:
+    """All weights after a few steps on the GPU."""
+    torch.manual_seed(1)
+    generator = RRDBNet(RRDBNetConfig(num_features=16, num_blocks=2, growth_channels=8))
+    step = PixelStep(generator, AdamConfig(learning_rate=1e-3), ema=0.9, execution=execution)
+    for seed in range(5):
+        random = torch.Generator("cuda").manual_seed(seed)
+        lr = torch.rand(8, 3, 16, 16, device="cuda", generator=random)
+        hr = torch.rand(8, 3, 64, 64, device="cuda", generator=random)
+        step(Pair(lr=lr, hr=hr), rate=1.0)
+    return torch.cat([value.flatten() for value in step.ema.network.state_dict().values()])
+
+
+@needs_gpu
+def test_the_switch_gives_equal_bits_on_a_gpu(determined: None) -> None:
+    del determined
+    execution = Execution(precision="bf16", device=torch.device("cuda"))
+    assert torch.equal(trained(execution), trained(execution))
+
+
+@needs_gpu
+def test_cuda_graphs_learn_the_same() -> None:
+    plain = trained(Execution(device=torch.device("cuda")))
+    graphs = trained(Execution(device=torch.device("cuda"), compile="reduce-overhead"))
+    assert torch.allclose(plain, graphs, atol=1e-3)
