@@ -8,7 +8,7 @@ from pipelines.launch import launch
 from pipelines.paths import ARTIFACTS
 from pipelines.registry import RegisterConfig, admit
 from pipelines.sections import InterpolateConfig
-from pipelines.tracking.record import open_run_id
+from pipelines.tracking.record import awaited_run_id
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,7 +21,7 @@ class Params:
 
 def run(params: Params) -> None:
     """Leave `decision.json`; the model version and its alias are in MLflow."""
-    decision = admit(params.register, params.interpolate.alpha, open_run_id("register"))
+    decision = admit(params.register, params.interpolate.alpha, awaited_run_id("register"))
     target = ARTIFACTS / "register" / "decision.json"
     write_text(target, json.dumps(asdict(decision), indent=2) + "\n")
     print(f"{decision.model} version {decision.version} is the {decision.alias}:")

@@ -10,7 +10,7 @@ from typing import Any
 import esrgan_core
 from pipelines.paths import FINETUNED, PRETRAINED
 from pipelines.tracking import serving_path
-from pipelines.tracking.store import KEY, client, experiment_id, reaching_store
+from pipelines.tracking.store import KEY, client, reaching_store
 
 DECISION = "esrgan.decision"
 REQUIREMENTS = ("jaxtyping", "numpy", "pandas", "pillow", "safetensors", "scipy", "torch")
@@ -47,8 +47,6 @@ def log_version(model: str, key: str, alpha: float, content: Mapping[str, Any], 
         picture = Schema([ColSpec("binary", "image")])
         params = ParamSchema([ParamSpec("alpha", "double", alpha)])
         store = client()
-        # a model goes into this thread's experiment, whatever its run is in
-        mlflow.set_experiment(experiment_id=experiment_id())
         with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
             # the signature is exact; a picture as example would add nothing
             warnings.filterwarnings("ignore", message=".*input example was not provided")

@@ -32,6 +32,7 @@ from pipelines.tracking.store import (
 
 KILLED = (KeyboardInterrupt, SystemExit, InterruptedTrainingError)
 """What ends a stage from outside."""
+SECONDS_FOR_A_RUN = 60.0
 SECONDS_TO_OPEN = 10.0
 """That a stage waits for the store at its end; then it goes on without it."""
 
@@ -147,6 +148,20 @@ def open_run_id(stage: str) -> str:
     """Id of the MLflow run that the running stage reports to; "" as long as there is none."""
     path = _open_run_path(stage)
     return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def awaited_run_id(stage: str) -> str:
+    """Id of the MLflow run that the running stage reports to, for work that needs one.
+
+    Raises:
+        StoreDownError: if the store has not answered in a minute.
+    """
+    end = time.monotonic() + SECONDS_FOR_A_RUN
+    while not (run_id := open_run_id(stage)):
+        if time.monotonic() > end:
+            raise StoreDownError(f"MLflow has not answered in {SECONDS_FOR_A_RUN:.0f} s")
+        time.sleep(0.1)
+    return run_id
 
 
 def _open_run(stage: str, name: str, over: Event) -> None:
