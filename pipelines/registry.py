@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from esrgan_core.data.pairs import PairStore
-from esrgan_core.files import sha256_of
+from esrgan_core.models.weights import digest, load_generator
 from pipelines.paths import FINETUNED, METRICS, PAIRS, PRETRAINED
 from pipelines.tracking.models import champion, find_version, log_version, point_alias
 
@@ -121,7 +121,8 @@ def admit(config: RegisterConfig, alpha: float, run_id: str) -> Decision:
         StoreDownError: if MLflow does not answer.
     """
     evidence = _evidence(alpha)
-    weights = sha256_of(PRETRAINED) + sha256_of(FINETUNED)
+    # of the tensors alone: the files' headers name the commit, which makes no other model
+    weights = digest(load_generator(PRETRAINED)) + digest(load_generator(FINETUNED))
     text = json.dumps([weights, asdict(evidence)], sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()
     if (known := find_version(config.model, key)) is not None:

@@ -48,8 +48,7 @@ class Checkpoints:
             except RuntimeError as error:
                 # how torch says that the system would not write
                 raise OSError(f"{path} could not be written ({error})") from error
-        manifest = {"step": step, "sha256": sha256_of(path)}
-        write_text(path.with_suffix(".json"), json.dumps(manifest) + "\n")
+        write_text(path.with_suffix(".json"), _manifest(path, step))
         for old in self.steps()[: -self.keep]:
             self._state(old).with_suffix(".json").unlink()
             self._state(old).unlink()
@@ -71,7 +70,7 @@ class Checkpoints:
         """
         for step in reversed([step for step in self.steps() if step <= at_most]):
             path = self._state(step)
-            if not self._intact(path):
+            if not self._intact(path, step):
                 warnings.warn(f"{path} is damaged; going back to the one before", stacklevel=2)
                 continue
             state = torch.load(path, map_location="cpu", weights_only=True)
@@ -80,15 +79,18 @@ class Checkpoints:
             return step
         return None
 
-    def _intact(self, path: Path) -> bool:
-        try:
-            manifest = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-            return path.is_file() and bool(sha256_of(path) == manifest["sha256"])
-        except (ValueError, KeyError, TypeError):
+    def _intact(self, path: Path, step: int) -> bool:
+        """Whether manifest and state are, to the byte, what was written together."""
+        if not path.is_file():
             return False
+        return path.with_suffix(".json").read_bytes() == _manifest(path, step).encode()
 
     def _state(self, step: int) -> Path:
         return self.folder / f"step_{step:08}.pt"
+
+
+def _manifest(path: Path, step: int) -> str:
+    return json.dumps({"step": step, "sha256": sha256_of(path)}) + "\n"
 
 
 def _tensors(state: Any) -> Iterator[torch.Tensor]:

@@ -108,7 +108,7 @@ def test_a_write_that_is_cut_short_costs_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".json"])
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(20))
 def test_every_flip_and_cut_is_noticed(tmp_path: Path, seed: int, suffix: str) -> None:
     checkpoints, random = Checkpoints(tmp_path), Random(seed)
     for step in (1, 2):
@@ -121,5 +121,15 @@ def test_every_flip_and_cut_is_noticed(tmp_path: Path, seed: int, suffix: str) -
     else:
         del content[place:]
     newest.write_bytes(content)
+    with pytest.warns(UserWarning, match="damaged"):
+        assert checkpoints.restore(parts(0), at_most=9) == 1
+
+
+def test_even_a_flip_in_the_name_of_a_manifests_entry_is_noticed(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    for step in (1, 2):
+        checkpoints.save(step, parts(step))
+    manifest = tmp_path / "step_00000002.json"
+    manifest.write_text(manifest.read_text().replace("step", "stdp"))
     with pytest.warns(UserWarning, match="damaged"):
         assert checkpoints.restore(parts(0), at_most=9) == 1
