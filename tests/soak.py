@@ -23,6 +23,7 @@ from torch import nn
 
 from esrgan_core.engine.checkpoint import Checkpoints
 from tests.e2e.trainings import STAGES, Trainings, disturb, orphans
+from tests.states import spoil
 
 ROOT = Path(__file__).parents[1]
 WIDTH = 700
@@ -111,13 +112,7 @@ def damages(folder: Path, count: int, random: Random) -> list[str]:
         for step in (1, 2):
             checkpoints.save(step, layer(step))
         newest = own / f"step_00000002{random.choice(['.pt', '.json'])}"
-        content = bytearray(newest.read_bytes())
-        place = random.randrange(len(content))
-        if number % 2:
-            content[place] ^= 1 << random.randrange(8)
-        else:
-            del content[place:]
-        newest.write_bytes(content)
+        place = spoil(newest, random, flip=bool(number % 2))
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             restored = checkpoints.restore(layer(0), at_most=9)

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -18,6 +18,7 @@ from esrgan_core.engine.checkpoint import Checkpoints
 from esrgan_core.engine.journal import Journal
 from pipelines.params import merge, read_yaml
 from tests.e2e.conftest import command_in, environment, project_copy
+from tests.states import tensors
 
 OFTEN = {
     "pretrain": {"steps": 120, "save_every": 17, "validate_every": 40, "report_every": 1},
@@ -120,18 +121,6 @@ class Trainings:
         return equal and expected.keys() == found.keys() and each_once
 
 
-def tensors(value: object, prefix: str = "") -> dict[str, torch.Tensor]:
-    """All tensors in nested mappings, by path; numbers as tensors too."""
-    if isinstance(value, torch.Tensor):
-        return {prefix: value}
-    if isinstance(value, int | float):
-        return {prefix: torch.tensor(value, dtype=torch.float64)}
-    if isinstance(value, Mapping):
-        parts = [tensors(inner, f"{prefix}.{key}") for key, inner in value.items()]
-        return {key: tensor for part in parts for key, tensor in part.items()}
-    return {}
-
-
 def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Look often until something holds."""
     end = time.monotonic() + seconds
@@ -201,7 +190,6 @@ def orphans(trainings: Trainings, number: signal.Signals, state: str, random: Ra
     )
     try:
         wait_for(lambda: trainings.steps_done("pretrain", state) >= 3)
-        # held, so that the training cannot end by itself before
         stages = psutil.Process(dvc.pid).children(recursive=True)
         assert any("pipelines.stages.pretrain" in stage.cmdline() for stage in stages)
         time.sleep(random.uniform(0, 0.3))

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from esrgan_core.engine.checkpoint import Checkpoints
+from tests.states import spoil
 
 
 def parts(value: float) -> dict[str, nn.Module]:
@@ -114,13 +115,7 @@ def test_every_flip_and_cut_is_noticed(tmp_path: Path, seed: int, suffix: str) -
     for step in (1, 2):
         checkpoints.save(step, parts(step))
     newest = tmp_path / f"step_00000002{suffix}"
-    content = bytearray(newest.read_bytes())
-    place = random.randrange(len(content))
-    if seed % 2:
-        content[place] ^= 1 << random.randrange(8)
-    else:
-        del content[place:]
-    newest.write_bytes(content)
+    spoil(newest, random, flip=bool(seed % 2))
     with pytest.warns(UserWarning, match="damaged"):
         assert checkpoints.restore(parts(0), at_most=9) == 1
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from esrgan_core.engine.distributed import World
+from tests.states import tensors
 
 WORKER = """
 import os, sys
@@ -77,15 +78,6 @@ def train(folder: Path, kind: str, size: int) -> list[str]:
     for process, (_, errors) in zip(processes, printed, strict=True):
         assert process.returncode == 0, errors
     return printed[0][0].splitlines()
-
-
-def tensors(value: object, prefix: str = "") -> dict[str, torch.Tensor]:
-    if isinstance(value, torch.Tensor):
-        return {prefix: value}
-    if isinstance(value, dict):
-        parts = [tensors(inner, f"{prefix}.{key}") for key, inner in value.items()]
-        return {key: tensor for part in parts for key, tensor in part.items()}
-    return {}
 
 
 @pytest.mark.parametrize("kind", ["pixel", "batch_norm", "gan"])

@@ -13,6 +13,7 @@ from esrgan_core.engine.checkpoint import Checkpoints
 from esrgan_core.engine.loop import DivergedError, Every, Trouble, fit
 from esrgan_core.engine.steps import SKIPPED, GanStep
 from tests.esrgan_core.engine.test_steps import gan_step
+from tests.states import tensors
 
 CPU = torch.device("cpu")
 
@@ -68,18 +69,9 @@ def test_a_run_that_was_cut_ends_in_the_same_bits(store: PairStore, tmp_path: Pa
     run(again, store, done, 6, checkpoints)
 
     for name, part in whole.state().items():
-        expected, found = flatten(part.state_dict()), flatten(again.state()[name].state_dict())
+        expected, found = tensors(part.state_dict()), tensors(again.state()[name].state_dict())
         assert expected.keys() == found.keys()
         assert all(torch.equal(expected[key], found[key]) for key in expected), name
-
-
-def flatten(value: object, prefix: str = "") -> dict[str, torch.Tensor]:
-    if isinstance(value, torch.Tensor):
-        return {prefix: value}
-    if isinstance(value, Mapping):
-        parts = [flatten(inner, f"{prefix}.{key}") for key, inner in value.items()]
-        return {key: tensor for part in parts for key, tensor in part.items()}
-    return {}
 
 
 def fit_plainly(
