@@ -21,8 +21,6 @@ class World:
 
     rank: int = 0
     size: int = 1
-    control: Any = None
-    """Process group on the CPU for words between the processes, which no device waits for."""
 
     @property
     def leads(self) -> bool:
@@ -68,7 +66,7 @@ class World:
         if self.size == 1:
             return number
         told = torch.tensor(number)
-        dist.all_reduce(told, op=dist.ReduceOp.MAX, group=self.control)
+        dist.all_reduce(told, op=dist.ReduceOp.MAX)
         return int(told)
 
 
@@ -95,17 +93,19 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, values: Tensor) -> Tensor:
         del ctx
-        total = values.clone()
-        dist.all_reduce(total)
-        return total
+        return _total(values)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, gradient: Tensor) -> Tensor:
         del ctx
-        total = gradient.clone()
-        dist.all_reduce(total)
-        return total
+        return _total(gradient)
+
+
+def _total(values: Tensor) -> Tensor:
+    total = values.clone()
+    dist.all_reduce(total)
+    return total
 
 
 class SharedBatchNorm2d(nn.BatchNorm2d):
