@@ -21,8 +21,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.peers import basicsr
 from benchmarks.timing import machine, side_by_side
 from esrgan_core.data.sampling import Pair
+from esrgan_core.engine.execution import AdamConfig, Execution
 from esrgan_core.engine.memory import keep_freed_memory
-from esrgan_core.engine.steps import AdamConfig, Execution, GanStep, LossWeights, PixelStep
+from esrgan_core.engine.steps import GanStep, LossWeights, PixelStep
 from esrgan_core.features.sequential import SequentialFeatures
 from esrgan_core.features.vgg import vgg_layers
 from esrgan_core.losses.adversarial import ADVERSARIAL

@@ -17,12 +17,13 @@ from esrgan_core.data.pairs import PairStore
 from esrgan_core.data.sampling import PatchSampler
 from esrgan_core.engine.checkpoint import Checkpoints
 from esrgan_core.engine.evaluate import Pixels, evaluate
+from esrgan_core.engine.execution import Execution
 from esrgan_core.engine.health import Watch, appearance
 from esrgan_core.engine.journal import Journal
 from esrgan_core.engine.loop import SETBACKS, DivergedError, Every, Trouble, fit
 from esrgan_core.engine.selection import Selection
 from esrgan_core.engine.signals import InterruptedTrainingError, Requests, heeding_signals
-from esrgan_core.engine.steps import Execution, Step
+from esrgan_core.engine.steps import Step
 from esrgan_core.files import atomic_path, write_text
 from esrgan_core.image import write_png
 from esrgan_core.inference.upscale import upscale

@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass, field
 import torch
 
 from esrgan_core.data.pairs import PairStore
+from esrgan_core.engine.execution import AdamConfig
 from esrgan_core.engine.selection import SelectConfig
-from esrgan_core.engine.steps import AdamConfig, GanStep, LossWeights
+from esrgan_core.engine.steps import GanStep, LossWeights
 from esrgan_core.features import FeaturesConfig, build_features
 from esrgan_core.files import sha256_of
 from esrgan_core.losses.adversarial import ADVERSARIAL, GanKind

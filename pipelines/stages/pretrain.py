@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass, field
 import torch
 
 from esrgan_core.data.pairs import PairStore
-from esrgan_core.engine.steps import AdamConfig, PixelStep
+from esrgan_core.engine.execution import AdamConfig
+from esrgan_core.engine.steps import PixelStep
 from esrgan_core.models import build_generator
 from esrgan_core.models.rrdb import RRDBNetConfig
 from pipelines.launch import launch

@@ -15,9 +15,12 @@ from pipelines.tracking.record import open_run_id
 from pipelines.tracking.store import StoreDownError, client, reaching_store
 
 SECONDS_TO_LOOK = 0.5
+"""Between looks for the run to ship to."""
 SECONDS_BETWEEN = 10.0
+"""Between shipments; twice as long after each that failed, up to the next."""
 SECONDS_AT_MOST = 300.0
 SECONDS_AT_THE_END = 20.0
+"""That the last shipment may take."""
 PICTURES_UP_TO = "esrgan.pictures"
 TARGET = "mlflow_run"
 """File of a checkpoint folder that says which run its journal goes to."""

@@ -33,6 +33,7 @@ from pipelines.tracking.store import (
 KILLED = (KeyboardInterrupt, SystemExit, InterruptedTrainingError)
 """What ends a stage from outside."""
 SECONDS_FOR_A_RUN = 60.0
+"""That a stage which needs its run waits for it."""
 SECONDS_TO_OPEN = 10.0
 """That a stage waits for the store at its end; then it goes on without it."""
 

@@ -7,7 +7,8 @@ import torch
 
 from esrgan_core.data.sampling import Pair
 from esrgan_core.engine.distributed import World
-from esrgan_core.engine.steps import AdamConfig, Execution, PixelStep
+from esrgan_core.engine.execution import AdamConfig, Execution
+from esrgan_core.engine.steps import PixelStep
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 from pipelines.ranks import (
     device_of_rank,

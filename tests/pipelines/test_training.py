@@ -10,10 +10,11 @@ import torch
 
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.data.sampling import Pair
+from esrgan_core.engine.execution import AdamConfig
 from esrgan_core.engine.loop import DivergedError
 from esrgan_core.engine.schedule import Schedule
 from esrgan_core.engine.selection import SelectConfig
-from esrgan_core.engine.steps import AdamConfig, PixelStep, Terms
+from esrgan_core.engine.steps import PixelStep, Terms
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 from pipelines.training import train
 from pipelines.training_config import TrainingConfig, fingerprint_of

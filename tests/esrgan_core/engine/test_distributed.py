@@ -16,7 +16,8 @@ import torch
 import torch.distributed as dist
 from esrgan_core.data.sampling import Pair
 from esrgan_core.engine.distributed import World
-from esrgan_core.engine.steps import AdamConfig, Execution, GanStep, LossWeights, PixelStep
+from esrgan_core.engine.execution import AdamConfig, Execution
+from esrgan_core.engine.steps import GanStep, LossWeights, PixelStep
 from esrgan_core.losses.adversarial import ADVERSARIAL
 from esrgan_core.models.discriminator import VGGDiscriminator, VGGDiscriminatorConfig
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig

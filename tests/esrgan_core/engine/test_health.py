@@ -9,8 +9,9 @@ import torch
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.data.sampling import PatchSampler
 from esrgan_core.engine.evaluate import Sample, evaluate
+from esrgan_core.engine.execution import AdamConfig
 from esrgan_core.engine.health import Watch, appearance
-from esrgan_core.engine.steps import AdamConfig, GanStep, LossWeights, PixelStep
+from esrgan_core.engine.steps import GanStep, LossWeights, PixelStep
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.losses.adversarial import ADVERSARIAL
 from esrgan_core.losses.perceptual import PerceptualLoss

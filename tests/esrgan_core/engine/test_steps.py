@@ -9,14 +9,8 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
 from esrgan_core.data.sampling import Pair
-from esrgan_core.engine.steps import (
-    SKIPPED,
-    AdamConfig,
-    Execution,
-    GanStep,
-    LossWeights,
-    PixelStep,
-)
+from esrgan_core.engine.execution import AdamConfig, Execution
+from esrgan_core.engine.steps import SKIPPED, GanStep, LossWeights, PixelStep
 from esrgan_core.losses.adversarial import ADVERSARIAL, AdversarialLoss
 from esrgan_core.losses.perceptual import PerceptualLoss
 from esrgan_core.models.discriminator import VGGDiscriminator, VGGDiscriminatorConfig
@@ -171,7 +165,8 @@ def test_checkpointing_gives_the_same_bits() -> None:
 COMPILED = """
 import torch
 from esrgan_core.data.sampling import Pair
-from esrgan_core.engine.steps import AdamConfig, Execution, PixelStep
+from esrgan_core.engine.execution import AdamConfig, Execution
+from esrgan_core.engine.steps import PixelStep
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 
 torch.manual_seed(0)
