@@ -16,6 +16,7 @@ from torch import Tensor
 from esrgan_core.files import atomic_path
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+THUMBNAIL = 32
 RGB_MODES = frozenset({"RGB", "L"})
 Pixels = UInt8[np.ndarray, "_ _ 3"]
 
@@ -31,17 +32,39 @@ class ImageFacts:
     width: int
     height: int
     mode: str
+    """Pillow's word for it, or RGB;16."""
+    format: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Survey:
+    """A picture decoded once: what it is, and what it shows."""
+
+    facts: ImageFacts
+    pixels: Pixels | None
+    """None unless it is 8-bit RGB or gray."""
+    thumbnail: UInt8[np.ndarray, "32 32"]
+    """All of it in gray."""
 
 
 @contextmanager
-def _opened(source: Path | BytesIO) -> Iterator[Image.Image]:
-    """Open and decode every pixel, so that a truncated file fails here and not in training."""
+def _opened(source: Path | BytesIO) -> Iterator[tuple[Image.Image, str]]:
+    """Open and decode every pixel, so that a truncated file fails here and not in training.
+
+    Gives the picture and its mode: Pillow's word, or RGB;16 for 16-bit color, of which Pillow
+    drops the lower 8 bits without a word.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
+            # the size is checked as the header is read, before anything is decoded
             with Image.open(source) as image:
+                if (frames := getattr(image, "n_frames", 1)) > 1:
+                    raise BadImageError(f"{frames} pictures in one; save the one that is meant")
+                # known only before the pixels are loaded
+                deep = any(";16" in str(tile.args) for tile in image.tile)
                 image.load()
-                yield image
+                yield image, f"{image.mode};16" if deep and image.mode == "RGB" else image.mode
     except UnidentifiedImageError as error:
         raise BadImageError(
             "not a picture that Pillow can read; replace it with a PNG, JPEG, TIFF or WebP"
@@ -54,14 +77,22 @@ def _opened(source: Path | BytesIO) -> Iterator[Image.Image]:
         raise BadImageError(f"damaged ({error}); fetch or export it again") from error
 
 
-def inspect_image(path: Path) -> ImageFacts:
-    """Decode the whole picture and say its size and mode.
+def survey(path: Path) -> Survey:
+    """Decode the whole picture, once, and look at it.
 
     Raises:
-        BadImageError: if it is damaged, too large or no picture.
+        BadImageError: if it is damaged, too large, several in one, or no picture.
     """
-    with _opened(path) as image:
-        return ImageFacts(width=image.width, height=image.height, mode=image.mode)
+    with _opened(path) as (image, mode):
+        facts = ImageFacts(
+            width=image.width, height=image.height, mode=mode, format=image.format or ""
+        )
+        small = image.convert("L").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
+        return Survey(
+            facts=facts,
+            pixels=np.asarray(image.convert("RGB")) if mode in RGB_MODES else None,
+            thumbnail=np.asarray(small),
+        )
 
 
 def read_rgb(source: Path | BytesIO) -> Pixels:
@@ -71,9 +102,9 @@ def read_rgb(source: Path | BytesIO) -> Pixels:
         BadImageError: if it is damaged, or has another mode, since dropping alpha or
             scaling 16 bits silently would change the picture.
     """
-    with _opened(source) as image:
-        if image.mode not in RGB_MODES:
-            raise BadImageError(f"mode {image.mode}; convert it to 8-bit RGB or gray")
+    with _opened(source) as (image, mode):
+        if mode not in RGB_MODES:
+            raise BadImageError(f"mode {mode}; convert it to 8-bit RGB or gray")
         return np.asarray(image.convert("RGB"))
 
 
@@ -88,6 +119,16 @@ def encode_png(pixels: Pixels) -> bytes:
     buffer = BytesIO()
     Image.fromarray(pixels).save(buffer, format="PNG")
     return buffer.getvalue()
+
+
+def resize_as_pillow(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    """Pillow's own bicubic to (height, width); not MATLAB's, which is in `esrgan_core.resize`."""
+    return np.asarray(Image.fromarray(pixels).resize(size[::-1], Image.Resampling.BICUBIC))
+
+
+def gray_image(pixels: UInt8[np.ndarray, "h w"]) -> Image.Image:
+    """Gray pixels as an object of Pillow's, for libraries that take one."""
+    return Image.fromarray(pixels)
 
 
 def find_images(folder: Path) -> list[Path]:

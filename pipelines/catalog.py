@@ -1,17 +1,29 @@
-"""What pictures a run uses: from catalogs in `data/`, or from pictures that lie there."""
+"""Catalogs: which pictures there are, where they come from, and what they must be.
 
-from collections.abc import Mapping
+A catalog is a CSV with a row for each picture. A row may stand for a whole range of them:
+`{0001..0800}` in its name and URI. A row of the split `archive` says where an archive comes
+from; pictures within it have the URI `archive://<its name>/<member>`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from urllib.parse import quote
 
 import pandas as pd
 
-from esrgan_core.files import sha256_of
-from esrgan_core.image import find_images
+from esrgan_core.files import atomic_path
+from pipelines.sources import ArchiveMember, Expected, Origin, parse_location
 
-COLUMNS = ("name", "split", "set", "uri", "bytes", "sha256", "license", "origin")
+REQUIRED = ("name", "split", "set", "uri", "bytes", "sha256", "license", "origin")
+OPTIONAL = ("kind", "md5", "mirrors", "citation")
+COLUMNS = (*REQUIRED, *OPTIONAL)
 SPLITS = ("train", "val", "test")
+ARCHIVE = "archive"
+RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
+LONGEST_RANGE = 1_000_000
+LR = "lr"
+"""Folder of supplied LR pictures, which mirrors that of the HR ones."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,11 +33,12 @@ class Entry:
     name: str
     split: str
     set: str
-    uri: str
-    bytes: int
-    sha256: str
-    license: str
-    origin: str
+    source: Origin
+    kind: str = "hr"
+    """Or lrx2, lrx4, ...: a supplied LR of the HR of the same name."""
+    license: str = "unknown"
+    origin: str = ""
+    citation: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a row that would land outside the image folder or in no split."""
@@ -34,110 +47,127 @@ class Entry:
         for part in (self.name, self.set):
             if not part or part.startswith(".") or PurePosixPath(part).name != part:
                 raise ValueError(f"{part!r} cannot name a picture or set: use a plain word")
+        if not re.fullmatch(r"hr|lrx\d", self.kind):
+            raise ValueError(f"{self.name}: kind is {self.kind!r}, neither hr nor one like lrx4")
+
+    @property
+    def place(self) -> str:
+        """Path of its HR in the image folder, without suffix: `train/a`, `test/<set>/a`."""
+        folder = f"test/{self.set}" if self.split == "test" else self.split
+        return f"{folder}/{self.name}"
 
     @property
     def path(self) -> str:
-        """Place in the image folder: `train/a.png`, `val/a.png`, `test/<set>/a.png`."""
-        folder = f"test/{self.set}" if self.split == "test" else self.split
-        return f"{folder}/{self.name}{PurePosixPath(self.uri).suffix.lower()}"
+        """Place in the image folder: `train/a.png`, `val/a.png`, `test/<set>/a.png`, `lr/...`."""
+        place = self.place if self.kind == "hr" else f"{LR}/{self.place}"
+        return f"{place}{PurePosixPath(self.source.uri).suffix.lower()}"
 
 
-def entries_in(data: Path, catalogs: list[str]) -> list[Entry]:
-    """The catalogs named, where `data` holds catalogs; else the pictures in it.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Catalog:
+    """Pictures, and the archives that some of them lie in, by name."""
+
+    entries: list[Entry]
+    archives: dict[str, Origin]
+
+    def without(self, places: Sequence[str]) -> "Catalog":
+        """The same without some pictures, named as `train/a`, and archives of nothing else.
+
+        Raises:
+            ValueError: if there is no such picture.
+        """
+        if unknown := set(places) - {entry.place for entry in self.entries}:
+            raise ValueError(f"download.exclude names {sorted(unknown)}, which are not there")
+        return self._only([entry for entry in self.entries if entry.place not in places])
+
+    def with_lr_of(self, scale: int | None) -> "Catalog":
+        """HR pictures, and of supplied LR those of one scale; None for none."""
+        return self._only([e for e in self.entries if e.kind in ("hr", f"lrx{scale}")])
+
+    def _only(self, entries: list[Entry]) -> "Catalog":
+        locations = [parse_location(entry.source.uri) for entry in entries]
+        used = {place.archive for place in locations if isinstance(place, ArchiveMember)}
+        archives = {name: origin for name, origin in self.archives.items() if name in used}
+        return Catalog(entries=entries, archives=archives)
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a catalog file as they stand, each with every column.
 
     Raises:
-        ValueError: if there is neither, a catalog is malformed, or two pictures want one place.
+        ValueError: if columns are missing or unknown.
     """
-    if not data.is_dir():
-        raise ValueError(f"no folder {data}; `dvc repro data.dvc` or `dvc checkout` brings it")
-    pictures = find_images(data)
-    if pictures and not any(data.glob("*.csv")):
-        entries = _from_pictures(data, pictures)
-    else:
-        entries = [entry for name in catalogs for entry in _from_catalog(data, name)]
-    places: dict[str, Entry] = {}
-    for entry in entries:
-        stem = str(PurePosixPath(entry.path).with_suffix(""))
-        if (other := places.setdefault(stem, entry)) is not entry:
-            raise ValueError(f"{entry.uri} and {other.uri} are both called {stem}; rename one")
-    return entries
-
-
-def _from_catalog(data: Path, name: str) -> list[Entry]:
-    path = data / f"{name}.csv"
-    if not path.is_file():
-        known = sorted(file.stem for file in data.glob("*.csv"))
-        raise ValueError(
-            f"download.catalogs names {name!r}; {data} has the catalogs {known} and no pictures"
-        )
-    frame = pd.read_csv(path, dtype={"sha256": str}, keep_default_na=False)
-    if missing := set(COLUMNS) - set(frame.columns):
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    if missing := set(REQUIRED) - set(frame.columns):
         raise ValueError(f"{path} lacks the columns {sorted(missing)}")
+    if unknown := set(frame.columns) - set(COLUMNS):
+        raise ValueError(f"{path} has columns {sorted(unknown)} that mean nothing; remove them")
+    frame = frame.reindex(columns=COLUMNS, fill_value="")
+    return [
+        {str(key): str(value) for key, value in row.items()} for row in frame.to_dict("records")
+    ]
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
+    """Write rows as a catalog file; optional columns that say nothing are left out."""
+    frame = pd.DataFrame(list(rows), columns=list(COLUMNS))
+    idle = [column for column in OPTIONAL if not frame[column].any()]
+    with atomic_path(path) as temporary:
+        frame.drop(columns=idle).to_csv(temporary, index=False, lineterminator="\n")
+
+
+def read_catalog(path: Path) -> Catalog:
+    """A catalog file, ranges written out.
+
+    Raises:
+        ValueError: naming the file, if it is malformed.
+    """
+    rows = read_rows(path)
     try:
-        return [
-            _entry({str(key): value for key, value in row.items()})
-            for row in frame.to_dict("records")
+        archives = {row["name"]: origin_of(row) for row in rows if row["split"] == ARCHIVE}
+        entries = [
+            _entry(one) for row in rows if row["split"] != ARCHIVE for one in _written_out(row)
         ]
+        for entry in entries:
+            location = parse_location(entry.source.uri)
+            if isinstance(location, ArchiveMember) and location.archive not in archives:
+                raise ValueError(f"{entry.source.uri}: no row of split archive is called so")
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+    return Catalog(entries=entries, archives=archives)
 
 
-def _entry(row: Mapping[str, object]) -> Entry:
-    words = {column: str(row[column]) for column in COLUMNS if column != "bytes"}
-    return Entry(bytes=int(str(row["bytes"])), **words)
-
-
-def _from_pictures(data: Path, pictures: list[Path]) -> list[Entry]:
-    """Pictures below train, val and test/<set>; without such folders, split by content."""
-    hashes = {path: sha256_of(path) for path in pictures}
-    sorted_already = any((data / split).is_dir() for split in SPLITS)
-    splits = {} if sorted_already else split_by_content(hashes)
-    entries = []
-    for path in pictures:
-        folders = path.relative_to(data).parts[:-1]
-        if sorted_already and folders[:1] not in {(split,) for split in SPLITS}:
-            raise ValueError(f"{path} lies outside train, val and test in {data}; move it")
-        split = folders[0] if sorted_already else splits[path]
-        inner = folders[1:] if sorted_already else folders
-        is_test_set = sorted_already and split == "test" and inner
-        entries.append(
-            Entry(
-                name="_".join([*(inner[1:] if is_test_set else inner), path.stem]),
-                split=split,
-                set=inner[0] if is_test_set else "own",
-                uri=quote(str(path)),
-                bytes=path.stat().st_size,
-                sha256=hashes[path],
-                license="unknown",
-                origin=str(path),
-            )
-        )
-    return entries
-
-
-def split_by_content(hashes: Mapping[Path, str]) -> dict[Path, str]:
-    """About a tenth each for test and validation, by sha256.
-
-    A picture keeps its split whatever else comes or goes. A split left empty by chance gets
-    the nearest picture.
+def origin_of(row: Mapping[str, str]) -> Origin:
+    """Where the file of a row comes from.
 
     Raises:
-        ValueError: for fewer than three different pictures.
+        ValueError: if its size is no number or no source serves its URI.
     """
-    if len(set(hashes.values())) < 3:
-        raise ValueError("at least 3 different pictures are needed: train, val and test")
-    # equal contents go together, so that a duplicate is never in two splits by this function
-    contents = sorted(set(hashes.values()))
-    tenth = 0x1999_9999
-    of = {
-        content: "test"
-        if (head := int(content[:8], 16)) < tenth
-        else "val"
-        if head < 2 * tenth
-        else "train"
-        for content in contents
-    }
-    for position, split in ((-1, "train"), (0, "test"), (1, "val")):
-        if split not in of.values():
-            of[contents[position]] = split
-    return {path: of[content] for path, content in hashes.items()}
+    expected = Expected(
+        bytes=int(row["bytes"] or 0), sha256=row["sha256"].lower(), md5=row["md5"].lower()
+    )
+    return Origin(uri=row["uri"], mirrors=tuple(row["mirrors"].split()), expected=expected)
+
+
+def _entry(row: Mapping[str, str]) -> Entry:
+    words = {key: row[key] for key in ("name", "split", "set", "license", "origin", "citation")}
+    return Entry(source=origin_of(row), kind=row["kind"] or "hr", **words)
+
+
+def _written_out(row: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """A row for each number of its range; a row without one as it is."""
+    found = RANGE.findall(row["name"])
+    if not found:
+        yield dict(row)
+        return
+    (first, last), *more = found
+    if more or RANGE.findall(row["uri"]) != [(first, last)] or row["sha256"] or row["md5"]:
+        raise ValueError(
+            f"{row['name']}: a range stands once in the name and the same one once in the URI, "
+            "and has no checksum of its own"
+        )
+    if not int(first) <= int(last) < int(first) + LONGEST_RANGE:
+        raise ValueError(f"{row['name']}: the range ends before it begins, or is endless")
+    for number in range(int(first), int(last) + 1):
+        text = str(number).zfill(len(first))
+        yield {**row, **{key: RANGE.sub(text, row[key]) for key in ("name", "uri")}}

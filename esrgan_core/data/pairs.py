@@ -19,6 +19,7 @@ from jaxtyping import UInt8
 
 from esrgan_core.files import atomic_path, sha256_of, write_text
 from esrgan_core.image import read_rgb
+from esrgan_core.ops import crop_to_multiple
 from esrgan_core.resize import bicubic_pair
 
 VERSION = 1
@@ -32,7 +33,7 @@ class StoreFacts:
 
     scale: int
     convention: str = "matlab_double"
-    """LR in double precision, rounded once."""
+    """LR in double precision, rounded once; `supplied` where some of it was given."""
     version: int = VERSION
 
 
@@ -50,10 +51,30 @@ class Entry:
 
 
 def add_picture(
-    root: Path, path: Path, *, name: str, split: str, set_name: str, scale: int
+    root: Path,
+    path: Path,
+    *,
+    name: str,
+    split: str,
+    set_name: str,
+    scale: int,
+    lr_path: Path | None = None,
 ) -> Entry:
-    """Make one picture's LR from the whole of it and write both arrays."""
-    hr, lr = bicubic_pair(read_rgb(path), scale)
+    """Write one picture's HR and LR arrays; LR is made from the whole picture or read.
+
+    Raises:
+        ValueError: if a picture cannot be read, or the LR at `lr_path` has another size than the
+            HR divided by `scale`.
+    """
+    if lr_path is None:
+        hr, lr = bicubic_pair(read_rgb(path), scale)
+    else:
+        hr, lr = crop_to_multiple(read_rgb(path), scale), read_rgb(lr_path)
+        if (lr.shape[0] * scale, lr.shape[1] * scale) != hr.shape[:2]:
+            raise ValueError(
+                f"{lr_path} has {lr.shape[1]}x{lr.shape[0]} pixels, which times "
+                f"{scale} is not the size of {path}"
+            )
     digests = []
     for kind, pixels in (("hr", hr), ("lr", lr)):
         target = root / kind / f"{name}.npy"

@@ -1,23 +1,36 @@
 """Where pictures come from. A catalog names each by a URI; its scheme chooses the source.
 
-A new source is a module here with a location type and `fetch`, one member of `Location`
-and one case in `parse_location` and `fetch`.
+A new source is a module here with a location type and a function that fetches, one member of
+`Location`, and one case in `parse_location` and `located`.
 """
 
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 from urllib.parse import unquote, urlsplit
 
-from pipelines.sources.local import LocalFile, copy_local
-from pipelines.sources.wheel import WheelResource, copy_resource
+from esrgan_core.files import atomic_path
+from pipelines.sources.archive import ArchiveMember
+from pipelines.sources.cache import shared_cache
+from pipelines.sources.expected import Expected
+from pipelines.sources.http import HttpFile, Manner
+from pipelines.sources.local import LocalFile, local_file
+from pipelines.sources.wheel import WheelResource, wheel_file
 
-__all__ = ["LocalFile", "Location", "WheelResource", "fetch", "local_path", "parse_location"]
+__all__ = [
+    "ArchiveMember", "Expected", "HttpFile", "LocalFile", "Location", "Manner", "Origin",
+    "WheelResource", "fetch", "located", "parse_location",
+]  # fmt: skip
 
-Location = WheelResource | LocalFile
+Location = WheelResource | LocalFile | HttpFile | ArchiveMember
 
 
 def parse_location(uri: str) -> Location:
-    """What a URI of a catalog points to: `wheel://package/path/in/it`, `file:///a/b`, or a path.
+    """What a URI of a catalog points to.
+
+    `wheel://package/path/in/it`, `https://host/path`, `archive://name/member`, `file:///a/b`, or
+    a path.
 
     Raises:
         ValueError: for a scheme that no source serves.
@@ -27,29 +40,65 @@ def parse_location(uri: str) -> Location:
     match parts.scheme:
         case "wheel":
             return WheelResource(package=parts.netloc, resource=path.lstrip("/"))
+        case "http" | "https":
+            return HttpFile(url=uri)
+        case "archive":
+            return ArchiveMember(archive=unquote(parts.netloc), member=path.lstrip("/"))
         case "" | "file":
             return LocalFile(path=Path(path))
         case other:
-            raise ValueError(f"{uri}: no source for {other!r}; there are wheel, file and paths")
+            raise ValueError(
+                f"{uri}: no source for {other!r}; there are wheel, http, https, archive, file "
+                "and paths"
+            )
 
 
-def fetch(uri: str, target: Path) -> None:
-    """Copy what `uri` points to, byte for byte, to `target`.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Origin:
+    """Where a file comes from, and what it must be."""
+
+    uri: str
+    expected: Expected
+    mirrors: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a URI that no source serves."""
+        kinds = {type(parse_location(uri)) for uri in (self.uri, *self.mirrors)}
+        if self.mirrors and kinds != {HttpFile}:
+            raise ValueError(f"{self.uri}: only what comes by http(s) can have mirrors")
+
+
+def located(origin: Origin, manner: Manner) -> Path:
+    """Path of a file on this machine with what `origin` points to, fetched if need be.
 
     Raises:
-        FileNotFoundError: if it is not there; says what to install or where to look.
+        OSError: if it cannot be had; says what to do.
+        ValueError: if it is not what is expected, or lies in an archive, which has to be unpacked.
     """
-    match parse_location(uri):
+    match parse_location(origin.uri):
+        case HttpFile() as file:
+            return shared_cache().fetched([file.url, *origin.mirrors], origin.expected, manner)
         case WheelResource() as resource:
-            copy_resource(resource, target)
+            return _checked(wheel_file(resource), origin)
         case LocalFile() as file:
-            copy_local(file, target)
+            return _checked(local_file(file), origin)
+        case ArchiveMember():
+            raise ValueError(f"{origin.uri} lies in an archive")
         case other:
             assert_never(other)
 
 
-def local_path(location: WheelResource, folder: Path) -> Path:
-    """A wheel's file as a file below `folder`, copied when it is not there or differs in size."""
-    target = folder / location.package / location.resource
-    copy_resource(location, target)
-    return target
+def fetch(origin: Origin, target: Path, manner: Manner) -> None:
+    """Copy what `origin` points to, byte for byte, to `target`; raises as `located`."""
+    source = located(origin, manner)
+    with atomic_path(target) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+def _checked(path: Path, origin: Origin) -> Path:
+    if problem := origin.expected.problem(path):
+        raise ValueError(
+            f"{problem}; get the original again, or correct the catalog if the file was meant to "
+            "change"
+        )
+    return path

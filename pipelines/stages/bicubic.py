@@ -1,14 +1,15 @@
 """Make every picture's LR as MATLAB does and pack both into the pair store."""
 
+import json
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from joblib import Parallel, delayed
-
-from esrgan_core.data.pairs import StoreFacts, add_picture, write_index
-from pipelines.images import read_manifest, rows_of
+from esrgan_core.data.pairs import StoreFacts, write_index
+from pipelines.images import BadPicturesError, read_manifest, rows_of, with_supplied_lr
 from pipelines.launch import launch
-from pipelines.paths import IMAGES, MANIFEST, PAIRS
+from pipelines.parallel import in_parallel
+from pipelines.paths import IMAGES, MANIFEST, PAIRS, VALIDATION_REPORT, state_root
+from pipelines.preparation import named, prepare, put_in_place, say_what_it_takes, task_of
 from pipelines.progress import progress
 
 
@@ -30,25 +31,32 @@ class Params:
 
 def run(params: Params) -> None:
     """Leave the pair store in `artifacts/pairs/`."""
-    manifest = read_manifest(MANIFEST)
-    jobs = (
-        delayed(add_picture)(
-            PAIRS,
-            IMAGES / row.path,
-            name=str(PurePosixPath(row.path).with_suffix("")),
-            split=row.split,
-            set_name=row.set,
-            scale=params.scale,
-        )
-        for row in rows_of(manifest)
-    )
-    finished = Parallel(n_jobs=params.bicubic.workers, return_as="generator")(jobs)
-    entries = []
-    with progress("bicubic", len(manifest)) as advance:
-        for entry in finished:
-            entries.append(entry)
-            advance(len(entries), entry.name)
-    write_index(PAIRS, entries, StoreFacts(scale=params.scale))
+    excluded = set(json.loads(VALIDATION_REPORT.read_text(encoding="utf-8"))["excluded"])
+    pairs = [
+        (hr, lr)
+        for hr, lr in with_supplied_lr(rows_of(read_manifest(MANIFEST)))
+        if hr.path not in excluded
+    ]
+    folder = state_root() / "prepared"
+    tasks = [task_of(hr, lr, IMAGES.absolute(), folder, params.scale) for hr, lr in pairs]
+    say_what_it_takes(pairs, tasks, params.bicubic.workers)
+    entries, problems = [], []
+    with progress("bicubic", len(tasks)) as advance:
+        done = in_parallel(prepare, tasks, params.bicubic.workers)
+        for number, ((hr, _), made) in enumerate(zip(pairs, done, strict=True), start=1):
+            if made.entry is None:
+                problems.append(f"  {hr.path}: {made.problem}")
+            else:
+                name = str(PurePosixPath(hr.path).with_suffix(""))
+                entries.append((made.key, named(made.entry, name, hr.split, hr.set)))
+            advance(number, hr.path)
+    if problems:
+        raise BadPicturesError(problems)
+    for key, entry in entries:
+        put_in_place(folder, key, PAIRS, entry)
+    convention = "supplied" if any(lr for _, lr in pairs) else "matlab_double"
+    facts = StoreFacts(scale=params.scale, convention=convention)
+    write_index(PAIRS, [entry for _, entry in entries], facts)
 
 
 if __name__ == "__main__":

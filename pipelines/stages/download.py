@@ -1,12 +1,17 @@
 """Fetch the pictures that `data/` names or holds, check each, and list them in a manifest."""
 
 import shutil
+import sys
 from dataclasses import dataclass, field
+from typing import Literal
 
-from pipelines.catalog import entries_in
-from pipelines.images import fetch_all, write_manifest
+from pipelines.catalog import SPLITS
+from pipelines.data_folder import catalog_of
+from pipelines.fetching import fetch_all
+from pipelines.images import BadPicturesError, write_manifest
+from pipelines.inspection import check_all, write_skipped, write_traces
 from pipelines.launch import launch
-from pipelines.paths import DATA, IMAGES, MANIFEST
+from pipelines.paths import DATA, IMAGES, MANIFEST, SKIPPED, TRACES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,6 +20,10 @@ class DownloadConfig:
 
     catalogs: list[str] = field(default_factory=list)
     """Catalogs in `data/` by name; not looked at where `data/` holds pictures."""
+    exclude: list[str] = field(default_factory=list)
+    """Pictures to leave out, as `train/0123` or `test/set5/baby`."""
+    lr: Literal["made", "supplied"] = "made"
+    """Whether LR is made from HR, or taken where it is supplied and made elsewhere."""
 
     def __post_init__(self) -> None:
         """Refuse a catalog named twice."""
@@ -26,18 +35,38 @@ class DownloadConfig:
 class Params:
     """What this stage reads of params.yaml."""
 
+    scale: int
+    skip_bad: bool
     download: DownloadConfig
 
 
 def run(params: Params) -> None:
     """Leave `artifacts/images/` with a manifest, or complain of every bad picture."""
-    entries = entries_in(DATA, params.download.catalogs)
+    found = catalog_of(DATA, params.download.catalogs)
+    catalog = found.without(params.download.exclude).with_lr_of(
+        params.scale if params.download.lr == "supplied" else None
+    )
+    unused = sum(entry.kind != "hr" for entry in found.entries)
+    if unused and params.download.lr == "made":
+        print(f"{unused} LR pictures are not used; LR is made (download.lr)", file=sys.stderr)
     # an earlier run's pictures must not stay among these
     shutil.rmtree(IMAGES, ignore_errors=True)
-    rows = fetch_all(entries, IMAGES)
-    write_manifest(MANIFEST, rows)
-    counts = {split: sum(row.split == split for row in rows) for split in ("train", "val", "test")}
-    print(f"{len(rows)} pictures: {counts}")
+    checked = check_all(catalog.entries, fetch_all(catalog, IMAGES), IMAGES.absolute())
+    bad = [one for one in checked if one.problem]
+    if bad and not params.skip_bad:
+        raise BadPicturesError(f"  {one.entry.source.uri}: {one.problem}" for one in bad)
+    # what is left of a pair is no pair
+    places = {one.entry.place for one in bad}
+    good = [one for one in checked if one.entry.place not in places]
+    for one in checked:
+        if one.entry.place in places:
+            (IMAGES / one.entry.path).unlink(missing_ok=True)
+    write_manifest(MANIFEST, [one.row for one in good if one.row])
+    write_traces(TRACES, [one.traces for one in good if one.traces])
+    write_skipped(SKIPPED, bad)
+    hr = [one.entry.split for one in good if one.entry.kind == "hr"]
+    counts = {split: hr.count(split) for split in SPLITS}
+    print(f"{len(hr)} pictures {counts}, {len(good) - len(hr)} supplied LR, {len(bad)} skipped")
 
 
 if __name__ == "__main__":

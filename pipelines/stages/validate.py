@@ -1,14 +1,24 @@
-"""Great Expectations over the manifest; a failed one stops the pipeline and names the files."""
+"""Great Expectations over the pictures; a fault stops the pipeline, a remark is told."""
 
+import sys
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 import pandas as pd
-from joblib import Parallel, delayed
 
-from pipelines.images import BadPicturesError, read_manifest, recheck
+from esrgan_core.files import sha256_of
+from pipelines.drift import accept, last_accepted
+from pipelines.images import BadPicturesError, read_manifest, rows_of, with_supplied_lr
 from pipelines.launch import launch
-from pipelines.paths import IMAGES, MANIFEST, VALIDATION_REPORT
-from pipelines.validation import picture_frame, validate
+from pipelines.parallel import in_parallel
+from pipelines.paths import IMAGES, MANIFEST, TRACES, VALIDATION_REPORT
+from pipelines.report.validation import write_docs
+from pipelines.supplied import examine_all
+from pipelines.validation import Demands, Outcome, picture_frame, validate, write_report
+
+TOLD = 20
+"""Remarks that are printed; the page has all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,6 +29,8 @@ class ValidateConfig:
     """Pixels that the shorter side must have after cropping: the HR patch, or two NIQE blocks."""
     modes: list[str]
     """Picture modes in Pillow's words."""
+    lr_generator: Literal["matlab", "any"] = "matlab"
+    """Whether LR that is supplied has to be MATLAB's bicubic."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,24 +38,52 @@ class Params:
     """What this stage reads of params.yaml."""
 
     scale: int
+    skip_bad: bool
     validate: ValidateConfig
 
 
 def run(params: Params) -> None:
     """Leave `report.json` and `docs/index.html`, or stop with every fault."""
     manifest = read_manifest(MANIFEST)
-    rechecked = Parallel(n_jobs=-1)(delayed(recheck)(IMAGES / path) for path in manifest["path"])
-    docs = VALIDATION_REPORT.parent / "docs"
-    faults = validate(
-        picture_frame(manifest, pd.DataFrame(rechecked), params.scale),
+    traces = pd.read_parquet(TRACES)
+    images = IMAGES.absolute()
+    pairs = examine_all(with_supplied_lr(rows_of(manifest)), images, params.scale)
+    frame = picture_frame(manifest, traces, pairs, params.scale)
+    frame["sha256_now"] = list(in_parallel(_sha256, [images / path for path in frame["path"]]))
+    before = last_accepted(frame)
+    demands = Demands(
         min_side=params.validate.min_side,
         modes=params.validate.modes,
-        report=VALIDATION_REPORT,
-        docs=docs,
+        lr_generator=params.validate.lr_generator,
+        accepted=before,
     )
-    if faults:
-        raise BadPicturesError([*map(str, faults), f"all of it as a page: {docs}/index.html"])
-    print(f"{len(manifest)} pictures meet every expectation")
+    outcomes = validate(frame, demands)
+    excluded = write_report(VALIDATION_REPORT, outcomes, frame)
+    docs = VALIDATION_REPORT.parent / "docs" / "index.html"
+    write_docs(docs, outcomes, frame, before)
+    _tell_remarks(outcomes)
+    good = frame[~frame["path"].isin(excluded)]
+    if excluded and params.skip_bad:
+        for fault in (fault for o in outcomes for fault in o.faults if fault.blocking):
+            print(f"skipped{fault}", file=sys.stderr)
+        # without them the others may be too few
+        outcomes = validate(good, demands)
+    if faults := [fault for outcome in outcomes for fault in outcome.faults if fault.blocking]:
+        raise BadPicturesError([*map(str, faults), f"all of it as a page: {docs}"])
+    accept(good)
+    print(f"{len(good)} pictures meet every expectation; all of it as a page: {docs}")
+
+
+def _sha256(path: Path) -> str:
+    return sha256_of(path) if path.is_file() else "gone"
+
+
+def _tell_remarks(outcomes: list[Outcome]) -> None:
+    remarks = [fault for outcome in outcomes for fault in outcome.faults if not fault.blocking]
+    for fault in remarks[:TOLD]:
+        print(f"remark{fault}", file=sys.stderr)
+    if len(remarks) > TOLD:
+        print(f"and {len(remarks) - TOLD} remarks more, on the page", file=sys.stderr)
 
 
 if __name__ == "__main__":

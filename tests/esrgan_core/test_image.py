@@ -1,19 +1,23 @@
+import struct
+import zlib
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image
 
 from esrgan_core.image import (
     BadImageError,
     encode_png,
     find_images,
-    inspect_image,
     read_rgb,
+    survey,
     to_pixels,
     to_tensor,
     write_png,
@@ -42,19 +46,19 @@ def test_a_truncated_file_is_named_as_damaged(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(encode_png(textured(64, 64))[:4000])
     with pytest.raises(BadImageError, match="damaged"):
-        inspect_image(path)
+        survey(path)
 
 
 def test_a_file_that_is_no_picture_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_text("hello")
     with pytest.raises(BadImageError, match="not a picture"):
-        inspect_image(tmp_path / "a.png")
+        survey(tmp_path / "a.png")
 
 
 def test_a_bomb_is_refused(tmp_path: Path) -> None:
     Image.new("L", (20000, 20000)).save(tmp_path / "a.png")
     with pytest.raises(BadImageError, match="cut the picture"):
-        inspect_image(tmp_path / "a.png")
+        survey(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "P", "I;16"])
@@ -74,3 +78,51 @@ def test_pictures_are_found_by_suffix_and_sorted(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert find_images(tmp_path) == [tmp_path / "a/x.jpg", tmp_path / "b.PNG"]
+
+
+def test_a_survey_says_what_a_picture_is_and_shows(tmp_path: Path) -> None:
+    pixels = textured(40, 61)
+    write_png(tmp_path / "a.png", pixels)
+    found = survey(tmp_path / "a.png")
+    facts = found.facts
+    assert (facts.width, facts.height, facts.mode, facts.format) == (61, 40, "RGB", "PNG")
+    assert found.pixels is not None
+    assert np.array_equal(found.pixels, pixels)
+    gray = Image.open(tmp_path / "a.png").convert("L").resize((32, 32), Image.Resampling.LANCZOS)
+    assert np.array_equal(found.thumbnail, np.asarray(gray))
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_16_bit_color_is_no_8_bit_color(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    values = np.random.default_rng(0).integers(0, 65536, (8, 9, 3), dtype=np.uint16)
+    if suffix == "png":
+        write_deep_png(path, values)
+    else:
+        tifffile.imwrite(path, values)
+    assert survey(path).facts.mode == "RGB;16"
+    with pytest.raises(BadImageError, match="mode RGB;16; convert it to 8-bit"):
+        read_rgb(path)
+
+
+def write_deep_png(path: Path, values: NDArray[np.uint16]) -> None:
+    """Sixteen bits a channel, which Pillow cannot write."""
+    height, width, _ = values.shape
+    lines = b"".join(b"\0" + line.astype(">u2").tobytes() for line in values)
+    chunks = {
+        b"IHDR": struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0),
+        b"IDAT": zlib.compress(lines),
+        b"IEND": b"",
+    }
+    data = b"\x89PNG\r\n\x1a\n"
+    for name, body in chunks.items():
+        data += struct.pack(">I", len(body)) + name + body
+        data += struct.pack(">I", zlib.crc32(name + body))
+    path.write_bytes(data)
+
+
+def test_several_pictures_in_one_file_are_refused(tmp_path: Path) -> None:
+    pages = [Image.fromarray(textured(20, 20, seed)) for seed in range(3)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    with pytest.raises(BadImageError, match="3 pictures in one"):
+        survey(tmp_path / "a.tif")

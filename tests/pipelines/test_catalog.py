@@ -1,22 +1,20 @@
-import hashlib
+from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from esrgan_core.image import write_png
-from pipelines.catalog import entries_in, split_by_content
-from tests.conftest import textured
+from pipelines.catalog import read_catalog, read_rows, write_rows
+from pipelines.data_folder import catalog_of
 
 ROOT = Path(__file__).parents[2]
 HEADER = "name,split,set,uri,bytes,sha256,license,origin\n"
 
 
 def test_the_sample_has_a_license_and_an_origin_for_every_picture() -> None:
-    entries = entries_in(ROOT / "catalogs", ["sample"])
+    entries = catalog_of(ROOT / "catalogs", ["sample"]).entries
     assert {entry.split for entry in entries} == {"train", "val", "test"}
-    assert all(entry.license and entry.origin and len(entry.sha256) == 64 for entry in entries)
+    assert all(entry.license and entry.origin for entry in entries)
+    assert all(len(entry.source.expected.sha256) == 64 for entry in entries)
     test = {entry.path for entry in entries if entry.split == "test"}
     assert test == {"test/sample/china.jpg", "test/sample/coffee.png"}
 
@@ -28,68 +26,103 @@ def test_the_sample_has_a_license_and_an_origin_for_every_picture() -> None:
         ("../a,train,s,a.png,1,x,l,o", "cannot name a picture"),
         ("a,test,../s,a.png,1,x,l,o", "cannot name a picture"),
         ("a,train,s,a.png,many,x,l,o", "mine.csv: invalid literal"),
+        ("a,train,s,ftp://host/a.png,1,x,l,o", "no source for 'ftp'"),
+        ("a,train,s,archive://b.zip/a.png,1,,l,o", "no row of split archive"),
+        ("{1..3},train,s,{1..2}.png,,,l,o", "the same one once in the URI"),
+        ("{1..3},train,s,{1..3}.png,,abc,l,o", "no checksum of its own"),
+        ("{3..1},train,s,{3..1}.png,,,l,o", "ends before it begins"),
     ],
 )
 def test_a_malformed_row_is_refused(tmp_path: Path, row: str, message: str) -> None:
     (tmp_path / "mine.csv").write_text(HEADER + row + "\n")
     with pytest.raises(ValueError, match=message):
-        entries_in(tmp_path, ["mine"])
+        catalog_of(tmp_path, ["mine"])
 
 
 def test_a_catalog_that_is_not_there_lists_those_that_are(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text(HEADER)
     with pytest.raises(ValueError, match=r"names 'yours'.*\['mine'\]"):
-        entries_in(tmp_path, ["yours"])
+        catalog_of(tmp_path, ["yours"])
 
 
 def test_missing_columns_are_named(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text("name,split\na,train\n")
     with pytest.raises(ValueError, match=r"lacks the columns \['bytes', 'license'"):
-        entries_in(tmp_path, ["mine"])
+        catalog_of(tmp_path, ["mine"])
 
 
 def test_two_pictures_in_one_place_are_refused(tmp_path: Path) -> None:
     rows = "a,train,s,x/a.png,1,x,l,o\na,train,t,y/a.jpg,1,y,l,o\n"
     (tmp_path / "mine.csv").write_text(HEADER + rows)
     with pytest.raises(ValueError, match=r"both called train/a; rename one"):
-        entries_in(tmp_path, ["mine"])
+        catalog_of(tmp_path, ["mine"])
 
 
-def test_folders_decide_the_split(tmp_path: Path) -> None:
-    for name in ("train/a.png", "val/b.png", "test/mine/c.png", "test/d.png"):
-        write_png(tmp_path / name, textured(16, 16))
-    paths = {entry.path for entry in entries_in(tmp_path, ["sample"])}
-    assert paths == {"train/a.png", "val/b.png", "test/mine/c.png", "test/own/d.png"}
-    write_png(tmp_path / "e.png", textured(16, 16))
-    with pytest.raises(ValueError, match=r"e\.png lies outside train, val and test"):
-        entries_in(tmp_path, ["sample"])
+def test_unknown_columns_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text(HEADER.replace("origin", "origin,shasum"))
+    with pytest.raises(ValueError, match=r"columns \['shasum'\] that mean nothing"):
+        catalog_of(tmp_path, ["mine"])
 
 
-def test_pictures_without_folders_are_split_by_content(tmp_path: Path) -> None:
-    for number in range(12):
-        write_png(tmp_path / f"p{number}.png", textured(16, 16, number))
-    splits = [entry.split for entry in entries_in(tmp_path, [])]
-    assert set(splits) == {"train", "val", "test"}
+def test_a_range_stands_for_its_pictures(tmp_path: Path) -> None:
+    rows = "b.zip,archive,s,https://host/b.zip,9,ab,l,o\n"
+    rows += "{008..011},train,s,archive://b.zip/in/{008..011}.png,,,l,o\n"
+    (tmp_path / "mine.csv").write_text(HEADER + rows)
+    catalog = read_catalog(tmp_path / "mine.csv")
+    assert [entry.path for entry in catalog.entries] == [
+        f"train/{number}.png" for number in ("008", "009", "010", "011")
+    ]
+    assert catalog.entries[1].source.uri == "archive://b.zip/in/009.png"
+    assert catalog.archives["b.zip"].expected.bytes == 9
 
 
-def digests(seeds: list[int]) -> dict[Path, str]:
-    return {Path(str(s)): hashlib.sha256(str(s).encode()).hexdigest() for s in seeds}
+def test_what_is_excluded_takes_its_archive_with_it(tmp_path: Path) -> None:
+    rows = "b.zip,archive,s,https://host/b.zip,9,ab,l,o\n"
+    rows += "a,train,s,archive://b.zip/a.png,,,l,o\nc,val,s,c.png,,,l,o\n"
+    (tmp_path / "mine.csv").write_text(HEADER + rows)
+    catalog = catalog_of(tmp_path, ["mine"]).without(["train/a"])
+    assert [entry.place for entry in catalog.entries] == ["val/c"]
+    assert catalog.archives == {}
+    with pytest.raises(ValueError, match=r"exclude names \['train/z'\]"):
+        catalog.without(["train/z"])
 
 
-@given(st.lists(st.integers(0, 10**6), min_size=3, max_size=80, unique=True))
-def test_no_split_is_ever_empty(seeds: list[int]) -> None:
-    assert set(split_by_content(digests(seeds)).values()) == {"train", "val", "test"}
+def test_rows_come_back_as_written(tmp_path: Path) -> None:
+    for path in sorted((ROOT / "catalogs").glob("*.csv")):
+        write_rows(tmp_path / "copy.csv", read_rows(path))
+        assert (tmp_path / "copy.csv").read_bytes() == path.read_bytes()
 
 
-def test_a_picture_keeps_its_split_when_others_come() -> None:
-    few, many = (
-        split_by_content(digests(list(range(200)))),
-        split_by_content(digests(list(range(900)))),
-    )
-    assert all(many[path] == split for path, split in few.items())
-    assert 60 < sum(split == "test" for split in many.values()) < 120
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        ("div2k", {"train": 800, "val": 100}),
+        ("flickr2k", {"train": 2650}),
+        ("set5", {"test": 5}),
+        ("set14", {"test": 14}),
+        ("bsd100", {"test": 100}),
+        ("urban100", {"test": 100}),
+    ],
+)
+def test_the_published_sets_are_whole_and_pinned(name: str, counts: dict[str, int]) -> None:
+    catalog = read_catalog(ROOT / "catalogs" / f"{name}.csv")
+    hr = [entry for entry in catalog.entries if entry.kind == "hr"]
+    assert Counter(entry.split for entry in hr) == counts
+    assert all(entry.citation and entry.license for entry in hr)
+    files = list(catalog.archives.values()) or [entry.source for entry in catalog.entries]
+    assert all(origin.expected.pinned for origin in files)
+    if name not in ("div2k", "flickr2k"):
+        lr = {entry.place for entry in catalog.entries if entry.kind == "lrx4"}
+        assert lr == {entry.place for entry in hr}
 
 
-def test_too_few_pictures_are_refused() -> None:
-    with pytest.raises(ValueError, match="at least 3 different pictures"):
-        split_by_content(digests([1, 2]))
+def test_the_files_at_hand_are_those_of_the_catalogs(test_data: Path) -> None:
+    compared = 0
+    for name in ("Set5", "Set14", "BSD100"):
+        for entry in read_catalog(ROOT / "catalogs" / f"{name.lower()}.csv").entries:
+            folder = {"hr": "HR", "lrx4": "LRbicx4"}[entry.kind]
+            found = list((test_data / "sets" / name / folder).glob(f"{entry.name}*.png"))
+            if found:
+                assert entry.source.expected.problem(found[0]) == "", entry
+                compared += 1
+    assert compared == 2 * (5 + 14 + 20)

@@ -15,9 +15,11 @@ ROOT = Path(__file__).parents[2]
 STANZAS: dict[str, Any] = read_yaml(ROOT / "dvc.yaml")["stages"]
 # what these do shows in no output: reading parameters, progress, records, writing itself
 SHELL = (
+    "pipelines.disk",
     "pipelines.guardian",
     "pipelines.launch",
     "pipelines.lineage",
+    "pipelines.parallel",
     "pipelines.params",
     "pipelines.paths",
     "pipelines.progress",

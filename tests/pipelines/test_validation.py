@@ -1,69 +1,171 @@
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 
-from pipelines.validation import Fault, picture_frame, validate
+from esrgan_core.image import survey, write_png
+from pipelines.report.validation import write_docs
+from pipelines.supplied import PairFacts
+from pipelines.validation import (
+    Demands,
+    Fault,
+    distribution,
+    picture_frame,
+    validate,
+    write_report,
+)
+from tests.conftest import textured
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+DEMANDS = Demands(min_side=200, modes=["RGB", "L"], lr_generator="matlab", accepted=None)
+PAIR_COLUMNS = list(PairFacts.__dataclass_fields__)
+TRACES = ("format", "contrast", "blockiness", "detail_drop", "thumbnail")
 
 
-def frame(**changes: dict[str, Any]) -> pd.DataFrame:
-    """Three good pictures, some columns of some of them changed."""
-    same = {"width": 300, "height": 301, "mode": "RGB", "damage": ""}
+@pytest.fixture(scope="module")
+def thumbnails(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Of four pictures that have nothing in common."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for seed, name in enumerate("abcd"):
+        write_png(folder / f"{name}.png", textured(96, 96, seed))
+    return {name: survey(folder / f"{name}.png").thumbnail.tobytes() for name in "abcd"}
+
+
+def frame(thumbnails: dict[str, bytes], **changes: Mapping[str, object]) -> pd.DataFrame:
+    """Three good pictures, some columns of some of them changed, and others added."""
+    same: dict[str, object] = {
+        "kind": "hr", "set": "own", "license": "l", "width": 300, "height": 301, "mode": "RGB",
+        "format": "PNG", "contrast": 50.0, "blockiness": 0.01, "detail_drop": -3.0,
+    }  # fmt: skip
     rows = {
         name: same
         | {"path": f"{split}/{name}.png", "split": split, "sha256": name, "sha256_now": name}
+        | {"thumbnail": thumbnails[name]}
         for name, split in (("a", "train"), ("b", "val"), ("c", "test"))
     }
+    pairs = {}
     for name, change in changes.items():
-        rows.setdefault(name, dict(rows["a"])).update(change)
+        row = rows.setdefault(name, dict(rows["a"]))
+        row.update({key: value for key, value in change.items() if not key.startswith("lr_")})
+        lr = {key: value for key, value in change.items() if key.startswith("lr_")}
+        if lr:
+            matlab = {"lr_problem": "", "lr_generator": "MATLAB bicubic, double", "lr_psnr": 99.0}
+            pairs[name] = {"path": row["path"], "lr_shift": 0.0} | matlab | lr
     table = pd.DataFrame(rows.values())
-    now = ["sha256_now", "damage"]
-    return picture_frame(table.drop(columns=now), table[now], 4)
-
-
-def faults(table: pd.DataFrame, folder: Path) -> list[Fault]:
-    return validate(
-        table, min_side=200, modes=["RGB", "L"], report=folder / "report.json", docs=folder / "docs"
+    return picture_frame(
+        table.drop(columns=list(TRACES)),
+        table[["path", *TRACES]],
+        pd.DataFrame(pairs.values(), columns=PAIR_COLUMNS),
+        4,
     )
 
 
-def test_good_pictures_pass_and_leave_report_and_docs(tmp_path: Path) -> None:
-    assert faults(frame(), tmp_path) == []
+def faults(table: pd.DataFrame, demands: Demands = DEMANDS) -> list[Fault]:
+    return [fault for outcome in validate(table, demands) for fault in outcome.faults]
+
+
+def test_good_pictures_pass_and_leave_report_and_docs(
+    tmp_path: Path, thumbnails: dict[str, bytes]
+) -> None:
+    table = frame(thumbnails)
+    outcomes = validate(table, DEMANDS)
+    assert all(outcome.success for outcome in outcomes)
+    assert write_report(tmp_path / "report.json", outcomes, table) == []
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["success"]
     assert report["pictures"] == 3
-    assert "Expectation" in (tmp_path / "docs" / "index.html").read_text()
+    write_docs(tmp_path / "index.html", outcomes, table, None)
+    page = (tmp_path / "index.html").read_text()
+    assert "expect_column_values_to_be_between" in page
+    assert "http" not in page, "the page needs nothing from anywhere"
+
+
+def test_the_docs_show_faults_and_escape_names(
+    tmp_path: Path, thumbnails: dict[str, bytes]
+) -> None:
+    table = frame(thumbnails, a={"path": "train/<b>.png", "contrast": 0.1})
+    write_docs(tmp_path / "index.html", validate(table, DEMANDS), table, distribution(table))
+    page = (tmp_path / "index.html").read_text()
+    assert "train/&lt;b&gt;.png" in page
+    assert "data:image/png;base64" in page
+    assert "(before 100%)" in page
+
+
+TWIN = {"path": "train/d.png", "sha256": "d", "sha256_now": "d"}
 
 
 @pytest.mark.parametrize(
-    ("changes", "path", "what"),
+    ("changes", "path", "what", "blocking"),
     [
-        ({"a": {"width": 199}}, "train/a.png", "width too small"),
-        ({"a": {"height": 203, "width": 203}, "b": {"height": 202}}, "", ""),
-        ({"b": {"mode": "RGBA"}}, "val/b.png", "wrong mode"),
-        ({"c": {"damage": "broken data stream"}}, "test/c.png", "does not decode"),
-        ({"a": {"sha256_now": "z"}}, "train/a.png", "changed since download"),
-        ({"d": {"path": "train/d.png"}}, "train/d.png", "same content"),
-        ({"d": {"path": "test/d.png", "split": "test"}}, "test/d.png", "in several splits"),
+        ({"a": {"width": 199}}, "train/a.png", "width too small", True),
+        ({"b": {"mode": "RGBA"}}, "val/b.png", "wrong mode", True),
+        ({"a": {"sha256_now": "z"}}, "train/a.png", "changed since download", True),
+        ({"d": {"path": "train/d.png"}}, "train/d.png", "same content", True),
+        ({"d": TWIN}, "train/d.png", "looks like another", False),
+        ({"d": TWIN | {"path": "test/d.png", "split": "test"}}, "train/a.png", "another spl", True),
+        ({"d": TWIN | {"path": "val/d.png", "split": "val"}}, "train/a.png", "another spl", True),
+        ({"a": {"contrast": 1.0}}, "train/a.png", "blank or flat", True),
+        ({"a": {"blockiness": 0.3}}, "train/a.png", "blocks of JPEG", False),
+        ({"a": {"format": "JPEG"}}, "train/a.png", "is a JPEG", False),
+        ({"a": {"detail_drop": -20.0}}, "train/a.png", "looks enlarged", False),
+        ({"a": {"lr_problem": "it has 3x3 pixels"}}, "train/a.png", "does not fit", True),
+        ({"a": {"lr_generator": "OpenCV INTER_CUBIC"}}, "train/a.png", "not made as MATLAB", True),
+        ({"a": {"lr_shift": 0.2}}, "train/a.png", "shifted by so many LR pixels", True),
+        ({"a": {"lr_psnr": 9.0, "lr_generator": "unknown"}}, "train/a.png", "something else", True),
     ],
 )
 def test_each_fault_names_its_picture_and_remedy(
-    tmp_path: Path, changes: dict[str, dict[str, Any]], path: str, what: str
+    thumbnails: dict[str, bytes],
+    changes: dict[str, dict[str, object]],
+    path: str,
+    what: str,
+    blocking: bool,
 ) -> None:
-    found = faults(frame(**changes), tmp_path)
-    if not what:
-        assert found == []
-        return
-    (match,) = [fault for fault in found if what in fault.what and fault.path == path]
+    found = faults(frame(thumbnails, **changes))
+    (match,) = [fault for fault in found if what in fault.what]
+    assert match.path == path
     assert match.remedy
-    assert not json.loads((tmp_path / "report.json").read_text())["success"]
-    assert path in (tmp_path / "report.json").read_text()
+    assert match.blocking == blocking
 
 
-def test_an_empty_split_is_a_fault(tmp_path: Path) -> None:
-    (fault,) = faults(frame(b={"split": "train", "path": "train/b.png"}), tmp_path)
-    assert fault.what == "a split is empty"
+def test_small_pictures_are_measured_after_cropping(thumbnails: dict[str, bytes]) -> None:
+    assert faults(frame(thumbnails, a={"height": 203, "width": 203}, b={"height": 202})) == []
+
+
+def test_supplied_lr_may_be_of_any_make_where_that_is_wished(thumbnails: dict[str, bytes]) -> None:
+    table = frame(thumbnails, a={"lr_generator": "unknown", "lr_psnr": 30.0})
+    free = Demands(min_side=200, modes=["RGB"], lr_generator="any", accepted=None)
+    (fault,) = faults(table, free)
+    assert not fault.blocking
+
+
+def test_an_empty_split_is_a_fault(thumbnails: dict[str, bytes]) -> None:
+    (fault,) = faults(frame(thumbnails, b={"split": "train", "path": "train/b.png"}))
+    assert (fault.what, fault.path) == ("a split is empty", "(all)")
+
+
+def test_other_sizes_than_last_time_are_a_remark_and_not_in_the_report(
+    tmp_path: Path, thumbnails: dict[str, bytes]
+) -> None:
+    before = frame(thumbnails)
+    small = frame(thumbnails, **{name: {"width": 1200, "height": 1000} for name in "abc"})
+    reports = []
+    for table, drifts in ((before, 0), (small, 2)):
+        demands = Demands(
+            min_side=200, modes=["RGB"], lr_generator="matlab", accepted=distribution(before)
+        )
+        outcomes = validate(table, demands)
+        found = [fault for outcome in outcomes for fault in outcome.faults]
+        assert len(found) == drifts
+        assert not any(fault.blocking for fault in found)
+        write_report(tmp_path / "report.json", outcomes, table)
+        reports.append((tmp_path / "report.json").read_text())
+    assert reports[0] == reports[1]
+
+
+def test_a_broken_expectation_is_no_fault_of_a_picture(thumbnails: dict[str, bytes]) -> None:
+    table = frame(thumbnails).drop(columns="contrast")
+    with pytest.raises(RuntimeError, match="contrast"):
+        validate(table, DEMANDS)

@@ -1,0 +1,136 @@
+"""What `data/` holds: catalogs, or pictures of one's own."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from urllib.parse import quote
+
+from esrgan_core.files import sha256_of
+from esrgan_core.image import find_images
+from pipelines.catalog import LR, SPLITS, Catalog, Entry, read_catalog
+from pipelines.sources import Expected, Origin
+
+
+def catalog_of(data: Path, names: list[str]) -> Catalog:
+    """The catalogs named, where `data` holds catalogs; else the pictures in it.
+
+    Raises:
+        ValueError: if there is neither, a catalog is malformed, or two pictures want one place.
+    """
+    if not data.is_dir():
+        raise ValueError(f"no folder {data}; `dvc repro data.dvc` or `dvc checkout` brings it")
+    pictures = find_images(data)
+    if pictures and not any(data.glob("*.csv")):
+        catalog = Catalog(entries=entries_of_folder(data, pictures), archives={})
+    else:
+        catalog = _joined([read_catalog(_path_of(data, name)) for name in names])
+    places: dict[tuple[str, str], Entry] = {}
+    for entry in catalog.entries:
+        if (other := places.setdefault((entry.place, entry.kind), entry)) is not entry:
+            raise ValueError(
+                f"{entry.source.uri} and {other.source.uri} are both called {entry.place}; "
+                "rename one"
+            )
+    return catalog
+
+
+def _path_of(data: Path, name: str) -> Path:
+    path = data / f"{name}.csv"
+    if not path.is_file():
+        known = sorted(file.stem for file in data.glob("*.csv"))
+        raise ValueError(
+            f"download.catalogs names {name!r}; {data} has the catalogs {known} and no pictures"
+        )
+    return path
+
+
+def _joined(catalogs: list[Catalog]) -> Catalog:
+    archives: dict[str, Origin] = {}
+    for catalog in catalogs:
+        for name, origin in catalog.archives.items():
+            if archives.setdefault(name, origin) != origin:
+                raise ValueError(f"two catalogs say different things of the archive {name}")
+    entries = [entry for catalog in catalogs for entry in catalog.entries]
+    return Catalog(entries=entries, archives=archives)
+
+
+def entries_of_folder(folder: Path, pictures: list[Path]) -> list[Entry]:
+    """Pictures below train, val and test/<set>; without such folders, split by content.
+
+    What lies below `lr/` is a supplied LR: of the HR with the same path, or one whose name is
+    followed by x2, x3, x4 or x8, which also says its scale.
+
+    Raises:
+        ValueError: if a picture lies outside of the folders, an LR has no HR, or there are too few.
+    """
+    hr = [path for path in pictures if path.relative_to(folder).parts[0] != LR]
+    hashes = {path: sha256_of(path) for path in hr}
+    sorted_already = any((folder / split).is_dir() for split in SPLITS)
+    splits = {} if sorted_already else split_by_content(hashes)
+    entries: dict[PurePosixPath, Entry] = {}
+    for path in hr:
+        inside = PurePosixPath(path.relative_to(folder))
+        folders = inside.parts[:-1]
+        if sorted_already and folders[:1] not in {(split,) for split in SPLITS}:
+            raise ValueError(f"{path} lies outside train, val and test in {folder}; move it")
+        split = folders[0] if sorted_already else splits[path]
+        inner = folders[1:] if sorted_already else folders
+        is_test_set = sorted_already and split == "test" and inner
+        entries[inside.with_suffix("")] = Entry(
+            name="_".join([*(inner[1:] if is_test_set else inner), path.stem]),
+            split=split,
+            set=inner[0] if is_test_set else "own",
+            source=_local(path, hashes[path]),
+            origin=str(path),
+        )
+    supplied = [
+        _supplied(path, PurePosixPath(path.relative_to(folder / LR)), entries)
+        for path in pictures
+        if path not in hashes
+    ]
+    return [*entries.values(), *supplied]
+
+
+def _local(path: Path, sha256: str) -> Origin:
+    return Origin(uri=quote(str(path)), expected=Expected(bytes=path.stat().st_size, sha256=sha256))
+
+
+def _supplied(path: Path, inside: PurePosixPath, hr: Mapping[PurePosixPath, Entry]) -> Entry:
+    stem = inside.with_suffix("")
+    name = re.sub(r"_?x[2348]$", "", stem.name)
+    scale = stem.name[-1] if name != stem.name else "4"
+    partner = hr.get(stem) or hr.get(stem.with_name(name))
+    if partner is None:
+        raise ValueError(f"{path} is the LR of nothing; remove it, or give it the name of its HR")
+    return replace(
+        partner, kind=f"lrx{scale}", source=_local(path, sha256_of(path)), origin=str(path)
+    )
+
+
+def split_by_content(hashes: Mapping[Path, str]) -> dict[Path, str]:
+    """About a tenth each for test and validation, by sha256.
+
+    A picture keeps its split whatever else comes or goes. A split left empty by chance gets
+    the nearest picture.
+
+    Raises:
+        ValueError: for fewer than three different pictures.
+    """
+    if len(set(hashes.values())) < 3:
+        raise ValueError("at least 3 different pictures are needed: train, val and test")
+    # equal contents go together, so that a duplicate is never in two splits by this function
+    contents = sorted(set(hashes.values()))
+    tenth = 0x1999_9999
+    of = {
+        content: "test"
+        if (head := int(content[:8], 16)) < tenth
+        else "val"
+        if head < 2 * tenth
+        else "train"
+        for content in contents
+    }
+    for position, split in ((-1, "train"), (0, "test"), (1, "val")):
+        if split not in of.values():
+            of[contents[position]] = split
+    return {path: of[content] for path, content in hashes.items()}

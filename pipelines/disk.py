@@ -1,0 +1,28 @@
+"""Room on disks, asked for before work begins that would run out of it."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.filesize import decimal
+
+
+def insist_on_room(needs: Mapping[Path, int]) -> None:
+    """Refuse work that cannot fit, before it begins; folders on one disk count together.
+
+    Raises:
+        OSError: naming the folder, what it needs and what is free.
+    """
+    disks: dict[int, tuple[Path, int]] = {}
+    for folder, bytes_ in needs.items():
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        first, so_far = disks.get(there.stat().st_dev, (there, 0))
+        disks[there.stat().st_dev] = (first, so_far + bytes_)
+    for folder, bytes_ in disks.values():
+        free = shutil.disk_usage(folder).free
+        if bytes_ > free:
+            raise OSError(
+                f"{decimal(bytes_)} are needed on the disk of {folder.absolute()}, "
+                f"{decimal(free)} are free; make room, set ESRGAN_STATE to a folder on another "
+                "disk, or take fewer pictures"
+            )

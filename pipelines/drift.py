@@ -1,0 +1,28 @@
+"""What the pictures of the last accepted run were like, for the next one to be held against."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from esrgan_core.files import write_text
+from pipelines.paths import state_root
+from pipelines.validation import Distribution, distribution
+
+
+def last_accepted(frame: pd.DataFrame) -> Distribution | None:
+    """Shares of sizes and shapes when these sets were last accepted; None if they never were."""
+    path = _path(frame)
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def accept(frame: pd.DataFrame) -> None:
+    """Keep the shares of sizes and shapes of a picture frame for the next run."""
+    write_text(_path(frame), json.dumps(distribution(frame)))
+
+
+def _path(frame: pd.DataFrame) -> Path:
+    # each choice of sets is compared with itself
+    sets = " ".join(sorted(set(frame["split"] + "/" + frame["set"])))
+    return state_root() / "accepted" / f"{hashlib.sha256(sets.encode()).hexdigest()[:16]}.json"

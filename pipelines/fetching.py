@@ -1,0 +1,179 @@
+"""All pictures of a catalog into the image folder: archives one by one, single files at once."""
+
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from rich.filesize import decimal
+
+from pipelines.catalog import Catalog, Entry
+from pipelines.disk import insist_on_room
+from pipelines.paths import state_root
+from pipelines.progress import byte_progress
+from pipelines.sources import (
+    ArchiveMember,
+    HttpFile,
+    LocalFile,
+    Manner,
+    Origin,
+    WheelResource,
+    fetch,
+    located,
+    parse_location,
+)
+from pipelines.sources.archive import BadArchiveError, Limits, unpack
+from pipelines.sources.cache import shared_cache
+
+AT_ONCE = 8
+"""Files that are fetched side by side."""
+ASSUMED_PACE = 10e6
+"""Bytes per second that a time is told by before there is a pace to tell it by."""
+Problems = dict[str, str]
+"""By the path of the picture in the image folder, why it could not be had."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Estimate:
+    """What fetching takes, as far as the catalogs say it."""
+
+    pictures: int
+    to_fetch: int
+    """Bytes."""
+    unknown: int
+    """Files of which no size is known."""
+    state: int
+    """Bytes of disk that it needs under the state root."""
+    folder: int
+    """Bytes of disk that it needs in the image folder."""
+
+    def __str__(self) -> str:
+        time = timedelta(seconds=round(self.to_fetch / ASSUMED_PACE))
+        fetching = f"{decimal(self.to_fetch)} to fetch, {time} at {decimal(int(ASSUMED_PACE))}/s"
+        unknown = f", and {self.unknown} files of unknown size" if self.unknown else ""
+        disk = decimal(self.state + self.folder)
+        return f"{self.pictures} pictures; {fetching}{unknown}; {disk} of disk"
+
+
+def estimate(catalog: Catalog) -> Estimate:
+    """What it takes to fetch a catalog on this machine, where some of it may be already."""
+    cache = shared_cache()
+    to_fetch = unknown = folder = 0
+    origins = [entry.source for entry in catalog.entries] + list(catalog.archives.values())
+    for origin in origins:
+        match parse_location(origin.uri):
+            case HttpFile(url=url):
+                missing = cache.missing(url, origin.expected)
+                unknown += not origin.expected.bytes
+                to_fetch += missing
+                folder += origin.expected.bytes
+            case ArchiveMember():
+                pass  # its archive counts: pictures do not pack
+            case LocalFile() | WheelResource():
+                folder += origin.expected.bytes
+    return Estimate(
+        pictures=len(catalog.entries),
+        to_fetch=to_fetch,
+        unknown=unknown,
+        state=to_fetch,
+        folder=folder,
+    )
+
+
+def fetch_all(catalog: Catalog, folder: Path, manner: Manner | None = None) -> Problems:
+    """Fetch every picture to its place in `folder`; what cannot be had is told, not raised.
+
+    Raises:
+        OSError: if it cannot fit on the disk, or an archive cannot be had.
+        ValueError: if an archive is damaged or hostile.
+    """
+    needed = estimate(catalog)
+    print(f"download: {needed}", file=sys.stderr)
+    insist_on_room({state_root(): needed.state, folder: needed.folder})
+    _warn_of_unpinned(catalog)
+    stop = manner.stop if manner else threading.Event()
+    with byte_progress("download", needed.to_fetch) as on_bytes:
+        manner = Manner(
+            patience=manner.patience if manner else Manner().patience, stop=stop, on_bytes=on_bytes
+        )
+        for name, origin in catalog.archives.items():
+            _unpack_all(name, origin, _members(catalog.entries, name), folder, manner)
+        alone = [
+            entry
+            for entry in catalog.entries
+            if not isinstance(parse_location(entry.source.uri), ArchiveMember)
+        ]
+        return at_once(
+            {entry.path: (entry.source, folder / entry.path) for entry in alone}, fetch, manner
+        )
+
+
+def at_once(
+    wanted: Mapping[str, tuple[Origin, Path]],
+    work: Callable[[Origin, Path, Manner], object],
+    manner: Manner,
+) -> Problems:
+    """Do `work` for several origins at a time; by name, why some could not be done."""
+    problems: Problems = {}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        try:
+            futures: dict[Future[object], str] = {
+                pool.submit(work, origin, target, manner): name
+                for name, (origin, target) in wanted.items()
+            }
+            for future in as_completed(futures):
+                try:
+                    future.result()
+                except (OSError, ValueError) as error:
+                    problems[futures[future]] = str(error)
+        except BaseException:
+            # an end from outside: what is under way stops at its next piece
+            manner.stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return problems
+
+
+def _members(entries: Iterable[Entry], archive: str) -> dict[str, str]:
+    """Paths in the image folder by member, of one archive."""
+    found = {}
+    for entry in entries:
+        location = parse_location(entry.source.uri)
+        if isinstance(location, ArchiveMember) and location.archive == archive:
+            found[location.member] = entry.path
+    return found
+
+
+def _unpack_all(
+    name: str, origin: Origin, members: Mapping[str, str], folder: Path, manner: Manner
+) -> None:
+    try:
+        archive = located(origin, manner)
+        targets = {member: folder / path for member, path in members.items()}
+        for _ in unpack(archive, targets, Limits()):
+            pass
+    except BadArchiveError as error:
+        raise ValueError(f"{name} from {origin.uri}: {error}") from error
+    except OSError as error:
+        raise OSError(f"{name} could not be had: {error}") from error
+
+
+def _warn_of_unpinned(catalog: Catalog) -> None:
+    """Say what no checksum protects; members of a pinned archive are protected by its own."""
+    files = {entry.source.uri: entry.source.expected for entry in catalog.entries}
+    files |= {origin.uri: origin.expected for origin in catalog.archives.values()}
+    open_ = [
+        uri
+        for uri, expected in files.items()
+        if not expected.pinned and not isinstance(parse_location(uri), ArchiveMember)
+    ]
+    if open_:
+        more = f" and {len(open_) - 1} more" if len(open_) > 1 else ""
+        print(
+            f"no checksum is known of {open_[0]}{more}; taken as it comes. "
+            "`esrgan catalog pin` writes checksums into a catalog",
+            file=sys.stderr,
+        )

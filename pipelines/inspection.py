@@ -1,0 +1,122 @@
+"""Every picture decoded once: whether it is what it should be, and the figures to judge it by."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from esrgan_core.data.traces import blockiness, contrast, detail_drop, luma
+from esrgan_core.files import atomic_path, sha256_of
+from esrgan_core.image import Survey, survey
+from pipelines.catalog import Entry
+from pipelines.images import Row
+from pipelines.parallel import in_parallel
+from pipelines.progress import progress
+
+LARGEST = 2048
+"""Pixels a side of the middle that traces are looked for in."""
+SAMPLES = 1_000_000
+"""Pixels that are enough to see whether a picture is blank."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Traces:
+    """What a picture's pixels tell of it; figures as in `esrgan_core.data.traces`."""
+
+    path: str
+    format: str
+    contrast: float
+    blockiness: float
+    detail_drop: float
+    thumbnail: bytes
+    """32 x 32 gray pixels."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checked:
+    """What came of checking one picture: its line and traces, or what is wrong with it."""
+
+    entry: Entry
+    row: Row | None = None
+    traces: Traces | None = None
+    problem: str = ""
+
+
+def check_all(entries: list[Entry], missing: Mapping[str, str], folder: Path) -> list[Checked]:
+    """Check the pictures of an image folder, wherever the work is done: its path is absolute.
+
+    `missing` says by path why some are not there.
+    """
+    done = [
+        Checked(entry=entry, problem=missing[entry.path])
+        for entry in entries
+        if entry.path in missing
+    ]
+    tasks = [(entry, folder) for entry in entries if entry.path not in missing]
+    with progress("check", len(tasks)) as advance:
+        for number, one in enumerate(in_parallel(check, tasks), start=1):
+            done.append(one)
+            advance(number, one.entry.name)
+    return done
+
+
+def check(task: tuple[Entry, Path]) -> Checked:
+    """Check one picture of an image folder; (its entry, the folder) gives what came of it."""
+    entry, folder = task
+    path = folder / entry.path
+    try:
+        if problem := entry.source.expected.problem(path):
+            remedy = "get the original again, or correct the catalog if it was meant to change"
+            return Checked(entry=entry, problem=f"{problem}; {remedy}")
+        found = survey(path)
+        row = Row(
+            path=entry.path,
+            kind=entry.kind,
+            split=entry.split,
+            set=entry.set,
+            width=found.facts.width,
+            height=found.facts.height,
+            mode=found.facts.mode,
+            sha256=sha256_of(path),
+            license=entry.license,
+            origin=entry.origin,
+            citation=entry.citation,
+        )
+        return Checked(entry=entry, row=row, traces=_traces(entry.path, found))
+    except (OSError, ValueError, MemoryError) as error:
+        return Checked(entry=entry, problem=str(error) or type(error).__name__)
+
+
+def _traces(path: str, found: Survey) -> Traces:
+    figures = {"contrast": np.nan, "blockiness": 0.0, "detail_drop": 0.0}
+    if found.pixels is not None:
+        height, width = found.pixels.shape[:2]
+        top, left = (max((side - LARGEST) // 2, 0) for side in (height, width))
+        middle = luma(found.pixels[top : top + LARGEST, left : left + LARGEST])
+        step = max(int((height * width / SAMPLES) ** 0.5), 1)
+        figures = {
+            "contrast": contrast(luma(found.pixels[::step, ::step])),
+            "blockiness": blockiness(middle),
+            "detail_drop": detail_drop(middle),
+        }
+    thumbnail = found.thumbnail.tobytes()
+    return Traces(path=path, format=found.facts.format, thumbnail=thumbnail, **figures)
+
+
+def write_traces(path: Path, traces: list[Traces]) -> None:
+    """Write them as Parquet, sorted by path."""
+    frame = pd.DataFrame([asdict(one) for one in traces]).sort_values("path")
+    with atomic_path(path) as temporary:
+        frame.to_parquet(temporary, index=False)
+
+
+def write_skipped(path: Path, bad: list[Checked]) -> None:
+    """Say which pictures are left out and why, and write it as CSV."""
+    for one in bad:
+        print(f"skipped {one.entry.place}: {one.problem}", file=sys.stderr)
+    rows = [(one.entry.place, one.entry.source.uri, one.problem) for one in bad]
+    with atomic_path(path) as temporary:
+        pd.DataFrame(rows, columns=["picture", "uri", "problem"]).to_csv(temporary, index=False)

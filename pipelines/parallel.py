@@ -1,0 +1,51 @@
+"""Work on many things at once: processes of this machine, or Dask's workers anywhere.
+
+Where `DASK_SCHEDULER_ADDRESS` names a scheduler, as Dask's own programs read it, joblib's Dask
+backend is used. The workers need this code and the same folders under the same paths.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from joblib import Parallel, delayed, parallel_config
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+SCHEDULER = "DASK_SCHEDULER_ADDRESS"
+WORTH_A_PROCESS = 8
+"""Things to do: for fewer, starting a process takes longer than doing them."""
+PORTION = 64
+"""Things that are handed to Dask together; progress is seen after each."""
+
+
+def in_parallel(
+    work: Callable[[Item], Result], items: Sequence[Item], workers: int = -1
+) -> Iterator[Result]:
+    """What `work` makes of each item, in the order of the items.
+
+    Args:
+        work: a function of a module, which other processes can import.
+        items: what it is done to.
+        workers: processes of this machine, -1 for one per core; where a Dask scheduler is named,
+            its workers are used, all of them.
+    """
+    if address := os.environ.get(SCHEDULER):
+        yield from _by_dask(address, work, items)
+        return
+    cores = os.cpu_count() or 1
+    wanted = cores if workers < 0 else workers
+    useful = min(wanted, -(-len(items) // WORTH_A_PROCESS))
+    yield from Parallel(n_jobs=max(useful, 1), return_as="generator")(
+        delayed(work)(item) for item in items
+    )
+
+
+def _by_dask(
+    address: str, work: Callable[[Item], Result], items: Sequence[Item]
+) -> Iterator[Result]:
+    from distributed import Client  # noqa: PLC0415  takes a second to import
+
+    with Client(address), parallel_config(backend="dask"):
+        for start in range(0, len(items), PORTION):
+            yield from Parallel()(delayed(work)(item) for item in items[start : start + PORTION])

@@ -1,0 +1,139 @@
+"""Pairs made ready under the state root, one by one, so that a run cut short loses little.
+
+DVC removes a stage's outputs before it runs again; what is prepared lies elsewhere, under a name
+that says what it was made of, and is linked into the store once all of it is there. It serves
+any later run that needs the same pair, until `esrgan prune`.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+from rich.filesize import decimal
+
+from esrgan_core.data.pairs import VERSION, Entry, add_picture
+from esrgan_core.files import sha256_of, write_text
+from pipelines.disk import insist_on_room
+from pipelines.images import Row
+
+ARRAY_HEADER = 128
+"""Bytes of an array file besides the pixels."""
+PIXELS_PER_SECOND = 15e6
+"""That one core prepares, about; `python -m benchmarks.prepare` measures it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PairTask:
+    """One pair to prepare."""
+
+    folder: Path
+    """Of what is prepared; absolute, since the work may be done elsewhere."""
+    key: str
+    hr: Path
+    lr: Path | None
+    """None where it has to be made."""
+    scale: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prepared:
+    """What came of one task."""
+
+    key: str
+    entry: Entry | None = None
+    problem: str = ""
+
+
+def task_of(hr: Row, lr: Row | None, images: Path, folder: Path, scale: int) -> PairTask:
+    """The task of a pair, named by what it is made of."""
+    text = f"{VERSION} {scale} {hr.sha256} {lr.sha256 if lr else ''}"
+    return PairTask(
+        folder=folder,
+        key=hashlib.sha256(text.encode()).hexdigest(),
+        hr=images / hr.path,
+        lr=images / lr.path if lr else None,
+        scale=scale,
+    )
+
+
+def say_what_it_takes(
+    pairs: list[tuple[Row, Row | None]], tasks: list[PairTask], workers: int
+) -> None:
+    """Print what is still to be done, the disk and about the time that it takes.
+
+    Raises:
+        OSError: if it does not fit.
+    """
+    missing = [
+        _bytes_of(hr.width, hr.height, task.scale)
+        for (hr, _), task in zip(pairs, tasks, strict=True)
+        if not _note(task).is_file()
+    ]
+    cores = workers if workers > 0 else os.cpu_count() or 1
+    time = timedelta(seconds=round(sum(missing) / 3 / PIXELS_PER_SECOND / cores))
+    print(
+        f"bicubic: {len(tasks)} pairs, {len(missing)} to prepare; {decimal(sum(missing))} of "
+        f"disk, about {time} on {cores} cores",
+        file=sys.stderr,
+    )
+    insist_on_room({task.folder: sum(missing) for task in tasks[:1]})
+
+
+def prepare(task: PairTask) -> Prepared:
+    """Make a pair, unless it is there and whole."""
+    note = _note(task)
+    try:
+        if entry := _whole(task, note):
+            return Prepared(key=task.key, entry=entry)
+        entry = add_picture(
+            task.folder, task.hr, lr_path=task.lr, name=task.key, split="", set_name="",
+            scale=task.scale,
+        )  # fmt: skip
+        write_text(note, json.dumps(asdict(entry)))
+    except (OSError, ValueError, MemoryError) as error:
+        return Prepared(key=task.key, problem=str(error) or type(error).__name__)
+    return Prepared(key=task.key, entry=entry)
+
+
+def _note(task: PairTask) -> Path:
+    """Written last: without it nothing of a pair counts."""
+    return task.folder / "pairs" / f"{task.key}.json"
+
+
+def _whole(task: PairTask, note: Path) -> Entry | None:
+    try:
+        entry = Entry(**json.loads(note.read_text(encoding="utf-8")))
+        for kind, digest in (("hr", entry.hr_sha256), ("lr", entry.lr_sha256)):
+            if sha256_of(task.folder / kind / f"{task.key}.npy") != digest:
+                return None
+    except (OSError, ValueError, TypeError):
+        return None
+    return entry
+
+
+def put_in_place(folder: Path, key: str, store: Path, entry: Entry) -> None:
+    """Link a prepared pair's arrays into a store; copy them where links cannot be made."""
+    for kind in ("hr", "lr"):
+        source, target = folder / kind / f"{key}.npy", store / kind / f"{entry.name}.npy"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        try:
+            os.link(source, target)
+        except OSError:
+            shutil.copyfile(source, target)
+
+
+def named(entry: Entry, name: str, split: str, set_name: str) -> Entry:
+    """A prepared pair's entry as it stands in a store."""
+    return replace(entry, name=name, split=split, set=set_name)
+
+
+def _bytes_of(width: int, height: int, scale: int) -> int:
+    """Bytes of disk that a pair takes."""
+    hr = (height - height % scale) * (width - width % scale) * 3
+    return hr + hr // scale**2 + 2 * ARRAY_HEADER

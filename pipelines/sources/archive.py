@@ -1,0 +1,224 @@
+"""Archives, which are never trusted: read member by member, into files that we name ourselves.
+
+An archive with anything that a picture archive has no need of (links, devices, paths that leave
+it, names that come twice, more than it declares) is refused as a whole, before anything is
+written. Zip (stored or deflated) and tar, plain or gzipped, are read.
+"""
+
+import gzip
+import re
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from esrgan_core.files import atomic_path
+
+BLOCK = 512
+"""Of a tar file."""
+ZIP_HEADER = 30
+"""Bytes of a member's own header in a zip file, without its name."""
+LONGEST_HEADER = 64 * 1024
+"""Bytes of an extended header of a tar file, which has to be read into memory."""
+PIECE = 1024 * 1024
+SMALL = 64 * 1024
+"""Bytes below which a member's ratio says nothing: an empty page packs as well as a bomb."""
+UNREADABLE = (
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError,
+    NotImplementedError, RuntimeError, UnicodeError, ValueError, OverflowError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArchiveMember:
+    """A file within an archive; the archive is named as in its catalog."""
+
+    archive: str
+    member: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What an archive may hold."""
+
+    members: int = 100_000
+    bytes: int = 200 * 10**9
+    """Of all members together, unpacked."""
+    ratio: float = 20
+    """Unpacked to packed bytes; pictures are packed already and come to about 1."""
+
+
+class BadArchiveError(ValueError):
+    """An archive that is damaged, or has something that no picture archive needs."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Member:
+    name: str
+    bytes: int
+    packed: int
+    refusal: str
+
+
+def unpack(archive: Path, wanted: Mapping[str, Path], limits: Limits) -> Iterator[str]:
+    """Write the members `wanted` to the paths given with them; yield each name when it is there.
+
+    Raises:
+        BadArchiveError: before anything is written, if the archive is damaged in its directory,
+            hostile, or lacks a member; or if a member turns out to be damaged.
+    """
+    try:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as file:
+                _insist(_zip_members(file), archive, wanted, limits)
+                for info in file.infolist():
+                    name = _plain(info.filename)
+                    if target := wanted.get(name):
+                        with file.open(info) as source:
+                            _write(source, target, info.file_size)
+                        yield name
+        elif _is_tar(archive):
+            _insist_on_headers(archive, limits)
+            with tarfile.open(archive, "r:*") as tar:
+                _insist(_tar_members(tar), archive, wanted, limits)
+            with tarfile.open(archive, "r:*") as tar:
+                for member in tar:
+                    if target := wanted.get(_plain(member.name)):
+                        content = tar.extractfile(member)
+                        assert content is not None, "it is a regular file"
+                        _write(content, target, member.size)
+                        yield _plain(member.name)
+        else:
+            raise BadArchiveError("neither zip nor tar")
+    except BadArchiveError as error:
+        raise BadArchiveError(f"{archive.name}: {error}") from error
+    except UNREADABLE as error:
+        raise BadArchiveError(f"{archive.name} is damaged ({error}); fetch it again") from error
+
+
+def _insist(
+    members: Iterable[_Member], archive: Path, wanted: Mapping[str, Path], limits: Limits
+) -> None:
+    """Refuse the archive, or know that every member wanted is in it once."""
+    seen: set[str] = set()
+    total = 0
+    most = min(limits.bytes, int(limits.ratio * archive.stat().st_size) + SMALL)
+    for member in members:
+        refusal = member.refusal or _refused_name(member.name)
+        if not refusal and member.name in seen:
+            refusal = "comes twice"
+        if not refusal and member.bytes > limits.ratio * member.packed + SMALL:
+            refusal = f"unpacks to more than {limits.ratio:g} times its size"
+        if refusal:
+            raise BadArchiveError(f"the member {member.name!r} {refusal}; not unpacked")
+        seen.add(member.name)
+        total += member.bytes
+        if len(seen) > limits.members:
+            raise BadArchiveError(f"has more than {limits.members} members; not unpacked")
+        if total > most:
+            raise BadArchiveError(f"unpacks to more than {most} bytes; not unpacked")
+    if missing := sorted(wanted.keys() - seen):
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise BadArchiveError(f"has no member {', '.join(missing[:3])}{more}")
+
+
+def _refused_name(name: str) -> str:
+    """Why no file may be called so; "" if one may."""
+    parts = re.split(r"[/\\]", name)
+    if not name or name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", name):
+        return "has an absolute path"
+    if ".." in parts:
+        return "leaves the archive by '..'"
+    if any(ord(letter) < 32 for letter in name):
+        return "has control characters in its name"
+    return ""
+
+
+def _plain(name: str) -> str:
+    """A name as the file system would take it: `./a//b` is `a/b`; absolute ones stay so."""
+    return str(PurePosixPath(name)) if name.strip("./") else name
+
+
+def _zip_members(file: zipfile.ZipFile) -> Iterator[_Member]:
+    free_from = 0
+    for info in sorted(file.infolist(), key=lambda info: info.header_offset):
+        mode = info.external_attr >> 16
+        refusal = ""
+        if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
+            refusal = "is a link or a device"
+        elif info.header_offset < free_from:
+            refusal = "shares bytes with another"
+        elif info.flag_bits & 1:
+            refusal = "is encrypted"
+        elif info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            refusal = "is packed in a way that we do not read"
+        free_from = info.header_offset + ZIP_HEADER + info.compress_size
+        # the name as it stands in the file: the library cuts it at a NUL
+        name = info.orig_filename if "\0" in info.orig_filename else info.filename
+        yield _Member(
+            name=_plain(name), bytes=info.file_size, packed=info.compress_size, refusal=refusal
+        )
+
+
+def _is_tar(archive: Path) -> bool:
+    with archive.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b" or tarfile.is_tarfile(archive)
+
+
+def _insist_on_headers(archive: Path, limits: Limits) -> None:
+    """Walk a tar file's headers ourselves: the library reads extended ones of any size at once."""
+    packed = archive.stat().st_size
+    count = 0
+    with archive.open("rb") as raw:
+        zipped = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        file = gzip.GzipFile(fileobj=raw) if zipped else raw
+        position = 0
+        while len(block := file.read(BLOCK)) == BLOCK and block.strip(b"\0"):
+            info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+            extended = info.type in (b"x", b"g", b"X", b"L", b"K")
+            if info.size < 0 or (extended and info.size > LONGEST_HEADER):
+                raise BadArchiveError(f"has a header of {info.size} bytes; not unpacked")
+            body = -(-info.size // BLOCK) * BLOCK if info.isreg() or extended else 0
+            position += BLOCK + body
+            count += 1
+            if count > 3 * limits.members:
+                raise BadArchiveError(f"has more than {limits.members} members; not unpacked")
+            if zipped and position > limits.ratio * packed + SMALL:
+                raise BadArchiveError(f"unpacks to more than {limits.ratio:g} times its size")
+            _skip(file, body)
+
+
+def _skip(file: gzip.GzipFile | IO[bytes], count: int) -> None:
+    if not isinstance(file, gzip.GzipFile):
+        file.seek(count, 1)
+        return
+    while count > 0 and (piece := file.read(min(count, PIECE))):
+        count -= len(piece)
+
+
+def _tar_members(file: tarfile.TarFile) -> Iterator[_Member]:
+    for info in file:
+        refusal = ""
+        if info.issym() or info.islnk():
+            refusal = f"is a link to {info.linkname!r}"
+        elif info.issparse():
+            refusal = "is a sparse file"
+        elif not (info.isreg() or info.isdir()):
+            refusal = "is a device or a pipe"
+        yield _Member(name=_plain(info.name), bytes=info.size, packed=info.size, refusal=refusal)
+
+
+def _write(source: IO[bytes], target: Path, size: int) -> None:
+    """Copy a member; one that is not as long as its archive says is no picture of ours."""
+    with atomic_path(target) as temporary:
+        with temporary.open("wb") as file:
+            shutil.copyfileobj(source, file, PIECE)
+            written = file.tell()
+        if written != size:
+            raise BadArchiveError(f"{target.name} has {written} bytes, not the {size} declared")

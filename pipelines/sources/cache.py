@@ -1,0 +1,124 @@
+"""Files from elsewhere, kept under the state root by their sha256, so that none comes twice.
+
+sha256/<2 digits>/<sha256>   the content, read-only
+addresses/<key>.json         which content an address gave that no sha256 is known of
+partial/<key>                what has arrived of a file
+locks/<key>                  held while a file is being fetched
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from esrgan_core.files import atomic_path, sha256_of, write_text
+from pipelines.paths import state_root
+from pipelines.sources.expected import WHOLE, Expected
+from pipelines.sources.http import HostError, Manner, download
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cache:
+    """A folder of fetched files; several processes may use it at once."""
+
+    root: Path
+
+    def fetched(self, urls: list[str], expected: Expected, manner: Manner) -> Path:
+        """Path of the content that `urls` give, fetched if it is not here.
+
+        Raises:
+            HostError: if no host gives it; says where to put the file by hand.
+        """
+        key = _key(urls[0], expected)
+        if found := self.present(urls[0], expected):
+            return found
+        with _locked(self.root / "locks" / key, urls[0]):
+            if found := self.present(urls[0], expected):
+                return found
+            part = self.root / "partial" / key
+            try:
+                download(urls, part, expected, manner)
+            except HostError as error:
+                raise HostError(f"{error}{self._by_hand(expected)}") from error
+            return self._admit(part, urls[0])
+
+    def missing(self, url: str, expected: Expected) -> int:
+        """Bytes of a file that are still to come, by what is said of its size; a quick look."""
+        if self._known(url, expected):
+            return 0
+        part = self.root / "partial" / _key(url, expected)
+        return max(expected.bytes - (part.stat().st_size if part.exists() else 0), 0)
+
+    def present(self, url: str, expected: Expected) -> Path | None:
+        """Path of the content if it is here and whole; what is damaged is removed and said."""
+        path = self._known(url, expected)
+        if path is None:
+            return None
+        # its name is its checksum, whether or not the catalog knows one
+        problem = Expected(sha256=path.name).problem(path) or expected.problem(path)
+        if not problem:
+            return path
+        print(f"{path} is damaged ({problem}); it is fetched again", file=sys.stderr)
+        path.unlink(missing_ok=True)
+        return None
+
+    def _known(self, url: str, expected: Expected) -> Path | None:
+        sha256 = expected.sha256
+        if len(sha256) < WHOLE:
+            try:
+                note = self.root / "addresses" / f"{_key(url, expected)}.json"
+                sha256 = json.loads(note.read_text(encoding="utf-8"))["sha256"]
+            except (OSError, ValueError, KeyError):
+                return None
+        path = self._place(sha256)
+        return path if path.is_file() else None
+
+    def _admit(self, part: Path, url: str) -> Path:
+        sha256 = sha256_of(part)
+        path = self._place(sha256)
+        with atomic_path(path) as temporary:
+            part.replace(temporary)
+            temporary.chmod(0o444)
+        note = json.dumps({"url": url, "sha256": sha256})
+        write_text(self.root / "addresses" / f"{_key(url, Expected())}.json", note)
+        return path
+
+    def _place(self, sha256: str) -> Path:
+        return self.root / "sha256" / sha256[:2] / sha256
+
+    def _by_hand(self, expected: Expected) -> str:
+        if len(expected.sha256) < WHOLE:
+            return ""
+        return f"; or get the file elsewhere and put it at {self._place(expected.sha256)}"
+
+
+def shared_cache() -> Cache:
+    """The cache of all clones that have this state root."""
+    return Cache(root=state_root() / "sources")
+
+
+def _key(url: str, expected: Expected) -> str:
+    if len(expected.sha256) == WHOLE:
+        return expected.sha256
+    return hashlib.sha256(url.encode()).hexdigest()
+
+
+@contextmanager
+def _locked(path: Path, url: str) -> Iterator[None]:
+    """Hold a lock; say for what, when it has to be waited for."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"another process fetches {url}; waiting for it", file=sys.stderr)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,296 @@
+"""HTTP(S): a file fetched whole, however often the link is cut, from the first host that has it.
+
+What has arrived lies in a partial file, with a note beside it of where it came from. It is
+continued by a Range request; every answer to one is checked before a byte of it is believed.
+"""
+
+import json
+import random
+import re
+import shutil
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from time import time
+
+import requests
+import urllib3
+
+from esrgan_core.files import write_text
+from pipelines.sources.expected import Expected
+
+CHUNK = 256 * 1024
+"""Bytes that a cut can cost at most."""
+TIMEOUT = (10.0, 30.0)
+"""Seconds to connect, and without a byte."""
+PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Answers that may be others a little later."""
+LONGEST_WAIT = 60.0
+NETWORK_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError)
+OnBytes = Callable[[int], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HttpFile:
+    """A file by its address."""
+
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Patience:
+    """How often a host is asked again when nothing more comes from it, and after how long."""
+
+    tries: int = 5
+    first_wait: float = 1.0
+    """Seconds; doubled each time."""
+
+    def wait(self, failures: int) -> float:
+        """Seconds before the next try, spread so that many do not come back at once."""
+        return min(self.first_wait * 2.0**failures, LONGEST_WAIT) * random.uniform(0.5, 1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Manner:
+    """How a file is fetched."""
+
+    patience: Patience = field(default_factory=Patience)
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Set from another thread, it ends the fetching."""
+    on_bytes: OnBytes = lambda count: None
+    """Told of every piece that arrives; a negative one is what has to be fetched again."""
+
+
+class HostError(OSError):
+    """This host does not give the file; another may."""
+
+
+class StoppedError(OSError):
+    """Someone wished the fetching to end."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Origin:
+    """Where a partial file came from."""
+
+    url: str = ""
+    validator: str = ""
+    """A strong ETag, or the date of the last change."""
+    total: int = 0
+
+
+def download(urls: list[str], part: Path, expected: Expected, manner: Manner) -> None:
+    """Leave the whole file at `part`; go on with what an earlier call left there.
+
+    Args:
+        urls: the address and its mirrors, tried in this order.
+        part: the file to fill.
+        expected: what is known of it.
+        manner: patience, and whom to tell.
+
+    Raises:
+        HostError: if no host gives what is expected; says what each did.
+        StoppedError: if `manner.stop` is set; what has arrived stays.
+        OSError: if it does not fit on the disk.
+    """
+    problems = []
+    for url in urls:
+        try:
+            continued = part.exists() and part.stat().st_size > 0
+            _from_host(url, part, expected, manner)
+            problem = expected.problem(part)
+            if problem and continued:
+                # what was there before may be what is wrong
+                _forget(part, manner)
+                _from_host(url, part, expected, manner)
+                problem = expected.problem(part)
+            if not problem:
+                _note_path(part).unlink(missing_ok=True)
+                return
+            _forget(part, manner)
+        except HostError as error:
+            problem = str(error)
+        problems.append(f"{url}: {problem}")
+    raise HostError("; ".join(problems))
+
+
+def _from_host(url: str, part: Path, expected: Expected, manner: Manner) -> None:
+    """Ask one host until the file is whole, or nothing more comes."""
+    part.parent.mkdir(parents=True, exist_ok=True)
+    most, failures, ranges = _size(part), 0, True
+    while not manner.stop.is_set():
+        wait = manner.patience.wait(failures)
+        try:
+            if _attempt(url, part, expected, manner, ranges=ranges):
+                return
+            problem = "the link was cut"
+        except _WrongRangeError as error:
+            ranges, problem = False, str(error)
+        except _PassingError as error:
+            problem, wait = str(error), max(wait, error.wait)
+        except NETWORK_ERRORS as error:
+            problem = _plain(error)
+        if _size(part) > most:
+            most, failures = _size(part), 0
+        else:
+            failures += 1
+            if failures >= manner.patience.tries:
+                raise HostError(f"{problem}, {failures} times")
+            manner.stop.wait(wait)
+    raise StoppedError("stopped")
+
+
+class _WrongRangeError(Exception):
+    """The host answered a Range request with something else."""
+
+
+class _PassingError(Exception):
+    """Another try may do better."""
+
+    def __init__(self, problem: str, wait: float = 0.0) -> None:
+        super().__init__(problem)
+        self.wait = wait
+
+
+def _attempt(url: str, part: Path, expected: Expected, manner: Manner, *, ranges: bool) -> bool:
+    """Send one request and keep what comes; whether the file is whole now."""
+    origin = _origin_of(part)
+    same_host = origin.url == url and bool(origin.validator)
+    offset = _size(part)
+    # bytes of one host may only be continued by another's if a checksum tells in the end
+    if offset and not (ranges and (same_host or expected.pinned)):
+        _forget(part, manner)
+        offset = 0
+    if expected.bytes and offset == expected.bytes:
+        return True
+    headers = {"Accept-Encoding": "identity"}
+    if offset:
+        headers["Range"] = f"bytes={offset}-"
+        if same_host:
+            headers["If-Range"] = origin.validator
+    with _session().get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+        total = _total(response, offset, expected, part, manner)
+        if total == offset and response.status_code == 416:
+            return True
+        found = _Origin(url=url, validator=_validator(response), total=total)
+        if response.status_code == 206:
+            changed = same_host and found.validator != origin.validator
+            if changed or (origin.total and total and total != origin.total):
+                _forget(part, manner)
+                raise _PassingError("the file changed while it was being fetched")
+        else:
+            _forget(part, manner)
+            offset = 0
+        _insist_on_room(part, total - offset)
+        write_text(_note_path(part), json.dumps(asdict(found)))
+        return _receive(response, part, total or expected.bytes, manner)
+
+
+def _total(
+    response: requests.Response, offset: int, expected: Expected, part: Path, manner: Manner
+) -> int:
+    """Size of the whole file by the head of an answer, 0 if it does not say; or refuse it."""
+    status = response.status_code
+    if status in PASSING:
+        raise _PassingError(f"it answers {status} {response.reason}", _retry_after(response))
+    span = re.fullmatch(
+        r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", response.headers.get("Content-Range", "").strip()
+    )
+    total = int(span[2]) if span and span[2] != "*" else 0
+    if status == 416:
+        if offset and total == offset:
+            return total
+        _forget(part, manner)
+        raise _PassingError("what had arrived is no part of what it has now")
+    if status not in (200, 206):
+        raise HostError(f"it answers {status} {response.reason}")
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        raise HostError("it sends the file compressed, which was not asked for")
+    if status == 206:
+        if not offset or not span or span[1] is None or int(span[1]) != offset:
+            raise _WrongRangeError("it sends another range than the one asked for")
+    else:
+        total = int(response.headers.get("Content-Length", 0))
+    if expected.bytes and total and total != expected.bytes:
+        raise HostError(f"it has a file of {total} bytes, not the {expected.bytes} of the catalog")
+    return total
+
+
+def _receive(response: requests.Response, part: Path, total: int, manner: Manner) -> bool:
+    """Append what comes; whether the file is whole then."""
+    with part.open("ab") as file:
+        for chunk in response.raw.stream(CHUNK, decode_content=False):
+            if manner.stop.is_set():
+                raise StoppedError("stopped")
+            file.write(chunk)
+            manner.on_bytes(len(chunk))
+            if total and file.tell() > total:
+                raise HostError(f"it sends more than the {total} bytes that the file has")
+    return not total or _size(part) == total
+
+
+def _validator(response: requests.Response) -> str:
+    tag = response.headers.get("ETag", "")
+    return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
+
+
+def _retry_after(response: requests.Response) -> float:
+    text = response.headers.get("Retry-After", "")
+    with suppress(ValueError):
+        seconds = (
+            float(text) if text.isdigit() else parsedate_to_datetime(text).timestamp() - time()
+        )
+        return min(max(seconds, 0.0), LONGEST_WAIT)
+    return 0.0
+
+
+def _insist_on_room(part: Path, needed: int) -> None:
+    free = shutil.disk_usage(part.parent).free
+    if needed > free:
+        raise OSError(
+            f"{part.parent} has room for {free / 1e9:.2f} GB, {needed / 1e9:.2f} GB are needed; "
+            "free some, or set ESRGAN_STATE to a folder on a larger disk"
+        )
+
+
+def _forget(part: Path, manner: Manner) -> None:
+    if lost := _size(part):
+        manner.on_bytes(-lost)
+    part.unlink(missing_ok=True)
+    _note_path(part).unlink(missing_ok=True)
+
+
+def _size(part: Path) -> int:
+    return part.stat().st_size if part.exists() else 0
+
+
+def _note_path(part: Path) -> Path:
+    return part.with_name(f"{part.name}.json")
+
+
+def _origin_of(part: Path) -> _Origin:
+    try:
+        return _Origin(**json.loads(_note_path(part).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return _Origin()
+
+
+def _plain(error: Exception) -> str:
+    """The innermost reason of a network error: the libraries wrap it several times."""
+    while (inner := error.__cause__ or error.__context__) and isinstance(inner, Exception):
+        error = inner
+    return str(error) or type(error).__name__
+
+
+_of_thread = threading.local()
+
+
+def _session() -> requests.Session:
+    if not hasattr(_of_thread, "session"):
+        _of_thread.session = requests.Session()
+        _of_thread.session.headers["User-Agent"] = "esrgan-pipeline"
+    session: requests.Session = _of_thread.session
+    return session

@@ -1,0 +1,164 @@
+import hashlib
+import random
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from pipelines.sources.expected import Expected
+from pipelines.sources.http import CHUNK, HostError, Manner, Patience, StoppedError, download
+from tests.pipelines.sources.server import Misbehavior, Server, serving
+
+MIB = 1024 * 1024
+CONTENT = random.Random(1).randbytes(20 * MIB)
+EXPECTED = Expected(bytes=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest())
+HASTE = Manner(patience=Patience(tries=3, first_wait=0.01))
+
+
+def fetched(server: Server, part: Path, expected: Expected = EXPECTED) -> bool:
+    download([server.url("a.zip")], part, expected, HASTE)
+    return part.read_bytes() == server.files["a.zip"]
+
+
+def begin(server: Server, part: Path, expected: Expected) -> None:
+    """Fetch one piece and be stopped."""
+    stop = threading.Event()
+    manner = Manner(stop=stop, on_bytes=lambda count: stop.set())
+    with pytest.raises(StoppedError):
+        download([server.url("a.zip")], part, expected, manner)
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def test_fifty_cuts_at_random_bytes_cost_little_and_spoil_nothing(tmp_path: Path) -> None:
+    right = 0
+    for seed in range(50):
+        with serving({"a.zip": CONTENT}, Misbehavior(cuts=1, seed=seed)) as server:
+            right += fetched(server, tmp_path / f"{seed}.part")
+            assert len(server.requests) == 2
+            assert server.sent - len(CONTENT) <= MIB
+        (tmp_path / f"{seed}.part").unlink()
+    assert right == 50
+
+
+def test_fifty_cuts_of_one_file_do_not_exhaust_the_patience(tmp_path: Path) -> None:
+    wrong = Misbehavior(cuts=50, cut_within=len(CONTENT) // 30)
+    with serving({"a.zip": CONTENT}, wrong) as server:
+        assert fetched(server, tmp_path / "part")
+        assert len(server.requests) == 51
+        assert server.sent - len(CONTENT) <= 50 * MIB
+
+
+def test_a_killed_fetch_goes_on_where_it_was(tmp_path: Path) -> None:
+    with serving({"a.zip": CONTENT}) as server:
+        begin(server, tmp_path / "part", EXPECTED)
+        before = (tmp_path / "part").stat().st_size
+        assert before >= CHUNK
+        assert fetched(server, tmp_path / "part")
+        assert server.requests[-1][1] == f"bytes={before}-"
+
+
+@pytest.mark.parametrize("ranges", ["ignored", "shifted", "headless", "refused"])
+@pytest.mark.parametrize("expected", [EXPECTED, Expected()], ids=["pinned", "unpinned"])
+def test_wrong_answers_to_a_range_do_no_harm(
+    tmp_path: Path, ranges: str, expected: Expected
+) -> None:
+    with serving({"a.zip": CONTENT}, Misbehavior(cuts=2, ranges=ranges)) as server:
+        assert fetched(server, tmp_path / "part", expected)
+
+
+@pytest.mark.parametrize("honors", [True, False])
+@pytest.mark.parametrize("expected", [EXPECTED, Expected()], ids=["pinned", "unpinned"])
+def test_a_file_that_changes_meanwhile_is_begun_anew(
+    tmp_path: Path, expected: Expected, *, honors: bool
+) -> None:
+    wrong = Misbehavior(cuts=2, etag=lambda number: f'"{min(number, 3)}"', honors_if_range=honors)
+    with serving({"a.zip": CONTENT}, wrong) as server:
+        assert fetched(server, tmp_path / "part", expected)
+
+
+def test_what_another_host_began_is_continued_only_with_a_checksum(tmp_path: Path) -> None:
+    for expected, first_content in ((EXPECTED, CONTENT), (Expected(), CONTENT[::-1])):
+        part = tmp_path / "part"
+        with serving({"a.zip": first_content}) as first:
+            begin(first, part, expected)
+        with serving({"a.zip": CONTENT}) as second:
+            assert fetched(second, part, expected)
+            assert bool(second.requests[0][1]) == expected.pinned
+        part.unlink()
+
+
+def test_a_spoiled_beginning_is_noticed_and_fetched_again(tmp_path: Path) -> None:
+    (tmp_path / "part").write_bytes(b"x" * MIB)
+    with serving({"a.zip": CONTENT}) as server:
+        assert fetched(server, tmp_path / "part")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        Misbehavior(failures=[503, 500]),
+        Misbehavior(failures=[429], headers={"Retry-After": "0"}),
+        Misbehavior(silent_length=True),
+        Misbehavior(silent_length=True, cuts=1),
+    ],
+    ids=["5xx", "429", "no length", "no length, cut"],
+)
+def test_passing_troubles_pass(tmp_path: Path, wrong: Misbehavior) -> None:
+    with serving({"a.zip": CONTENT}, wrong) as server:
+        assert fetched(server, tmp_path / "part")
+
+
+def test_a_dead_first_mirror_is_passed_over(tmp_path: Path) -> None:
+    dead = f"http://127.0.0.1:{closed_port()}/a.zip"
+    with serving({"a.zip": CONTENT}) as server:
+        urls = [dead, server.url("none.zip"), server.url("a.zip")]
+        download(urls, tmp_path / "part", EXPECTED, HASTE)
+    assert (tmp_path / "part").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (Misbehavior(extra=b"more"), "a file of 20971524 bytes, not the 20971520"),
+        (Misbehavior(extra=b"more", silent_length=True), "more than the 20971520 bytes"),
+        (Misbehavior(headers={"Content-Encoding": "gzip"}), "compressed"),
+        (Misbehavior(failures=[403]), "403"),
+        (Misbehavior(failures=[503] * 9), "503 Service Unavailable, 3 times"),
+    ],
+)
+def test_what_stays_wrong_is_said_of_each_host(
+    tmp_path: Path, wrong: Misbehavior, says: str
+) -> None:
+    with serving({"a.zip": CONTENT}, wrong) as server, pytest.raises(HostError) as caught:
+        fetched(server, tmp_path / "part")
+    assert says in str(caught.value)
+    assert server.url("a.zip") in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("sha256", Expected(sha256="0" * 64)), ("md5", Expected(md5="0" * 32))],
+)
+def test_a_wrong_checksum_is_refused(tmp_path: Path, name: str, expected: Expected) -> None:
+    with serving({"a.zip": CONTENT}) as server, pytest.raises(HostError) as caught:
+        fetched(server, tmp_path / "part", expected)
+    found = hashlib.new(name, CONTENT).hexdigest()
+    assert f"its {name} is {found}, the catalog says 000" in str(caught.value)
+    assert not (tmp_path / "part").exists()
+
+
+def test_a_full_disk_is_said_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})())
+    with (
+        serving({"a.zip": CONTENT}) as server,
+        pytest.raises(OSError, match=r"room for 0\.00 GB, 0\.02 GB are needed"),
+    ):
+        fetched(server, tmp_path / "part")
+    assert not (tmp_path / "part").exists()

@@ -1,0 +1,66 @@
+import hashlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from esrgan_core.image import write_png
+from pipelines.data_folder import catalog_of, split_by_content
+from tests.conftest import textured
+
+
+def test_folders_decide_the_split(tmp_path: Path) -> None:
+    for name in ("train/a.png", "val/b.png", "test/mine/c.png", "test/d.png"):
+        write_png(tmp_path / name, textured(16, 16))
+    paths = {entry.path for entry in catalog_of(tmp_path, ["sample"]).entries}
+    assert paths == {"train/a.png", "val/b.png", "test/mine/c.png", "test/own/d.png"}
+    write_png(tmp_path / "e.png", textured(16, 16))
+    with pytest.raises(ValueError, match=r"e\.png lies outside train, val and test"):
+        catalog_of(tmp_path, ["sample"])
+
+
+def test_pictures_without_folders_are_split_by_content(tmp_path: Path) -> None:
+    for number in range(12):
+        write_png(tmp_path / f"p{number}.png", textured(16, 16, number))
+    splits = [entry.split for entry in catalog_of(tmp_path, []).entries]
+    assert set(splits) == {"train", "val", "test"}
+
+
+def digests(seeds: list[int]) -> dict[Path, str]:
+    return {Path(str(s)): hashlib.sha256(str(s).encode()).hexdigest() for s in seeds}
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=3, max_size=80, unique=True))
+def test_no_split_is_ever_empty(seeds: list[int]) -> None:
+    assert set(split_by_content(digests(seeds)).values()) == {"train", "val", "test"}
+
+
+def test_a_picture_keeps_its_split_when_others_come() -> None:
+    few, many = (
+        split_by_content(digests(list(range(200)))),
+        split_by_content(digests(list(range(900)))),
+    )
+    assert all(many[path] == split for path, split in few.items())
+    assert 60 < sum(split == "test" for split in many.values()) < 120
+
+
+def test_too_few_pictures_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least 3 different pictures"):
+        split_by_content(digests([1, 2]))
+
+
+def test_lr_is_found_by_the_name_of_its_hr(tmp_path: Path) -> None:
+    for name in ("train/a", "train/b", "val/c", "test/mine/d"):
+        write_png(tmp_path / f"{name}.png", textured(16, 16))
+    for name in ("train/a", "train/bx4", "val/c_x2", "test/mine/d"):
+        write_png(tmp_path / "lr" / f"{name}.png", textured(4, 4))
+    catalog = catalog_of(tmp_path, [])
+    assert {entry.path for entry in catalog.with_lr_of(4).entries if entry.kind != "hr"} == {
+        "lr/train/a.png", "lr/train/b.png", "lr/test/mine/d.png",
+    }  # fmt: skip
+    assert [e.path for e in catalog.with_lr_of(2).entries if e.kind != "hr"] == ["lr/val/c.png"]
+    assert all(entry.kind == "hr" for entry in catalog.with_lr_of(None).entries)
+    write_png(tmp_path / "lr" / "train" / "z.png", textured(4, 4))
+    with pytest.raises(ValueError, match=r"z\.png is the LR of nothing"):
+        catalog_of(tmp_path, [])
