@@ -24,6 +24,8 @@ from esrgan_core.ops import crop_to_multiple
 Convention = Literal["double", "per_pass_uint8", "per_pass_uint8_replicate"]
 CONVENTIONS: tuple[Convention, ...] = get_args(Convention)
 Border = Literal["symmetric", "replicate"]
+STRIPE = 512
+"""Lines that are in double precision at a time."""
 Array = Float[np.ndarray, "..."]
 
 
@@ -92,21 +94,38 @@ def _passes(
 
 
 def imresize(
-    image: Float[np.ndarray, "h w c"], factor: float = 1, size: tuple[int, int] | None = None
+    image: Float[np.ndarray, "h w c"] | UInt8[np.ndarray, "h w c"],
+    factor: float = 1,
+    size: tuple[int, int] | None = None,
+    divisor: float = 1,
 ) -> Float[np.ndarray, "rows columns c"]:
     """Resize by `factor` to `ceil(factor * size)` pixels, or to the (height, width) given.
 
     With `size` the factor of each axis is the ratio of the sizes and `factor` is not used.
-    Values are neither clipped nor rounded; bicubic weights overshoot at edges.
+    Values are divided by `divisor` first, and neither clipped nor rounded; bicubic weights
+    overshoot at edges.
 
     Raises:
         ValueError: if the picture or the result has no pixels.
     """
-    result = np.ascontiguousarray(image, dtype=np.float64)
-    for along_rows, target, ratio in _passes(image.shape[0], image.shape[1], factor, size):
-        resize_axis = _along_rows if along_rows else _along_columns
-        result = resize_axis(np.ascontiguousarray(result), target, ratio, "symmetric")
-    return result
+    first, second = _passes(image.shape[0], image.shape[1], factor, size)
+    # in stripes that the first pass does not mix: the double precision copy of a whole picture
+    # would be eight times as large as its pixels
+    lines = 1 if first[0] else 0
+    stripes = np.split(image, range(STRIPE, image.shape[lines], STRIPE), axis=lines)
+    reduced = [_pass(stripe / divisor, *first, "symmetric") for stripe in stripes]
+    return _pass(np.concatenate(reduced, axis=lines), *second, "symmetric")
+
+
+def _pass(
+    image: Array | UInt8[np.ndarray, "..."],
+    along_rows: bool,
+    target: int,
+    factor: float,
+    border: Border,
+) -> Array:
+    resize_axis = _along_rows if along_rows else _along_columns
+    return resize_axis(np.ascontiguousarray(image, dtype=np.float64), target, factor, border)
 
 
 def resize_pixels(
@@ -121,11 +140,10 @@ def resize_pixels(
         ValueError: if the picture or the result has no pixels.
     """
     if convention == "double":
-        return _rounded(imresize(pixels / 255.0, factor, size) * 255)
+        return _rounded(imresize(pixels, factor, size, divisor=255) * 255)
     border: Border = "replicate" if convention == "per_pass_uint8_replicate" else "symmetric"
     for along_rows, target, ratio in _passes(pixels.shape[0], pixels.shape[1], factor, size):
-        resize_axis = _along_rows if along_rows else _along_columns
-        pixels = _rounded(resize_axis(pixels.astype(np.float64), target, ratio, border))
+        pixels = _rounded(_pass(pixels, along_rows, target, ratio, border))
     return pixels
 
 

@@ -110,7 +110,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
     """Write rows as a catalog file; optional columns that say nothing are left out."""
-    frame = pd.DataFrame(list(rows), columns=list(COLUMNS))
+    frame = pd.DataFrame([{column: row.get(column, "") for column in COLUMNS} for row in rows])
     idle = [column for column in OPTIONAL if not frame[column].any()]
     with atomic_path(path) as temporary:
         frame.drop(columns=idle).to_csv(temporary, index=False, lineterminator="\n")

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from pipelines.commands import models, pictures, tracking
+from pipelines.commands import data, models, pictures, tracking
 from pipelines.params import ParamsError
 
 app = typer.Typer(
@@ -14,8 +14,9 @@ app = typer.Typer(
     help="Train, measure and publish super-resolution networks.\n\n"
     "The pipeline itself is DVC's: `dvc repro` runs it, `dvc metrics show` prints its figures.",
 )
-for command in (*pictures.COMMANDS, *models.COMMANDS, *tracking.COMMANDS):
+for command in (*data.COMMANDS, *pictures.COMMANDS, *models.COMMANDS, *tracking.COMMANDS):
     app.command()(command)
+app.add_typer(data.catalog, name="catalog")
 
 
 def main() -> None:

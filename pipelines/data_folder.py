@@ -55,8 +55,10 @@ def _joined(catalogs: list[Catalog]) -> Catalog:
     return Catalog(entries=entries, archives=archives)
 
 
-def entries_of_folder(folder: Path, pictures: list[Path]) -> list[Entry]:
+def entries_of_folder(folder: Path, pictures: list[Path], split: str = "") -> list[Entry]:
     """Pictures below train, val and test/<set>; without such folders, split by content.
+
+    With `split` all of them belong to it, whatever folders they lie in.
 
     What lies below `lr/` is a supplied LR: of the HR with the same path, or one whose name is
     followed by x2, x3, x4 or x8, which also says its scale.
@@ -66,20 +68,23 @@ def entries_of_folder(folder: Path, pictures: list[Path]) -> list[Entry]:
     """
     hr = [path for path in pictures if path.relative_to(folder).parts[0] != LR]
     hashes = {path: sha256_of(path) for path in hr}
-    sorted_already = any((folder / split).is_dir() for split in SPLITS)
-    splits = {} if sorted_already else split_by_content(hashes)
+    sorted_already = not split and any((folder / name).is_dir() for name in SPLITS)
+    if split:
+        splits = dict.fromkeys(hr, split)
+    else:
+        splits = {} if sorted_already else split_by_content(hashes)
     entries: dict[PurePosixPath, Entry] = {}
     for path in hr:
         inside = PurePosixPath(path.relative_to(folder))
         folders = inside.parts[:-1]
         if sorted_already and folders[:1] not in {(split,) for split in SPLITS}:
             raise ValueError(f"{path} lies outside train, val and test in {folder}; move it")
-        split = folders[0] if sorted_already else splits[path]
+        its_split = folders[0] if sorted_already else splits[path]
         inner = folders[1:] if sorted_already else folders
-        is_test_set = sorted_already and split == "test" and inner
+        is_test_set = sorted_already and its_split == "test" and inner
         entries[inside.with_suffix("")] = Entry(
             name="_".join([*(inner[1:] if is_test_set else inner), path.stem]),
-            split=split,
+            split=its_split,
             set=inner[0] if is_test_set else "own",
             source=_local(path, hashes[path]),
             origin=str(path),

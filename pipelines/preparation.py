@@ -86,15 +86,14 @@ def say_what_it_takes(
 
 def prepare(task: PairTask) -> Prepared:
     """Make a pair, unless it is there and whole."""
-    note = _note(task)
     try:
-        if entry := _whole(task, note):
+        if entry := _whole(task):
             return Prepared(key=task.key, entry=entry)
         entry = add_picture(
             task.folder, task.hr, lr_path=task.lr, name=task.key, split="", set_name="",
             scale=task.scale,
         )  # fmt: skip
-        write_text(note, json.dumps(asdict(entry)))
+        write_text(_note(task), _note_text(entry))
     except (OSError, ValueError, MemoryError) as error:
         return Prepared(key=task.key, problem=str(error) or type(error).__name__)
     return Prepared(key=task.key, entry=entry)
@@ -105,14 +104,29 @@ def _note(task: PairTask) -> Path:
     return task.folder / "pairs" / f"{task.key}.json"
 
 
-def _whole(task: PairTask, note: Path) -> Entry | None:
+def read_note(path: Path) -> Entry | None:
+    """What is noted of a prepared pair; None if the note is not there or not as written."""
     try:
-        entry = Entry(**json.loads(note.read_text(encoding="utf-8")))
-        for kind, digest in (("hr", entry.hr_sha256), ("lr", entry.lr_sha256)):
-            if sha256_of(task.folder / kind / f"{task.key}.npy") != digest:
-                return None
-    except (OSError, ValueError, TypeError):
+        entry = Entry(**json.loads(path.read_text(encoding="utf-8"))["entry"])
+    except (OSError, ValueError, KeyError, TypeError):
         return None
+    return entry if path.read_bytes() == _note_text(entry).encode() else None
+
+
+def _note_text(entry: Entry) -> str:
+    content = asdict(entry)
+    digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    return json.dumps({"entry": content, "sha256": digest}) + "\n"
+
+
+def _whole(task: PairTask) -> Entry | None:
+    entry = read_note(_note(task))
+    if entry is None:
+        return None
+    for kind, digest in (("hr", entry.hr_sha256), ("lr", entry.lr_sha256)):
+        path = task.folder / kind / f"{task.key}.npy"
+        if not path.is_file() or sha256_of(path) != digest:
+            return None
     return entry
 
 

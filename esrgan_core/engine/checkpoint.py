@@ -48,7 +48,7 @@ class Checkpoints:
             except RuntimeError as error:
                 # how torch says that the system would not write
                 raise OSError(f"{path} could not be written ({error})") from error
-        write_text(path.with_suffix(".json"), _manifest(path, step))
+        write_text(path.with_suffix(".json"), manifest_text(step, sha256_of(path)))
         for old in self.steps()[: -self.keep]:
             self._state(old).with_suffix(".json").unlink()
             self._state(old).unlink()
@@ -83,14 +83,16 @@ class Checkpoints:
         """Whether manifest and state are, to the byte, what was written together."""
         if not path.is_file():
             return False
-        return path.with_suffix(".json").read_bytes() == _manifest(path, step).encode()
+        text = manifest_text(step, sha256_of(path))
+        return path.with_suffix(".json").read_bytes() == text.encode()
 
     def _state(self, step: int) -> Path:
         return self.folder / f"step_{step:08}.pt"
 
 
-def _manifest(path: Path, step: int) -> str:
-    return json.dumps({"step": step, "sha256": sha256_of(path)}) + "\n"
+def manifest_text(step: int, sha256: str) -> str:
+    """Content of a state's manifest, to the byte."""
+    return json.dumps({"step": step, "sha256": sha256}) + "\n"
 
 
 def _tensors(state: Any) -> Iterator[torch.Tensor]:

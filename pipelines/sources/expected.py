@@ -30,11 +30,12 @@ class Expected:
             return f"it has {size} bytes, not the {self.bytes} of the catalog"
         for name in ("sha256", "md5"):
             wanted: str = getattr(self, name)
-            if wanted and not (found := _digest(path, name)).startswith(wanted):
+            if wanted and not (found := digest(path, name)).startswith(wanted):
                 return f"its {name} is {found}, the catalog says {wanted}"
         return ""
 
 
-def _digest(path: Path, name: str) -> str:
+def digest(path: Path, name: str) -> str:
+    """A file's checksum in hex; `name` is sha256 or md5."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, name).hexdigest()

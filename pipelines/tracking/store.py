@@ -31,6 +31,11 @@ def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or _own_uri()
 
 
+def has_store() -> bool:
+    """Whether there is a store to look into; the default one is made when it is first used."""
+    return tracking_uri() != _own_uri() or (state_root() / DATABASE).is_file()
+
+
 @lru_cache(maxsize=1)
 def client() -> "MlflowClient":
     """A client of the store, also made MLflow's own default for its fluent calls."""

@@ -1,0 +1,109 @@
+"""2K pictures made ready for training, per second of one core: ours beside BasicSR's way.
+
+BasicSR's preparation makes LR with its port of MATLAB's imresize, then cuts both into sub-images
+(480 pixels every 240, of LR a quarter of that) and writes each as PNG of compression 3; ours
+makes LR exactly and writes both as raw arrays, hashed and synced, so that a kill loses nothing.
+Both read the same PNG files, on one thread. `--json` prints all figures for a file in
+`benchmarks/results/`.
+"""
+
+import json
+import shutil
+import sys
+import tempfile
+from itertools import count
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+
+from benchmarks.metrics import picture
+from benchmarks.peers import basicsr
+from benchmarks.timing import machine, side_by_side
+from esrgan_core.image import write_png
+from pipelines.preparation import PairTask, prepare
+
+SIZE, STEP, SCALE = 480, 240, 4
+DF2K = 3450
+CORES = 16
+
+
+def cut_as_basicsr(image: Any, folder: Path, size: int, step: int, write: Any) -> None:
+    """Sub-images from the top left, and a last one in each direction if pixels are left."""
+
+    def starts(side: int) -> list[int]:
+        found = list(range(0, side - size + 1, step))
+        return [*found, side - size] if side - (found[-1] + size) > 0 else found
+
+    folder.mkdir(parents=True)
+    number = 0
+    for top in starts(image.shape[0]):
+        for left in starts(image.shape[1]):
+            number += 1
+            write(str(folder / f"s{number:03}.png"), image[top : top + size, left : left + size])
+
+
+def main(
+    photographs: Annotated[
+        Path | None, typer.Argument(help="folder of PNG pictures, 2K say; else made-up ones")
+    ] = None,
+    rounds: Annotated[int, typer.Option(help="turns that each contender takes")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="print all figures as JSON")] = False,
+) -> None:
+    """Print pictures per second and core, the ratio, and what that makes of DF2K on 16 cores."""
+    torch.set_num_threads(1)
+    imresize = basicsr("utils.matlab_functions").imresize
+    cv2 = sys.modules.get("cv2") or __import__("cv2")
+    cv2.setNumThreads(0)
+
+    def write(path: str, image: Any) -> None:
+        cv2.imwrite(path, image, [cv2.IMWRITE_PNG_COMPRESSION, 3])
+
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        if photographs is None:
+            files = [root / f"{number}.png" for number in range(2)]
+            for path in files:
+                write_png(path, picture(1356, 2040))
+        else:
+            files = sorted(photographs.glob("*.png"))
+        turns = count()
+
+        def theirs() -> None:
+            folder = root / f"peer{next(turns)}"
+            for path in files:
+                hr = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+                hr = hr[: hr.shape[0] // SCALE * SCALE, : hr.shape[1] // SCALE * SCALE]
+                lr = imresize(hr / 255.0, 1 / SCALE)
+                lr = (lr.clip(0, 1) * 255).round().astype(np.uint8)
+                cut_as_basicsr(hr, folder / "hr" / path.stem, SIZE, STEP, write)
+                cut_as_basicsr(lr, folder / "lr" / path.stem, SIZE // SCALE, STEP // SCALE, write)
+            shutil.rmtree(folder)
+
+        def ours() -> None:
+            folder = root / f"ours{next(turns)}"
+            for path in files:
+                task = PairTask(folder=folder, key=path.stem, hr=path, lr=None, scale=SCALE)
+                assert prepare(task).entry
+            shutil.rmtree(folder)
+
+        seconds = side_by_side(
+            f"{len(files)} pictures prepared, one core",
+            {"BasicSR": theirs, "ours": ours},
+            rounds=rounds,
+        )
+    each = {name: len(files) / time for name, time in seconds.items()}
+    results = {
+        "machine": machine(),
+        "pictures": str(photographs) if photographs else "2040x1356, made up",
+        "pictures_per_second_and_core": {name: round(pace, 3) for name, pace in each.items()},
+        "times_basicsr": round(each["ours"] / each["BasicSR"], 1),
+        f"minutes_for_{DF2K}_on_{CORES}_cores": round(DF2K / each["ours"] / CORES / 60, 2),
+    }
+    print(json.dumps(results, indent=2) if as_json else results)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,113 @@
+"""`esrgan catalog` and `esrgan verify`: where pictures come from, and whether they still are it."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from pipelines.commands.batch import end
+
+
+class _MakeByDefault(TyperGroup):
+    """`esrgan catalog DIR` stands for `esrgan catalog make DIR`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            args.insert(0, "make")
+        return super().parse_args(ctx, args)
+
+
+catalog = typer.Typer(
+    cls=_MakeByDefault,
+    no_args_is_help=True,
+    help="Catalogs: which pictures a run uses, where they come from and what they must be.\n\n"
+    "`esrgan catalog DIR -o catalogs/mine.csv` makes one of a folder, "
+    "`esrgan catalog pin NAME` writes checksums into one.",
+)
+
+
+@catalog.command()
+def make(
+    source: Annotated[str, typer.Argument(help="a folder of pictures")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="the CSV file to write")],
+    split: Annotated[
+        str, typer.Option(help="train, val or test for all; else by folders or content")
+    ] = "",
+    set_name: Annotated[str, typer.Option("--set", help="name of the set")] = "",
+    license_: Annotated[str, typer.Option("--license", help="of all of them")] = "unknown",
+    citation: Annotated[str, typer.Option(help="what to cite")] = "",
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="leave bad pictures out instead of stopping")
+    ] = False,
+) -> None:
+    """Make a catalog of the pictures in a folder, each decoded once and hashed.
+
+    Folders train, val and test/<set> are respected; without them pictures are split by a hash of
+    their content. What lies below lr/ is supplied LR. PIRM's self-validation set is recognized by
+    its 100 pictures.
+    """
+    from pipelines.folder_catalog import catalog_folder  # noqa: PLC0415
+
+    if source.startswith("s3://"):
+        raise ValueError(f"{source}: S3 is not read yet; copy the pictures to a folder first")
+    words = {"set": set_name, "split": split, "license": license_, "citation": citation}
+    written, bad = catalog_folder(
+        Path(source), output, {k: v for k, v in words.items() if v}, skip_bad=skip_bad
+    )
+    typer.echo(f"{output}: {written} pictures" if written else f"{output} is not written")
+    if skip_bad:
+        for line in bad:
+            typer.echo(f"skipped {line}", err=True)
+    else:
+        end(bad)
+
+
+@catalog.command()
+def pin(
+    names: Annotated[list[str], typer.Argument(help="catalogs by name, or CSV files")],
+) -> None:
+    """Write size and sha256 of every file that a catalog has no sha256 of, fetching it.
+
+    Pictures inside an archive are covered by the archive's checksum. Commit the catalog: from
+    then on anything else than what was fetched now is refused.
+    Example: esrgan catalog pin flickr2k
+    """
+    from pipelines.pinning import pin_catalog  # noqa: PLC0415
+
+    failures: list[str] = []
+    for name in names:
+        path = Path(name) if name.endswith(".csv") else Path("catalogs") / f"{name}.csv"
+        pinned, bad = pin_catalog(path)
+        typer.echo(f"{path}: {pinned} pinned")
+        failures += bad
+    end(failures)
+
+
+def verify(
+    percent: Annotated[
+        float, typer.Option(min=0, max=100, help="share of the files to look at, by chance")
+    ] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Hash images, pairs, checkpoints, registered models and caches against their manifests.
+
+    Exit code 1 if anything is damaged or gone. What is not here at all, as in a clone without its
+    data, is not looked for.
+    """
+    from pipelines.verification import verify as verify_all  # noqa: PLC0415
+
+    count, findings = verify_all(percent)
+    listed = [{"area": one.area, "path": str(one.path), "problem": one.problem} for one in findings]
+    if as_json:
+        typer.echo(json.dumps({"files": count, "findings": listed}, indent=2))
+    else:
+        typer.echo(f"{count} files, {len(findings)} findings")
+        for finding in findings:
+            typer.echo(f"  {finding}")
+    if findings:
+        raise typer.Exit(code=1)
+
+
+COMMANDS = (verify,)

@@ -1,0 +1,46 @@
+"""Checksums written into catalogs: what nobody has published one of is held to its first copy."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipelines.catalog import ARCHIVE, origin_of, read_catalog, read_rows, write_rows
+from pipelines.fetching import at_once
+from pipelines.progress import byte_progress
+from pipelines.sources import ArchiveMember, Manner, Origin, located, parse_location
+from pipelines.sources.expected import WHOLE, digest
+
+
+def pin_catalog(path: Path) -> tuple[int, list[str]]:
+    """Fetch every file of a catalog whose sha256 it lacks, and write that and its size into it.
+
+    Returns:
+        How many were pinned, and what could not be had.
+
+    Raises:
+        ValueError: if the catalog is malformed or not there.
+    """
+    if not path.is_file():
+        raise ValueError(f"no catalog {path}")
+    read_catalog(path)  # complains of what is wrong with it
+    rows = read_rows(path)
+    open_ = {str(number): row for number, row in enumerate(rows) if _wants_pinning(row)}
+    found: dict[str, tuple[str, str]] = {}
+
+    def look(origin: Origin, target: Path, manner: Manner) -> None:
+        file = located(origin, manner)
+        found[target.name] = str(file.stat().st_size), digest(file, "sha256")
+
+    origins = {number: (origin_of(row), Path(number)) for number, row in open_.items()}
+    total = sum(origin.expected.bytes for origin, _ in origins.values())
+    with byte_progress("pin", total) as on_bytes:
+        problems = at_once(origins, look, Manner(on_bytes=on_bytes))
+    for number, (size, sha256) in found.items():
+        rows[int(number)] |= {"bytes": size, "sha256": sha256}
+    if found:
+        write_rows(path, rows)
+    return len(found), [f"{open_[number]['uri']}: {why}" for number, why in problems.items()]
+
+
+def _wants_pinning(row: Mapping[str, str]) -> bool:
+    within = isinstance(parse_location(row["uri"]), ArchiveMember)
+    return len(row["sha256"]) < WHOLE and (row["split"] == ARCHIVE or not within)
