@@ -12,13 +12,15 @@ Contenders = Mapping[str, Callable[[], object]]
 
 
 def machine() -> str:
-    """The processor, its threads in use, and torch's version, for the head of a table."""
+    """The GPU if there is one, the processor, its threads in use, and torch's version."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123  no path of ours
             names = [line.partition(": ")[2].strip() for line in file if "model name" in line]
     except OSError:
         names = []
     name = names[0] if names else platform.processor() or platform.machine()
+    if torch.cuda.is_available():
+        name = f"{torch.cuda.get_device_name()}, {name}"
     return f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}"
 
 

@@ -47,8 +47,12 @@ def trainings() -> Iterator[Training]:
     One that is finished is needed until a `dvc.lock` names its output: DVC then has the result.
     """
     for folder in sorted((state_root() / "checkpoints").glob("*/*")):
-        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        yield Training(folder=folder, state=_state(folder), bytes=size)
+        yield Training(folder=folder, state=_state(folder), bytes=bytes_in(folder))
+
+
+def bytes_in(folder: Path) -> int:
+    """Bytes of all files in a folder; what another folder links to counts all the same."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _state(folder: Path) -> State:

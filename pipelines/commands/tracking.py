@@ -59,13 +59,22 @@ def prune(
             "--unfinished", help="also trainings that were cut, or whose result no lock names"
         ),
     ] = False,
+    caches: Annotated[
+        bool,
+        typer.Option(
+            "--caches",
+            help="also prepared pairs and fetched files, which come again when they are needed; "
+            "not while the pipeline runs",
+        ),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would go")] = False,
 ) -> None:
     """Remove the checkpoints of trainings that are finished and whose result DVC has.
 
     Those of running trainings always stay. The result itself is DVC's and is not touched.
     """
-    from pipelines.leftovers import trainings  # noqa: PLC0415
+    from pipelines.leftovers import bytes_in, trainings  # noqa: PLC0415
+    from pipelines.paths import state_root  # noqa: PLC0415
 
     freed = 0
     for training in trainings():
@@ -76,6 +85,13 @@ def prune(
             freed += training.bytes
             if not dry_run:
                 shutil.rmtree(training.folder)
+    for folder in (state_root() / "prepared", state_root() / "sources"):
+        size = bytes_in(folder)
+        typer.echo(f"{'remove' if caches else 'keep'}  {folder}  {size / 2**20:.1f} MiB  cache")
+        if caches:
+            freed += size
+            if not dry_run:
+                shutil.rmtree(folder, ignore_errors=True)
     typer.echo(f"{'would free' if dry_run else 'freed'} {freed / 2**20:.1f} MiB")
 
 

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from esrgan_core.files import sha256_of
-from pipelines.paths import ARTIFACTS, GRID, MANIFEST, METRICS, VALIDATION_REPORT, state_root
+from pipelines.paths import (
+    ARTIFACTS,
+    GRID,
+    MANIFEST,
+    METRICS,
+    SKIPPED,
+    VALIDATION_REPORT,
+    state_root,
+)
 from pipelines.tracking.live import Cargo
 from pipelines.tracking.record import Record, end_run_name, flat, read_record, record_path
 from pipelines.tracking.store import (
@@ -42,7 +50,7 @@ STAGES = (
 )
 # what of each stage is worth looking at in the UI, by path below its folder
 FILES = {
-    "download": (MANIFEST,),
+    "download": (MANIFEST, SKIPPED),
     "validate": (VALIDATION_REPORT, VALIDATION_REPORT.parent / "docs"),
     "pretrain": (ARTIFACTS / "pretrain" / "metrics.json", ARTIFACTS / "pretrain" / "curve.csv"),
     "finetune": (ARTIFACTS / "finetune" / "metrics.json", ARTIFACTS / "finetune" / "curve.csv"),

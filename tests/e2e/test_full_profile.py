@@ -85,6 +85,8 @@ def full(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Path:
     features = {"network": "efficientnet_lite0", "weights": AT_HAND, "layers": {"block4": 0.25}}
     merge(params, shrunk | {"features": features})
     merge(params, {"download": {"catalogs": ["div2k", "flickr2k", "set5"]}})
+    # compiling for a CPU takes minutes
+    merge(params, {"pretrain": {"compile": "off"}, "finetune": {"compile": "off"}})
     YAML().dump(params, folder / "params.yaml")
     for name in ("div2k", "flickr2k", "set5"):
         path = folder / "catalogs" / f"{name}.csv"

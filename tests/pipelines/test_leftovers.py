@@ -66,3 +66,16 @@ def test_prune_removes_what_dvc_has_and_with_a_wish_what_was_cut(repository: Pat
         assert [path.name for path in folder.iterdir()] == ["running"]
     shutil.rmtree(folder)
     assert "freed 0.0 MiB" in CliRunner().invoke(app, ["prune"]).output
+
+
+def test_prune_empties_the_caches_on_request(repository: Path) -> None:
+    for name in ("prepared/hr/a.npy", "sources/sha256/ab/abc"):
+        path = repository / "state" / name
+        path.parent.mkdir(parents=True)
+        path.write_bytes(bytes(1 << 20))
+    assert "freed 0.0 MiB" in CliRunner().invoke(app, ["prune"]).output
+    assert (
+        "would free 2.0 MiB" in CliRunner().invoke(app, ["prune", "--caches", "--dry-run"]).output
+    )
+    assert "freed 2.0 MiB" in CliRunner().invoke(app, ["prune", "--caches"]).output
+    assert not (repository / "state/prepared").exists()
