@@ -86,10 +86,10 @@ def prune(
             if not dry_run:
                 shutil.rmtree(training.folder)
     for folder in (state_root() / "prepared", state_root() / "sources"):
-        size = bytes_in(folder)
-        typer.echo(f"{'remove' if caches else 'keep'}  {folder}  {size / 2**20:.1f} MiB  cache")
+        held = bytes_in(folder)
+        typer.echo(f"{'remove' if caches else 'keep'}  {folder}  {held / 2**20:.1f} MiB  cache")
         if caches:
-            freed += size
+            freed += held
             if not dry_run:
                 shutil.rmtree(folder, ignore_errors=True)
     typer.echo(f"{'would free' if dry_run else 'freed'} {freed / 2**20:.1f} MiB")
