@@ -1,6 +1,6 @@
 """All benchmarks, one after the other."""
 
-from benchmarks import loader, metrics, resize, train
+from benchmarks import loader, metrics, prepare, resize, train
 
-for benchmark in (resize, metrics, loader, train):
+for benchmark in (resize, metrics, prepare, loader, train):
     benchmark.main()

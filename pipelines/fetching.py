@@ -13,7 +13,7 @@ from rich.filesize import decimal
 from pipelines.catalog import Catalog, Entry
 from pipelines.disk import insist_on_room
 from pipelines.paths import state_root
-from pipelines.progress import byte_progress
+from pipelines.progress import byte_progress, progress
 from pipelines.sources import (
     ArchiveMember,
     HttpFile,
@@ -153,8 +153,9 @@ def _unpack_all(
     try:
         archive = located(origin, manner)
         targets = {member: folder / path for member, path in members.items()}
-        for _ in unpack(archive, targets, Limits()):
-            pass
+        with progress(f"unpack {name}", len(targets)) as advance:
+            for number, member in enumerate(unpack(archive, targets, Limits()), start=1):
+                advance(number, member)
     except BadArchiveError as error:
         raise ValueError(f"{name} from {origin.uri}: {error}") from error
     except OSError as error:

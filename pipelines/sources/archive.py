@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from esrgan_core.files import atomic_path
+from pipelines.disk import insist_on_room
 
 BLOCK = 512
 """Of a tar file."""
@@ -71,6 +72,7 @@ def unpack(archive: Path, wanted: Mapping[str, Path], limits: Limits) -> Iterato
     Raises:
         BadArchiveError: before anything is written, if the archive is damaged in its directory,
             hostile, or lacks a member; or if a member turns out to be damaged.
+        OSError: before anything is written, if the members do not fit on the disk.
     """
     try:
         if zipfile.is_zipfile(archive):
@@ -106,7 +108,7 @@ def _insist(
 ) -> None:
     """Refuse the archive, or know that every member wanted is in it once."""
     seen: set[str] = set()
-    total = 0
+    total = needed = 0
     most = min(limits.bytes, int(limits.ratio * archive.stat().st_size) + SMALL)
     for member in members:
         refusal = member.refusal or _refused_name(member.name)
@@ -118,6 +120,7 @@ def _insist(
             raise BadArchiveError(f"the member {member.name!r} {refusal}; not unpacked")
         seen.add(member.name)
         total += member.bytes
+        needed += member.bytes if member.name in wanted else 0
         if len(seen) > limits.members:
             raise BadArchiveError(f"has more than {limits.members} members; not unpacked")
         if total > most:
@@ -125,6 +128,7 @@ def _insist(
     if missing := sorted(wanted.keys() - seen):
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise BadArchiveError(f"has no member {', '.join(missing[:3])}{more}")
+    insist_on_room({target.parent: needed for target in list(wanted.values())[:1]})
 
 
 def _refused_name(name: str) -> str:

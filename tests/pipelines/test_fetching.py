@@ -1,5 +1,8 @@
 import hashlib
 import io
+import os
+import subprocess
+import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -196,3 +199,26 @@ def test_cuts_in_many_small_files_do_no_harm(tmp_path: Path) -> None:
     with serving(dict(PICTURES), Misbehavior(cuts=9)) as server:
         assert fetch_all(singles(server), tmp_path, HASTE) == {}
     assert_whole(tmp_path)
+
+
+FETCH = """
+import sys
+from pipelines.sources import Expected, Manner, Origin, located
+path = located(Origin(uri=sys.argv[1], expected=Expected()), Manner())
+print(path.read_bytes() == bytes(3000000))
+"""
+
+
+def test_several_processes_fetch_a_file_once(server: Server) -> None:
+    server.files["big.bin"] = bytes(3_000_000)
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", FETCH, server.url("big.bin")],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        )
+        for _ in range(3)
+    ]
+    assert [process.communicate(timeout=60)[0].strip() for process in started] == ["True"] * 3
+    assert len(server.requests) == 1
