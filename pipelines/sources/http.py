@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from time import time
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -62,6 +63,8 @@ class Manner:
     """Set from another thread, it ends the fetching."""
     on_bytes: OnBytes = lambda count: None
     """Told of every piece that arrives; a negative one is what has to be fetched again."""
+    silent: set[str] = field(default_factory=set)
+    """Hosts that never answered; the next file asks them once and not again and again."""
 
 
 class HostError(OSError):
@@ -121,10 +124,13 @@ def _from_host(url: str, part: Path, expected: Expected, manner: Manner) -> None
     """Ask one host until the file is whole, or nothing more comes."""
     part.parent.mkdir(parents=True, exist_ok=True)
     most, failures, ranges = _size(part), 0, True
+    host = urlsplit(url).netloc
+    tries = 1 if host in manner.silent else manner.patience.tries
     while not manner.stop.is_set():
-        wait = manner.patience.wait(failures)
+        wait, answered = manner.patience.wait(failures), True
         try:
             if _attempt(url, part, expected, manner, ranges=ranges):
+                manner.silent.discard(host)
                 return
             problem = "the link was cut"
         except _WrongRangeError as error:
@@ -132,12 +138,14 @@ def _from_host(url: str, part: Path, expected: Expected, manner: Manner) -> None
         except _PassingError as error:
             problem, wait = str(error), max(wait, error.wait)
         except NETWORK_ERRORS as error:
-            problem = _plain(error)
+            problem, answered = _plain(error), not isinstance(error, requests.ConnectionError)
         if _size(part) > most:
             most, failures = _size(part), 0
         else:
             failures += 1
-            if failures >= manner.patience.tries:
+            if failures >= tries:
+                if not answered:
+                    manner.silent.add(host)
                 raise HostError(f"{problem}, {failures} times")
             manner.stop.wait(wait)
     raise StoppedError("stopped")
@@ -213,7 +221,8 @@ def _total(
         if not offset or not span or span[1] is None or int(span[1]) != offset:
             raise _WrongRangeError("it sends another range than the one asked for")
     else:
-        total = int(response.headers.get("Content-Length", 0))
+        length = response.headers.get("Content-Length", "")
+        total = int(length) if length.isdigit() else 0
     if expected.bytes and total and total != expected.bytes:
         raise HostError(f"it has a file of {total} bytes, not the {expected.bytes} of the catalog")
     return total

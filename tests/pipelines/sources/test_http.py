@@ -121,6 +121,14 @@ def test_a_dead_first_mirror_is_passed_over(tmp_path: Path) -> None:
     assert (tmp_path / "part").read_bytes() == CONTENT
 
 
+def test_a_host_that_never_answers_is_not_asked_for_every_file_at_length(tmp_path: Path) -> None:
+    dead = f"http://127.0.0.1:{closed_port()}/a.zip"
+    manner = Manner(patience=Patience(tries=3, first_wait=0.01))
+    for tries in (3, 1):
+        with pytest.raises(HostError, match=rf", {tries} times"):
+            download([dead], tmp_path / "part", EXPECTED, manner)
+
+
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
