@@ -8,7 +8,7 @@ import pandas as pd
 
 from esrgan_core.files import write_text
 from pipelines.paths import state_root
-from pipelines.validation import Distribution, distribution
+from pipelines.picture_frame import Distribution, distribution
 
 
 def last_accepted(frame: pd.DataFrame) -> Distribution | None:

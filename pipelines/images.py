@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from esrgan_core.files import atomic_path
+from esrgan_core.files import atomic_path, sha256_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +55,11 @@ def rows_of(manifest: pd.DataFrame) -> list[Row]:
         Row(**{str(key): value for key, value in row.items()})
         for row in manifest.to_dict("records")
     ]
+
+
+def sha256_now(path: Path) -> str:
+    """A picture's checksum as it is; what no file has if it is gone."""
+    return sha256_of(path) if path.is_file() else "gone"
 
 
 def with_supplied_lr(rows: list[Row]) -> list[tuple[Row, Row | None]]:

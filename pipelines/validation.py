@@ -1,18 +1,16 @@
 """Great Expectations over the pictures; the only module that imports it."""
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 
 from esrgan_core.files import write_text
 from esrgan_core.resize import CONVENTIONS
-from pipelines.lookalikes import twins
+from pipelines.picture_frame import Distribution
 
 BLANK = 2.0
 """Gray levels of contrast below which a picture shows nothing."""
@@ -29,7 +27,6 @@ UNSEEN = 0.02
 """Weight of sizes that the last accepted run did not have."""
 LEAVE_OUT = "name it in download.exclude, or set skip_bad"
 Lr = Literal["matlab", "any"]
-Distribution = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,55 +65,6 @@ class Outcome:
     blocking: bool
     success: bool
     faults: list[Fault]
-
-
-def picture_frame(
-    manifest: pd.DataFrame, traces: pd.DataFrame, pairs: pd.DataFrame, multiple: int
-) -> pd.DataFrame:
-    """The HR pictures of the manifest with what the expectations look at.
-
-    Args:
-        manifest: with a column `sha256_now`.
-        traces: figures of each picture by path.
-        pairs: figures of each supplied pair by the path of its HR.
-        multiple: what sides are cropped to.
-
-    `width_cropped` and `height_cropped` are what is left after cropping; `same_as`, `leaks` and
-    `looks_like` name another picture that shows the same: byte for byte, in another split, in the
-    same split; `size_class` and `shape_class` say sizes coarsely.
-    """
-    frame = manifest[manifest["kind"] == "hr"].merge(traces, on="path", how="left")
-    frame = frame.merge(pairs, on="path", how="left").reset_index(drop=True)
-    frame["lr_problem"] = frame["lr_problem"].fillna("")
-    for side in ("width", "height"):
-        frame[f"{side}_cropped"] = frame[side] - frame[side] % multiple
-    named = {
-        "same_as": [""] * len(frame),
-        "leaks": [""] * len(frame),
-        "looks_like": [""] * len(frame),
-    }
-    for pair in twins(frame):
-        across = frame["split"][pair.extra] != frame["split"][pair.kept]
-        if pair.equal:
-            named["same_as"][pair.extra] = str(frame["path"][pair.kept])
-        if across:
-            named["leaks"][pair.extra] = str(frame["path"][pair.kept])
-        elif not pair.equal:
-            named["looks_like"][pair.extra] = str(frame["path"][pair.kept])
-    frame = frame.assign(**named)
-    area = np.log2(frame["width"] * frame["height"] / 1e6)
-    frame["size_class"] = [f"{2.0**level:g} MP" for level in area.round()]
-    shape = np.log2(frame["width"] / frame["height"])
-    frame["shape_class"] = [f"{2.0**level:.2f}" for level in (2 * shape).round() / 2]
-    return frame
-
-
-def distribution(frame: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Shares of the sizes and shapes in a picture frame."""
-    return {
-        column: {name: count / len(frame) for name, count in sorted(Counter(frame[column]).items())}
-        for column in ("size_class", "shape_class")
-    }
 
 
 def validate(frame: pd.DataFrame, demands: Demands) -> list[Outcome]:

@@ -10,8 +10,9 @@ import pandas as pd
 
 from esrgan_core.files import write_text
 from esrgan_core.image import THUMBNAIL
+from pipelines.picture_frame import Distribution, distribution
 from pipelines.report.crops import data_uri
-from pipelines.validation import Distribution, Outcome, distribution
+from pipelines.validation import Outcome
 
 SHOWN = 500
 """Faults and remarks; a page of more is no page."""

@@ -18,8 +18,9 @@ from filelock import FileLock, Timeout
 
 from esrgan_core.files import atomic_path, sha256_of, write_text
 from pipelines.paths import state_root
+from pipelines.sources.answers import HostError
 from pipelines.sources.expected import WHOLE, Expected
-from pipelines.sources.http import HostError, Manner, download
+from pipelines.sources.http import Manner, download
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

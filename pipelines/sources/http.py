@@ -6,30 +6,32 @@ continued by a Range request; every answer to one is checked before a byte of it
 
 import json
 import random
-import re
 import shutil
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from email.utils import parsedate_to_datetime
 from pathlib import Path
-from time import time
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
 
 from esrgan_core.files import write_text
+from pipelines.sources.answers import (
+    LONGEST_WAIT,
+    ChangedError,
+    HostError,
+    PassingError,
+    WrongRangeError,
+    total_of,
+    validator_of,
+)
 from pipelines.sources.expected import Expected
 
 CHUNK = 256 * 1024
 """Bytes that a cut can cost at most."""
 TIMEOUT = (10.0, 30.0)
 """Seconds to connect, and without a byte."""
-PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Answers that may be others a little later."""
-LONGEST_WAIT = 60.0
 NETWORK_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError)
 OnBytes = Callable[[int], None]
 
@@ -65,10 +67,6 @@ class Manner:
     """Told of every piece that arrives; a negative one is what has to be fetched again."""
     silent: set[str] = field(default_factory=set)
     """Hosts that never answered; the next file asks them once and not again and again."""
-
-
-class HostError(OSError):
-    """This host does not give the file; another may."""
 
 
 class StoppedError(OSError):
@@ -133,9 +131,12 @@ def _from_host(url: str, part: Path, expected: Expected, manner: Manner) -> None
                 manner.silent.discard(host)
                 return
             problem = "the link was cut"
-        except _WrongRangeError as error:
+        except WrongRangeError as error:
             ranges, problem = False, str(error)
-        except _PassingError as error:
+        except ChangedError as error:
+            _forget(part, manner)
+            problem = str(error)
+        except PassingError as error:
             problem, wait = str(error), max(wait, error.wait)
         except NETWORK_ERRORS as error:
             problem, answered = _plain(error), not isinstance(error, requests.ConnectionError)
@@ -149,18 +150,6 @@ def _from_host(url: str, part: Path, expected: Expected, manner: Manner) -> None
                 raise HostError(f"{problem}, {failures} times")
             manner.stop.wait(wait)
     raise StoppedError("stopped")
-
-
-class _WrongRangeError(Exception):
-    """The host answered a Range request with something else."""
-
-
-class _PassingError(Exception):
-    """Another try may do better."""
-
-    def __init__(self, problem: str, wait: float = 0.0) -> None:
-        super().__init__(problem)
-        self.wait = wait
 
 
 def _attempt(url: str, part: Path, expected: Expected, manner: Manner, *, ranges: bool) -> bool:
@@ -180,52 +169,20 @@ def _attempt(url: str, part: Path, expected: Expected, manner: Manner, *, ranges
         if same_host:
             headers["If-Range"] = origin.validator
     with _session().get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-        total = _total(response, offset, expected, part, manner)
-        if total == offset and response.status_code == 416:
+        total = total_of(response, offset, expected)
+        if response.status_code == 416:
             return True
-        found = _Origin(url=url, validator=_validator(response), total=total)
+        found = _Origin(url=url, validator=validator_of(response), total=total)
         if response.status_code == 206:
             changed = same_host and found.validator != origin.validator
             if changed or (origin.total and total and total != origin.total):
-                _forget(part, manner)
-                raise _PassingError("the file changed while it was being fetched")
+                raise ChangedError("the file changed while it was being fetched")
         else:
             _forget(part, manner)
             offset = 0
         _insist_on_room(part, total - offset)
         write_text(_note_path(part), json.dumps(asdict(found)))
         return _receive(response, part, total or expected.bytes, manner)
-
-
-def _total(
-    response: requests.Response, offset: int, expected: Expected, part: Path, manner: Manner
-) -> int:
-    """Size of the whole file by the head of an answer, 0 if it does not say; or refuse it."""
-    status = response.status_code
-    if status in PASSING:
-        raise _PassingError(f"it answers {status} {response.reason}", _retry_after(response))
-    span = re.fullmatch(
-        r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", response.headers.get("Content-Range", "").strip()
-    )
-    total = int(span[2]) if span and span[2] != "*" else 0
-    if status == 416:
-        if offset and total == offset:
-            return total
-        _forget(part, manner)
-        raise _PassingError("what had arrived is no part of what it has now")
-    if status not in (200, 206):
-        raise HostError(f"it answers {status} {response.reason}")
-    if response.headers.get("Content-Encoding", "identity") != "identity":
-        raise HostError("it sends the file compressed, which was not asked for")
-    if status == 206:
-        if not offset or not span or span[1] is None or int(span[1]) != offset:
-            raise _WrongRangeError("it sends another range than the one asked for")
-    else:
-        length = response.headers.get("Content-Length", "")
-        total = int(length) if length.isdigit() else 0
-    if expected.bytes and total and total != expected.bytes:
-        raise HostError(f"it has a file of {total} bytes, not the {expected.bytes} of the catalog")
-    return total
 
 
 def _receive(response: requests.Response, part: Path, total: int, manner: Manner) -> bool:
@@ -239,21 +196,6 @@ def _receive(response: requests.Response, part: Path, total: int, manner: Manner
             if total and file.tell() > total:
                 raise HostError(f"it sends more than the {total} bytes that the file has")
     return not total or _size(part) == total
-
-
-def _validator(response: requests.Response) -> str:
-    tag = response.headers.get("ETag", "")
-    return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
-
-
-def _retry_after(response: requests.Response) -> float:
-    text = response.headers.get("Retry-After", "")
-    with suppress(ValueError):
-        seconds = (
-            float(text) if text.isdigit() else parsedate_to_datetime(text).timestamp() - time()
-        )
-        return min(max(seconds, 0.0), LONGEST_WAIT)
-    return 0.0
 
 
 def _insist_on_room(part: Path, needed: int) -> None:

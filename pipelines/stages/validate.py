@@ -2,20 +2,19 @@
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
-from esrgan_core.files import sha256_of
 from pipelines.drift import accept, last_accepted
-from pipelines.images import BadPicturesError, read_manifest, rows_of, with_supplied_lr
+from pipelines.images import BadPicturesError, read_manifest, rows_of, sha256_now, with_supplied_lr
 from pipelines.launch import launch
 from pipelines.parallel import in_parallel
 from pipelines.paths import IMAGES, MANIFEST, TRACES, VALIDATION_REPORT
+from pipelines.picture_frame import picture_frame
 from pipelines.report.validation import write_docs
 from pipelines.supplied import examine_all
-from pipelines.validation import Demands, Outcome, picture_frame, validate, write_report
+from pipelines.validation import Demands, Outcome, validate, write_report
 
 TOLD = 20
 """Remarks that are printed; the page has all."""
@@ -49,7 +48,7 @@ def run(params: Params) -> None:
     images = IMAGES.absolute()
     pairs = examine_all(with_supplied_lr(rows_of(manifest)), images, params.scale)
     frame = picture_frame(manifest, traces, pairs, params.scale)
-    frame["sha256_now"] = list(in_parallel(_sha256, [images / path for path in frame["path"]]))
+    frame["sha256_now"] = list(in_parallel(sha256_now, [images / path for path in frame["path"]]))
     before = last_accepted(frame)
     demands = Demands(
         min_side=params.validate.min_side,
@@ -72,10 +71,6 @@ def run(params: Params) -> None:
         raise BadPicturesError([*map(str, faults), f"all of it as a page: {docs}"])
     accept(good)
     print(f"{len(good)} pictures meet every expectation; all of it as a page: {docs}")
-
-
-def _sha256(path: Path) -> str:
-    return sha256_of(path) if path.is_file() else "gone"
 
 
 def _tell_remarks(outcomes: list[Outcome]) -> None:

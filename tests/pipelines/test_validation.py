@@ -6,13 +6,12 @@ import pandas as pd
 import pytest
 
 from esrgan_core.image import survey, write_png
+from pipelines.picture_frame import distribution, picture_frame
 from pipelines.report.validation import write_docs
 from pipelines.supplied import PairFacts
 from pipelines.validation import (
     Demands,
     Fault,
-    distribution,
-    picture_frame,
     validate,
     write_report,
 )

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.sources.answers import HostError
 from pipelines.sources.expected import Expected
-from pipelines.sources.http import CHUNK, HostError, Manner, Patience, StoppedError, download
+from pipelines.sources.http import CHUNK, Manner, Patience, StoppedError, download
 from tests.pipelines.sources.server import Misbehavior, Server, serving
 
 MIB = 1024 * 1024
