@@ -27,6 +27,7 @@ from pipelines.sources import (
 )
 from pipelines.sources.archive import BadArchiveError, Limits, unpack
 from pipelines.sources.cache import shared_cache
+from pipelines.sources.http import StoppedError
 
 AT_ONCE = 8
 """Files that are fetched side by side."""
@@ -87,8 +88,7 @@ def fetch_all(catalog: Catalog, folder: Path, manner: Manner | None = None) -> P
     """Fetch every picture to its place in `folder`; what cannot be had is told, not raised.
 
     Raises:
-        OSError: if it cannot fit on the disk, or an archive cannot be had.
-        ValueError: if an archive is damaged or hostile.
+        OSError: if it cannot fit on the disk.
     """
     needed = estimate(catalog)
     print(f"download: {needed}", file=sys.stderr)
@@ -99,16 +99,17 @@ def fetch_all(catalog: Catalog, folder: Path, manner: Manner | None = None) -> P
         manner = Manner(
             patience=manner.patience if manner else Manner().patience, stop=stop, on_bytes=on_bytes
         )
+        problems: Problems = {}
         for name, origin in catalog.archives.items():
-            _unpack_all(name, origin, _members(catalog.entries, name), folder, manner)
+            members = _members(catalog.entries, name)
+            problems |= _unpack_all(name, origin, members, folder, manner)
         alone = [
             entry
             for entry in catalog.entries
             if not isinstance(parse_location(entry.source.uri), ArchiveMember)
         ]
-        return at_once(
-            {entry.path: (entry.source, folder / entry.path) for entry in alone}, fetch, manner
-        )
+        wanted = {entry.path: (entry.source, folder / entry.path) for entry in alone}
+        return problems | at_once(wanted, fetch, manner)
 
 
 def at_once(
@@ -139,27 +140,43 @@ def at_once(
 
 def _members(entries: Iterable[Entry], archive: str) -> dict[str, str]:
     """Paths in the image folder by member, of one archive."""
-    found = {}
+    found: dict[str, str] = {}
     for entry in entries:
         location = parse_location(entry.source.uri)
         if isinstance(location, ArchiveMember) and location.archive == archive:
-            found[location.member] = entry.path
+            other = found.setdefault(location.member, entry.path)
+            if other != entry.path:
+                raise ValueError(f"{entry.source.uri} is named twice: {other} and {entry.path}")
     return found
 
 
 def _unpack_all(
     name: str, origin: Origin, members: Mapping[str, str], folder: Path, manner: Manner
-) -> None:
+) -> Problems:
+    """Fetch and unpack one archive; what is wrong with all of it is wrong with each member."""
+    targets = {member: folder / path for member, path in members.items()}
+    problems: dict[str, str] = {}
     try:
         archive = located(origin, manner)
-        targets = {member: folder / path for member, path in members.items()}
         with progress(f"unpack {name}", len(targets)) as advance:
-            for number, member in enumerate(unpack(archive, targets, Limits()), start=1):
+            for number, (member, problem) in enumerate(unpack(archive, targets, Limits()), start=1):
+                problems[member] = problem
                 advance(number, member)
+    except StoppedError:
+        raise
     except BadArchiveError as error:
-        raise ValueError(f"{name} from {origin.uri}: {error}") from error
-    except OSError as error:
-        raise OSError(f"{name} could not be had: {error}") from error
+        forget_if_unpinned(origin)
+        problems = dict.fromkeys(targets, f"{name} from {origin.uri}: {error}") | problems
+    except (OSError, ValueError) as error:
+        problems = dict.fromkeys(targets, f"{name} could not be had: {error}") | problems
+    return {members[member]: problem for member, problem in problems.items() if problem}
+
+
+def forget_if_unpinned(origin: Origin) -> None:
+    """Fetch a file anew next time that turned out to be of no use, if nothing else was promised."""
+    location = parse_location(origin.uri)
+    if isinstance(location, HttpFile) and not origin.expected.pinned:
+        shared_cache().forget(location.url)
 
 
 def _warn_of_unpinned(catalog: Catalog) -> None:

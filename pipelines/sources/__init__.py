@@ -11,7 +11,7 @@ from typing import assert_never
 from urllib.parse import unquote, urlsplit
 
 from esrgan_core.files import atomic_path
-from pipelines.sources.archive import ArchiveMember
+from pipelines.sources.archive import ArchiveMember, plain_name
 from pipelines.sources.cache import shared_cache
 from pipelines.sources.expected import Expected
 from pipelines.sources.http import HttpFile, Manner
@@ -43,7 +43,7 @@ def parse_location(uri: str) -> Location:
         case "http" | "https":
             return HttpFile(url=uri)
         case "archive":
-            return ArchiveMember(archive=unquote(parts.netloc), member=path.lstrip("/"))
+            return ArchiveMember(archive=unquote(parts.netloc), member=plain_name(path.lstrip("/")))
         case "" | "file":
             return LocalFile(path=Path(path))
         case other:

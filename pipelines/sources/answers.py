@@ -28,6 +28,10 @@ class PassingError(Exception):
         self.wait = wait
 
 
+class SlowError(Exception):
+    """The host sends so little that another one should be asked."""
+
+
 class WrongRangeError(Exception):
     """The host answers a Range request with something else; it must not be asked for parts."""
 

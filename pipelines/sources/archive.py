@@ -13,9 +13,11 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Literal
 
 from esrgan_core.files import atomic_path
 from pipelines.disk import insist_on_room
@@ -26,8 +28,11 @@ ZIP_HEADER = 30
 """Bytes of a member's own header in a zip file, without its name."""
 LONGEST_HEADER = 64 * 1024
 """Bytes of an extended header of a tar file, which has to be read into memory."""
+RESIZING = re.compile(rb"\d+ (size|GNU\.sparse\.[a-z.]+)=")
+"""Entries of extended headers by which a member is longer than its own header says."""
+UTF8_FLAG = 0x800
 PIECE = 1024 * 1024
-SMALL = 64 * 1024
+SMALL = 1024 * 1024
 """Bytes below which a member's ratio says nothing: an empty page packs as well as a bomb."""
 UNREADABLE = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError,
@@ -50,8 +55,9 @@ class Limits:
     members: int = 100_000
     bytes: int = 200 * 10**9
     """Of all members together, unpacked."""
-    ratio: float = 20
-    """Unpacked to packed bytes; pictures are packed already and come to about 1."""
+    ratio: float = 100
+    """Unpacked to packed bytes; pictures are packed already and come to about 1, a list of labels
+    or a white page to more."""
 
 
 class BadArchiveError(ValueError):
@@ -63,72 +69,109 @@ class _Member:
     name: str
     bytes: int
     packed: int
+    is_file: bool
     refusal: str
 
 
-def unpack(archive: Path, wanted: Mapping[str, Path], limits: Limits) -> Iterator[str]:
-    """Write the members `wanted` to the paths given with them; yield each name when it is there.
+def unpack(archive: Path, wanted: Mapping[str, Path], limits: Limits) -> Iterator[tuple[str, str]]:
+    """Write the members `wanted` to the paths given with them.
+
+    Yields:
+        (name, problem) of each member: "" when it is there, else why it could not be had.
 
     Raises:
-        BadArchiveError: before anything is written, if the archive is damaged in its directory,
-            hostile, or lacks a member; or if a member turns out to be damaged.
+        BadArchiveError: before anything is written, if the archive is damaged in its directory
+            or hostile; later if the rest of it cannot be read.
         OSError: before anything is written, if the members do not fit on the disk.
     """
     try:
-        if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as file:
-                _insist(_zip_members(file), archive, wanted, limits)
-                for info in file.infolist():
-                    name = _plain(info.filename)
-                    if target := wanted.get(name):
-                        with file.open(info) as source:
-                            _write(source, target, info.file_size)
-                        yield name
-        elif _is_tar(archive):
-            _insist_on_headers(archive, limits)
-            with tarfile.open(archive, "r:*") as tar:
-                _insist(_tar_members(tar), archive, wanted, limits)
-            with tarfile.open(archive, "r:*") as tar:
-                for member in tar:
-                    if target := wanted.get(_plain(member.name)):
-                        content = tar.extractfile(member)
-                        assert content is not None, "it is a regular file"
-                        _write(content, target, member.size)
-                        yield _plain(member.name)
-        else:
-            raise BadArchiveError("neither zip nor tar")
+        match _kind(archive):
+            case "zip":
+                yield from _unpack_zip(archive, wanted, limits)
+            case packing:
+                yield from _unpack_tar(archive, packing, wanted, limits)
     except BadArchiveError as error:
         raise BadArchiveError(f"{archive.name}: {error}") from error
     except UNREADABLE as error:
         raise BadArchiveError(f"{archive.name} is damaged ({error}); fetch it again") from error
 
 
+def _kind(archive: Path) -> Literal["zip", "tar", "tar.gz"]:
+    """What an archive is by its own bytes; libraries that try all packings are bombs themselves."""
+    with archive.open("rb") as file:
+        head = file.read(BLOCK)
+    if head[:2] == b"\x1f\x8b":
+        return "tar.gz"
+    if head[257:262] == b"ustar":
+        return "tar"
+    if head[:6] == b"\xfd7zXZ\0" or head[:3] == b"BZh":
+        raise BadArchiveError("is packed with xz or bzip2; only plain and gzipped tar is read")
+    if zipfile.is_zipfile(archive):
+        return "zip"
+    raise BadArchiveError("neither zip nor tar")
+
+
+def _unpack_zip(
+    archive: Path, wanted: Mapping[str, Path], limits: Limits
+) -> Iterator[tuple[str, str]]:
+    with zipfile.ZipFile(archive) as file:
+        missing = _insist(_zip_members(file), archive, wanted, limits)
+        yield from missing
+        for info in file.infolist():
+            name = plain_name(_zip_name(info))
+            if (target := wanted.get(name)) and not info.is_dir():
+                try:
+                    with file.open(info) as source:
+                        _write(source, target, info.file_size)
+                except UNREADABLE as error:
+                    yield name, f"damaged in {archive.name} ({error})"
+                else:
+                    yield name, ""
+
+
+def _unpack_tar(
+    archive: Path, packing: str, wanted: Mapping[str, Path], limits: Limits
+) -> Iterator[tuple[str, str]]:
+    _insist_on_headers(archive, limits, zipped=packing == "tar.gz")
+    opened = partial(tarfile.open, archive, "r:gz" if packing == "tar.gz" else "r:")
+    with opened() as tar:
+        missing = _insist(_tar_members(tar), archive, wanted, limits)
+    yield from missing
+    with opened() as tar:
+        for member in tar:
+            name = plain_name(member.name)
+            if (target := wanted.get(name)) and member.isreg():
+                content = tar.extractfile(member)
+                assert content is not None, "it is a regular file"
+                _write(content, target, member.size)
+                yield name, ""
+
+
 def _insist(
     members: Iterable[_Member], archive: Path, wanted: Mapping[str, Path], limits: Limits
-) -> None:
-    """Refuse the archive, or know that every member wanted is in it once."""
+) -> list[tuple[str, str]]:
+    """Refuse the archive, or say of members wanted that it does not have them."""
     seen: set[str] = set()
     total = needed = 0
     most = min(limits.bytes, int(limits.ratio * archive.stat().st_size) + SMALL)
-    for member in members:
+    for count, member in enumerate(members, start=1):
         refusal = member.refusal or _refused_name(member.name)
-        if not refusal and member.name in seen:
+        if not refusal and member.is_file and member.name in seen:
             refusal = "comes twice"
         if not refusal and member.bytes > limits.ratio * member.packed + SMALL:
             refusal = f"unpacks to more than {limits.ratio:g} times its size"
         if refusal:
             raise BadArchiveError(f"the member {member.name!r} {refusal}; not unpacked")
-        seen.add(member.name)
+        if member.is_file:
+            seen.add(member.name)
         total += member.bytes
         needed += member.bytes if member.name in wanted else 0
-        if len(seen) > limits.members:
+        if count > limits.members:
             raise BadArchiveError(f"has more than {limits.members} members; not unpacked")
         if total > most:
             raise BadArchiveError(f"unpacks to more than {most} bytes; not unpacked")
-    if missing := sorted(wanted.keys() - seen):
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        raise BadArchiveError(f"has no member {', '.join(missing[:3])}{more}")
     insist_on_room({target.parent: needed for target in list(wanted.values())[:1]})
+    return [(name, f"no such file in {archive.name}") for name in sorted(wanted.keys() - seen)]
 
 
 def _refused_name(name: str) -> str:
@@ -143,7 +186,7 @@ def _refused_name(name: str) -> str:
     return ""
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """A name as the file system would take it: `./a//b` is `a/b`; absolute ones stay so."""
     return str(PurePosixPath(name)) if name.strip("./") else name
 
@@ -162,27 +205,31 @@ def _zip_members(file: zipfile.ZipFile) -> Iterator[_Member]:
         elif info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             refusal = "is packed in a way that we do not read"
         free_from = info.header_offset + ZIP_HEADER + info.compress_size
-        # the name as it stands in the file: the library cuts it at a NUL
-        name = info.orig_filename if "\0" in info.orig_filename else info.filename
         yield _Member(
-            name=_plain(name), bytes=info.file_size, packed=info.compress_size, refusal=refusal
+            name=plain_name(_zip_name(info)),
+            bytes=info.file_size,
+            packed=info.compress_size,
+            is_file=not info.is_dir(),
+            refusal=refusal,
         )
 
 
-def _is_tar(archive: Path) -> bool:
-    with archive.open("rb") as file:
-        return file.read(2) == b"\x1f\x8b" or tarfile.is_tarfile(archive)
+def _zip_name(info: zipfile.ZipInfo) -> str:
+    """A member's name: whole, where the library cuts it at a NUL, and in UTF-8 without the flag."""
+    if "\0" in info.orig_filename:
+        return info.orig_filename
+    if not info.flag_bits & UTF8_FLAG:
+        with suppress(UnicodeError):
+            return info.filename.encode("cp437").decode("utf-8")
+    return info.filename
 
 
-def _insist_on_headers(archive: Path, limits: Limits) -> None:
+def _insist_on_headers(archive: Path, limits: Limits, *, zipped: bool) -> None:
     """Walk a tar file's headers ourselves: the library reads extended ones of any size at once."""
     packed = archive.stat().st_size
-    count = 0
+    count = position = 0
     with archive.open("rb") as raw:
-        zipped = raw.read(2) == b"\x1f\x8b"
-        raw.seek(0)
         file = gzip.GzipFile(fileobj=raw) if zipped else raw
-        position = 0
         while len(block := file.read(BLOCK)) == BLOCK and block.strip(b"\0"):
             info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
             extended = info.type in (b"x", b"g", b"X", b"L", b"K")
@@ -195,7 +242,11 @@ def _insist_on_headers(archive: Path, limits: Limits) -> None:
                 raise BadArchiveError(f"has more than {limits.members} members; not unpacked")
             if zipped and position > limits.ratio * packed + SMALL:
                 raise BadArchiveError(f"unpacks to more than {limits.ratio:g} times its size")
-            _skip(file, body)
+            # with another size the library would go on elsewhere than we do
+            if extended and RESIZING.search(file.read(body)):
+                raise BadArchiveError("has a header that changes the size of a member")
+            if not extended:
+                _skip(file, body)
 
 
 def _skip(file: gzip.GzipFile | IO[bytes], count: int) -> None:
@@ -215,7 +266,13 @@ def _tar_members(file: tarfile.TarFile) -> Iterator[_Member]:
             refusal = "is a sparse file"
         elif not (info.isreg() or info.isdir()):
             refusal = "is a device or a pipe"
-        yield _Member(name=_plain(info.name), bytes=info.size, packed=info.size, refusal=refusal)
+        yield _Member(
+            name=plain_name(info.name),
+            bytes=info.size,
+            packed=info.size,
+            is_file=info.isreg(),
+            refusal=refusal,
+        )
 
 
 def _write(source: IO[bytes], target: Path, size: int) -> None:

@@ -10,9 +10,10 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 from filelock import FileLock, Timeout
 
@@ -20,7 +21,9 @@ from esrgan_core.files import atomic_path, sha256_of, write_text
 from pipelines.paths import state_root
 from pipelines.sources.answers import HostError
 from pipelines.sources.expected import WHOLE, Expected
-from pipelines.sources.http import Manner, download
+from pipelines.sources.http import Manner, StoppedError, download
+
+SECONDS_BETWEEN_LOOKS = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +41,7 @@ class Cache:
         key = _key(urls[0], expected)
         if found := self.present(urls[0], expected):
             return found
-        with _locked(self.root / "locks" / key, urls[0]):
+        with _locked(self.root / "locks" / key, urls[0], manner.stop):
             if found := self.present(urls[0], expected):
                 return found
             part = self.root / "partial" / key
@@ -63,12 +66,15 @@ class Cache:
         if not path.name.startswith(expected.sha256):
             return None  # the catalog asks for another content than this address gave
         # its name is its checksum, whether or not the catalog knows one
-        problem = replace(expected, sha256=path.name).problem(path)
-        if not problem:
-            return path
-        print(f"{path} is damaged ({problem}); it is fetched again", file=sys.stderr)
-        path.unlink(missing_ok=True)
-        return None
+        if problem := Expected(sha256=path.name).problem(path):
+            print(f"{path} is damaged ({problem}); it is fetched again", file=sys.stderr)
+            path.unlink(missing_ok=True)
+            return None
+        return None if expected.problem(path, sha256=path.name) else path
+
+    def forget(self, url: str) -> None:
+        """Ask an address anew next time: what it gave, of which nothing was known, is no use."""
+        (self.root / "addresses" / f"{_key(url, Expected())}.json").unlink(missing_ok=True)
 
     def _known(self, url: str, expected: Expected) -> Path | None:
         sha256 = expected.sha256
@@ -112,15 +118,23 @@ def _key(url: str, expected: Expected) -> str:
 
 
 @contextmanager
-def _locked(path: Path, url: str) -> Iterator[None]:
-    """Hold a lock; say for what, when it has to be waited for."""
+def _locked(path: Path, url: str, stop: Event) -> Iterator[None]:
+    """Hold a lock; say for what, when it has to be waited for.
+
+    Raises:
+        StoppedError: if the waiting is to end.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
     except Timeout:
         print(f"another process fetches {url}; waiting for it", file=sys.stderr)
-        lock.acquire()
+        while not lock.is_locked:
+            if stop.is_set():
+                raise StoppedError("stopped") from None
+            with suppress(Timeout):
+                lock.acquire(timeout=SECONDS_BETWEEN_LOOKS)
     try:
         yield
     finally:

@@ -1,6 +1,7 @@
 """What a file from elsewhere must be."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,15 +24,23 @@ class Expected:
         """Whether a checksum tells this content from any other."""
         return bool(self.sha256 or self.md5)
 
-    def problem(self, path: Path) -> str:
-        """What about a file is not as expected; "" if nothing is."""
+    def __post_init__(self) -> None:
+        """Refuse what is no size or checksum: they name files of the cache."""
+        for name, digits in (("sha256", WHOLE), ("md5", WHOLE // 2)):
+            if not re.fullmatch(f"[0-9a-f]{{0,{digits}}}", text := getattr(self, name)):
+                raise ValueError(f"{name} is {text!r}, not up to {digits} hex digits")
+        if self.bytes < 0:
+            raise ValueError(f"bytes is {self.bytes}")
+
+    def problem(self, path: Path, sha256: str = "") -> str:
+        """What about a file is not as expected; "" if nothing is. `sha256` may be known already."""
         size = path.stat().st_size
         if self.bytes and size != self.bytes:
             return f"it has {size} bytes, not the {self.bytes} of the catalog"
-        for name in ("sha256", "md5"):
-            wanted: str = getattr(self, name)
-            if wanted and not (found := digest(path, name)).startswith(wanted):
-                return f"its {name} is {found}, the catalog says {wanted}"
+        if self.sha256 and not (found := sha256 or digest(path, "sha256")).startswith(self.sha256):
+            return f"its sha256 is {found}, the catalog says {self.sha256}"
+        if self.md5 and (found := digest(path, "md5")) != self.md5:
+            return f"its md5 is {found}, the catalog says {self.md5}"
         return ""
 
 

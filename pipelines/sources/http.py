@@ -9,8 +9,9 @@ import random
 import shutil
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from time import monotonic
 from urllib.parse import urlsplit
 
 import requests
@@ -22,6 +23,7 @@ from pipelines.sources.answers import (
     ChangedError,
     HostError,
     PassingError,
+    SlowError,
     WrongRangeError,
     total_of,
     validator_of,
@@ -32,6 +34,16 @@ CHUNK = 256 * 1024
 """Bytes that a cut can cost at most."""
 TIMEOUT = (10.0, 30.0)
 """Seconds to connect, and without a byte."""
+LEAST_PACE = 1024
+"""Bytes per second, below which a host counts as cutting the link."""
+ROOM = 1024 * 1024 * 1024
+"""Bytes of disk that must stay free while a file comes, and after which that is looked at."""
+WRONG_ADDRESSES = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.TooManyRedirects,
+)
 NETWORK_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError)
 OnBytes = Callable[[int], None]
 
@@ -125,7 +137,7 @@ def _from_host(url: str, part: Path, expected: Expected, manner: Manner) -> None
     host = urlsplit(url).netloc
     tries = 1 if host in manner.silent else manner.patience.tries
     while not manner.stop.is_set():
-        wait, answered = manner.patience.wait(failures), True
+        wait, answered, slow = manner.patience.wait(failures), True, False
         try:
             if _attempt(url, part, expected, manner, ranges=ranges):
                 manner.silent.discard(host)
@@ -136,11 +148,15 @@ def _from_host(url: str, part: Path, expected: Expected, manner: Manner) -> None
         except ChangedError as error:
             _forget(part, manner)
             problem = str(error)
+        except SlowError as error:
+            problem, slow = str(error), True
         except PassingError as error:
             problem, wait = str(error), max(wait, error.wait)
+        except (*WRONG_ADDRESSES, ValueError) as error:
+            raise HostError(_plain(error)) from error
         except NETWORK_ERRORS as error:
             problem, answered = _plain(error), not isinstance(error, requests.ConnectionError)
-        if _size(part) > most:
+        if _size(part) > most and not slow:
             most, failures = _size(part), 0
         else:
             failures += 1
@@ -174,7 +190,10 @@ def _attempt(url: str, part: Path, expected: Expected, manner: Manner, *, ranges
             return True
         found = _Origin(url=url, validator=validator_of(response), total=total)
         if response.status_code == 206:
-            changed = same_host and found.validator != origin.validator
+            # a 206 may leave out what was said before
+            changed = same_host and found.validator not in ("", origin.validator)
+            if not found.validator:
+                found = replace(found, validator=origin.validator)
             if changed or (origin.total and total and total != origin.total):
                 raise ChangedError("the file changed while it was being fetched")
         else:
@@ -188,10 +207,21 @@ def _attempt(url: str, part: Path, expected: Expected, manner: Manner, *, ranges
 def _receive(response: requests.Response, part: Path, total: int, manner: Manner) -> bool:
     """Append what comes; whether the file is whole then."""
     with part.open("ab") as file:
-        for chunk in response.raw.stream(CHUNK, decode_content=False):
+        began, before = monotonic(), file.tell()
+        roomy = before + ROOM
+        # what is there already, however little: a slow host must not hide a wish to stop
+        while chunk := response.raw.read1(CHUNK, decode_content=False):
             if manner.stop.is_set():
                 raise StoppedError("stopped")
             file.write(chunk)
+            if monotonic() - began > TIMEOUT[1]:
+                if file.tell() - before < LEAST_PACE * TIMEOUT[1]:
+                    raise SlowError(f"it sends less than {LEAST_PACE} bytes per second")
+                began, before = monotonic(), file.tell()
+            if file.tell() > roomy:
+                # the size may be unknown
+                _insist_on_room(part, ROOM)
+                roomy = file.tell() + ROOM
             manner.on_bytes(len(chunk))
             if total and file.tell() > total:
                 raise HostError(f"it sends more than the {total} bytes that the file has")

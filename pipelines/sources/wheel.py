@@ -21,7 +21,7 @@ def wheel_file(location: WheelResource) -> Path:
     """
     try:
         path = Path(str(files(location.package) / location.resource))
-    except ModuleNotFoundError:
+    except (ModuleNotFoundError, TypeError, ValueError):
         path = Path()
     if not path.is_file():
         raise FileNotFoundError(

@@ -160,16 +160,35 @@ def test_a_file_put_there_by_hand_serves(server: Server, tmp_path: Path, state: 
     assert fetch_all(catalog, tmp_path / "images", HASTE) == {}
 
 
-def test_a_hostile_archive_ends_it(server: Server, tmp_path: Path) -> None:
+def test_a_hostile_archive_is_of_no_use_to_its_pictures(server: Server, tmp_path: Path) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as file:
         for name, content in PICTURES.items():
             file.writestr(f"set/{name}", content)
         file.writestr("../../evil.png", b"evil")
     server.files["all.zip"] = buffer.getvalue()
-    with pytest.raises(ValueError, match=r"all\.zip from http.*leaves the archive"):
-        fetch_all(packed(server), tmp_path / "images", HASTE)
-    assert not (tmp_path / "images").exists()
+    good = entry("good", server.url("0.png"))
+    catalog = packed(server)
+    both = Catalog(entries=[*catalog.entries, good], archives=catalog.archives)
+    problems = fetch_all(both, tmp_path / "images", HASTE)
+    assert len(problems) == len(PICTURES)
+    for problem in problems.values():
+        assert "all.zip from http" in problem
+        assert "leaves the archive" in problem
+    assert [path.name for path in (tmp_path / "images/train").iterdir()] == ["good.png"]
+
+
+def test_what_is_no_archive_is_fetched_anew_where_nothing_was_promised(
+    server: Server, tmp_path: Path
+) -> None:
+    right = server.files["all.zip"]
+    server.files["all.zip"] = b"<html>busy</html>"
+    catalog = packed(server)
+    open_ = {"all.zip": Origin(uri=server.url("all.zip"), expected=Expected())}
+    catalog = Catalog(entries=catalog.entries, archives=open_)
+    assert "neither zip nor tar" in fetch_all(catalog, tmp_path, HASTE)["train/0.png"]
+    server.files["all.zip"] = right
+    assert fetch_all(catalog, tmp_path, HASTE) == {}
 
 
 def test_an_estimate_comes_first_and_refuses_what_cannot_fit(

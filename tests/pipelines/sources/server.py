@@ -2,8 +2,9 @@
 
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,6 +29,8 @@ class Misbehavior:
     extra: bytes = b""
     """Sent after the file."""
     headers: dict[str, str] = field(default_factory=dict)
+    trickle: float = 0
+    """Seconds between single bytes; 0 for all at once."""
     silent_length: bool = False
     """No Content-Length: the end of the connection is the end of the file."""
 
@@ -67,8 +70,10 @@ class _Handler(BaseHTTPRequestHandler):
             return
         tag = wrong.etag(number) if wrong.etag else f'"{sha256(content[:999]).hexdigest()[:16]}"'
         start, status = 0, 200
-        unchanged = not wrong.honors_if_range or self.headers.get("If-Range", tag) == tag
-        headers = {"ETag": tag}
+        unchanged = not wrong.honors_if_range or self.headers.get("If-Range", tag) == (
+            tag or self.headers.get("If-Range")
+        )
+        headers = {"ETag": tag} if tag else {}
         if asked and unchanged and wrong.ranges != "ignored":
             start = int(asked.removeprefix("bytes=").partition("-")[0])
             if wrong.ranges == "refused" or start >= len(content):
@@ -100,11 +105,20 @@ class _Handler(BaseHTTPRequestHandler):
             most = min(wrong.cut_within or len(body), len(body))
             body = body[: random.Random(wrong.seed + wrong.cuts).randrange(most)]
             self.close_connection = True
+        if wrong.trickle:
+            self._trickle(body)
+            return
         self.wfile.write(body)
         self.of.sent += len(body)
         if self.close_connection:
             self.wfile.flush()
             self.connection.shutdown(2)
+
+    def _trickle(self, body: bytes) -> None:
+        with suppress(OSError):
+            for number in range(len(body)):
+                self.wfile.write(body[number : number + 1])
+                time.sleep(self.of.wrong.trickle)
 
 
 class _Quiet(ThreadingHTTPServer):

@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.sources.answers import HostError
 from pipelines.sources.expected import Expected
-from pipelines.sources.http import CHUNK, Manner, Patience, StoppedError, download
+from pipelines.sources.http import Manner, Patience, StoppedError, download
 from tests.pipelines.sources.server import Misbehavior, Server, serving
 
 MIB = 1024 * 1024
@@ -58,7 +58,7 @@ def test_a_killed_fetch_goes_on_where_it_was(tmp_path: Path) -> None:
     with serving({"a.zip": CONTENT}) as server:
         begin(server, tmp_path / "part", EXPECTED)
         before = (tmp_path / "part").stat().st_size
-        assert before >= CHUNK
+        assert before > 0
         assert fetched(server, tmp_path / "part")
         assert server.requests[-1][1] == f"bytes={before}-"
 
@@ -171,3 +171,44 @@ def test_a_full_disk_is_said_before_anything_is_written(
     ):
         fetched(server, tmp_path / "part")
     assert not (tmp_path / "part").exists()
+
+
+def test_a_206_that_leaves_out_the_validator_is_believed(tmp_path: Path) -> None:
+    wrong = Misbehavior(cuts=3, etag=lambda number: '"1"' if number == 1 else "")
+    with serving({"a.zip": CONTENT}, wrong) as server:
+        assert fetched(server, tmp_path / "part", Expected())
+        assert len(server.requests) == 4
+        assert server.sent == len(CONTENT)
+
+
+def test_a_wrong_address_is_not_tried_again_and_mirrors_follow(tmp_path: Path) -> None:
+    with serving({"a.zip": CONTENT}) as server:
+        download(["http:///a.zip", server.url("a.zip")], tmp_path / "part", EXPECTED, HASTE)
+    assert (tmp_path / "part").read_bytes() == CONTENT
+
+
+def test_a_host_that_sends_next_to_nothing_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.sources.http.TIMEOUT", (1.0, 0.2))
+    with serving({"a.zip": CONTENT}, Misbehavior(trickle=0.05)) as server:
+        with pytest.raises(HostError, match="less than 1024 bytes per second, 3 times"):
+            fetched(server, tmp_path / "part")
+        server.wrong.trickle = 0
+        assert fetched(server, tmp_path / "part")
+
+
+def test_a_wish_to_stop_is_seen_between_bytes(tmp_path: Path) -> None:
+    stop = threading.Event()
+    threading.Timer(0.3, stop.set).start()
+    with (
+        serving({"a.zip": CONTENT}, Misbehavior(trickle=0.05)) as server,
+        pytest.raises(StoppedError),
+    ):
+        download([server.url("a.zip")], tmp_path / "part", EXPECTED, Manner(stop=stop))
+
+
+@pytest.mark.parametrize("words", [{"sha256": "../../x"}, {"md5": "n/a"}, {"bytes": -5}])
+def test_what_is_no_checksum_or_size_is_refused(words: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"hex digits|bytes is -5"):
+        Expected(**words)  # type: ignore[arg-type]  # one of them is wrong
