@@ -22,6 +22,7 @@ import typer
 from benchmarks.metrics import picture
 from benchmarks.peers import basicsr
 from benchmarks.timing import machine, side_by_side
+from esrgan_core.files import sha256_of
 from esrgan_core.image import write_png
 from pipelines.preparation import PairTask, prepare
 
@@ -69,6 +70,7 @@ def main(
                 write_png(path, picture(1356, 2040))
         else:
             files = sorted(photographs.glob("*.png"))
+        digests = {path: sha256_of(path) for path in files}
         turns = count()
 
         def theirs() -> None:
@@ -85,7 +87,15 @@ def main(
         def ours() -> None:
             folder = root / f"ours{next(turns)}"
             for path in files:
-                task = PairTask(folder=folder, key=path.stem, hr=path, lr=None, scale=SCALE)
+                task = PairTask(
+                    folder=folder,
+                    key=path.stem,
+                    hr=path,
+                    hr_sha256=digests[path],
+                    lr=None,
+                    lr_sha256="",
+                    scale=SCALE,
+                )
                 assert prepare(task).entry
             shutil.rmtree(folder)
 

@@ -15,7 +15,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     An exception removes the temporary file and leaves `path` as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.tmp{path.suffix}")
+    # short, since the name itself may be as long as the system allows
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp{path.suffix}")
     try:
         yield temporary
         with temporary.open("rb") as handle:

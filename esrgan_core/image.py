@@ -1,5 +1,6 @@
 """Image files to arrays and back; the only module that knows Pillow."""
 
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,7 +45,7 @@ class Survey:
     pixels: Pixels | None
     """None unless it is 8-bit RGB or gray."""
     thumbnail: UInt8[np.ndarray, "32 32"]
-    """All of it in gray."""
+    """All of it in gray; black unless it is 8-bit RGB or gray."""
 
 
 @contextmanager
@@ -73,7 +74,10 @@ def _opened(source: Path | BytesIO) -> Iterator[tuple[Image.Image, str]]:
         raise BadImageError(f"{error}; cut the picture into smaller ones") from error
     except (BadImageError, FileNotFoundError):
         raise
-    except (OSError, SyntaxError, ValueError) as error:
+    except MemoryError as error:
+        raise BadImageError("it does not fit into memory; cut it into smaller ones") from error
+    except Exception as error:
+        # decoders of damaged files fail in every way there is
         raise BadImageError(f"damaged ({error}); fetch or export it again") from error
 
 
@@ -87,7 +91,9 @@ def survey(path: Path) -> Survey:
         facts = ImageFacts(
             width=image.width, height=image.height, mode=mode, format=image.format or ""
         )
-        small = image.convert("L").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
+        # LAB and the like cannot be made gray; that mode is refused anyway
+        gray = image.convert("L") if mode in RGB_MODES else Image.new("L", image.size)
+        small = gray.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
         return Survey(
             facts=facts,
             pixels=np.asarray(image.convert("RGB")) if mode in RGB_MODES else None,
@@ -132,12 +138,21 @@ def gray_image(pixels: UInt8[np.ndarray, "h w"]) -> Image.Image:
 
 
 def find_images(folder: Path) -> list[Path]:
-    """All picture files below `folder` by suffix, hidden ones left out, sorted."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
-    )
+    """All picture files below `folder` by suffix, sorted; links are followed.
+
+    Hidden files and folders are left out.
+    """
+    found: list[Path] = []
+    been: set[Path] = set()
+    for here, folders, names in os.walk(folder, followlinks=True):
+        real = Path(here).resolve()
+        # a link may lead back
+        folders[:] = [] if real in been else [name for name in folders if name[0] != "."]
+        if real not in been:
+            paths = (Path(here) / name for name in names if name[0] != ".")
+            found += [path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file()]
+        been.add(real)
+    return sorted(found)
 
 
 def to_tensor(pixels: Pixels) -> Float[Tensor, "1 3 h w"]:

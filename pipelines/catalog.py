@@ -9,10 +9,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 import pandas as pd
 
 from esrgan_core.files import atomic_path
+from esrgan_core.image import SUFFIXES
 from pipelines.sources import ArchiveMember, Expected, Origin, parse_location
 
 REQUIRED = ("name", "split", "set", "uri", "bytes", "sha256", "license", "origin")
@@ -22,6 +24,8 @@ SPLITS = ("train", "val", "test")
 ARCHIVE = "archive"
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 LONGEST_RANGE = 1_000_000
+UNKNOWN = ".image"
+"""Suffix of pictures whose address has none of a picture; what they are is in the file."""
 LR = "lr"
 """Folder of supplied LR pictures, which mirrors that of the HR ones."""
 
@@ -47,6 +51,8 @@ class Entry:
         for part in (self.name, self.set):
             if not part or part.startswith(".") or PurePosixPath(part).name != part:
                 raise ValueError(f"{part!r} cannot name a picture or set: use a plain word")
+            if any(ord(letter) < 32 for letter in part):
+                raise ValueError(f"{part!r} has control characters in its name; rename it")
         if not re.fullmatch(r"hr|lrx\d", self.kind):
             raise ValueError(f"{self.name}: kind is {self.kind!r}, neither hr nor one like lrx4")
 
@@ -60,7 +66,9 @@ class Entry:
     def path(self) -> str:
         """Place in the image folder: `train/a.png`, `val/a.png`, `test/<set>/a.png`, `lr/...`."""
         place = self.place if self.kind == "hr" else f"{LR}/{self.place}"
-        return f"{place}{PurePosixPath(self.source.uri).suffix.lower()}"
+        suffix = PurePosixPath(urlsplit(self.source.uri).path).suffix.lower()
+        # always with a suffix, which can be taken off again: names may have dots
+        return f"{place}{suffix if suffix in SUFFIXES else UNKNOWN}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,7 +105,10 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     Raises:
         ValueError: if columns are missing or unknown.
     """
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
+    except (ValueError, UnicodeError) as error:
+        raise ValueError(f"{path} is no table of UTF-8 text ({error})") from error
     if missing := set(REQUIRED) - set(frame.columns):
         raise ValueError(f"{path} lacks the columns {sorted(missing)}")
     if unknown := set(frame.columns) - set(COLUMNS):
@@ -122,12 +133,19 @@ def read_catalog(path: Path) -> Catalog:
     Raises:
         ValueError: naming the file, if it is malformed.
     """
-    rows = read_rows(path)
+    archives: dict[str, Origin] = {}
+    entries: list[Entry] = []
+    for number, row in enumerate(read_rows(path), start=2):
+        try:
+            if row["split"] == ARCHIVE:
+                if row["name"] in archives:
+                    raise ValueError(f"two archives are called {row['name']!r}")
+                archives[row["name"]] = origin_of(row)
+            else:
+                entries += [_entry(one) for one in _written_out(row)]
+        except ValueError as error:
+            raise ValueError(f"{path}, line {number}: {error}") from error
     try:
-        archives = {row["name"]: origin_of(row) for row in rows if row["split"] == ARCHIVE}
-        entries = [
-            _entry(one) for row in rows if row["split"] != ARCHIVE for one in _written_out(row)
-        ]
         for entry in entries:
             location = parse_location(entry.source.uri)
             if isinstance(location, ArchiveMember) and location.archive not in archives:
@@ -135,6 +153,24 @@ def read_catalog(path: Path) -> Catalog:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     return Catalog(entries=entries, archives=archives)
+
+
+def insist_on_places(entries: Sequence[Entry]) -> None:
+    """Refuse two pictures that want one place, and an LR of nothing.
+
+    Raises:
+        ValueError: naming them.
+    """
+    places: dict[tuple[str, str], Entry] = {}
+    for entry in entries:
+        if (other := places.setdefault((entry.place, entry.kind), entry)) is not entry:
+            raise ValueError(
+                f"{entry.source.uri} and {other.source.uri} are both called {entry.place}; "
+                "rename one"
+            )
+    for (place, kind), entry in places.items():
+        if kind != "hr" and (place, "hr") not in places:
+            raise ValueError(f"{entry.source.uri} is the LR of {place}, which is not there")
 
 
 def origin_of(row: Mapping[str, str]) -> Origin:
@@ -170,4 +206,4 @@ def _written_out(row: Mapping[str, str]) -> Iterator[dict[str, str]]:
         raise ValueError(f"{row['name']}: the range ends before it begins, or is endless")
     for number in range(int(first), int(last) + 1):
         text = str(number).zfill(len(first))
-        yield {**row, **{key: RANGE.sub(text, row[key]) for key in ("name", "uri")}}
+        yield {**row, **{key: RANGE.sub(text, row[key]) for key in ("name", "uri", "mirrors")}}

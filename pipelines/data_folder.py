@@ -1,5 +1,6 @@
 """What `data/` holds: catalogs, or pictures of one's own."""
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,30 +9,32 @@ from urllib.parse import quote
 
 from esrgan_core.files import sha256_of
 from esrgan_core.image import find_images
-from pipelines.catalog import LR, SPLITS, Catalog, Entry, read_catalog
+from pipelines.catalog import LR, SPLITS, Catalog, Entry, insist_on_places, read_catalog
 from pipelines.sources import Expected, Origin
 
 
-def catalog_of(data: Path, names: list[str]) -> Catalog:
+def catalog_of(data: Path, names: list[str], scale: int) -> Catalog:
     """The catalogs named, where `data` holds catalogs; else the pictures in it.
 
+    Args:
+        data: the folder.
+        names: of catalogs.
+        scale: of LR whose name does not say it.
+
     Raises:
-        ValueError: if there is neither, a catalog is malformed, or two pictures want one place.
+        ValueError: if there is neither, a catalog is malformed, two pictures want one place, or
+            there is no picture at all.
     """
     if not data.is_dir():
         raise ValueError(f"no folder {data}; `dvc repro data.dvc` or `dvc checkout` brings it")
     pictures = find_images(data)
     if pictures and not any(data.glob("*.csv")):
-        catalog = Catalog(entries=entries_of_folder(data, pictures), archives={})
+        catalog = Catalog(entries=entries_of_folder(data, pictures, scale=scale), archives={})
     else:
         catalog = _joined([read_catalog(_path_of(data, name)) for name in names])
-    places: dict[tuple[str, str], Entry] = {}
-    for entry in catalog.entries:
-        if (other := places.setdefault((entry.place, entry.kind), entry)) is not entry:
-            raise ValueError(
-                f"{entry.source.uri} and {other.source.uri} are both called {entry.place}; "
-                "rename one"
-            )
+    insist_on_places(catalog.entries)
+    if not catalog.entries:
+        raise ValueError(f"no pictures: download.catalogs is {names}, and {data} has none itself")
     return catalog
 
 
@@ -40,7 +43,8 @@ def _path_of(data: Path, name: str) -> Path:
     if not path.is_file():
         known = sorted(file.stem for file in data.glob("*.csv"))
         raise ValueError(
-            f"download.catalogs names {name!r}; {data} has the catalogs {known} and no pictures"
+            f"download.catalogs names {name!r}; {data} has the catalogs {known}, and where there "
+            "are catalogs, pictures beside them are not looked at"
         )
     return path
 
@@ -55,24 +59,28 @@ def _joined(catalogs: list[Catalog]) -> Catalog:
     return Catalog(entries=entries, archives=archives)
 
 
-def entries_of_folder(folder: Path, pictures: list[Path], split: str = "") -> list[Entry]:
+def entries_of_folder(
+    folder: Path, pictures: list[Path], *, split: str = "", scale: int
+) -> list[Entry]:
     """Pictures below train, val and test/<set>; without such folders, split by content.
 
     With `split` all of them belong to it, whatever folders they lie in.
 
-    What lies below `lr/` is a supplied LR: of the HR with the same path, or one whose name is
-    followed by x2, x3, x4 or x8, which also says its scale.
+    What lies below `lr/` is a supplied LR: of the HR with the same path, then by `scale`, or of the
+    HR whose name is followed by x2, x3, x4 or x8, which says its scale.
 
     Raises:
         ValueError: if a picture lies outside of the folders, an LR has no HR, or there are too few.
     """
     hr = [path for path in pictures if path.relative_to(folder).parts[0] != LR]
-    hashes = {path: sha256_of(path) for path in hr}
+    hashes = {path: _sha256(path) for path in hr}
     sorted_already = not split and any((folder / name).is_dir() for name in SPLITS)
     if split:
         splits = dict.fromkeys(hr, split)
     else:
-        splits = {} if sorted_already else split_by_content(hashes)
+        # what cannot be read is told when it is fetched
+        known = {path: sha256 or _name_hash(path) for path, sha256 in hashes.items()}
+        splits = {} if sorted_already else split_by_content(known)
     entries: dict[PurePosixPath, Entry] = {}
     for path in hr:
         inside = PurePosixPath(path.relative_to(folder))
@@ -82,6 +90,8 @@ def entries_of_folder(folder: Path, pictures: list[Path], split: str = "") -> li
         its_split = folders[0] if sorted_already else splits[path]
         inner = folders[1:] if sorted_already else folders
         is_test_set = sorted_already and its_split == "test" and inner
+        if (other := entries.get(inside.with_suffix(""))) is not None:
+            raise ValueError(f"{path} and {other.origin} differ in their suffix alone; rename one")
         entries[inside.with_suffix("")] = Entry(
             name="_".join([*(inner[1:] if is_test_set else inner), path.stem]),
             split=its_split,
@@ -90,7 +100,7 @@ def entries_of_folder(folder: Path, pictures: list[Path], split: str = "") -> li
             origin=str(path),
         )
     supplied = [
-        _supplied(path, PurePosixPath(path.relative_to(folder / LR)), entries)
+        _supplied(path, PurePosixPath(path.relative_to(folder / LR)), entries, scale)
         for path in pictures
         if path not in hashes
     ]
@@ -101,16 +111,32 @@ def _local(path: Path, sha256: str) -> Origin:
     return Origin(uri=quote(str(path)), expected=Expected(bytes=path.stat().st_size, sha256=sha256))
 
 
-def _supplied(path: Path, inside: PurePosixPath, hr: Mapping[PurePosixPath, Entry]) -> Entry:
+def _supplied(
+    path: Path, inside: PurePosixPath, hr: Mapping[PurePosixPath, Entry], scale: int
+) -> Entry:
     stem = inside.with_suffix("")
-    name = re.sub(r"_?x[2348]$", "", stem.name)
-    scale = stem.name[-1] if name != stem.name else "4"
-    partner = hr.get(stem) or hr.get(stem.with_name(name))
+    partner = hr.get(stem)
+    if partner is None and (named := re.fullmatch(r"(.+?)_?x([2348])", stem.name)):
+        partner, scale = hr.get(stem.with_name(named[1])), int(named[2])
     if partner is None:
         raise ValueError(f"{path} is the LR of nothing; remove it, or give it the name of its HR")
-    return replace(
-        partner, kind=f"lrx{scale}", source=_local(path, sha256_of(path)), origin=str(path)
-    )
+    source = _local(path, _sha256(path))
+    return replace(partner, kind=f"lrx{scale}", source=source, origin=str(path))
+
+
+def _sha256(path: Path) -> str:
+    try:
+        path.name.encode()
+    except UnicodeError as error:
+        raise ValueError(f"{path!r} has a name that is no UTF-8; rename it") from error
+    try:
+        return sha256_of(path)
+    except OSError:
+        return ""
+
+
+def _name_hash(path: Path) -> str:
+    return hashlib.sha256(path.name.encode()).hexdigest()
 
 
 def split_by_content(hashes: Mapping[Path, str]) -> dict[Path, str]:

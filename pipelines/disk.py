@@ -1,4 +1,4 @@
-"""Room on disks, asked for before work begins that would run out of it."""
+"""Room on disks, asked for before work begins that would run out of it, and made."""
 
 import shutil
 from collections.abc import Mapping
@@ -26,3 +26,11 @@ def insist_on_room(needs: Mapping[Path, int]) -> None:
                 f"{decimal(free)} are free; make room, set ESRGAN_STATE to a folder on another "
                 "disk, or take fewer pictures"
             )
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder and all in it, or a link to one but not what it leads to."""
+    if folder.is_symlink():
+        folder.unlink()
+    elif folder.exists():
+        shutil.rmtree(folder)

@@ -12,9 +12,12 @@ from pipelines.picture_frame import Distribution, distribution
 
 
 def last_accepted(frame: pd.DataFrame) -> Distribution | None:
-    """Shares of sizes and shapes when these sets were last accepted; None if they never were."""
-    path = _path(frame)
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    """Shares of sizes and shapes when these sets were last accepted; None if that is not known."""
+    try:
+        shares: Distribution = json.loads(_path(frame).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return shares
 
 
 def accept(frame: pd.DataFrame) -> None:

@@ -1,12 +1,13 @@
 """A catalog of anybody's pictures, made of the folder that they lie in."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from esrgan_core.image import BadImageError, find_images, survey
-from pipelines.catalog import SPLITS, Entry, write_rows
+from pipelines.catalog import SPLITS, Entry, insist_on_places, write_rows
 from pipelines.data_folder import entries_of_folder
 from pipelines.parallel import in_parallel
 from pipelines.progress import progress
@@ -22,7 +23,7 @@ PIRM_NAMES = {str(number) for number in range(1, 101)}
 
 
 def catalog_folder(
-    folder: Path, output: Path, words: Mapping[str, str], *, skip_bad: bool
+    folder: Path, output: Path, words: Mapping[str, str], *, scale: int, skip_bad: bool
 ) -> tuple[int, list[str]]:
     """Write a catalog of the pictures in `folder`, if all are good or bad ones may be skipped.
 
@@ -30,6 +31,7 @@ def catalog_folder(
         folder: searched with all folders in it.
         output: the CSV file.
         words: what holds for all: split, set, license, citation; else by folders or content.
+        scale: of supplied LR whose name does not say it.
         skip_bad: whether bad pictures are left out.
 
     Returns:
@@ -57,8 +59,15 @@ def catalog_folder(
         return 0, lines
     good = [path for path in pictures if path not in bad]
     if {path.stem for path in good} == PIRM_NAMES:
+        print("recognized as PIRM's self-validation set: pictures 1 to 100", file=sys.stderr)
         words = PIRM | dict(words)
-    entries = _entries(folder.absolute(), good, words)
+    if not good:
+        return 0, lines
+    given: dict[str, Any] = dict(words)
+    split = given.pop("split", "")
+    found = entries_of_folder(folder.absolute(), good, split=split, scale=scale)
+    entries = [replace(entry, **given) for entry in found]
+    insist_on_places(entries)
     write_rows(output, [_row(entry) for entry in entries])
     return len(entries), lines
 
@@ -70,12 +79,6 @@ def problem_of(path: Path) -> str:
     except (BadImageError, OSError) as error:
         return str(error)
     return ""
-
-
-def _entries(folder: Path, pictures: list[Path], words: Mapping[str, str]) -> list[Entry]:
-    given: dict[str, Any] = dict(words)
-    entries = entries_of_folder(folder, pictures, split=given.pop("split", ""))
-    return [replace(entry, **given) for entry in entries]
 
 
 def _row(entry: Entry) -> dict[str, str]:

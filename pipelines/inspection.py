@@ -68,7 +68,8 @@ def check(task: tuple[Entry, Path]) -> Checked:
     entry, folder = task
     path = folder / entry.path
     try:
-        if problem := entry.source.expected.problem(path):
+        sha256 = sha256_of(path)
+        if problem := entry.source.expected.problem(path, sha256):
             remedy = "get the original again, or correct the catalog if it was meant to change"
             return Checked(entry=entry, problem=f"{problem}; {remedy}")
         found = survey(path)
@@ -80,7 +81,7 @@ def check(task: tuple[Entry, Path]) -> Checked:
             width=found.facts.width,
             height=found.facts.height,
             mode=found.facts.mode,
-            sha256=sha256_of(path),
+            sha256=sha256,
             license=entry.license,
             origin=entry.origin,
             citation=entry.citation,
@@ -111,6 +112,17 @@ def write_traces(path: Path, traces: list[Traces]) -> None:
     frame = pd.DataFrame([asdict(one) for one in traces]).sort_values("path")
     with atomic_path(path) as temporary:
         frame.to_parquet(temporary, index=False)
+
+
+def told(bad: list[Checked]) -> list[str]:
+    """A line for each picture; one for many that have the same cause, as those of an archive."""
+    by_cause: dict[str, list[str]] = {}
+    for one in bad:
+        by_cause.setdefault(one.problem, []).append(one.entry.source.uri)
+    return [
+        f"  {uris[0]}{f' and {len(uris) - 1} more' if len(uris) > 1 else ''}: {problem}"
+        for problem, uris in by_cause.items()
+    ]
 
 
 def write_skipped(path: Path, bad: list[Checked]) -> None:

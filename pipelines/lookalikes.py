@@ -62,15 +62,17 @@ def _alike(thumbnails: list[Thumbnail]) -> Iterator[tuple[int, int]]:
     telling = [index for index, picture in enumerate(thumbnails) if picture.std() >= 1]
     turned = [[_hash(way) for way in _orientations(thumbnails[index])] for index in telling]
     hashes = np.array(turned, dtype=np.uint64).reshape(len(telling), 8)
+    upright = _normalized([thumbnails[index] for index in telling])
     for position, index in enumerate(telling):
         rest = hashes[position + 1 :, :1]
         distance = np.bitwise_count(rest ^ hashes[position][None])
-        for later in np.nonzero((distance <= FARTHEST).any(axis=1))[0]:
-            other = telling[position + 1 + int(later)]
-            ways = np.nonzero(distance[later] <= FARTHEST)[0]
-            pictures = [_orientations(thumbnails[index])[int(way)] for way in ways]
-            if max(_correlation(way, thumbnails[other]) for way in pictures) >= LEAST_CORRELATION:
-                yield index, other
+        near = distance <= FARTHEST
+        candidates = np.nonzero(near.any(axis=1))[0]
+        ways = _normalized(_orientations(thumbnails[index]))
+        correlation = upright[position + 1 + candidates] @ ways.T
+        alike = (near[candidates] & (correlation >= LEAST_CORRELATION)).any(axis=1)
+        for later in candidates[alike]:
+            yield index, telling[position + 1 + int(later)]
 
 
 def _orientations(picture: Thumbnail) -> list[Thumbnail]:
@@ -82,5 +84,9 @@ def _hash(picture: Thumbnail) -> int:
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
 
 
-def _correlation(one: Thumbnail, other: Thumbnail) -> float:
-    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
+def _normalized(pictures: list[Thumbnail]) -> NDArray[np.float32]:
+    """A row for each picture, by whose products they correlate."""
+    rows = np.array([picture.ravel() for picture in pictures], dtype=np.float32)
+    rows = rows.reshape(len(pictures), THUMBNAIL * THUMBNAIL)
+    rows -= rows.mean(axis=1, keepdims=True)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from joblib import Parallel, delayed, parallel_config
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -29,16 +30,24 @@ def in_parallel(
         items: what it is done to.
         workers: processes of this machine, -1 for one per core; where a Dask scheduler is named,
             its workers are used, all of them.
+
+    Raises:
+        OSError: if one of the processes was killed.
     """
     if address := os.environ.get(SCHEDULER):
         yield from _by_dask(address, work, items)
         return
     cores = os.cpu_count() or 1
     wanted = cores if workers < 0 else workers
-    useful = min(wanted, -(-len(items) // WORTH_A_PROCESS))
-    yield from Parallel(n_jobs=max(useful, 1), return_as="generator")(
-        delayed(work)(item) for item in items
-    )
+    useful = max(min(wanted, -(-len(items) // WORTH_A_PROCESS)), 1)
+    try:
+        jobs = (delayed(work)(item) for item in items)
+        yield from Parallel(n_jobs=useful, return_as="generator")(jobs)
+    except TerminatedWorkerError as error:
+        raise OSError(
+            f"one of {useful} processes was killed, probably for want of memory; what is done "
+            "stays, so run it again, with bicubic.workers lower or less beside it"
+        ) from error
 
 
 def _by_dask(

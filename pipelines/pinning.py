@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipelines.catalog import ARCHIVE, origin_of, read_catalog, read_rows, write_rows
-from pipelines.fetching import at_once
+from esrgan_core.image import survey
+from pipelines.catalog import ARCHIVE, RANGE, origin_of, read_catalog, read_rows, write_rows
+from pipelines.fetching import at_once, forget_if_unpinned
 from pipelines.progress import byte_progress
 from pipelines.sources import ArchiveMember, Manner, Origin, located, parse_location
+from pipelines.sources.archive import Limits, unpack
 from pipelines.sources.expected import WHOLE, digest
 
 
@@ -28,6 +30,11 @@ def pin_catalog(path: Path) -> tuple[int, list[str]]:
 
     def look(origin: Origin, target: Path, manner: Manner) -> None:
         file = located(origin, manner)
+        try:
+            _insist_on_use(file, is_archive=rows[int(target.name)]["split"] == ARCHIVE)
+        except ValueError:
+            forget_if_unpinned(origin)
+            raise
         found[target.name] = str(file.stat().st_size), digest(file, "sha256")
 
     origins = {number: (origin_of(row), Path(number)) for number, row in open_.items()}
@@ -41,6 +48,15 @@ def pin_catalog(path: Path) -> tuple[int, list[str]]:
     return len(found), [f"{open_[number]['uri']}: {why}" for number, why in problems.items()]
 
 
+def _insist_on_use(file: Path, *, is_archive: bool) -> None:
+    """Refuse to pin an error page: what is pinned is the truth from then on."""
+    if is_archive:
+        list(unpack(file, {}, Limits()))
+    else:
+        survey(file)
+
+
 def _wants_pinning(row: Mapping[str, str]) -> bool:
     within = isinstance(parse_location(row["uri"]), ArchiveMember)
-    return len(row["sha256"]) < WHOLE and (row["split"] == ARCHIVE or not within)
+    is_range = bool(RANGE.search(row["name"]))
+    return len(row["sha256"]) < WHOLE and not within and not is_range

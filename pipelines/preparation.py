@@ -12,6 +12,7 @@ import shutil
 import sys
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 
 from rich.filesize import decimal
@@ -35,8 +36,10 @@ class PairTask:
     """Of what is prepared; absolute, since the work may be done elsewhere."""
     key: str
     hr: Path
+    hr_sha256: str
     lr: Path | None
     """None where it has to be made."""
+    lr_sha256: str
     scale: int
 
 
@@ -56,7 +59,9 @@ def task_of(hr: Row, lr: Row | None, images: Path, folder: Path, scale: int) -> 
         folder=folder,
         key=hashlib.sha256(text.encode()).hexdigest(),
         hr=images / hr.path,
+        hr_sha256=hr.sha256,
         lr=images / lr.path if lr else None,
+        lr_sha256=lr.sha256 if lr else "",
         scale=scale,
     )
 
@@ -90,13 +95,30 @@ def prepare(task: PairTask) -> Prepared:
         if entry := _whole(task):
             return Prepared(key=task.key, entry=entry)
         entry = add_picture(
-            task.folder, task.hr, lr_path=task.lr, name=task.key, split="", set_name="",
+            task.folder,
+            _content(task.hr, task.hr_sha256),
+            lr=_content(task.lr, task.lr_sha256) if task.lr else None,
+            name=task.key,
+            split="",
+            set_name="",
             scale=task.scale,
-        )  # fmt: skip
+        )
         write_text(_note(task), _note_text(entry))
     except (OSError, ValueError, MemoryError) as error:
         return Prepared(key=task.key, problem=str(error) or type(error).__name__)
     return Prepared(key=task.key, entry=entry)
+
+
+def _content(path: Path, sha256: str) -> BytesIO:
+    """A file's bytes, read once, so that what is decoded is what was hashed.
+
+    Raises:
+        ValueError: if they are not those of the manifest, by which the pair is called.
+    """
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ValueError("it has changed since download; run `dvc repro download` again")
+    return BytesIO(content)
 
 
 def _note(task: PairTask) -> Path:

@@ -23,7 +23,6 @@ from pipelines.paths import IMAGES, MANIFEST, PAIRS, state_root
 from pipelines.preparation import read_note
 from pipelines.progress import byte_progress
 from pipelines.tracking.models import registered_files
-from pipelines.tracking.store import StoreDownError
 
 LOCK = Path("dvc.lock")
 UNFINISHED = "has no manifest: it was cut off while it was written, or that is gone"
@@ -55,6 +54,15 @@ class Finding:
         return f"{self.area}: {self.path} {self.problem}; {REMEDIES[self.area]}"
 
 
+MANIFESTS = {
+    "outputs": LOCK,
+    "images": MANIFEST,
+    "pairs": PAIRS / "index.parquet",
+    "checkpoints": Path("checkpoints"),
+    "registered": Path("the MLflow store"),
+    "sources": Path("sources"),
+    "prepared": Path("prepared"),
+}
 REMEDIES = {
     "outputs": "`dvc checkout` restores it from the cache, `dvc repro` makes it again",
     "images": "`dvc repro download` fetches it again",
@@ -72,8 +80,10 @@ def items() -> Iterator[Item | Finding]:
         name = area.__name__.lstrip("_")
         try:
             yield from area()
-        except (OSError, ValueError, KeyError, TypeError, StoreDownError) as error:
-            yield Finding(area=name, path=Path(), problem=f"cannot be read ({error})")
+        except Exception as error:
+            # damaged manifests fail in every way there is
+            what = f"{type(error).__name__}: {error}"
+            yield Finding(area=name, path=MANIFESTS[name], problem=f"cannot be read ({what})")
 
 
 def verify(percent: float = 100, seed: int | None = None) -> tuple[int, list[Finding]]:

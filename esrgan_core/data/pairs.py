@@ -8,8 +8,10 @@ A name is a picture's path in the image folder without its suffix (`test/set5/ba
 """
 
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
@@ -52,36 +54,45 @@ class Entry:
 
 def add_picture(
     root: Path,
-    path: Path,
+    source: Path | BytesIO,
     *,
     name: str,
     split: str,
     set_name: str,
     scale: int,
-    lr_path: Path | None = None,
+    lr: Path | BytesIO | None = None,
 ) -> Entry:
-    """Write one picture's HR and LR arrays; LR is made from the whole picture or read.
+    """Write one picture's HR and LR arrays.
+
+    Args:
+        root: of the store.
+        source: the HR picture's file.
+        name: what it is called in the store.
+        split: which split it serves.
+        set_name: the set that it belongs to.
+        scale: of the pair.
+        lr: the LR picture's file; made from the whole HR if left out.
 
     Raises:
-        ValueError: if a picture cannot be read, or the LR at `lr_path` has another size than the
-            HR divided by `scale`.
+        ValueError: if a picture cannot be read, or the LR has another size than the HR divided by
+            `scale`.
     """
-    if lr_path is None:
-        hr, lr = bicubic_pair(read_rgb(path), scale)
+    if lr is None:
+        hr_pixels, lr_pixels = bicubic_pair(read_rgb(source), scale)
     else:
-        hr, lr = crop_to_multiple(read_rgb(path), scale), read_rgb(lr_path)
-        if (lr.shape[0] * scale, lr.shape[1] * scale) != hr.shape[:2]:
+        hr_pixels, lr_pixels = crop_to_multiple(read_rgb(source), scale), read_rgb(lr)
+        height, width = hr_pixels.shape[0] // scale, hr_pixels.shape[1] // scale
+        if lr_pixels.shape[:2] != (height, width):
             raise ValueError(
-                f"{lr_path} has {lr.shape[1]}x{lr.shape[0]} pixels, which times "
-                f"{scale} is not the size of {path}"
+                f"its LR has {lr_pixels.shape[1]}x{lr_pixels.shape[0]} pixels, not {width}x{height}"
             )
     digests = []
-    for kind, pixels in (("hr", hr), ("lr", lr)):
+    for kind, pixels in (("hr", hr_pixels), ("lr", lr_pixels)):
         target = root / kind / f"{name}.npy"
         with atomic_path(target) as temporary:
             np.save(temporary, np.ascontiguousarray(pixels))
         digests.append(sha256_of(target))
-    height, width = hr.shape[:2]
+    height, width = hr_pixels.shape[:2]
     return Entry(
         name=name,
         split=split,
@@ -94,7 +105,13 @@ def add_picture(
 
 
 def write_index(root: Path, entries: list[Entry], facts: StoreFacts) -> None:
-    """Write what makes the arrays under `root` a store; the index last."""
+    """Write what makes the arrays under `root` a store; the index last.
+
+    Raises:
+        ValueError: if two entries have one name, and so one array.
+    """
+    if twice := [name for name, count in Counter(e.name for e in entries).items() if count > 1]:
+        raise ValueError(f"several pictures are called {', '.join(twice)}")
     write_text(root / "store.json", json.dumps(asdict(facts), indent=2) + "\n")
     frame = pd.DataFrame([asdict(entry) for entry in entries]).sort_values("name")
     with atomic_path(root / "index.parquet") as temporary:

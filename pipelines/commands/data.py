@@ -14,7 +14,7 @@ class _MakeByDefault(TyperGroup):
     """`esrgan catalog DIR` stands for `esrgan catalog make DIR`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and not args[0].startswith("-") and args[0] not in self.commands:
+        if args and args[0] != "--help" and args[0] not in self.commands:
             args.insert(0, "make")
         return super().parse_args(ctx, args)
 
@@ -38,6 +38,7 @@ def make(
     set_name: Annotated[str, typer.Option("--set", help="name of the set")] = "",
     license_: Annotated[str, typer.Option("--license", help="of all of them")] = "unknown",
     citation: Annotated[str, typer.Option(help="what to cite")] = "",
+    scale: Annotated[int, typer.Option(help="of supplied LR, where its name does not say it")] = 4,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="leave bad pictures out instead of stopping")
     ] = False,
@@ -54,7 +55,7 @@ def make(
         raise ValueError(f"{source}: S3 is not read yet; copy the pictures to a folder first")
     words = {"set": set_name, "split": split, "license": license_, "citation": citation}
     written, bad = catalog_folder(
-        Path(source), output, {k: v for k, v in words.items() if v}, skip_bad=skip_bad
+        Path(source), output, {k: v for k, v in words.items() if v}, scale=scale, skip_bad=skip_bad
     )
     typer.echo(f"{output}: {written} pictures" if written else f"{output} is not written")
     if skip_bad:

@@ -90,10 +90,10 @@ def unpack(archive: Path, wanted: Mapping[str, Path], limits: Limits) -> Iterato
                 yield from _unpack_zip(archive, wanted, limits)
             case packing:
                 yield from _unpack_tar(archive, packing, wanted, limits)
-    except BadArchiveError as error:
-        raise BadArchiveError(f"{archive.name}: {error}") from error
+    except BadArchiveError:
+        raise
     except UNREADABLE as error:
-        raise BadArchiveError(f"{archive.name} is damaged ({error}); fetch it again") from error
+        raise BadArchiveError(f"damaged ({error}); fetch it again") from error
 
 
 def _kind(archive: Path) -> Literal["zip", "tar", "tar.gz"]:
@@ -124,7 +124,7 @@ def _unpack_zip(
                     with file.open(info) as source:
                         _write(source, target, info.file_size)
                 except UNREADABLE as error:
-                    yield name, f"damaged in {archive.name} ({error})"
+                    yield name, f"damaged in the archive ({error})"
                 else:
                     yield name, ""
 
@@ -171,7 +171,7 @@ def _insist(
         if total > most:
             raise BadArchiveError(f"unpacks to more than {most} bytes; not unpacked")
     insist_on_room({target.parent: needed for target in list(wanted.values())[:1]})
-    return [(name, f"no such file in {archive.name}") for name in sorted(wanted.keys() - seen)]
+    return [(name, "no such file in the archive") for name in sorted(wanted.keys() - seen)]
 
 
 def _refused_name(name: str) -> str:

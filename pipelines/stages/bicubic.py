@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from esrgan_core.data.pairs import StoreFacts, write_index
+from pipelines.disk import remove_tree
 from pipelines.images import BadPicturesError, read_manifest, rows_of, with_supplied_lr
 from pipelines.launch import launch
 from pipelines.parallel import in_parallel
@@ -52,6 +53,8 @@ def run(params: Params) -> None:
             advance(number, hr.path)
     if problems:
         raise BadPicturesError(problems)
+    # pictures of an earlier run must not stay among these
+    remove_tree(PAIRS)
     for key, entry in entries:
         put_in_place(folder, key, PAIRS, entry)
     convention = "supplied" if any(lr for _, lr in pairs) else "matlab_double"

@@ -1,15 +1,15 @@
 """Fetch the pictures that `data/` names or holds, check each, and list them in a manifest."""
 
-import shutil
 import sys
 from dataclasses import dataclass, field
 from typing import Literal
 
 from pipelines.catalog import SPLITS
 from pipelines.data_folder import catalog_of
-from pipelines.fetching import fetch_all
+from pipelines.disk import remove_tree
+from pipelines.fetching import fetch_all, forget_if_unpinned
 from pipelines.images import BadPicturesError, write_manifest
-from pipelines.inspection import check_all, write_skipped, write_traces
+from pipelines.inspection import check_all, told, write_skipped, write_traces
 from pipelines.launch import launch
 from pipelines.paths import DATA, IMAGES, MANIFEST, SKIPPED, TRACES
 
@@ -42,7 +42,7 @@ class Params:
 
 def run(params: Params) -> None:
     """Leave `artifacts/images/` with a manifest, or complain of every bad picture."""
-    found = catalog_of(DATA, params.download.catalogs)
+    found = catalog_of(DATA, params.download.catalogs, params.scale)
     catalog = found.without(params.download.exclude).with_lr_of(
         params.scale if params.download.lr == "supplied" else None
     )
@@ -50,11 +50,13 @@ def run(params: Params) -> None:
     if unused and params.download.lr == "made":
         print(f"{unused} LR pictures are not used; LR is made (download.lr)", file=sys.stderr)
     # an earlier run's pictures must not stay among these
-    shutil.rmtree(IMAGES, ignore_errors=True)
+    remove_tree(IMAGES)
     checked = check_all(catalog.entries, fetch_all(catalog, IMAGES), IMAGES.absolute())
     bad = [one for one in checked if one.problem]
-    if bad and not params.skip_bad:
-        raise BadPicturesError(f"  {one.entry.source.uri}: {one.problem}" for one in bad)
+    for one in bad:
+        forget_if_unpinned(one.entry.source)
+    if bad and (not params.skip_bad or len(bad) == len(checked)):
+        raise BadPicturesError(told(bad))
     # what is left of a pair is no pair
     places = {one.entry.place for one in bad}
     good = [one for one in checked if one.entry.place not in places]

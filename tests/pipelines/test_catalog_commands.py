@@ -1,6 +1,8 @@
 """`esrgan catalog`, as a user types it."""
 
 import hashlib
+import io
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -79,30 +81,40 @@ def test_what_is_no_folder_is_said(folder: Path) -> None:
 
 
 def test_pinning_writes_what_is_missing_and_nothing_else(folder: Path) -> None:
-    files = {f"{seed}.png": encode_png(textured(20, 20, seed)) for seed in range(3)}
+    files = {f"{seed}.png": encode_png(textured(20, 20, seed)) for seed in range(2)}
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("x.png", files["0.png"])
+    files |= {"d.zip": packed.getvalue(), "busy.png": b"<html>busy</html>"}
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     with serving(files) as server:
         rows = [
             f"a,train,s,{server.url('0.png')},,,l,o",
             f"b,val,s,{server.url('1.png')},{len(files['1.png'])},{digests['1.png']},l,o",
             f"c,test,s,{server.url('gone.png')},,,l,o",
-            f"d,archive,s,{server.url('2.png')},,,l,o",
+            f"d,archive,s,{server.url('d.zip')},,,l,o",
             "e,test,s,archive://d/x.png,,,l,o",
+            f"f,test,s,{server.url('busy.png')},,,l,o",
+            f"{{1..2}},test,s,{server.url('{1..2}.png')},,,l,o",
         ]
         (folder / "catalogs").mkdir()
         (folder / "catalogs/mine.csv").write_text(HEADER + "\n".join(rows) + "\n")
         out = run("pin", "mine", fails=True)
         assert "2 pinned" in out
         assert "gone.png" in out
+        assert "busy.png: not a picture" in out
         asked = len(server.requests)
         run("pin", "catalogs/mine.csv", fails=True)
-        assert [path for path, _ in server.requests[asked:]] == ["/gone.png"]
+        assert sorted({path for path, _ in server.requests[asked:]}, reverse=True) == [
+            "/gone.png",
+            "/busy.png",
+        ]
     lines = (folder / "catalogs/mine.csv").read_text().splitlines()[1:]
     pinned = rows[0].replace(",,,l", f",{len(files['0.png'])},{digests['0.png']},l")
     assert lines[0] == pinned
     assert lines[1:3] == rows[1:3]
-    assert digests["2.png"] in lines[3]
-    assert lines[4] == rows[4]
+    assert digests["d.zip"] in lines[3]
+    assert lines[4:] == rows[4:]
 
 
 def test_a_catalog_that_is_not_there_is_said() -> None:

@@ -267,3 +267,28 @@ def test_what_is_damaged_in_between_is_made_again(data: Path, tmp_path: Path) ->
     spoiled[-1] ^= 1
     path.write_bytes(spoiled)
     assert hashes_of(run_bicubic()) == before
+
+
+def test_a_picture_that_changed_since_validation_is_not_packed(data: Path) -> None:
+    run_download()
+    run_validate()
+    write_png(Path("artifacts/images/train/chelsea.png"), textured(300, 300))
+    with pytest.raises(BadPicturesError, match=r"train/chelsea\.png: it has changed since"):
+        run_bicubic()
+
+
+def test_where_nothing_is_left_the_causes_are_told(data: Path) -> None:
+    for path in data.rglob("*.*"):
+        path.write_bytes(b"no picture " + path.name.encode())
+    with pytest.raises(BadPicturesError, match="and 5 more: not a picture"):
+        run_download(skip_bad=True)
+
+
+def test_stripes_are_not_shifted(data: Path) -> None:
+    stripes = (
+        np.zeros((300, 300, 3), np.uint8) + np.arange(300, dtype=np.uint8)[None, :, None] // 9 * 9
+    )
+    write_png(data / "train/stripes.png", stripes)
+    write_png(data / "lr/train/stripes.png", bicubic_pair(stripes, 4)[1])
+    run_download(lr="supplied")
+    run_validate()

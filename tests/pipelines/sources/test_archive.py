@@ -208,7 +208,7 @@ def test_a_member_that_is_missing_is_named(tmp_path: Path) -> None:
     zipped(tmp_path / "archive")
     wanted = {f"set/{n}.png": tmp_path / f"{n}.png" for n in "ab"}
     found = dict(unpack(tmp_path / "archive", wanted, LIMITS))
-    assert found == {"set/a.png": "", "set/b.png": "no such file in archive"}
+    assert found == {"set/a.png": "", "set/b.png": "no such file in the archive"}
 
 
 def test_deflated_pictures_are_no_bomb(tmp_path: Path) -> None:
