@@ -55,11 +55,11 @@ def run(params: Params) -> None:
     bad = [one for one in checked if one.problem]
     for one in bad:
         forget_if_unpinned(one.entry.source)
-    if bad and (not params.skip_bad or len(bad) == len(checked)):
-        raise BadPicturesError(told(bad))
     # what is left of a pair is no pair
     places = {one.entry.place for one in bad}
     good = [one for one in checked if one.entry.place not in places]
+    if bad and not (params.skip_bad and good):
+        raise BadPicturesError(told(bad))
     for one in checked:
         if one.entry.place in places:
             (IMAGES / one.entry.path).unlink(missing_ok=True)
