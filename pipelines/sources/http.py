@@ -126,7 +126,7 @@ def download(urls: list[str], part: Path, expected: Expected, manner: Manner) ->
             _forget(part, manner)
         except HostError as error:
             problem = str(error)
-        problems.append(f"{url}: {problem}")
+        problems.append(f"{urlsplit(url).netloc or url}: {problem}")
     raise HostError("; ".join(problems))
 
 
