@@ -240,12 +240,12 @@ def test_a_kill_costs_at_most_a_picture_per_worker(data: Path, tmp_path: Path) -
     notes, arrays = tmp_path / "state/prepared/pairs", tmp_path / "state/prepared/hr"
     env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     worker = subprocess.Popen([sys.executable, "-c", PREPARE], env=env, start_new_session=True)
-    while len(list(notes.glob("*.json"))) < 8:
+    while len(list(notes.glob("[!.]*.json"))) < 8:
         assert worker.poll() is None
         time.sleep(0.01)
     os.killpg(worker.pid, signal.SIGKILL)
     worker.wait()
-    done = {path.stem for path in notes.glob("*.json")}
+    done = {path.stem for path in notes.glob("[!.]*.json")}
     before = {path.stem: path.stat().st_ino for path in arrays.glob("[!.]*.npy")}
     assert 8 <= len(done) < 36
     assert len(before.keys() - done) <= 2
