@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from benchmarks.metrics import picture
+from benchmarks.metrics import pictures
 from benchmarks.peers import basicsr
 from benchmarks.timing import machine, side_by_side
 from esrgan_core.data.pairs import PairStore, StoreFacts, add_picture, write_index
@@ -68,12 +68,7 @@ def main(
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        if photographs is None:
-            files = [root / f"{number}.png" for number in range(4)]
-            for path in files:
-                write_png(path, picture(1356, 2040))
-        else:
-            files = sorted(photographs.glob("*.png"))
+        files = pictures(root, photographs, 4)
         dataset = basicsr("data.paired_image_dataset").PairedImageDataset(
             peers_folders(root / "peer", files)
         )

@@ -1,12 +1,13 @@
 """NIQE, SSIM and PSNR of whole pictures: ours beside BasicSR's."""
 
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from benchmarks.peers import basicsr
 from benchmarks.timing import machine, side_by_side
-from esrgan_core.image import Pixels, to_tensor
+from esrgan_core.image import Pixels, to_tensor, write_png
 from esrgan_core.metrics import METRICS
 from esrgan_core.resize import resize_pixels
 
@@ -19,6 +20,16 @@ def picture(height: int, width: int) -> Pixels:
         noise = random.integers(0, 256, (size, size, 3), dtype=np.uint8)
         image += resize_pixels(noise, size=(height, width)) / 4
     return image.astype(np.uint8)
+
+
+def pictures(folder: Path, photographs: Path | None, count: int) -> list[Path]:
+    """PNG files to measure on: those of `photographs`, or `count` 2K ones made up in `folder`."""
+    if photographs is not None:
+        return sorted(photographs.glob("*.png"))
+    files = [folder / f"{number}.png" for number in range(count)]
+    for path in files:
+        write_png(path, picture(1356, 2040))
+    return files
 
 
 def main() -> None:

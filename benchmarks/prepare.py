@@ -19,11 +19,10 @@ import numpy as np
 import torch
 import typer
 
-from benchmarks.metrics import picture
+from benchmarks.metrics import pictures
 from benchmarks.peers import basicsr
 from benchmarks.timing import machine, side_by_side
 from esrgan_core.files import sha256_of
-from esrgan_core.image import write_png
 from pipelines.preparation import PairTask, prepare
 
 SIZE, STEP, SCALE = 480, 240, 4
@@ -64,12 +63,7 @@ def main(
 
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        if photographs is None:
-            files = [root / f"{number}.png" for number in range(2)]
-            for path in files:
-                write_png(path, picture(1356, 2040))
-        else:
-            files = sorted(photographs.glob("*.png"))
+        files = pictures(root, photographs, 2)
         digests = {path: sha256_of(path) for path in files}
         turns = count()
 

@@ -16,13 +16,12 @@ import torch
 import typer
 
 from benchmarks.loader import store_of
-from benchmarks.metrics import picture
+from benchmarks.metrics import pictures
 from benchmarks.timing import machine
 from benchmarks.train import BATCH, CUDA, DEVICE, PATCH, batch, ours
 from esrgan_core.data.loading import batches
 from esrgan_core.data.sampling import PatchSampler
 from esrgan_core.engine.execution import Compile, Execution
-from esrgan_core.image import write_png
 
 WARM_UP = 5
 
@@ -35,9 +34,7 @@ def main(
     compile_: Compile = "reduce-overhead" if CUDA else "off"
     step = ours(1, Execution(device=DEVICE, precision="bf16", compile=compile_))
     with tempfile.TemporaryDirectory() as folder:
-        files = [Path(folder) / f"{number}.png" for number in range(4)]
-        for path in files:
-            write_png(path, picture(1356, 2040))
+        files = pictures(Path(folder), None, 4)
         sampler = PatchSampler(
             store_of(Path(folder) / "store", files), patch_size=PATCH, batch_size=BATCH, seed=0
         )

@@ -1,10 +1,9 @@
 """All pictures of a catalog into the image folder: archives one by one, single files at once."""
 
 import sys
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -43,11 +42,9 @@ class Estimate:
 
     pictures: int
     to_fetch: int
-    """Bytes."""
+    """Bytes; as many are needed of the disk under the state root."""
     unknown: int
     """Files of which no size is known."""
-    state: int
-    """Bytes of disk that it needs under the state root."""
     folder: int
     """Bytes of disk that it needs in the image folder."""
 
@@ -55,7 +52,7 @@ class Estimate:
         time = timedelta(seconds=round(self.to_fetch / ASSUMED_PACE))
         fetching = f"{decimal(self.to_fetch)} to fetch, {time} at {decimal(int(ASSUMED_PACE))}/s"
         unknown = f", and {self.unknown} files of unknown size" if self.unknown else ""
-        disk = decimal(self.state + self.folder)
+        disk = decimal(self.to_fetch + self.folder)
         return f"{self.pictures} pictures; {fetching}{unknown}; {disk} of disk"
 
 
@@ -79,7 +76,6 @@ def estimate(catalog: Catalog) -> Estimate:
         pictures=len(catalog.entries),
         to_fetch=to_fetch,
         unknown=unknown,
-        state=to_fetch,
         folder=folder,
     )
 
@@ -92,13 +88,10 @@ def fetch_all(catalog: Catalog, folder: Path, manner: Manner | None = None) -> P
     """
     needed = estimate(catalog)
     print(f"download: {needed}", file=sys.stderr)
-    insist_on_room({state_root(): needed.state, folder: needed.folder})
+    insist_on_room({state_root(): needed.to_fetch, folder: needed.folder})
     _warn_of_unpinned(catalog)
-    stop = manner.stop if manner else threading.Event()
     with byte_progress("download", needed.to_fetch) as on_bytes:
-        manner = Manner(
-            patience=manner.patience if manner else Manner().patience, stop=stop, on_bytes=on_bytes
-        )
+        manner = replace(manner or Manner(), on_bytes=on_bytes)
         problems: Problems = {}
         for name, origin in catalog.archives.items():
             members = _members(catalog.entries, name)

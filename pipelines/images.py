@@ -64,9 +64,10 @@ def sha256_now(path: Path) -> str:
 
 def with_supplied_lr(rows: list[Row]) -> list[tuple[Row, Row | None]]:
     """Every HR picture with the LR that was supplied for it, None where it has to be made."""
-    lr = {_stem(row.path).removeprefix("lr/"): row for row in rows if row.kind != "hr"}
-    return [(row, lr.get(_stem(row.path))) for row in rows if row.kind == "hr"]
+    lr = {place_of(row).removeprefix("lr/"): row for row in rows if row.kind != "hr"}
+    return [(row, lr.get(place_of(row))) for row in rows if row.kind == "hr"]
 
 
-def _stem(path: str) -> str:
-    return path.rpartition(".")[0] or path
+def place_of(row: Row) -> str:
+    """A picture's path without its suffix, which it always has: its name in the pair store."""
+    return row.path.rpartition(".")[0]

@@ -2,7 +2,7 @@
 
 DVC removes a stage's outputs before it runs again; what is prepared lies elsewhere, under a name
 that says what it was made of, and is linked into the store once all of it is there. It serves
-any later run that needs the same pair, until `esrgan prune`.
+any later run that needs the same pair, until `esrgan prune --caches`.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -162,11 +162,6 @@ def put_in_place(folder: Path, key: str, store: Path, entry: Entry) -> None:
             os.link(source, target)
         except OSError:
             shutil.copyfile(source, target)
-
-
-def named(entry: Entry, name: str, split: str, set_name: str) -> Entry:
-    """A prepared pair's entry as it stands in a store."""
-    return replace(entry, name=name, split=split, set=set_name)
 
 
 def _bytes_of(width: int, height: int, scale: int) -> int:

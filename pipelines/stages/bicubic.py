@@ -1,16 +1,15 @@
 """Make every picture's LR as MATLAB does and pack both into the pair store."""
 
 import json
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from dataclasses import dataclass, replace
 
 from esrgan_core.data.pairs import StoreFacts, write_index
 from pipelines.disk import remove_tree
-from pipelines.images import BadPicturesError, read_manifest, rows_of, with_supplied_lr
+from pipelines.images import BadPicturesError, place_of, read_manifest, rows_of, with_supplied_lr
 from pipelines.launch import launch
 from pipelines.parallel import in_parallel
 from pipelines.paths import IMAGES, MANIFEST, PAIRS, VALIDATION_REPORT, state_root
-from pipelines.preparation import named, prepare, put_in_place, say_what_it_takes, task_of
+from pipelines.preparation import prepare, put_in_place, say_what_it_takes, task_of
 from pipelines.progress import progress
 
 
@@ -48,8 +47,8 @@ def run(params: Params) -> None:
             if made.entry is None:
                 problems.append(f"  {hr.path}: {made.problem}")
             else:
-                name = str(PurePosixPath(hr.path).with_suffix(""))
-                entries.append((made.key, named(made.entry, name, hr.split, hr.set)))
+                entry = replace(made.entry, name=place_of(hr), split=hr.split, set=hr.set)
+                entries.append((made.key, entry))
             advance(number, hr.path)
     if problems:
         raise BadPicturesError(problems)

@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import dataclass
-from typing import Literal
 
 import pandas as pd
 
@@ -14,7 +13,7 @@ from pipelines.paths import IMAGES, MANIFEST, TRACES, VALIDATION_REPORT
 from pipelines.picture_frame import picture_frame
 from pipelines.report.validation import write_docs
 from pipelines.supplied import examine_all
-from pipelines.validation import Demands, Outcome, validate, write_report
+from pipelines.validation import Demands, Lr, Outcome, validate, write_report
 
 TOLD = 20
 """Remarks that are printed; the page has all."""
@@ -28,7 +27,7 @@ class ValidateConfig:
     """Pixels that the shorter side must have after cropping: the HR patch, or two NIQE blocks."""
     modes: list[str]
     """Picture modes in Pillow's words."""
-    lr_generator: Literal["matlab", "any"] = "matlab"
+    lr_generator: Lr = "matlab"
     """Whether LR that is supplied has to be MATLAB's bicubic."""
 
 
