@@ -32,7 +32,7 @@ AT_ONCE = 8
 """Files that are fetched side by side."""
 ASSUMED_PACE = 10e6
 """Bytes per second that a time is told by before there is a pace to tell it by."""
-Problems = dict[str, str]
+Problems = dict[str, OSError | ValueError]
 """By the path of the picture in the image folder, why it could not be had."""
 
 
@@ -122,7 +122,7 @@ def at_once(
                 try:
                     future.result()
                 except (OSError, ValueError) as error:
-                    problems[futures[future]] = str(error)
+                    problems[futures[future]] = error
         except BaseException:
             # an end from outside: what is under way stops at its next piece
             manner.stop.set()
@@ -148,21 +148,25 @@ def _unpack_all(
 ) -> Problems:
     """Fetch and unpack one archive; what is wrong with all of it is wrong with each member."""
     targets = {member: folder / path for member, path in members.items()}
-    problems: dict[str, str] = {}
+    problems: Problems = {}
     try:
         archive = located(origin, manner)
         with progress(f"unpack {name}", len(targets)) as advance:
             for number, (member, problem) in enumerate(unpack(archive, targets, Limits()), start=1):
-                problems[member] = problem
+                if problem:
+                    problems[member] = BadArchiveError(problem)
                 advance(number, member)
     except StoppedError:
         raise
     except BadArchiveError as error:
         forget_if_unpinned(origin)
-        problems = dict.fromkeys(targets, f"{name} from {origin.uri}: {error}") | problems
+        whole = BadArchiveError(f"{name} from {origin.uri}: {error}")
+        problems = {**dict.fromkeys(targets, whole), **problems}
     except (OSError, ValueError) as error:
-        problems = dict.fromkeys(targets, f"{name} could not be had: {error}") | problems
-    return {members[member]: problem for member, problem in problems.items() if problem}
+        lost = OSError(f"{name} could not be had: {error}")
+        lost.__cause__ = error
+        problems = {**dict.fromkeys(targets, lost), **problems}
+    return {members[member]: problem for member, problem in problems.items()}
 
 
 def forget_if_unpinned(origin: Origin) -> None:

@@ -12,25 +12,31 @@ import psutil
 from filelock import FileLock, Timeout
 
 from pipelines.paths import state_root
+from pipelines.status import Status, tell
 
 SECONDS_BETWEEN_LOOKS = 1.0
+PATIENT = "ESRGAN_PATIENT"
+"""Environment variable that lets a training wait for another one of the same recipe."""
 LOCK = "lock"
 """File of a checkpoint folder that its trainer holds."""
 SHELLS = frozenset({"sh", "bash", "dash", "zsh"})
 
 
-def die_with_parent(*, seconds: float | None = None) -> None:
-    """Send this process SIGHUP once the process that started it is gone.
+def die_with_parent(
+    number: signal.Signals = signal.SIGHUP, *, seconds: float | None = None
+) -> None:
+    """Send this process a signal once the process that started it is gone.
 
     DVC starts stages through a shell, which may outlive it, so a shell's parent is watched too.
 
     Args:
+        number: the signal.
         seconds: to wait for the process's end before it is ended at once, since one that waits
             for others may never come to heed a signal; None to leave it all the time it needs.
     """
     if watched := _starters():
         threading.Thread(
-            target=_watch, args=(watched, seconds), name="guardian", daemon=True
+            target=_watch, args=(watched, number, seconds), name="guardian", daemon=True
         ).start()
 
 
@@ -42,49 +48,52 @@ def _starters() -> list[psutil.Process]:
     return parents[: 2 if through_shell else 1]
 
 
-def _watch(watched: list[psutil.Process], seconds: float | None) -> None:
+def _watch(watched: list[psutil.Process], number: signal.Signals, seconds: float | None) -> None:
     # is_running compares the start time too, so that a reused pid is not mistaken
     while all(process.is_running() for process in watched):
         time.sleep(SECONDS_BETWEEN_LOOKS)
-    os.kill(os.getpid(), signal.SIGHUP)
+    os.kill(os.getpid(), number)
     if seconds is not None:
         time.sleep(seconds)
-        os._exit(128 + signal.SIGHUP)
+        os._exit(128 + number)
 
 
 @contextmanager
 def sole_trainer(folder: Path, devices: Sequence[str]) -> Iterator[None]:
     """Be the only one that trains in `folder`, and on `devices`, waiting for the latter.
 
+    For the folder it waits only where `ESRGAN_PATIENT` is set, as a flow does: what another run
+    of the same recipe leaves there is then this one's result, too.
+
     The locks are the kernel's: they end with the process, however it ends.
 
     Raises:
-        ValueError: if another process trains in the folder.
+        ValueError: if another process trains in the folder, and it is not waited for.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    own = FileLock(folder / LOCK)
-    try:
-        own.acquire(timeout=0)
-    except Timeout as error:
-        raise ValueError(f"another process is training in {folder}; wait for it") from error
-    with own, ExitStack() as turns:
+    with ExitStack() as turns:
+        turns.enter_context(_turn(folder / LOCK, str(folder), patient=PATIENT in os.environ))
         for device in devices:
-            turns.enter_context(_turn(device))
+            path = state_root() / "locks" / f"{device.replace(':', '')}.lock"
+            path.parent.mkdir(exist_ok=True)
+            turns.enter_context(_turn(path, device, patient=True))
         yield
 
 
 @contextmanager
-def _turn(device: str) -> Iterator[None]:
-    path = state_root() / "locks" / f"{device.replace(':', '')}.lock"
-    path.parent.mkdir(exist_ok=True)
-    holder = path.with_suffix(".holder")
-    lock = FileLock(path)
+def _turn(path: Path, what: str, *, patient: bool) -> Iterator[None]:
+    lock, holder = FileLock(path), path.with_suffix(".holder")
     try:
         lock.acquire(timeout=0)
-    except Timeout:
+    except Timeout as error:
         who = holder.read_text(encoding="utf-8") if holder.exists() else "another process"
-        print(f"waiting for {device}, which {who} trains on", flush=True)
+        if not patient:
+            raise ValueError(f"{who} is training in {what}; wait for it") from error
+        waiting = f"waiting for {what}, which {who} trains on"
+        print(waiting, flush=True)
+        tell(Status(what=waiting))
         lock.acquire()
     with lock:
-        holder.write_text(f"process {os.getpid()} in {Path.cwd()}", encoding="utf-8")
+        run = f" for the run {name}" if (name := os.environ.get("ESRGAN_RUN")) else ""
+        holder.write_text(f"process {os.getpid()} in {Path.cwd()}{run}", encoding="utf-8")
         yield

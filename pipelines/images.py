@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from esrgan_core.files import atomic_path, sha256_of
+from pipelines.status import Passing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +34,10 @@ class BadPicturesError(ValueError):
     def __init__(self, problems: Iterable[str]) -> None:
         lines = list(problems)
         super().__init__("\n".join(["some pictures cannot be used:", *lines]))
+
+
+class UnreachablePicturesError(Passing, BadPicturesError):
+    """Some of them could not be had, which may pass."""
 
 
 def write_manifest(path: Path, rows: list[Row]) -> None:

@@ -45,13 +45,15 @@ class Checked:
     problem: str = ""
 
 
-def check_all(entries: list[Entry], missing: Mapping[str, str], folder: Path) -> list[Checked]:
+def check_all(
+    entries: list[Entry], missing: Mapping[str, Exception], folder: Path
+) -> list[Checked]:
     """Check the pictures of an image folder, wherever the work is done: its path is absolute.
 
     `missing` says by path why some are not there.
     """
     done = [
-        Checked(entry=entry, problem=missing[entry.path])
+        Checked(entry=entry, problem=str(missing[entry.path]))
         for entry in entries
         if entry.path in missing
     ]

@@ -1,10 +1,12 @@
 """The only reader of params.yaml: types at the door, errors that name the key.
 
-`python -m pipelines.params --profile full` writes a profile's values into params.yaml.
+`python -m pipelines.params --profile full --set pretrain.steps=500000` writes a profile's values,
+and single ones, into params.yaml.
 """
 
 import dataclasses
 import difflib
+import importlib
 import sys
 from collections.abc import Mapping
 from io import StringIO
@@ -40,7 +42,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ParamsError: if it is missing, no YAML, or no mapping.
     """
     try:
-        content = YAML().load(path)
+        content = _yaml().load(path)
     except FileNotFoundError as error:
         raise ParamsError(f"no {path} here; run this in the root of the repository") from error
     except YAMLError as error:
@@ -50,13 +52,28 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return cast(dict[str, Any], content)
 
 
+def _yaml() -> YAML:
+    """Reads and writes a file so that what was not changed stays as a person has written it."""
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 1000
+    yaml.representer.add_representer(
+        type(None), lambda made, _: made.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
+    return yaml
+
+
 def load_params(stage: type[Stage], path: Path = PARAMS) -> Stage:
     """The sections that `stage`, a dataclass, names as its fields, validated.
 
     Raises:
         ParamsError: for unknown or missing keys and bad values, all of them in one message.
     """
-    content = _with_derived(read_yaml(path), path)
+    return _parsed(stage, read_yaml(path), path)
+
+
+def _parsed(stage: type[Stage], given: dict[str, Any], path: Path) -> Stage:
+    content = _with_derived(given, path)
     wanted = [field.name for field in dataclasses.fields(cast(Any, stage))]
     missing = [name for name in wanted if name not in content]
     if missing:
@@ -123,28 +140,83 @@ def merge(base: dict[str, Any], changes: Mapping[str, Any], where: str = "") -> 
 FREE = frozenset({"layers"})
 
 
-def apply_profile(
-    profile: Annotated[str, typer.Option(help="a file in profiles/, without its suffix")],
+def apply(
+    profile: Annotated[str, typer.Option(help="a file in profiles/, without its suffix")] = "",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="KEY=VALUE, as pretrain.steps=500000; may be repeated"),
+    ] = None,
     output: Annotated[Path, typer.Option(help="the file to change")] = PARAMS,
 ) -> None:
-    """Write a profile's values into params.yaml; `git checkout params.yaml` undoes it."""
+    """Write a recipe into params.yaml, if all stages accept it; `git checkout` undoes it."""
+    params = read_yaml(output)
+    if profile:
+        merge_profile(params, profile)
+    merge(params, parse_assignments(set_ or []))
+    check(params, output)
+    text = StringIO()
+    _yaml().dump(params, text)
+    write_text(output, text.getvalue())
+    typer.echo(f"{output} now has the recipe; `dvc repro` runs it")
+
+
+def merge_profile(params: dict[str, Any], profile: str) -> None:
+    """Write a profile's values into `params` in place.
+
+    Raises:
+        ParamsError: if there is no such profile, or it has a key that `params` does not have.
+    """
     source = PROFILES / f"{profile}.yaml"
     if not source.is_file():
         known = sorted(path.stem for path in PROFILES.glob("*.yaml"))
         raise ParamsError(f"no profile {profile!r}; there are {known}")
-    params = read_yaml(output)
     try:
         merge(params, read_yaml(source))
     except ParamsError as error:
         raise ParamsError(f"{source}: {error}") from error
-    text = StringIO()
-    YAML().dump(params, text)
-    write_text(output, text.getvalue())
-    typer.echo(f"{output} now has the {profile} recipe; `dvc repro` runs it")
+
+
+def parse_assignments(assignments: list[str]) -> dict[str, Any]:
+    """Nested values of `a.b=1` and the like; what stands after `=` is YAML.
+
+    >>> parse_assignments(["a.b=1e-4", "a.c=[x, y]"])
+    {'a': {'b': 0.0001, 'c': ['x', 'y']}}
+
+    Raises:
+        ParamsError: for what has no `=`.
+    """
+    content: dict[str, Any] = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise ParamsError(f"{assignment!r} is no KEY=VALUE")
+        inner = content
+        *outer, last = key.split(".")
+        for name in outer:
+            inner = inner.setdefault(name, {})
+        inner[last] = YAML(typ="safe").load(text)
+    return content
+
+
+def check(params: dict[str, Any], path: Path = PARAMS) -> None:
+    """Insist on what every stage wants of its parameters.
+
+    Raises:
+        ParamsError: with all that is wrong, in one message.
+    """
+    problems: dict[str, None] = {}
+    for module in sorted((Path(__file__).parent / "stages").glob("[a-z]*.py")):
+        stage = importlib.import_module(f"pipelines.stages.{module.stem}").Params
+        try:
+            _parsed(stage, params, path)
+        except ParamsError as error:
+            problems |= dict.fromkeys(str(error).splitlines())
+    if problems:
+        raise ParamsError("\n".join(problems))
 
 
 if __name__ == "__main__":
     try:
-        typer.run(apply_profile)
+        typer.run(apply)
     except ParamsError as problem:
         sys.exit(str(problem))

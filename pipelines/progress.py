@@ -1,4 +1,7 @@
-"""Progress of long work: a bar with ETA on a terminal, a plain line now and then elsewhere."""
+"""Progress of long work: a bar with ETA on a terminal, a plain line now and then elsewhere.
+
+Whoever started the work can watch it in its status file, too.
+"""
 
 import sys
 import time
@@ -13,8 +16,12 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, TextColumn
 
+from pipelines.status import Status, tell
+
 Advance = Callable[[int, str], None]
+Show = Callable[[int, str, timedelta], None]
 SECONDS_BETWEEN_LINES = 15.0
+SECONDS_BETWEEN_STATUS = 1.0
 PACES = 25
 """How many of the latest paces the time left is told from."""
 
@@ -27,30 +34,49 @@ def progress(
 
     With `bytes_` the units are bytes and shown as MB and GB.
     """
-    console = Console(stderr=True)
-    eta = Eta(total, done)
-    say = decimal if bytes_ else str
     if not shown:
         yield lambda completed, note: None
-    elif console.is_terminal:
-        with Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[said]}"),
-            TextColumn("{task.fields[left]} left"),
-            TextColumn("{task.fields[note]}"),
-            console=console,
-        ) as bar:
-            task = bar.add_task(what, total=total, completed=done, note="", left="?", said="")
-            yield lambda completed, note: bar.update(
-                task,
-                completed=completed,
-                note=note,
-                left=eta.after(completed),
-                said=f"{say(completed)}/{say(total) if total else '?'}",
-            )
-    else:
-        yield _plain(what, total, eta, say)
+        return
+    eta = Eta(total, done)
+    say = decimal if bytes_ else str
+    told = 0.0
+    tell(Status(what=what, completed=done, total=total))
+    with _display(what, total, done, say) as show:
+
+        def advance(completed: int, note: str) -> None:
+            nonlocal told
+            left = eta.after(completed)
+            show(completed, note, left)
+            if completed >= total or time.monotonic() - told > SECONDS_BETWEEN_STATUS:
+                told = time.monotonic()
+                seconds = left.total_seconds()
+                tell(Status(what=what, completed=completed, total=total, left=seconds, note=note))
+
+        yield advance
+
+
+@contextmanager
+def _display(what: str, total: int, done: int, say: Callable[[int], str]) -> Iterator[Show]:
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _plain(what, total, say)
+        return
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[said]}"),
+        TextColumn("{task.fields[left]} left"),
+        TextColumn("{task.fields[note]}"),
+        console=console,
+    ) as bar:
+        task = bar.add_task(what, total=total, completed=done, note="", left="?", said="")
+        yield lambda completed, note, left: bar.update(
+            task,
+            completed=completed,
+            note=note,
+            left=left,
+            said=f"{say(completed)}/{say(total) if total else '?'}",
+        )
 
 
 @contextmanager
@@ -86,12 +112,11 @@ class Eta:
         return timedelta(seconds=round(pace * max(self.total - completed, 0)))
 
 
-def _plain(what: str, total: int, eta: Eta, say: Callable[[int], str]) -> Advance:
+def _plain(what: str, total: int, say: Callable[[int], str]) -> Show:
     shown = time.monotonic()
 
-    def advance(completed: int, note: str) -> None:
+    def show(completed: int, note: str, left: timedelta) -> None:
         nonlocal shown
-        left = eta.after(completed)
         now = time.monotonic()
         if completed < total and now - shown < SECONDS_BETWEEN_LINES:
             return
@@ -100,7 +125,7 @@ def _plain(what: str, total: int, eta: Eta, say: Callable[[int], str]) -> Advanc
         line = f"{what} {say(completed)}/{whole}, {left} left  {note}".rstrip()
         print(line, file=sys.stderr, flush=True)
 
-    return advance
+    return show
 
 
 def note(values: Mapping[str, float]) -> str:

@@ -8,6 +8,7 @@ from time import time
 import requests
 
 from pipelines.sources.expected import Expected
+from pipelines.status import Passing
 
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Answers that may be others a little later."""
@@ -17,6 +18,10 @@ LONGEST_WAIT = 60.0
 
 class HostError(OSError):
     """This host does not give the file; another may."""
+
+
+class BusyHostError(Passing, HostError):
+    """No host gives the file now, but one that may have it was troubled."""
 
 
 class PassingError(Exception):

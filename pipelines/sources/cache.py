@@ -48,7 +48,7 @@ class Cache:
             try:
                 download(urls, part, expected, manner)
             except HostError as error:
-                raise HostError(f"{error}{self._by_hand(expected)}") from error
+                raise type(error)(f"{error}{self._by_hand(expected)}") from error
             return self._admit(part, urls[0])
 
     def missing(self, url: str, expected: Expected) -> int:

@@ -20,6 +20,7 @@ import urllib3
 from esrgan_core.files import write_text
 from pipelines.sources.answers import (
     LONGEST_WAIT,
+    BusyHostError,
     ChangedError,
     HostError,
     PassingError,
@@ -109,7 +110,7 @@ def download(urls: list[str], part: Path, expected: Expected, manner: Manner) ->
         StoppedError: if `manner.stop` is set; what has arrived stays.
         OSError: if it does not fit on the disk.
     """
-    problems = []
+    problems, busy = [], False
     for url in urls:
         try:
             continued = part.exists() and part.stat().st_size > 0
@@ -126,8 +127,9 @@ def download(urls: list[str], part: Path, expected: Expected, manner: Manner) ->
             _forget(part, manner)
         except HostError as error:
             problem = str(error)
+            busy |= isinstance(error, BusyHostError)
         problems.append(f"{urlsplit(url).netloc or url}: {problem}")
-    raise HostError("; ".join(problems))
+    raise (BusyHostError if busy else HostError)("; ".join(problems))
 
 
 def _from_host(url: str, part: Path, expected: Expected, manner: Manner) -> None:
@@ -163,7 +165,7 @@ def _from_host(url: str, part: Path, expected: Expected, manner: Manner) -> None
             if failures >= tries:
                 if not answered:
                     manner.silent.add(host)
-                raise HostError(f"{problem}, {failures} times")
+                raise BusyHostError(f"{problem}, {failures} times")
             manner.stop.wait(wait)
     raise StoppedError("stopped")
 

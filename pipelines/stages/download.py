@@ -8,10 +8,11 @@ from pipelines.catalog import SPLITS
 from pipelines.data_folder import catalog_of
 from pipelines.disk import remove_tree
 from pipelines.fetching import fetch_all, forget_if_unpinned
-from pipelines.images import BadPicturesError, write_manifest
+from pipelines.images import BadPicturesError, UnreachablePicturesError, write_manifest
 from pipelines.inspection import check_all, told, write_skipped, write_traces
 from pipelines.launch import launch
 from pipelines.paths import DATA, IMAGES, MANIFEST, SKIPPED, TRACES
+from pipelines.status import is_passing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,7 +52,8 @@ def run(params: Params) -> None:
         print(f"{unused} LR pictures are not used; LR is made (download.lr)", file=sys.stderr)
     # an earlier run's pictures must not stay among these
     remove_tree(IMAGES)
-    checked = check_all(catalog.entries, fetch_all(catalog, IMAGES), IMAGES.absolute())
+    missing = fetch_all(catalog, IMAGES)
+    checked = check_all(catalog.entries, missing, IMAGES.absolute())
     bad = [one for one in checked if one.problem]
     for one in bad:
         forget_if_unpinned(one.entry.source)
@@ -59,7 +61,8 @@ def run(params: Params) -> None:
     places = {one.entry.place for one in bad}
     good = [one for one in checked if one.entry.place not in places]
     if bad and not (params.skip_bad and good):
-        raise BadPicturesError(told(bad))
+        passing = any(map(is_passing, missing.values()))
+        raise (UnreachablePicturesError if passing else BadPicturesError)(told(bad))
     for one in checked:
         if one.entry.place in places:
             (IMAGES / one.entry.path).unlink(missing_ok=True)

@@ -28,8 +28,11 @@ from pipelines.tracking.store import (
     find_run,
     parent_run,
     reaching_store,
+    running,
 )
 
+RUN = "ESRGAN_RUN"
+"""Environment variable with the name of the pipeline run."""
 KILLED = (KeyboardInterrupt, SystemExit, InterruptedTrainingError)
 """What ends a stage from outside."""
 SECONDS_FOR_A_RUN = 60.0
@@ -73,7 +76,7 @@ def run_name() -> str:
     `ESRGAN_RUN`, else DVC's name for the experiment, else one kept under the state root
     until `register` ends the run.
     """
-    if given := os.environ.get("ESRGAN_RUN") or os.environ.get("DVC_EXP_NAME"):
+    if given := os.environ.get(RUN) or os.environ.get("DVC_EXP_NAME"):
         return given
     path = state_root() / "current_run"
     with FileLock(f"{path}.lock"):
@@ -112,7 +115,7 @@ def recording(stage: str, params: Any) -> Iterator[None]:
     name, commit, started = run_name(), git_commit(), time.time()
     over = Event()
     opening = Thread(target=_open_run, args=(stage, name, over), name="mlflow opener", daemon=True)
-    write_text(_open_run_path(stage), "")
+    _open_run_path(stage).unlink(missing_ok=True)
     opening.start()
     try:
         yield
@@ -120,6 +123,7 @@ def recording(stage: str, params: Any) -> Iterator[None]:
         over.set()
         interrupted = isinstance(error, KILLED)
         _within_seconds(_end, open_run_id(stage), "KILLED" if interrupted else "FAILED")
+        _open_run_path(stage).unlink(missing_ok=True)
         raise
     over.set()
     opening.join(timeout=SECONDS_TO_OPEN)
@@ -135,6 +139,7 @@ def recording(stage: str, params: Any) -> Iterator[None]:
         seconds=round(time.time() - started, 3),
     )
     write_text(record_path(stage), json.dumps(asdict(record), indent=2, sort_keys=True) + "\n")
+    _open_run_path(stage).unlink(missing_ok=True)
     try:
         publish(stage)
     except StoreDownError as error:
@@ -142,7 +147,7 @@ def recording(stage: str, params: Any) -> Iterator[None]:
 
 
 def _open_run_path(stage: str) -> Path:
-    return state_root() / f"open_run.{stage}"
+    return state_root() / "open_runs" / f"{run_name()}.{stage}"
 
 
 def open_run_id(stage: str) -> str:
@@ -172,11 +177,13 @@ def _open_run(stage: str, name: str, over: Event) -> None:
         try:
             with reaching_store():
                 tags = {NAME: name, STAGE: stage, "esrgan.state": "open"}
+                parent = parent_run(name)
+                client().update_run(parent, status="RUNNING")
                 if (left := find_run(tags)) is not None:
                     run_id = str(left.info.run_id)
                     client().update_run(run_id, status="RUNNING")
                 else:
-                    run_id = child_run(parent_run(name), stage, tags)
+                    run_id = child_run(parent, stage, tags)
             write_text(_open_run_path(stage), run_id)
             return
         except StoreDownError as error:
@@ -185,6 +192,25 @@ def _open_run(stage: str, name: str, over: Event) -> None:
             told = True
             over.wait(wait)
             wait = min(2 * wait, 300.0)
+
+
+def close_runs(name: str, status: str) -> None:
+    """Let no MLflow run of a pipeline run say RUNNING, now that nothing of it runs.
+
+    Args:
+        name: of the pipeline run.
+        status: KILLED or FAILED.
+    """
+    _within_seconds(_close, name, status)
+
+
+def _close(name: str, status: str) -> None:
+    try:
+        with reaching_store():
+            for run in running(name):
+                client().set_terminated(run, status)
+    except StoreDownError as error:
+        print(error, file=sys.stderr)
 
 
 def _within_seconds(work: Callable[..., None], *words: str) -> None:

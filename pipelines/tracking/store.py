@@ -10,6 +10,7 @@ from filelock import FileLock
 
 from esrgan_core.files import atomic_path
 from pipelines.paths import state_root
+from pipelines.status import Passing
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -22,7 +23,7 @@ PARENT = "mlflow.parentRunId"
 DATABASE = "mlflow.db"
 
 
-class StoreDownError(RuntimeError):
+class StoreDownError(Passing, RuntimeError):
     """The MLflow store did not answer."""
 
 
@@ -84,6 +85,12 @@ def find_run(tags: Mapping[str, str]) -> "Run | None":
     clauses = [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
     found = client().search_runs([experiment_id()], " and ".join(clauses), max_results=1)
     return found[0] if found else None
+
+
+def running(name: str) -> list[str]:
+    """Ids of the runs of a pipeline run that say RUNNING."""
+    wanted = f"tags.`{NAME}` = '{name}' and attributes.status = 'RUNNING'"
+    return [str(run.info.run_id) for run in client().search_runs([experiment_id()], wanted)]
 
 
 def parent_run(name: str) -> str:

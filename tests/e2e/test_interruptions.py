@@ -41,7 +41,7 @@ def test_a_second_training_of_the_same_is_refused_at_once(trainings: Trainings) 
     second = trainings.start("pretrain", "twice")
     printed, _ = second.communicate(timeout=60)
     assert second.returncode == 1
-    assert "another process is training in" in printed
+    assert f"process {first.pid} in {trainings.folder} is training in" in printed
 
 
 def test_another_training_waits_for_the_device_and_says_for_whom(trainings: Trainings) -> None:

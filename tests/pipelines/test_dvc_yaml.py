@@ -23,6 +23,7 @@ SHELL = (
     "pipelines.params",
     "pipelines.paths",
     "pipelines.progress",
+    "pipelines.status",
     "pipelines.tracking",
     "esrgan_core.files",
 )

@@ -57,7 +57,7 @@ def test_all_are_told_of_together(tmp_path: Path) -> None:
     write_png(folder / "good.png", textured(20, 20))
     (folder / "cut.png").write_bytes((folder / "good.png").read_bytes()[:500])
     entries = [entry("good.png"), entry("cut.png"), entry("none.png")]
-    done = check_all(entries, {"train/none.png": "404"}, tmp_path / "images")
+    done = check_all(entries, {"train/none.png": OSError("404")}, tmp_path / "images")
     said = {one.entry.name: one.problem for one in done}
     assert said["good"] == ""
     assert said["cut"].startswith("damaged")

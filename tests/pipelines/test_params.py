@@ -88,20 +88,48 @@ def test_yaml_1_2_numbers_are_numbers(tmp_path: Path) -> None:
     assert load_params(Params, tmp_path / "params.yaml") == Params(rate=1e-4, on="on")
 
 
-def test_a_profile_is_written_with_the_comments_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def own_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the project's parameters and a profile `long`; the current one."""
     (tmp_path / "profiles").mkdir()
-    (tmp_path / "profiles" / "long.yaml").write_text("pretrain: {steps: 7}\n")
-    (tmp_path / "params.yaml").write_text("pretrain:\n  steps: 5 # updates\n  seed: 0\n")
+    (tmp_path / "profiles" / "long.yaml").write_text("pretrain: {steps: 7000}\n")
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     monkeypatch.chdir(tmp_path)
-    door.apply_profile("long", tmp_path / "params.yaml")
-    assert (tmp_path / "params.yaml").read_text() == "pretrain:\n  steps: 7 # updates\n  seed: 0\n"
+    return tmp_path
+
+
+def test_a_profile_is_written_with_the_comments_kept(own_profile: Path) -> None:
+    before = (own_profile / "params.yaml").read_text()
+    door.apply("long", ["finetune.seed=5", "features.layers={block3: 1e-1}"])
+    after = (own_profile / "params.yaml").read_text()
+    assert after == before.replace("steps: 6000 # updates", "steps: 7000 # updates").replace(
+        "seed: 1 # of the", "seed: 5 # of the"
+    ).replace("layers: {block4: 0.25}", "layers: {block3: 0.1}")
     with pytest.raises(ParamsError, match=r"no profile 'short'; there are \['long'\]"):
-        door.apply_profile("short", tmp_path / "params.yaml")
-    (tmp_path / "profiles" / "long.yaml").write_text("pretrain: {stepss: 7}\n")
+        door.apply("short")
+    (own_profile / "profiles" / "long.yaml").write_text("pretrain: {stepss: 7}\n")
     with pytest.raises(ParamsError, match=r"unknown key pretrain\.stepss; did you mean steps"):
-        door.apply_profile("long", tmp_path / "params.yaml")
+        door.apply("long")
+
+
+@pytest.mark.parametrize(
+    ("assignment", "complaint"),
+    [
+        ("pretrian.steps=7", "unknown key pretrian; did you mean pretrain"),
+        ("pretrain.optimizer.learning=1", "unknown key pretrain.optimizer.learning; did you mean"),
+        ("pretrain.steps=many", "pretrain.steps = 'many': Input should be a valid integer"),
+        ("pretrain.steps", "'pretrain.steps' is no KEY=VALUE"),
+        ("interpolate.alpha=7", "alpha"),
+    ],
+)
+def test_no_value_is_written_that_a_stage_would_refuse(
+    own_profile: Path, assignment: str, complaint: str
+) -> None:
+    before = (own_profile / "params.yaml").read_text()
+    with pytest.raises(ParamsError) as caught:
+        door.apply(set_=[assignment])
+    assert complaint in str(caught.value)
+    assert (own_profile / "params.yaml").read_text() == before
 
 
 def test_every_key_of_params_yaml_is_commented() -> None:

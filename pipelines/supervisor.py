@@ -1,0 +1,121 @@
+"""Runs a command so that no process of it outlives whoever asked for it.
+
+`python -m pipelines.supervisor COMMAND...` passes on what the command prints and ends with its exit
+code, 128 + n for signal n. A signal, or the end of the process that started it, ends the command
+with all that came of it: first by SIGTERM, so that a training saves, then by SIGKILL. In the end no
+MLflow run of the pipeline run says RUNNING.
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from threading import Thread
+from types import FrameType
+from typing import IO
+
+import psutil
+
+from pipelines.guardian import die_with_parent
+from pipelines.tracking.record import RUN, close_runs
+
+SECONDS_TO_SAVE = 20.0
+"""Between SIGTERM and SIGKILL; Prefect leaves a flow 30."""
+SECONDS_TO_LINGER = 5.0
+"""That helpers of a command which is over may take to notice it."""
+SECONDS_BETWEEN_LOOKS = 0.1
+SET_DEATH_SIGNAL, SET_SUBREAPER = 1, 36
+"""Of Linux's prctl."""
+
+
+class Ending:
+    """The first wish for an end that came."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self.wish)
+
+    def wish(self, number: int, frame: FrameType | None) -> None:
+        """Note a signal."""
+        del frame
+        self.number = self.number or number
+
+
+def run(command: list[str]) -> int:
+    """Run `command` to its end or to the end that is wished for; its exit code."""
+    ending = Ending()
+    # what loses its parent becomes this process's child, in whatever group it is
+    _prctl(SET_SUBREAPER, 1)
+    die_with_parent()
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        preexec_fn=lambda: _prctl(SET_DEATH_SIGNAL, signal.SIGTERM),
+    )
+    assert process.stdout
+    relay = Thread(target=_relay, args=(process.stdout,), daemon=True)
+    relay.start()
+    while process.poll() is None and not ending.number:
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    if ending.number:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+    _end_descendants(SECONDS_TO_SAVE if ending.number or process.poll() else SECONDS_TO_LINGER)
+    code = process.wait()
+    relay.join(timeout=SECONDS_TO_LINGER)
+    return 128 + ending.number if ending.number else 128 - code if code < 0 else code
+
+
+def _end_descendants(seconds: float) -> None:
+    """Wait for the end of all that came of the command, and kill what is left after `seconds`."""
+    me = psutil.Process()
+    end = time.monotonic() + seconds
+    while alive := [one for one in me.children(recursive=True) if _is_alive(one)]:
+        if time.monotonic() > end:
+            for one in alive:
+                with suppress(psutil.NoSuchProcess):
+                    one.kill()
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def _relay(source: IO[bytes]) -> None:
+    """Pass on what the command prints; where nobody listens any more, it must not notice."""
+    target = sys.stdout.buffer
+    listened = True
+    for line in source:
+        if listened:
+            try:
+                target.write(line)
+                target.flush()
+            except OSError:
+                listened = False
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value)
+
+
+def main() -> None:
+    """Run the command of the command line; see to it that MLflow knows of its end."""
+    code = run(sys.argv[1:])
+    if code and (name := os.environ.get(RUN)):
+        close_runs(name, "KILLED" if code > 128 else "FAILED")
+    # the standard output may be closed, and must not be flushed on the way out
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

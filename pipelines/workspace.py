@@ -1,0 +1,348 @@
+"""A clone for every run of the flow: it touches nobody's tree and waits for nobody's lock.
+
+`runs/<name>/` in the repository, with the repository's DVC cache and its own parameters. A run of
+the same name goes on in it. What is finished is saved as a DVC experiment of that name and pushed
+to the repository.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from filelock import FileLock, Timeout
+from ruamel.yaml import YAML
+
+from esrgan_core.files import write_text
+from pipelines.disk import remove_tree
+from pipelines.params import PARAMS
+
+REPOSITORY = "ESRGAN_REPOSITORY"
+"""Environment variable with the path or address of the repository; else the one this code is of."""
+RECIPE_OF_PARAMS = "sample"
+"""The profile that is params.yaml as it is."""
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+SAVED = Path(".git", "esrgan-saved")
+"""In a workspace, says which commit its experiment was saved as."""
+State = Literal["running", "saved", "unsaved"]
+
+
+class WorkspaceError(ValueError):
+    """A run that cannot be had as it is asked for; the message says what to do."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """Which recipe and which code a run has."""
+
+    name: str
+    profile: str = RECIPE_OF_PARAMS
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    """Values of params.yaml, nested or by dotted names."""
+    revision: str = ""
+    """Commit, branch or tag; empty for what the repository has checked out."""
+
+    def __post_init__(self) -> None:
+        """Refuse a name that is no folder, no git reference, or no experiment."""
+        usable = NAME.fullmatch(self.name) and not self.name.endswith((".", ".lock"))
+        if not usable or ".." in self.name:
+            raise WorkspaceError(
+                f"{self.name!r} cannot name a run: letters, digits, '-', '_' and '.' can, up to 100"
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Repository:
+    """Where runs are cloned from and pushed to."""
+
+    address: str
+    """A path or a URL."""
+    state: Path
+    """The state root that all runs share."""
+
+    @property
+    def local(self) -> bool:
+        """Whether it lies on this machine."""
+        return Path(self.address).is_dir()
+
+    @property
+    def runs(self) -> Path:
+        """The folder of workspaces."""
+        return (Path(self.address) if self.local else self.state) / "runs"
+
+    @property
+    def cache(self) -> Path:
+        """DVC's cache, which all runs share."""
+        if not self.local:
+            return self.state / "cache"
+        return Path(_output(["dvc", "cache", "dir"], Path(self.address)))
+
+
+def repository() -> Repository:
+    """The one that `ESRGAN_REPOSITORY` names, else the one that this code lies in.
+
+    Raises:
+        WorkspaceError: if there is none, or no place for what its runs leave.
+    """
+    address = os.environ.get(REPOSITORY) or str(Path(__file__).parents[1])
+    remote = bool(urlsplit(address).scheme) or bool(re.match(r"[^/]+@[^/]+:", address))
+    if not remote and not (Path(address) / ".git").exists():
+        raise WorkspaceError(
+            f"{address} is no git repository; set {REPOSITORY} to a path or an address of one"
+        )
+    state = os.environ.get("ESRGAN_STATE")
+    if remote and not state:
+        raise WorkspaceError(
+            "ESRGAN_STATE must name a folder for checkpoints and runs, since the repository is "
+            f"{address}"
+        )
+    if not remote:
+        address = str(Path(address).resolve())
+    return Repository(address=address, state=Path(state or Path(address) / ".esrgan").absolute())
+
+
+def environment(source: Repository, name: str) -> dict[str, str]:
+    """What processes that work in a workspace see."""
+    scripts = str(Path(sys.executable).parent)
+    return {
+        **os.environ,
+        "PATH": os.pathsep.join([scripts, os.environ.get("PATH", "")]),
+        "ESRGAN_STATE": str(source.state),
+        "ESRGAN_RUN": name,
+        "ESRGAN_PATIENT": "1",
+        "DVC_NO_ANALYTICS": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def prepare(source: Repository, request: Request) -> Path:
+    """The workspace of a run: made whole or not at all, or found again.
+
+    Raises:
+        WorkspaceError: for an unknown revision, or a name that belongs to another recipe or commit.
+        ParamsError: for parameters that no stage knows, with the nearest valid name.
+    """
+    folder = source.runs / request.name
+    source.runs.mkdir(parents=True, exist_ok=True)
+    with FileLock(source.runs / f".{request.name}.lock"):
+        if folder.is_dir():
+            _insist_on_same(folder, request)
+            return folder
+        partial = source.runs / f".{request.name}.partial"
+        remove_tree(partial)
+        _git(["clone", "--quiet", "--no-checkout", source.address, str(partial)], source.runs)
+        _git(["checkout", "--quiet", "--detach", _commit(partial, request.revision)], partial)
+        write_text(partial / PARAMS, _recipe(partial, request))
+        _configure(source, partial)
+        partial.rename(folder)
+    return folder
+
+
+def _insist_on_same(folder: Path, request: Request) -> None:
+    has = _git(["rev-parse", "HEAD"], folder)
+    if request.revision:
+        _git(["fetch", "--quiet", "origin"], folder)
+        if (wanted := _commit(folder, request.revision)) != has:
+            raise WorkspaceError(
+                f"the run {request.name} is of commit {has[:10]}, not {wanted[:10]}; take another "
+                "name, or leave the revision away"
+            )
+    now, then = _recipe(folder, request), (folder / PARAMS).read_text(encoding="utf-8")
+    if now != then:
+        raise WorkspaceError(
+            f"the run {request.name} has another recipe, {_first_difference(then, now)}; give the "
+            "same profile and overrides to go on with it, or take another name"
+        )
+
+
+def _recipe(folder: Path, request: Request) -> str:
+    """Text of params.yaml as the commit has it, with the profile and the overrides written in."""
+    made = folder / ".git" / "esrgan-params.yaml"
+    write_text(made, _git(["show", f"HEAD:{PARAMS}"], folder) + "\n")
+    # by the code of that commit: what is valid is what its stages read
+    command = [sys.executable, "-m", "pipelines.params", "--output", str(made)]
+    if request.profile != RECIPE_OF_PARAMS:
+        command += ["--profile", request.profile]
+    for key, value in _leaves(request.overrides):
+        command += ["--set", f"{key}={json.dumps(value)}"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise WorkspaceError(done.stderr.strip().replace(str(made), str(PARAMS)))
+    return made.read_text(encoding="utf-8")
+
+
+def _leaves(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value that is no mapping, by its dotted name."""
+    for key, value in content.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{name}.")
+        else:
+            yield name, value
+
+
+def _first_difference(one: str, other: str) -> str:
+    """The first parameter that two texts of params.yaml do not agree on."""
+    then, now = (dict(_leaves(YAML(typ="safe").load(text))) for text in (one, other))
+    for key in {**then, **now}:
+        if then.get(key) != now.get(key):
+            return f"{key} is {then.get(key)!r} there and {now.get(key)!r} here"
+    return "in its comments"
+
+
+def _commit(folder: Path, revision: str) -> str:
+    for name in (f"origin/{revision}", revision) if revision else ("HEAD",):
+        with suppress(WorkspaceError):
+            return _git(["rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"], folder)
+    raise WorkspaceError(f"the repository has no revision {revision!r}")
+
+
+def _configure(source: Repository, folder: Path) -> None:
+    """Let DVC use the repository's cache, and what only this machine knows of its remotes."""
+    own = Path(source.address) / ".dvc" / "config.local"
+    if source.local and own.is_file():
+        shutil.copyfile(own, folder / ".dvc" / "config.local")
+    _output(["dvc", "config", "--local", "cache.dir", str(source.cache)], folder)
+    for key in ("user.name", "user.email"):
+        # DVC's commits need someone who made them
+        with suppress(WorkspaceError):
+            _git(["config", key], folder)
+            continue
+        _git(["config", key, "esrgan"], folder)
+
+
+def changed_files(source: Repository) -> list[str]:
+    """Files in the repository's tree that differ from its commit, which runs do not have."""
+    if not source.local:
+        return []
+    lines = _git(["status", "--porcelain", "--untracked-files=no"], Path(source.address))
+    return [line[3:] for line in lines.splitlines()]
+
+
+@contextmanager
+def occupied(folder: Path) -> Iterator[None]:
+    """Be the only flow that works in a workspace.
+
+    Raises:
+        WorkspaceError: if another one does.
+    """
+    try:
+        with FileLock(_lock_of(folder), timeout=0):
+            yield
+    except Timeout as error:
+        raise WorkspaceError(
+            f"a run {folder.name} is under way; wait for it, or take another name"
+        ) from error
+
+
+def _lock_of(folder: Path) -> Path:
+    return folder / ".git" / "esrgan-running.lock"
+
+
+def save(folder: Path) -> str:
+    """Save a finished run as a DVC experiment of its name; the reference that it lies under.
+
+    Raises:
+        WorkspaceError: if the repository has an experiment of that name from elsewhere.
+    """
+    name, head = folder.name, _git(["rev-parse", "HEAD"], folder)
+    reference = f"refs/exps/{head[:2]}/{head[2:]}/{name}"
+    own = _read(folder / SAVED)
+    with suppress(WorkspaceError):
+        _git(["fetch", "--quiet", "origin", f"+{reference}:{reference}"], folder)
+    there = _commit_of(folder, reference)
+    if there and _is_as_in(folder, reference):
+        write_text(folder / SAVED, there)
+        return reference
+    if there and there != own:
+        raise WorkspaceError(
+            f"the repository has another experiment {name} already; `dvc exp remove {name}` there, "
+            "or take another name"
+        )
+    _output(["dvc", "exp", "save", "--force", "--name", name], folder)
+    write_text(folder / SAVED, _commit_of(folder, reference))
+    return reference
+
+
+def push(folder: Path) -> None:
+    """Push a saved run to the repository, and its files to the DVC remote if there is one."""
+    has_remote = bool(_output(["dvc", "config", "core.remote"], folder, fails=True))
+    cache = [] if has_remote else ["--no-cache"]
+    _output(["dvc", "exp", "push", "--force", *cache, "origin", folder.name], folder)
+
+
+def _is_as_in(folder: Path, reference: str) -> bool:
+    """Whether a workspace's files are those of a commit."""
+    untracked = _git(["ls-files", "--others", "--exclude-standard"], folder)
+    return not untracked and not _git(["diff", "--name-only", reference], folder)
+
+
+def _commit_of(folder: Path, reference: str) -> str:
+    with suppress(WorkspaceError):
+        return _git(["rev-parse", "--verify", "--quiet", reference], folder)
+    return ""
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workspace:
+    """One run's folder."""
+
+    folder: Path
+    state: State
+    used: datetime
+    """When a flow last began or ended in it."""
+
+
+def workspaces(source: Repository) -> Iterator[Workspace]:
+    """All runs' folders, the oldest first."""
+    found = [path.parent for path in source.runs.glob("*/.git")]
+    for folder in sorted(found, key=lambda path: path.stat().st_mtime):
+        used = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
+        yield Workspace(folder=folder, state=_state(folder), used=used)
+
+
+def _state(folder: Path) -> State:
+    try:
+        with FileLock(_lock_of(folder), timeout=0):
+            pass
+    except Timeout:
+        return "running"
+    saved = _read(folder / SAVED)
+    if not saved or not _is_as_in(folder, saved):
+        return "unsaved"
+    # what DVC tracks may have been changed, too
+    status = subprocess.run(
+        [sys.executable, "-m", "dvc", "status", "--quiet"], cwd=folder, check=False
+    )
+    return "unsaved" if status.returncode else "saved"
+
+
+def _git(words: list[str], folder: Path) -> str:
+    return _output(["git", *words], folder)
+
+
+def _output(command: list[str], folder: Path, *, fails: bool = False) -> str:
+    """What a command prints.
+
+    Raises:
+        WorkspaceError: with what it says, if it fails and may not.
+    """
+    if command[0] == "dvc":
+        command = [sys.executable, "-m", *command]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode and not fails:
+        raise WorkspaceError(f"{' '.join(command)}: {(done.stderr or done.stdout).strip()}")
+    return done.stdout.strip()
