@@ -139,10 +139,14 @@ def prepare(source: Repository, request: Request) -> Path:
             return folder
         partial = source.runs / f".{request.name}.partial"
         remove_tree(partial)
-        _git(["clone", "--quiet", "--no-checkout", source.address, str(partial)], source.runs)
-        _git(["checkout", "--quiet", "--detach", _commit(partial, request.revision)], partial)
-        write_text(partial / PARAMS, _recipe(partial, request))
-        _configure(source, partial)
+        try:
+            _git(["clone", "--quiet", "--no-checkout", source.address, str(partial)], source.runs)
+            _git(["checkout", "--quiet", "--detach", _commit(partial, request.revision)], partial)
+            write_text(partial / PARAMS, _recipe(partial, request))
+            _configure(source, partial)
+        except BaseException:
+            remove_tree(partial)
+            raise
         partial.rename(folder)
     return folder
 
@@ -308,7 +312,7 @@ class Workspace:
 
 def workspaces(source: Repository) -> Iterator[Workspace]:
     """All runs' folders, the oldest first."""
-    found = [path.parent for path in source.runs.glob("*/.git")]
+    found = [path.parent for path in source.runs.glob("[!.]*/.git")]
     for folder in sorted(found, key=lambda path: path.stat().st_mtime):
         used = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
         yield Workspace(folder=folder, state=_state(folder), used=used)
