@@ -100,11 +100,11 @@ def own_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_profile_is_written_with_the_comments_kept(own_profile: Path) -> None:
     before = (own_profile / "params.yaml").read_text()
-    door.apply("long", ["finetune.seed=5", "pretrain.optimizer.learning_rate=2e-3"])
+    door.apply("long", ["finetune.seed=5"])
     after = (own_profile / "params.yaml").read_text()
     assert after == before.replace("steps: 6000 # updates", "steps: 7000 # updates").replace(
         "seed: 1 # of the", "seed: 5 # of the"
-    ).replace("learning_rate: 1.0e-3 # Adam's; 2e-3", "learning_rate: 0.002 # Adam's; 2e-3")
+    )
     with pytest.raises(ParamsError, match=r"no profile 'short'; there are \['long'\]"):
         door.apply("short")
     (own_profile / "profiles" / "long.yaml").write_text("pretrain: {stepss: 7}\n")
