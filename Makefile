@@ -1,7 +1,7 @@
 # One list of tasks for people, hooks and CI. Each task installs what it needs first.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install repro test check bench soak fidelity ui clean
+.PHONY: help install repro test check bench soak fidelity prefect stop ui clean
 
 VENV := .venv
 PYTHON ?= python3
@@ -48,6 +48,12 @@ soak: install ## trainings killed, stopped and starved for an hour; SOAK=short f
 
 fidelity: install ## our figures beside the literature's, into docs/ (needs ESRGAN_TEST_DATA)
 	python -m benchmarks.fidelity
+
+prefect: install ## Prefect's server, work pool, deployments and a worker on this machine
+	python -m pipelines.flows_local start
+
+stop: install ## end what `make prefect` started; its runs save first
+	python -m pipelines.flows_local stop
 
 ui: install ## MLflow's UI on the default store
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --workers 1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$${ESRGAN_STATE:-$(CURDIR)/.esrgan}/mlflow.db}"

@@ -7,6 +7,7 @@ import typer
 
 from pipelines.commands import data, models, pictures, tracking
 from pipelines.params import ParamsError
+from pipelines.status import Status, is_passing, tell
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,4 +29,5 @@ def main() -> None:
     except (ParamsError, ValueError, OSError, StoreDownError) as error:
         if os.environ.get("ESRGAN_TRACEBACK"):
             raise
+        tell(Status(what="esrgan", problem=str(error), passing=is_passing(error)))
         sys.exit(f"esrgan: {error}")

@@ -12,7 +12,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
+from queue import Empty, Queue
 from threading import Thread
 from types import FrameType
 from typing import IO
@@ -27,8 +30,64 @@ SECONDS_TO_SAVE = 20.0
 SECONDS_TO_LINGER = 5.0
 """That helpers of a command which is over may take to notice it."""
 SECONDS_BETWEEN_LOOKS = 0.1
+SECONDS_BETWEEN_CALLS = 2.0
+"""Of `on_look`."""
 SET_DEATH_SIGNAL, SET_SUBREAPER = 1, 36
 """Of Linux's prctl."""
+
+
+def follow(
+    command: list[str],
+    folder: Path,
+    env: Mapping[str, str],
+    *,
+    on_line: Callable[[str], None],
+    on_look: Callable[[], None],
+) -> int:
+    """Run a command under a supervisor; its exit code.
+
+    Whatever ends this function ends the command, too.
+
+    Args:
+        command: the program and its arguments.
+        folder: where it runs.
+        env: its environment.
+        on_line: takes every line that it prints.
+        on_look: called now and then.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipelines.supervisor", *command],
+        cwd=folder,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    lines: Queue[str | None] = Queue()
+
+    def read() -> None:
+        assert process.stdout
+        for line in process.stdout:
+            lines.put(line.rstrip())
+        lines.put(None)
+
+    Thread(target=read, daemon=True).start()
+    looked = 0.0
+    try:
+        while True:
+            with suppress(Empty):
+                if (line := lines.get(timeout=SECONDS_BETWEEN_CALLS)) is None:
+                    return process.wait()
+                on_line(line)
+            if time.monotonic() - looked > SECONDS_BETWEEN_CALLS:
+                looked = time.monotonic()
+                on_look()
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
 
 
 class Ending:

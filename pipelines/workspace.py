@@ -279,9 +279,13 @@ def save(folder: Path) -> str:
 
 def push(folder: Path) -> None:
     """Push a saved run to the repository, and its files to the DVC remote if there is one."""
-    has_remote = bool(_output(["dvc", "config", "core.remote"], folder, fails=True))
-    cache = [] if has_remote else ["--no-cache"]
+    cache = [] if has_remote(folder) else ["--no-cache"]
     _output(["dvc", "exp", "push", "--force", *cache, "origin", folder.name], folder)
+
+
+def has_remote(folder: Path) -> bool:
+    """Whether DVC has a remote that it uses by default."""
+    return bool(_output(["dvc", "config", "core.remote"], folder, fails=True))
 
 
 def _is_as_in(folder: Path, reference: str) -> bool:

@@ -1,5 +1,6 @@
 """`esrgan publish`, `esrgan sync` and `esrgan prune`: results, and what trainings leave behind."""
 
+import os
 import shutil
 from typing import Annotated
 
@@ -18,8 +19,12 @@ def publish() -> None:
     from pipelines.paths import PAGE  # noqa: PLC0415
     from pipelines.registry import admit  # noqa: PLC0415
     from pipelines.stages.register import Params  # noqa: PLC0415
-    from pipelines.tracking.publish import publish_all, published_run  # noqa: PLC0415
-    from pipelines.tracking.record import record_path  # noqa: PLC0415
+    from pipelines.tracking.publish import (  # noqa: PLC0415
+        complete_parent,
+        publish_all,
+        published_run,
+    )
+    from pipelines.tracking.record import RUN, record_path  # noqa: PLC0415
     from pipelines.tracking.store import tracking_uri  # noqa: PLC0415
 
     done = publish_all()
@@ -31,6 +36,8 @@ def publish() -> None:
         run_id = published_run("register")
         decision = admit(params.register, params.interpolate.alpha, run_id)
         typer.echo(f"{decision.model} version {decision.version} is the {decision.alias}")
+        if name := os.environ.get(RUN):
+            complete_parent(name)
     if PAGE.is_file():
         typer.echo(f"picture page: {PAGE.resolve()}")
 

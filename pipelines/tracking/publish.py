@@ -94,7 +94,7 @@ def publish(stage: str) -> bool:
             case "evaluate":
                 _publish_models(record, parent, key)
             case "register":
-                _end_parent(record, parent)
+                complete_parent(record.run)
             case _:
                 pass
         client().log_metric(run_id, "seconds", record.seconds)
@@ -175,8 +175,25 @@ def _publish_models(record: Record, parent: str, key: str) -> None:
         client().set_terminated(run_id, "FINISHED")
 
 
-def _end_parent(record: Record, parent: str) -> None:
-    """The pipeline's own run gets the final figures and the page, and ends."""
+def complete_parent(name: str) -> None:
+    """The run of a whole pipeline run gets the final figures and the page, and ends.
+
+    Args:
+        name: of the pipeline run, which may have found all of it done by another one.
+    """
+    record = read_record("register")
+    assert record
+    key = sha256_of(record_path("register"))
+    with reaching_store():
+        if (found := find_run({NAME: name, STAGE: "pipeline", KEY: key})) is None:
+            _fill_parent(record, parent := parent_run(name))
+            client().set_tag(parent, KEY, key)
+        else:
+            parent = str(found.info.run_id)
+        client().set_terminated(parent, "FINISHED")
+
+
+def _fill_parent(record: Record, parent: str) -> None:
     results = json.loads(METRICS.read_text(encoding="utf-8"))
     for name, value in flat(results).items():
         client().log_metric(parent, name.replace(".", "/"), float(value))
@@ -186,7 +203,7 @@ def _end_parent(record: Record, parent: str) -> None:
         else:
             client().log_artifact(parent, str(path))
     client().log_batch(parent, tags=_tags(record))
-    client().set_terminated(parent, "FINISHED")
+    client().set_tag(parent, "esrgan.made_by", record.run)
     current = state_root() / "current_run"
     if current.exists() and current.read_text(encoding="utf-8") == record.run:
         end_run_name()

@@ -28,6 +28,7 @@ from pipelines.tracking.store import (
     find_run,
     parent_run,
     reaching_store,
+    run_url,
     running,
 )
 
@@ -192,6 +193,28 @@ def _open_run(stage: str, name: str, over: Event) -> None:
             told = True
             over.wait(wait)
             wait = min(2 * wait, 300.0)
+
+
+def begin_parent(name: str, tags: Mapping[str, str]) -> tuple[str, str] | None:
+    """Open the run that stands for a whole pipeline run; its id and its address in the UI.
+
+    None if the store does not answer soon; the stages try again.
+    """
+    found: list[tuple[str, str]] = []
+
+    def begin() -> None:
+        try:
+            with reaching_store():
+                parent = parent_run(name)
+                client().update_run(parent, status="RUNNING")
+                for key, text in tags.items():
+                    client().set_tag(parent, key, text)
+                found.append((parent, run_url(parent)))
+        except StoreDownError as error:
+            print(error, file=sys.stderr)
+
+    _within_seconds(begin)
+    return found[0] if found else None
 
 
 def close_runs(name: str, status: str) -> None:

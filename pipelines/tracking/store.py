@@ -37,6 +37,12 @@ def has_store() -> bool:
     return tracking_uri() != _own_uri() or (state_root() / DATABASE).is_file()
 
 
+def run_url(run_id: str) -> str:
+    """Where the UI shows a run; that of `make ui`, where the store is a database."""
+    address = tracking_uri() if tracking_uri().startswith("http") else "http://127.0.0.1:5000"
+    return f"{address.rstrip('/')}/#/experiments/{experiment_id()}/runs/{run_id}"
+
+
 @lru_cache(maxsize=1)
 def client() -> "MlflowClient":
     """A client of the store, also made MLflow's own default for its fluent calls."""

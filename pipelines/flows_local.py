@@ -1,0 +1,240 @@
+"""Prefect on this machine: `make prefect` starts a server, the work pool and a worker.
+
+`python -m pipelines.flows_local start` may be repeated: what runs already is left alone. What it
+starts is noted under the state root, and `stop` ends just that.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import requests
+import typer
+from prefect import get_client
+from prefect.automations import Automation
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.events.actions import ChangeFlowRunState
+from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.exceptions import ObjectNotFound
+from prefect.states import StateType
+
+from esrgan_core.files import write_text
+from pipelines.workspace import Repository, repository
+
+POOL = "gpu"
+RUNS_AT_ONCE = 4
+"""Of the pool; at each device only one of them trains."""
+HEARTBEAT = 30
+"""Seconds between a flow's signs of life."""
+SILENCE = timedelta(seconds=100)
+"""Without one, after which a flow counts as crashed."""
+SECONDS_TO_START = 90.0
+SECONDS_TO_STOP = 45.0
+"""That the worker's flows may take to save."""
+ZOMBIES = "esrgan: runs that gave no sign of life are crashed"
+HEARTBEAT_EVENT = "prefect.flow-run.heartbeat"
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Started:
+    """A process that was started from here."""
+
+    pid: int
+    since: float
+    """Its start by the system's clock: a number may be given again."""
+
+    def process(self) -> psutil.Process | None:
+        """The process, None if it is over."""
+        with suppress(psutil.NoSuchProcess):
+            found = psutil.Process(self.pid)
+            if found.create_time() == self.since and found.status() != psutil.STATUS_ZOMBIE:
+                return found
+        return None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Local:
+    """A server's address, and where what runs here is noted."""
+
+    api: str
+    folder: Path
+
+    @property
+    def ui(self) -> str:
+        """Address for people."""
+        return self.api.removesuffix("/api")
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the server is this machine's."""
+        return urlsplit(self.api).hostname in ("127.0.0.1", "localhost")
+
+    def answers(self) -> bool:
+        """Whether a Prefect server answers there."""
+        with suppress(requests.RequestException):
+            return requests.get(f"{self.api}/health", timeout=2).ok
+        return False
+
+    def started(self, name: str) -> psutil.Process | None:
+        """The process that was started under a name, if it still runs."""
+        note = self.folder / f"{name}.json"
+        if not note.is_file():
+            return None
+        return Started(**json.loads(note.read_text(encoding="utf-8"))).process()
+
+    def start(self, name: str, command: list[str], env: Mapping[str, str]) -> psutil.Process:
+        """Start a process that stays when this one ends; its output goes to a log file."""
+        with (self.folder / f"{name}.log").open("ab") as log:
+            process = psutil.Popen(
+                [sys.executable, "-m", "prefect", *command],
+                cwd=self.folder,
+                env={**os.environ, **env},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        note = Started(pid=process.pid, since=process.create_time())
+        write_text(self.folder / f"{name}.json", json.dumps(asdict(note)))
+        return process
+
+
+def local(source: Repository) -> Local:
+    """The server that `PREFECT_API_URL` or the project's settings name."""
+    with get_client(sync_client=True) as client:
+        api = str(client.api_url).rstrip("/")
+    folder = source.state / "prefect"
+    folder.mkdir(parents=True, exist_ok=True)
+    return Local(api=api, folder=folder)
+
+
+@app.command()
+def start() -> None:
+    """Start what does not run yet: server, work pool, deployments, automation and a worker."""
+    source = repository()
+    here = local(source)
+    env = {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+        "PREFECT_API_URL": here.api,
+        "PREFECT_HOME": str(here.folder),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "ESRGAN_STATE": str(source.state),
+    }
+    if not here.answers():
+        _start_server(here, env)
+    _set_up_pool()
+    _set_up_automation()
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise OSError(f"the deployments were refused: {done.stdout}{done.stderr}")
+    if here.started("worker") is None:
+        settings = {
+            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT),
+            "PREFECT_WORKER_QUERY_SECONDS": "5",
+        }
+        name = f"{socket.gethostname()}-{source.state.parent.name}"
+        here.start("worker", ["worker", "start", "--pool", POOL, "--name", name], env | settings)
+    typer.echo(f"Prefect's UI: {here.ui}")
+    typer.echo("start a run:  prefect deployment run esrgan/sample --watch")
+    typer.echo(f"logs:         {here.folder}/server.log, {here.folder}/worker.log")
+    typer.echo("end it all:   make stop")
+
+
+def _start_server(here: Local, env: Mapping[str, str]) -> None:
+    if not here.is_here:
+        raise OSError(f"no Prefect server answers at {here.api}, which PREFECT_API_URL names")
+    address = urlsplit(here.api)
+    host, port = address.hostname or "127.0.0.1", address.port or 4200
+    with socket.socket() as probe:
+        if probe.connect_ex((host, port)) == 0:
+            raise OSError(
+                f"something else than Prefect listens at port {port}; set PREFECT_API_URL to "
+                f"http://127.0.0.1:{port + 1}/api, here and where you call prefect"
+            )
+    server = here.start("server", ["server", "start", "--host", host, "--port", str(port)], env)
+    end = time.monotonic() + SECONDS_TO_START
+    while not here.answers():
+        if not server.is_running() or time.monotonic() > end:
+            raise OSError(f"the server does not start; {here.folder / 'server.log'} says why")
+        time.sleep(0.2)
+
+
+def _set_up_pool() -> None:
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_work_pool(POOL)
+        except ObjectNotFound:
+            client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
+        client.update_work_pool(POOL, WorkPoolUpdate(concurrency_limit=RUNS_AT_ONCE))
+
+
+def _set_up_automation() -> None:
+    """Let the server call a run crashed whose process is gone without a word."""
+    ends = {f"prefect.flow-run.{name}" for name in ("Completed", "Failed", "Cancelled", "Crashed")}
+    wanted = Automation(
+        name=ZOMBIES,
+        trigger=EventTrigger(
+            after={HEARTBEAT_EVENT},
+            expect={HEARTBEAT_EVENT, *ends},
+            for_each={"prefect.resource.id"},
+            match={"prefect.resource.id": ["prefect.flow-run.*"]},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=SILENCE,
+        ),
+        actions=[
+            ChangeFlowRunState(
+                state=StateType.CRASHED,
+                message="Its process gave no sign of life; run the same name again to go on.",
+            )
+        ],
+    )
+    with suppress(ValueError):
+        Automation.read(name=ZOMBIES)
+        return
+    wanted.create()
+
+
+@app.command()
+def stop() -> None:
+    """End the worker, whose runs save first, and the server, if they were started from here."""
+    here = local(repository())
+    for name in ("worker", "server"):
+        process = here.started(name)
+        if process is None:
+            typer.echo(f"no {name} was running")
+        else:
+            everything = [process, *process.children(recursive=True)]
+            process.terminate()
+            _, left = psutil.wait_procs(everything, timeout=SECONDS_TO_STOP)
+            for one in left:
+                with suppress(psutil.NoSuchProcess):
+                    one.kill()
+            typer.echo(f"{name} stopped")
+        (here.folder / f"{name}.json").unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    try:
+        app()
+    except OSError as problem:
+        sys.exit(str(problem))

@@ -1,0 +1,94 @@
+"""What Prefect shows of a flow run: progress while it runs, figures and pictures at its end."""
+
+import base64
+import json
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+from prefect import get_run_logger
+from prefect.artifacts import (
+    create_image_artifact,
+    create_link_artifact,
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+
+from pipelines.paths import METRICS, PAGE
+from pipelines.status import Status, read_status
+
+FIGURE = PAGE.parent / "models.png"
+
+
+class ProgressArtifact:
+    """Shows a stage's status file, from when there is something in it."""
+
+    def __init__(self, stage: str, path: Path) -> None:
+        self.key = f"progress-{stage.replace('.', '-').replace('_', '-')}"
+        self.path = path
+        self.artifact: UUID | None = None
+        self.shown: Status | None = None
+
+    def look(self) -> None:
+        """Show what is new; a server that does not answer costs a warning."""
+        status = read_status(self.path)
+        if status is None or status == self.shown or status.problem:
+            return
+        self.shown = status
+        percent = 100 * min(status.completed / status.total, 1) if status.total else 0.0
+        try:
+            if self.artifact is None:
+                made = create_progress_artifact(percent, key=self.key, description=words(status))
+                assert isinstance(made, UUID)  # a coroutine only where one runs already
+                self.artifact = made
+            else:
+                update_progress_artifact(self.artifact, percent, description=words(status))
+        except Exception as error:
+            get_run_logger().warning("the progress cannot be shown: %s", error)
+
+
+def words(status: Status) -> str:
+    """A status as a line.
+
+    >>> words(Status(what="pretrain", completed=1, total=4, left=90, note="g/pixel 0.05"))
+    'pretrain 1/4, 0:01:30 left  g/pixel 0.05'
+    """
+    if not status.total:
+        return status.what
+    left = timedelta(seconds=round(status.left))
+    return f"{status.what} {status.completed}/{status.total}, {left} left  {status.note}".rstrip()
+
+
+def show_mlflow(name: str, run_id: str, url: str) -> None:
+    """Lead to the run's parent in MLflow."""
+    create_link_artifact(
+        key="mlflow",
+        link=url,
+        link_text=f"MLflow run {name}",
+        description=f"Run id {run_id}. Where the store is a database, `make ui` shows it.",
+    )
+
+
+def show_results(folder: Path, mlflow_url: str) -> None:
+    """Show the metrics of every model, the figure of crops, and where the page is."""
+    results = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+    rows = [
+        {"model": model, "set": name, **values}
+        for model, sets in results.items()
+        for name, values in sets.items()
+    ]
+    create_table_artifact(rows, key="metrics", description="Every model on every test set")
+    figure = base64.b64encode((folder / FIGURE).read_bytes()).decode()
+    create_image_artifact(
+        f"data:image/png;base64,{figure}", key="pictures", description="Crops of test pictures"
+    )
+    page = (folder / PAGE).as_uri()
+    places = [f"* on this worker: [{page}]({page})"]
+    if mlflow_url:
+        address = f"{mlflow_url}/artifacts/report/index.html"
+        places.append(f"* in MLflow: [{address}]({address})")
+    places.append(f"* in the repository: `dvc exp apply {folder.name}`, then `{PAGE}`")
+    text = "\n".join(["The picture page of this run:", "", *places])
+    create_markdown_artifact(text, key="page", description="Where the picture page is")
