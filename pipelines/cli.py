@@ -31,3 +31,7 @@ def main() -> None:
             raise
         tell(Status(what="esrgan", problem=str(error), passing=is_passing(error)))
         sys.exit(f"esrgan: {error}")
+
+
+if __name__ == "__main__":
+    main()
