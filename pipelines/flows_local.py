@@ -21,12 +21,11 @@ import psutil
 import requests
 import typer
 from prefect import get_client
-from prefect.automations import Automation
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
-from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
-from prefect.states import StateType
 
 from esrgan_core.files import write_text
 from pipelines.workspace import Repository, repository
@@ -190,7 +189,7 @@ def _set_up_pool() -> None:
 def _set_up_automation() -> None:
     """Let the server call a run crashed whose process is gone without a word."""
     ends = {f"prefect.flow-run.{name}" for name in ("Completed", "Failed", "Cancelled", "Crashed")}
-    wanted = Automation(
+    wanted = AutomationCore(
         name=ZOMBIES,
         trigger=EventTrigger(
             after={HEARTBEAT_EVENT},
@@ -203,15 +202,16 @@ def _set_up_automation() -> None:
         ),
         actions=[
             ChangeFlowRunState(
+                name="Crashed",
                 state=StateType.CRASHED,
+                force=False,
                 message="Its process gave no sign of life; run the same name again to go on.",
             )
         ],
     )
-    with suppress(ValueError):
-        Automation.read(name=ZOMBIES)
-        return
-    wanted.create()
+    with get_client(sync_client=True) as client:
+        if not client.read_automations_by_name(ZOMBIES):
+            client.create_automation(wanted)
 
 
 @app.command()

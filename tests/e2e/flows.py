@@ -1,0 +1,253 @@
+"""A Prefect server and a worker of a copy of the project, whose flows are cancelled and killed."""
+
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import psutil
+import requests
+from mlflow import MlflowClient
+from ruamel.yaml import YAML
+
+from esrgan_core.engine.journal import Journal
+from pipelines.params import merge, read_yaml
+from tests.e2e.conftest import command_in, project_copy
+from tests.e2e.trainings import wait_for
+
+SECONDS_FOR_ORPHANS = 60
+SECONDS_FOR_A_STATE = 180
+SECONDS_FOR_A_RUN = 240
+OVER = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+LONG = {
+    "pretrain": {"steps": 1500, "save_every": 100, "validate_every": 500, "report_every": 10},
+    "finetune": {"steps": 20, "save_every": 10, "validate_every": 10},
+}
+
+
+@dataclass
+class Flows:
+    """The copy, its server and its worker."""
+
+    folder: Path
+    api: str
+
+    @staticmethod
+    def start(folder: Path) -> "Flows":
+        """Make the copy and start everything as `make prefect` does."""
+        project_copy(folder)
+        params = read_yaml(folder / "params.yaml")
+        merge(params, LONG)
+        YAML().dump(params, folder / "params.yaml")
+        command_in(folder)("git", "commit", "--quiet", "--all", "--message", "long")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        flows = Flows(folder, f"http://127.0.0.1:{port}/api")
+        flows.local("start")
+        return flows
+
+    def local(self, what: str) -> str:
+        """Start or stop what runs here."""
+        return self.run(sys.executable, "-m", "pipelines.flows_local", what)
+
+    def run(self, *command: str, **words: Any) -> str:
+        """Run a command in the copy, which finds the server."""
+        return command_in(self.folder)(*command, PREFECT_API_URL=self.api, **words)
+
+    def ask(self, method: str, path: str, **content: Any) -> Any:
+        """What the server answers."""
+        answer = requests.request(method, f"{self.api}/{path}", json=content or None, timeout=30)
+        assert answer.ok, answer.text
+        return answer.json() if answer.text else None
+
+    def begin(self, name: str, deployment: str = "sample", **parameters: Any) -> str:
+        """Ask for a run of the flow; its id."""
+        found = self.ask("GET", f"deployments/name/esrgan/{deployment}")
+        content = {"parameters": {"name": name, **parameters}, "state": {"type": "SCHEDULED"}}
+        return str(self.ask("POST", f"deployments/{found['id']}/create_flow_run", **content)["id"])
+
+    def state(self, run: str) -> str:
+        """Type of a flow run's state."""
+        return str(self.ask("GET", f"flow_runs/{run}")["state_type"])
+
+    def end(self, run: str, seconds: float = SECONDS_FOR_A_RUN) -> str:
+        """Wait for a run's end; the type of its state."""
+        wait_for(lambda: self.state(run) in OVER, seconds)
+        return self.state(run)
+
+    def message(self, run: str) -> str:
+        """What a flow run's state says."""
+        return str(self.ask("GET", f"flow_runs/{run}")["state"]["message"])
+
+    def cancel(self, run: str) -> None:
+        """Do what the UI's button and the command do."""
+        self.run("prefect", "flow-run", "cancel", run)
+
+    def processes(self, name: str) -> list[psutil.Process]:
+        """All that works in a run's folder or for it."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.status() == psutil.STATUS_ZOMBIE:
+                    continue
+                words = process.environ()
+                folder = self.folder / "runs" / name
+                if words.get("ESRGAN_RUN") == name or process.cwd() == str(folder):
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def trainer(self, name: str, stage: str = "pretrain") -> psutil.Process | None:
+        """The process that trains for a run."""
+        for process in self.processes(name):
+            if words_of(process)[1:3] == ["-m", f"pipelines.stages.{stage}"]:
+                return process
+        return None
+
+    def engine(self, name: str) -> psutil.Process:
+        """The process of a run's flow."""
+        (found,) = [
+            one
+            for one in psutil.process_iter()
+            if words_of(one)[1:3] == ["-m", "prefect.engine"]
+            and one.cwd() == str(self.folder / "runs" / name)
+        ]
+        return found
+
+    def worker(self) -> psutil.Process:
+        """The worker's process."""
+        note = YAML(typ="safe").load(self.folder / ".esrgan" / "prefect" / "worker.json")
+        return psutil.Process(note["pid"])
+
+    def steps(self) -> int:
+        """The last step of the newest pretraining; 0 before there is one."""
+        found = (self.folder / ".esrgan" / "checkpoints" / "pretrain").glob("*/metrics.jsonl")
+        rows = [row for path in found for row in Journal(path).rows()]
+        return max((int(row["step"]) for row in rows), default=0)
+
+    def weights(self, name: str) -> bytes:
+        """The bits of both generators that a run ended in."""
+        files = [self.folder / "runs" / name / "artifacts" / stage for stage in LONG]
+        return b"".join((one / "generator.safetensors").read_bytes() for one in files)
+
+    def forget(self) -> None:
+        """Let the next run train anew: what the trainings before have left goes."""
+        shutil.rmtree(self.folder / ".esrgan" / "checkpoints", ignore_errors=True)
+        for path in (self.folder / ".dvc" / "cache" / "runs").glob("*/*/*"):
+            if any(f"pipelines.stages.{stage}\n" in path.read_text() for stage in LONG):
+                path.unlink()
+
+    def mlflow_states(self, name: str) -> set[str]:
+        """States of all MLflow runs of a pipeline run."""
+        client = MlflowClient(f"sqlite:///{self.folder}/.esrgan/mlflow.db")
+        experiment = client.get_experiment_by_name("esrgan")
+        assert experiment
+        wanted = f"tags.`esrgan.run` = '{name}'"
+        found = client.search_runs([experiment.experiment_id], wanted)
+        return {run.info.status for run in found}
+
+
+def words_of(process: psutil.Process) -> list[str]:
+    """A process's command line; empty once it is over."""
+    with suppress(psutil.Error):
+        return process.cmdline()
+    return []
+
+
+def cancel(flows: Flows, run: str, name: str) -> None:
+    del name
+    flows.cancel(run)
+
+
+def terminate_flow(flows: Flows, run: str, name: str) -> None:
+    del run
+    flows.engine(name).terminate()
+
+
+def kill_flow(flows: Flows, run: str, name: str) -> None:
+    del run
+    flows.engine(name).kill()
+
+
+def terminate_worker(flows: Flows, run: str, name: str) -> None:
+    del run, name
+    flows.worker().terminate()
+
+
+def kill_worker(flows: Flows, run: str, name: str) -> None:
+    del run, name
+    flows.worker().kill()
+
+
+def kill_both(flows: Flows, run: str, name: str) -> None:
+    engine = flows.engine(name)
+    kill_worker(flows, run, name)
+    engine.kill()
+
+
+def kill_dvc(flows: Flows, run: str, name: str) -> None:
+    del run
+    (dvc,) = [one for one in flows.processes(name) if words_of(one)[1:4] == ["-m", "dvc", "repro"]]
+    dvc.kill()
+
+
+Disturbance = Callable[[Flows, str, str], None]
+
+
+def interrupt(flows: Flows, name: str, how: Disturbance, random: Random) -> list[str]:
+    """Begin a run or go on with it, end it in the midst of training, look at what is left.
+
+    Returns:
+        What was not as it must be.
+    """
+    flows.local("start")
+    before, run = flows.steps(), flows.begin(name)
+    wait_for(lambda: flows.trainer(name) is not None and flows.steps() > before, SECONDS_FOR_A_RUN)
+    time.sleep(random.uniform(0, 2))
+    reached, began = flows.steps(), time.monotonic()
+    how(flows, run, name)
+    problems = []
+    try:
+        wait_for(lambda: not flows.processes(name), SECONDS_FOR_ORPHANS)
+    except AssertionError:
+        problems.append(f"left: {[' '.join(words_of(one)) for one in flows.processes(name)]}")
+    free = time.monotonic() - began
+    try:
+        state = flows.end(run, SECONDS_FOR_A_STATE - free)
+    except AssertionError:
+        state = flows.state(run)
+        problems.append(f"the state is {state}")
+    print(
+        f"  {how.__name__} at step {reached}: alone after {free:.1f} s, "
+        f"{state} after {time.monotonic() - began:.1f} s",
+        flush=True,
+    )
+    if left := flows.mlflow_states(name) - {"FINISHED", "KILLED", "FAILED"}:
+        problems.append(f"MLflow says {left}")
+    return [f"{how.__name__} at step {reached}: {problem}" for problem in problems]
+
+
+def go_on(flows: Flows, name: str, whole: bytes) -> list[str]:
+    """Let a run go on to its end; what about it is not as if nothing had been.
+
+    Args:
+        flows: the server and the worker.
+        name: of the run.
+        whole: the weights of a run that nothing disturbed.
+    """
+    flows.local("start")
+    run = flows.begin(name)
+    if (state := flows.end(run)) != "COMPLETED":
+        return [f"{name} is {state}: {flows.message(run)}"]
+    problems = [] if flows.weights(name) == whole else [f"the weights of {name} are others"]
+    if (states := flows.mlflow_states(name)) != {"FINISHED"}:
+        problems.append(f"in the end MLflow says {states} of {name}")
+    return problems
