@@ -19,6 +19,7 @@ from pipelines.sources import (
     LocalFile,
     Manner,
     Origin,
+    S3Object,
     WheelResource,
     fetch,
     located,
@@ -26,7 +27,7 @@ from pipelines.sources import (
 )
 from pipelines.sources.archive import BadArchiveError, Limits, unpack
 from pipelines.sources.cache import shared_cache
-from pipelines.sources.http import StoppedError
+from pipelines.sources.partial import StoppedError
 
 AT_ONCE = 8
 """Files that are fetched side by side."""
@@ -63,8 +64,8 @@ def estimate(catalog: Catalog) -> Estimate:
     origins = [entry.source for entry in catalog.entries] + list(catalog.archives.values())
     for origin in origins:
         match parse_location(origin.uri):
-            case HttpFile(url=url):
-                missing = cache.missing(url, origin.expected)
+            case HttpFile() | S3Object():
+                missing = cache.missing(origin.uri, origin.expected)
                 unknown += not origin.expected.bytes
                 to_fetch += missing
                 folder += origin.expected.bytes
@@ -172,8 +173,8 @@ def _unpack_all(
 def forget_if_unpinned(origin: Origin) -> None:
     """Fetch a file anew next time that turned out to be of no use, if nothing else was promised."""
     location = parse_location(origin.uri)
-    if isinstance(location, HttpFile) and not origin.expected.pinned:
-        shared_cache().forget(location.url)
+    if isinstance(location, HttpFile | S3Object) and not origin.expected.pinned:
+        shared_cache().forget(origin.uri)
 
 
 def _warn_of_unpinned(catalog: Catalog) -> None:

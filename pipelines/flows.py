@@ -4,6 +4,7 @@
 What a run did before it was cancelled, killed or cut off is not done again.
 """
 
+import json
 import os
 import signal
 import sys
@@ -218,3 +219,7 @@ def _run(name: str, command: list[str], *, passing: bool = False) -> None:
     problem = told.problem or f"it failed with exit code {code}; its last lines in the log say why"
     kind = StageTroubleError if told.passing or (passing and not told.problem) else StageError
     raise kind(f"{name}: {problem}")
+
+
+if __name__ == "__main__":
+    esrgan(**json.loads(sys.argv[1]))

@@ -1,16 +1,21 @@
-"""A catalog of anybody's pictures, made of the folder that they lie in."""
+"""A catalog of anybody's pictures, made of the folder or the S3 prefix that they lie in."""
 
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from esrgan_core.image import BadImageError, find_images, survey
+from esrgan_core.image import SUFFIXES, BadImageError, find_images, survey
 from pipelines.catalog import SPLITS, Entry, insist_on_places, write_rows
 from pipelines.data_folder import entries_of_folder
+from pipelines.fetching import at_once
 from pipelines.parallel import in_parallel
-from pipelines.progress import progress
+from pipelines.paths import state_root
+from pipelines.progress import byte_progress, progress
+from pipelines.sources import Expected, Manner, Origin, S3Object, located
+from pipelines.sources.s3 import listed
 
 PIRM = {
     "split": "test",
@@ -42,9 +47,78 @@ def catalog_folder(
     """
     if not folder.is_dir():
         raise ValueError(f"no folder {folder}")
+    entries, bad = _entries_of(folder.absolute(), words, scale=scale, skip_bad=skip_bad)
+    return _write(output, entries), bad
+
+
+def catalog_prefix(
+    prefix: S3Object, output: Path, words: Mapping[str, str], *, scale: int, skip_bad: bool
+) -> tuple[int, list[str]]:
+    """Write a catalog of the pictures below an S3 prefix; as `catalog_folder`.
+
+    Each is fetched into the cache, from where it is taken later, and what is there is not
+    fetched again.
+
+    Raises:
+        HostError: if the prefix cannot be listed.
+    """
+    start = len(prefix.key.rpartition("/")[0]) + 1 if "/" in prefix.key else 0
+    found = {
+        one.place.key[start:]: one
+        for one in listed(prefix)
+        if PurePosixPath(one.place.key).suffix.lower() in SUFFIXES
+    }
+    for inside, one in found.items():
+        if inside != str(PurePosixPath("/", inside).relative_to("/")) or ".." in inside.split("/"):
+            raise ValueError(f"{one.place} has a key that is no path; rename it")
+    if not found:
+        raise ValueError(f"no pictures in {prefix}")
+    with TemporaryDirectory(dir=state_root()) as name:
+        folder = Path(name)
+        wanted = {
+            inside: (
+                Origin(uri=str(one.place), expected=Expected(bytes=one.bytes)),
+                folder / inside,
+            )
+            for inside, one in found.items()
+        }
+        with byte_progress("fetch", sum(one.bytes for one in found.values())) as on_bytes:
+            lost = at_once(wanted, _link, Manner(on_bytes=on_bytes))
+        bad = [f"{found[inside].place}: {problem}" for inside, problem in lost.items()]
+        if bad and not skip_bad:
+            return 0, bad
+        entries, more = _entries_of(folder, words, scale=scale, skip_bad=skip_bad)
+        own = [
+            _readdressed(entry, found[str(Path(entry.origin).relative_to(folder))].place)
+            for entry in entries
+        ]
+    return _write(output, own), [*bad, *(line.replace(f"{folder}/", f"{prefix}") for line in more)]
+
+
+def _link(origin: Origin, target: Path, manner: Manner) -> None:
+    source = located(origin, manner)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.symlink_to(source)
+
+
+def _readdressed(entry: Entry, place: S3Object) -> Entry:
+    source = Origin(uri=str(place), expected=entry.source.expected)
+    return replace(entry, source=source, origin=str(place))
+
+
+def _write(output: Path, entries: list[Entry]) -> int:
+    if entries:
+        write_rows(output, [_row(entry) for entry in entries])
+    return len(entries)
+
+
+def _entries_of(
+    folder: Path, words: Mapping[str, str], *, scale: int, skip_bad: bool
+) -> tuple[list[Entry], list[str]]:
+    """Entries of the good pictures in a folder, none if a bad one may not be skipped."""
     if (split := words.get("split")) and split not in SPLITS:
         raise ValueError(f"split is {split!r}, not one of {', '.join(SPLITS)}")
-    pictures = find_images(folder.absolute())
+    pictures = find_images(folder)
     if not pictures:
         raise ValueError(f"no pictures in {folder}")
     bad: dict[Path, str] = {}
@@ -56,20 +130,19 @@ def catalog_folder(
             advance(number, path.name)
     lines = [f"{path}: {problem}" for path, problem in bad.items()]
     if bad and not skip_bad:
-        return 0, lines
+        return [], lines
     good = [path for path in pictures if path not in bad]
     if {path.stem for path in good} == PIRM_NAMES:
         print("recognized as PIRM's self-validation set: pictures 1 to 100", file=sys.stderr)
         words = PIRM | dict(words)
     if not good:
-        return 0, lines
+        return [], lines
     given: dict[str, Any] = dict(words)
     split = given.pop("split", "")
-    found = entries_of_folder(folder.absolute(), good, split=split, scale=scale)
+    found = entries_of_folder(folder, good, split=split, scale=scale)
     entries = [replace(entry, **given) for entry in found]
     insist_on_places(entries)
-    write_rows(output, [_row(entry) for entry in entries])
-    return len(entries), lines
+    return entries, lines
 
 
 def problem_of(path: Path) -> str:

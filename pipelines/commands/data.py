@@ -30,7 +30,7 @@ catalog = typer.Typer(
 
 @catalog.command()
 def make(
-    source: Annotated[str, typer.Argument(help="a folder of pictures")],
+    source: Annotated[str, typer.Argument(help="a folder of pictures, or s3://bucket/prefix/")],
     output: Annotated[Path, typer.Option("--output", "-o", help="the CSV file to write")],
     split: Annotated[
         str, typer.Option(help="train, val or test for all; else by folders or content")
@@ -49,14 +49,17 @@ def make(
     their content. What lies below lr/ is supplied LR. PIRM's self-validation set is recognized by
     its 100 pictures.
     """
-    from pipelines.folder_catalog import catalog_folder  # noqa: PLC0415
+    from pipelines.folder_catalog import catalog_folder, catalog_prefix  # noqa: PLC0415
+    from pipelines.sources.s3 import parse_s3  # noqa: PLC0415
 
-    if source.startswith("s3://"):
-        raise ValueError(f"{source}: S3 is not read yet; copy the pictures to a folder first")
     words = {"set": set_name, "split": split, "license": license_, "citation": citation}
-    written, bad = catalog_folder(
-        Path(source), output, {k: v for k, v in words.items() if v}, scale=scale, skip_bad=skip_bad
-    )
+    given = {name: text for name, text in words.items() if text}
+    if source.startswith("s3://"):
+        written, bad = catalog_prefix(
+            parse_s3(source), output, given, scale=scale, skip_bad=skip_bad
+        )
+    else:
+        written, bad = catalog_folder(Path(source), output, given, scale=scale, skip_bad=skip_bad)
     typer.echo(f"{output}: {written} pictures" if written else f"{output} is not written")
     if skip_bad:
         for line in bad:
@@ -86,6 +89,21 @@ def pin(
     end(failures)
 
 
+def probe(
+    place: Annotated[str, typer.Argument(help="s3://bucket/prefix that may be written to")],
+) -> None:
+    """Write, read and compare objects on S3, as the pipeline does, and remove them again.
+
+    Says which checksum headers the server takes. Endpoint and credentials come from the
+    environment: AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY.
+    """
+    from pipelines.sources.s3 import parse_s3  # noqa: PLC0415
+    from pipelines.sources.s3_probe import probe as try_out  # noqa: PLC0415
+
+    for line in try_out(parse_s3(place)):
+        typer.echo(line)
+
+
 def verify(
     percent: Annotated[
         float, typer.Option(min=0, max=100, help="share of the files to look at, by chance")
@@ -111,4 +129,4 @@ def verify(
         raise typer.Exit(code=1)
 
 
-COMMANDS = (verify,)
+COMMANDS = (probe, verify)

@@ -14,23 +14,25 @@ from esrgan_core.files import atomic_path
 from pipelines.sources.archive import ArchiveMember, plain_name
 from pipelines.sources.cache import shared_cache
 from pipelines.sources.expected import Expected
-from pipelines.sources.http import HttpFile, Manner
+from pipelines.sources.http import HttpFile, download
 from pipelines.sources.local import LocalFile, local_file
+from pipelines.sources.partial import Manner
+from pipelines.sources.s3 import S3Object, download_object, parse_s3
 from pipelines.sources.wheel import WheelResource, wheel_file
 
 __all__ = [
     "ArchiveMember", "Expected", "HttpFile", "LocalFile", "Location", "Manner", "Origin",
-    "WheelResource", "fetch", "located", "parse_location",
+    "S3Object", "WheelResource", "fetch", "located", "parse_location",
 ]  # fmt: skip
 
-Location = WheelResource | LocalFile | HttpFile | ArchiveMember
+Location = WheelResource | LocalFile | HttpFile | S3Object | ArchiveMember
 
 
 def parse_location(uri: str) -> Location:
     """What a URI of a catalog points to.
 
-    `wheel://package/path/in/it`, `https://host/path`, `archive://name/member`, `file:///a/b`, or
-    a path.
+    `wheel://package/path/in/it`, `https://host/path`, `s3://bucket/key`, `archive://name/member`,
+    `file:///a/b`, or a path.
 
     Raises:
         ValueError: for a scheme that no source serves.
@@ -42,13 +44,15 @@ def parse_location(uri: str) -> Location:
             return WheelResource(package=parts.netloc, resource=path.lstrip("/"))
         case "http" | "https":
             return HttpFile(url=uri)
+        case "s3":
+            return parse_s3(uri)
         case "archive":
             return ArchiveMember(archive=unquote(parts.netloc), member=plain_name(path.lstrip("/")))
         case "" | "file":
             return LocalFile(path=Path(path))
         case other:
             raise ValueError(
-                f"{uri}: no source for {other!r}; there are wheel, http, https, archive, file "
+                f"{uri}: no source for {other!r}; there are wheel, http, https, s3, archive, file "
                 "and paths"
             )
 
@@ -77,7 +81,15 @@ def located(origin: Origin, manner: Manner) -> Path:
     """
     match parse_location(origin.uri):
         case HttpFile() as file:
-            return shared_cache().fetched([file.url, *origin.mirrors], origin.expected, manner)
+            urls, expected = [file.url, *origin.mirrors], origin.expected
+            return shared_cache().fetched(
+                file.url, expected, manner, lambda part: download(urls, part, expected, manner)
+            )
+        case S3Object() as place:
+            expected = origin.expected
+            return shared_cache().fetched(
+                str(place), expected, manner, lambda p: download_object(place, p, expected, manner)
+            )
         case WheelResource() as resource:
             return _checked(wheel_file(resource), origin)
         case LocalFile() as file:

@@ -9,7 +9,7 @@ locks/<key>                  held while a file is being fetched
 import hashlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +21,10 @@ from esrgan_core.files import atomic_path, sha256_of, write_text
 from pipelines.paths import state_root
 from pipelines.sources.answers import HostError
 from pipelines.sources.expected import WHOLE, Expected
-from pipelines.sources.http import Manner, StoppedError, download
+from pipelines.sources.partial import Manner, StoppedError
 
 SECONDS_BETWEEN_LOOKS = 0.5
+Fetch = Callable[[Path], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,24 +33,30 @@ class Cache:
 
     root: Path
 
-    def fetched(self, urls: list[str], expected: Expected, manner: Manner) -> Path:
-        """Path of the content that `urls` give, fetched if it is not here.
+    def fetched(self, address: str, expected: Expected, manner: Manner, fetch: Fetch) -> Path:
+        """Path of the content that an address gives, fetched if it is not here.
+
+        Args:
+            address: where it is from.
+            expected: what is known of it.
+            manner: whom to tell of a wish to stop.
+            fetch: leaves it in a file, and goes on with what lies there.
 
         Raises:
             HostError: if no host gives it; says where to put the file by hand.
         """
-        key = _key(urls[0], expected)
-        if found := self.present(urls[0], expected):
+        key = _key(address, expected)
+        if found := self.present(address, expected):
             return found
-        with _locked(self.root / "locks" / key, urls[0], manner.stop):
-            if found := self.present(urls[0], expected):
+        with _locked(self.root / "locks" / key, address, manner.stop):
+            if found := self.present(address, expected):
                 return found
             part = self.root / "partial" / key
             try:
-                download(urls, part, expected, manner)
+                fetch(part)
             except HostError as error:
                 raise type(error)(f"{error}{self._by_hand(expected)}") from error
-            return self._admit(part, urls[0])
+            return self._admit(part, address)
 
     def missing(self, url: str, expected: Expected) -> int:
         """Bytes of a file that are still to come, by what is said of its size; a quick look."""

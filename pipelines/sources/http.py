@@ -5,11 +5,8 @@ continued by a Range request; every answer to one is checked before a byte of it
 """
 
 import json
-import random
-import shutil
 import threading
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import monotonic
 from urllib.parse import urlsplit
@@ -18,8 +15,8 @@ import requests
 import urllib3
 
 from esrgan_core.files import write_text
+from pipelines.disk import insist_on_room
 from pipelines.sources.answers import (
-    LONGEST_WAIT,
     BusyHostError,
     ChangedError,
     HostError,
@@ -30,9 +27,8 @@ from pipelines.sources.answers import (
     validator_of,
 )
 from pipelines.sources.expected import Expected
+from pipelines.sources.partial import CHUNK, Manner, StoppedError, forget, note_of, size_of
 
-CHUNK = 256 * 1024
-"""Bytes that a cut can cost at most."""
 TIMEOUT = (10.0, 30.0)
 """Seconds to connect, and without a byte."""
 LEAST_PACE = 1024
@@ -46,7 +42,6 @@ WRONG_ADDRESSES = (
     requests.exceptions.TooManyRedirects,
 )
 NETWORK_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError)
-OnBytes = Callable[[int], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,36 +49,6 @@ class HttpFile:
     """A file by its address."""
 
     url: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Patience:
-    """How often a host is asked again when nothing more comes from it, and after how long."""
-
-    tries: int = 5
-    first_wait: float = 1.0
-    """Seconds; doubled each time."""
-
-    def wait(self, failures: int) -> float:
-        """Seconds before the next try, spread so that many do not come back at once."""
-        return min(self.first_wait * 2.0**failures, LONGEST_WAIT) * random.uniform(0.5, 1)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Manner:
-    """How a file is fetched."""
-
-    patience: Patience = field(default_factory=Patience)
-    stop: threading.Event = field(default_factory=threading.Event)
-    """Set from another thread, it ends the fetching."""
-    on_bytes: OnBytes = lambda count: None
-    """Told of every piece that arrives; a negative one is what has to be fetched again."""
-    silent: set[str] = field(default_factory=set)
-    """Hosts that never answered; the next file asks them once and not again and again."""
-
-
-class StoppedError(OSError):
-    """Someone wished the fetching to end."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,13 +83,13 @@ def download(urls: list[str], part: Path, expected: Expected, manner: Manner) ->
             problem = expected.problem(part)
             if problem and continued:
                 # what was there before may be what is wrong
-                _forget(part, manner)
+                forget(part, manner)
                 _from_host(url, part, expected, manner)
                 problem = expected.problem(part)
             if not problem:
-                _note_path(part).unlink(missing_ok=True)
+                note_of(part).unlink(missing_ok=True)
                 return
-            _forget(part, manner)
+            forget(part, manner)
         except HostError as error:
             problem = str(error)
             busy |= isinstance(error, BusyHostError)
@@ -135,7 +100,7 @@ def download(urls: list[str], part: Path, expected: Expected, manner: Manner) ->
 def _from_host(url: str, part: Path, expected: Expected, manner: Manner) -> None:
     """Ask one host until the file is whole, or nothing more comes."""
     part.parent.mkdir(parents=True, exist_ok=True)
-    most, failures, ranges = _size(part), 0, True
+    most, failures, ranges = size_of(part), 0, True
     host = urlsplit(url).netloc
     tries = 1 if host in manner.silent else manner.patience.tries
     while not manner.stop.is_set():
@@ -148,7 +113,7 @@ def _from_host(url: str, part: Path, expected: Expected, manner: Manner) -> None
         except WrongRangeError as error:
             ranges, problem = False, str(error)
         except ChangedError as error:
-            _forget(part, manner)
+            forget(part, manner)
             problem = str(error)
         except SlowError as error:
             problem, slow = str(error), True
@@ -158,8 +123,8 @@ def _from_host(url: str, part: Path, expected: Expected, manner: Manner) -> None
             raise HostError(_plain(error)) from error
         except NETWORK_ERRORS as error:
             problem, answered = _plain(error), not isinstance(error, requests.ConnectionError)
-        if _size(part) > most and not slow:
-            most, failures = _size(part), 0
+        if size_of(part) > most and not slow:
+            most, failures = size_of(part), 0
         else:
             failures += 1
             if failures >= tries:
@@ -174,10 +139,10 @@ def _attempt(url: str, part: Path, expected: Expected, manner: Manner, *, ranges
     """Send one request and keep what comes; whether the file is whole now."""
     origin = _origin_of(part)
     same_host = origin.url == url and bool(origin.validator)
-    offset = _size(part)
+    offset = size_of(part)
     # bytes of one host may only be continued by another's if a checksum tells in the end
     if offset and not (ranges and (same_host or expected.pinned)):
-        _forget(part, manner)
+        forget(part, manner)
         offset = 0
     if expected.bytes and offset == expected.bytes:
         return True
@@ -199,10 +164,10 @@ def _attempt(url: str, part: Path, expected: Expected, manner: Manner, *, ranges
             if changed or (origin.total and total and total != origin.total):
                 raise ChangedError("the file changed while it was being fetched")
         else:
-            _forget(part, manner)
+            forget(part, manner)
             offset = 0
-        _insist_on_room(part, total - offset)
-        write_text(_note_path(part), json.dumps(asdict(found)))
+        insist_on_room({part.parent: total - offset})
+        write_text(note_of(part), json.dumps(asdict(found)))
         return _receive(response, part, total or expected.bytes, manner)
 
 
@@ -222,41 +187,17 @@ def _receive(response: requests.Response, part: Path, total: int, manner: Manner
                 began, before = monotonic(), file.tell()
             if file.tell() > roomy:
                 # the size may be unknown
-                _insist_on_room(part, ROOM)
+                insist_on_room({part.parent: ROOM})
                 roomy = file.tell() + ROOM
             manner.on_bytes(len(chunk))
             if total and file.tell() > total:
                 raise HostError(f"it sends more than the {total} bytes that the file has")
-    return not total or _size(part) == total
-
-
-def _insist_on_room(part: Path, needed: int) -> None:
-    free = shutil.disk_usage(part.parent).free
-    if needed > free:
-        raise OSError(
-            f"{part.parent} has room for {free / 1e9:.2f} GB, {needed / 1e9:.2f} GB are needed; "
-            "free some, or set ESRGAN_STATE to a folder on a larger disk"
-        )
-
-
-def _forget(part: Path, manner: Manner) -> None:
-    if lost := _size(part):
-        manner.on_bytes(-lost)
-    part.unlink(missing_ok=True)
-    _note_path(part).unlink(missing_ok=True)
-
-
-def _size(part: Path) -> int:
-    return part.stat().st_size if part.exists() else 0
-
-
-def _note_path(part: Path) -> Path:
-    return part.with_name(f"{part.name}.json")
+    return not total or size_of(part) == total
 
 
 def _origin_of(part: Path) -> _Origin:
     try:
-        return _Origin(**json.loads(_note_path(part).read_text(encoding="utf-8")))
+        return _Origin(**json.loads(note_of(part).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return _Origin()
 

@@ -23,7 +23,7 @@ from pipelines.sources import (
     WheelResource,
     parse_location,
 )
-from pipelines.sources.http import Patience
+from pipelines.sources.partial import Patience
 from tests.conftest import textured
 from tests.pipelines.sources.server import Misbehavior, Server, serving
 

@@ -1,0 +1,95 @@
+"""`esrgan flow` and `esrgan runs`: whole runs of the pipeline, each in a clone of its own."""
+
+import json
+import os
+import shutil
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+
+def flow(
+    profile: Annotated[
+        str, typer.Option(help="sample for params.yaml as it is, or a file of profiles/, as full")
+    ] = "sample",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="KEY=VALUE of params.yaml, as pretrain.steps=500000"),
+    ] = None,
+    revision: Annotated[
+        str, typer.Option(help="commit, branch or tag; else what is checked out")
+    ] = "",
+    name: Annotated[
+        str, typer.Option(help="of the run; that of an earlier one goes on with it")
+    ] = "",
+    update_data: Annotated[
+        bool, typer.Option("--update-data", help="look for a newer version of imported data first")
+    ] = False,
+) -> None:
+    """Run the whole pipeline here and now as Prefect would, without a server.
+
+    It works in runs/NAME and is saved as DVC's experiment NAME. What is committed is run, not what
+    is merely in the working tree. `make prefect` starts a server that does the same in the
+    background.
+    """
+    from pipelines.params import parse_assignments  # noqa: PLC0415
+    from pipelines.supervisor import run  # noqa: PLC0415
+    from pipelines.workspace import Request, environment, prepare, repository  # noqa: PLC0415
+
+    source = repository()
+    name = name or f"flow-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    overrides = parse_assignments(set_ or [])
+    request = Request(name=name, profile=profile, overrides=overrides, revision=revision)
+    folder = prepare(source, request)
+    typer.echo(f"run {name} in {folder}")
+    os.environ |= environment(source, name) | {
+        # none but a server of its own, which ends with it
+        "PREFECT_API_URL": "",
+        "PREFECT_SERVER_EPHEMERAL_ENABLED": "true",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_HOME": str(source.state / "prefect"),
+    }
+    os.chdir(folder)
+    words = {
+        "profile": profile,
+        "overrides": overrides,
+        "revision": revision,
+        "name": name,
+        "update_data": update_data,
+    }
+    code = run([sys.executable, "-m", "pipelines.flows", json.dumps(words)])
+    raise typer.Exit(code=code)
+
+
+def runs(
+    prune: Annotated[
+        bool, typer.Option("--prune", help="remove the folders of runs that are saved")
+    ] = False,
+    days: Annotated[
+        float, typer.Option(help="with --prune: only what nobody has used for so long")
+    ] = 7,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="with --prune: only say what would go")
+    ] = False,
+) -> None:
+    """List the runs' folders in runs/, and what stands in the way of removing them.
+
+    What is saved is an experiment of the repository, its files in DVC's cache: `dvc exp apply NAME`
+    brings it back. A run that is under way, unfinished or changed since stays.
+    """
+    from pipelines.leftovers import bytes_in  # noqa: PLC0415
+    from pipelines.workspace import repository, workspaces  # noqa: PLC0415
+
+    for one in workspaces(repository()):
+        old = datetime.now(UTC) - one.used > timedelta(days=days)
+        goes = prune and one.state == "saved" and old
+        size = f"{bytes_in(one.folder) / 2**20:.1f} MiB"
+        word = "remove" if goes else "keep"
+        typer.echo(f"{word}  {one.folder.name}  {size}  {one.state}  {one.used:%Y-%m-%d %H:%M}")
+        if goes and not dry_run:
+            shutil.rmtree(one.folder)
+
+
+COMMANDS = (flow, runs)

@@ -1,0 +1,230 @@
+"""S3 and its likes: an object fetched whole, resumed by ranges, held to the version it began with.
+
+Endpoint, region and credentials come from where every AWS tool looks for them: the environment
+(`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, ...) and the files in `~/.aws`.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import boto3
+import urllib3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
+
+from esrgan_core.files import write_text
+from pipelines.disk import insist_on_room
+from pipelines.sources.answers import BusyHostError, ChangedError, HostError
+from pipelines.sources.expected import Expected
+from pipelines.sources.partial import CHUNK, Manner, StoppedError, forget, note_of, size_of
+
+CHECKSUM_SETTINGS = ("request_checksum_calculation", "response_checksum_validation")
+Checksums = Literal["when_supported", "when_required"]
+PASSING = frozenset({"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "429"})
+CREDENTIALS = frozenset(
+    {"InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "ExpiredToken", "401", "403"}
+)
+GONE = frozenset({"NoSuchKey", "NoSuchBucket", "404"})
+CHANGED = frozenset({"PreconditionFailed", "InvalidRange", "412", "416"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class S3Object:
+    """An object by its bucket and key."""
+
+    bucket: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listed:
+    """An object of a listing."""
+
+    place: S3Object
+    bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Version:
+    """Which content of an object a partial file is of."""
+
+    etag: str
+    bytes: int
+
+
+def parse_s3(uri: str) -> S3Object:
+    """The object that `s3://bucket/key` names; the key as it is, nothing in it is escaped.
+
+    Raises:
+        ValueError: if it names no bucket.
+    """
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    if not uri.startswith("s3://") or not bucket:
+        raise ValueError(f"{uri} is no s3://bucket/key")
+    return S3Object(bucket=bucket, key=key)
+
+
+@lru_cache(maxsize=1)
+def s3_client() -> Any:
+    """A client for the endpoint of the environment, for all threads.
+
+    Raises:
+        HostError: if the environment names a profile that is not there.
+    """
+    client = make_client()
+    host = urlsplit(client.meta.endpoint_url).hostname or ""
+    # S3-alikes of before 2025 refuse the checksum headers that are sent by default since
+    return client if host.endswith(".amazonaws.com") else make_client("when_required")
+
+
+def make_client(checksums: Checksums | None = None) -> Any:
+    """A client of its own; `checksums` says when it sends and wants them, else the environment."""
+    given = {} if checksums is None else dict.fromkeys(CHECKSUM_SETTINGS, checksums)
+    config = Config(
+        retries={"mode": "standard", "max_attempts": 3},
+        connect_timeout=10,
+        read_timeout=30,
+        max_pool_connections=16,
+        **given,
+    )
+    try:
+        return boto3.client("s3", config=config)
+    except (ProfileNotFound, ValueError) as error:
+        raise HostError(f"S3 cannot be used: {error}") from error
+
+
+def listed(prefix: S3Object) -> Iterator[Listed]:
+    """The objects below a prefix, page by page.
+
+    Raises:
+        HostError: if they cannot be listed; says why.
+    """
+    pages = s3_client().get_paginator("list_objects_v2")
+    with plainly(prefix):
+        for page in pages.paginate(Bucket=prefix.bucket, Prefix=prefix.key):
+            for one in page.get("Contents", []):
+                place = S3Object(bucket=prefix.bucket, key=one["Key"])
+                yield Listed(place=place, bytes=int(one["Size"]))
+
+
+def download_object(place: S3Object, part: Path, expected: Expected, manner: Manner) -> None:
+    """Leave the whole object at `part`; go on with what an earlier call left there.
+
+    Raises:
+        HostError: if it cannot be had or is not what is expected; says why.
+        StoppedError: if `manner.stop` is set; what has arrived stays.
+        OSError: if it does not fit on the disk.
+    """
+    part.parent.mkdir(parents=True, exist_ok=True)
+    most, failures = size_of(part), 0
+    while not manner.stop.is_set():
+        continued = size_of(part) > 0
+        try:
+            _attempt(place, part, expected, manner)
+        except ChangedError:
+            forget(part, manner)
+            problem = "it changes while it is being fetched"
+        except BusyHostError as error:
+            problem = str(error)
+        else:
+            if not (wrong := expected.problem(part)):
+                note_of(part).unlink(missing_ok=True)
+                return
+            forget(part, manner)
+            if not continued:
+                raise HostError(f"{place}: {wrong}")
+            # what was there before may be what is wrong
+            problem = wrong
+        if size_of(part) > most:
+            most, failures = size_of(part), 0
+        else:
+            failures += 1
+            if failures >= manner.patience.tries:
+                raise BusyHostError(f"{problem}, {failures} times")
+            manner.stop.wait(manner.patience.wait(failures))
+    raise StoppedError("stopped")
+
+
+def _attempt(place: S3Object, part: Path, expected: Expected, manner: Manner) -> None:
+    """Ask for what is not here yet, and keep what comes."""
+    where = {"Bucket": place.bucket, "Key": place.key}
+    with plainly(place):
+        head = s3_client().head_object(**where)
+        found = _Version(etag=head["ETag"], bytes=int(head["ContentLength"]))
+        if expected.bytes and found.bytes != expected.bytes:
+            raise HostError(
+                f"{place} has {found.bytes} bytes, not the {expected.bytes} of the catalog"
+            )
+        if _version_of(part) != found or size_of(part) > found.bytes:
+            forget(part, manner)
+        insist_on_room({part.parent: found.bytes - size_of(part)})
+        write_text(note_of(part), json.dumps(asdict(found)))
+        if (offset := size_of(part)) == found.bytes:
+            part.touch()
+            return
+        answer = s3_client().get_object(
+            **where, IfMatch=found.etag, **({"Range": f"bytes={offset}-"} if offset else {})
+        )
+        with closing(answer["Body"]) as body, part.open("ab") as file:
+            for chunk in body.iter_chunks(CHUNK):
+                if manner.stop.is_set():
+                    raise StoppedError("stopped")
+                file.write(chunk)
+                manner.on_bytes(len(chunk))
+    if size_of(part) < found.bytes:
+        raise BusyHostError(f"{place}: the link was cut")
+
+
+@contextmanager
+def plainly(place: S3Object) -> Iterator[None]:
+    """Turn whatever boto3 raises into an error that names the object and the remedy."""
+    try:
+        yield
+    except (BotoCoreError, ClientError, urllib3.exceptions.HTTPError) as error:
+        raise _plain(place, error) from error
+
+
+def _plain(place: S3Object, error: Exception) -> Exception:
+    endpoint = s3_client().meta.endpoint_url
+    if isinstance(error, NoCredentialsError | PartialCredentialsError):
+        return HostError(
+            f"{place}: no complete credentials for {endpoint}; set AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+        )
+    if not isinstance(error, ClientError):
+        return BusyHostError(f"{place} at {endpoint}: {error}")
+    code = str(error.response["Error"].get("Code", ""))
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    if code in CREDENTIALS:
+        return HostError(
+            f"{place}: {endpoint} refuses the credentials ({code}); see AWS_ACCESS_KEY_ID, "
+            "AWS_SECRET_ACCESS_KEY and AWS_PROFILE, and what they may read"
+        )
+    if code in GONE:
+        return HostError(f"{place}: {endpoint} has no such object or bucket")
+    if code in CHANGED:
+        return ChangedError(code)
+    kind = BusyHostError if code in PASSING or status >= 500 else HostError
+    return kind(f"{place}: {endpoint} answers {code or status}")
+
+
+def _version_of(part: Path) -> _Version | None:
+    try:
+        return _Version(**json.loads(note_of(part).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
