@@ -6,6 +6,7 @@ starts is noted under the state root, and `stop` ends just that.
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import psutil
@@ -75,6 +77,16 @@ class Local:
         return self.api.removesuffix("/api")
 
     @property
+    def settings(self) -> dict[str, str]:
+        """What Prefect's own processes have to know."""
+        return {
+            "PREFECT_API_URL": self.api,
+            "PREFECT_HOME": str(self.folder),
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "DO_NOT_TRACK": "1",
+        }
+
+    @property
     def is_here(self) -> bool:
         """Whether the server is this machine's."""
         return urlsplit(self.api).hostname in ("127.0.0.1", "localhost")
@@ -108,6 +120,28 @@ class Local:
         write_text(self.folder / f"{name}.json", json.dumps(asdict(note)))
         return process
 
+    def start_server(self, env: Mapping[str, str]) -> psutil.Process:
+        """Start a server, and wait until it answers.
+
+        Raises:
+            OSError: if it does not, or something else listens at its port.
+        """
+        host, port = urlsplit(self.api).hostname or "127.0.0.1", urlsplit(self.api).port or 4200
+        with socket.socket() as probe:
+            if probe.connect_ex((host, port)) == 0:
+                raise OSError(
+                    f"something else than Prefect listens at port {port}; set PREFECT_API_URL to "
+                    f"http://127.0.0.1:{port + 1}/api, here and where you call prefect"
+                )
+        command = ["server", "start", "--host", host, "--port", str(port)]
+        server = self.start("server", command, env)
+        end = time.monotonic() + SECONDS_TO_START
+        while not self.answers():
+            if not server.is_running() or time.monotonic() > end:
+                raise OSError(f"the server does not start; {self.folder / 'server.log'} says why")
+            time.sleep(0.2)
+        return server
+
 
 def local(source: Repository) -> Local:
     """The server that `PREFECT_API_URL` or the project's settings name."""
@@ -125,14 +159,13 @@ def start() -> None:
     here = local(source)
     env = {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-        "PREFECT_API_URL": here.api,
-        "PREFECT_HOME": str(here.folder),
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
         "ESRGAN_STATE": str(source.state),
+        **here.settings,
     }
     if not here.answers():
-        _start_server(here, env)
+        if not here.is_here:
+            raise OSError(f"no Prefect server answers at {here.api}, which PREFECT_API_URL names")
+        here.start_server(env)
     _set_up_pool()
     _set_up_automation()
     done = subprocess.run(
@@ -156,25 +189,6 @@ def start() -> None:
     typer.echo("start a run:  prefect deployment run esrgan/sample --watch")
     typer.echo(f"logs:         {here.folder}/server.log, {here.folder}/worker.log")
     typer.echo("end it all:   make stop")
-
-
-def _start_server(here: Local, env: Mapping[str, str]) -> None:
-    if not here.is_here:
-        raise OSError(f"no Prefect server answers at {here.api}, which PREFECT_API_URL names")
-    address = urlsplit(here.api)
-    host, port = address.hostname or "127.0.0.1", address.port or 4200
-    with socket.socket() as probe:
-        if probe.connect_ex((host, port)) == 0:
-            raise OSError(
-                f"something else than Prefect listens at port {port}; set PREFECT_API_URL to "
-                f"http://127.0.0.1:{port + 1}/api, here and where you call prefect"
-            )
-    server = here.start("server", ["server", "start", "--host", host, "--port", str(port)], env)
-    end = time.monotonic() + SECONDS_TO_START
-    while not here.answers():
-        if not server.is_running() or time.monotonic() > end:
-            raise OSError(f"the server does not start; {here.folder / 'server.log'} says why")
-        time.sleep(0.2)
 
 
 def _set_up_pool() -> None:
@@ -231,6 +245,27 @@ def stop() -> None:
                     one.kill()
             typer.echo(f"{name} stopped")
         (here.folder / f"{name}.json").unlink(missing_ok=True)
+
+
+@app.command()
+def run(parameters: str) -> None:
+    """Run the flow with a server of its own, which ends with it; what `esrgan flow` calls."""
+    # whoever supervises this ends the flow, too, and the server is to outlive it
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
+    with TemporaryDirectory() as folder, socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        free.close()
+        here = Local(api=f"http://127.0.0.1:{port}/api", folder=Path(folder))
+        server = here.start_server(here.settings)
+        try:
+            command = [sys.executable, "-m", "pipelines.flows", parameters]
+            code = subprocess.run(command, env={**os.environ, **here.settings}, check=False)
+        finally:
+            server.terminate()
+            server.wait(SECONDS_TO_STOP)
+    raise typer.Exit(code=code.returncode)
 
 
 if __name__ == "__main__":

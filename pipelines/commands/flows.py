@@ -44,13 +44,7 @@ def flow(
     request = Request(name=name, profile=profile, overrides=overrides, revision=revision)
     folder = prepare(source, request)
     typer.echo(f"run {name} in {folder}")
-    os.environ |= environment(source, name) | {
-        # none but a server of its own, which ends with it
-        "PREFECT_API_URL": "",
-        "PREFECT_SERVER_EPHEMERAL_ENABLED": "true",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_HOME": str(source.state / "prefect"),
-    }
+    os.environ |= environment(source, name)
     os.chdir(folder)
     words = {
         "profile": profile,
@@ -59,7 +53,7 @@ def flow(
         "name": name,
         "update_data": update_data,
     }
-    code = run([sys.executable, "-m", "pipelines.flows", json.dumps(words)])
+    code = run([sys.executable, "-m", "pipelines.flows_local", "run", json.dumps(words)])
     raise typer.Exit(code=code)
 
 
