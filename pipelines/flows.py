@@ -55,6 +55,8 @@ class StageTroubleError(Passing, StageError):
 
 def own_workspace() -> dict[str, str]:
     """Pull step of the deployments: the run's clone, where the flow then works."""
+    if not runtime.flow_run.id:
+        return {}  # the worker looks for hooks of a run that is over
     given = runtime.flow_run.parameters
     request = Request(
         name=given.get("name") or runtime.flow_run.name,

@@ -60,11 +60,12 @@ def launch(
 
 def _run_in_ranks(name: str) -> bool:
     """Run a stage in a process per device; False where there is one device."""
-    from pipelines.ranks import ranks_wanted, run_ranks  # noqa: PLC0415  torch takes seconds
+    from pipelines.ranks import nodes_wanted, ranks_wanted, run_ranks  # noqa: PLC0415  torch
 
-    if (count := ranks_wanted()) == 1:
+    count, nodes = ranks_wanted(), nodes_wanted()
+    if count == nodes == 1:
         return False
-    run_ranks(f"pipelines.stages.{name}", count)
+    run_ranks(name, count, nodes)
     return True
 
 

@@ -3,6 +3,9 @@
 `ESRGAN_DEVICE` (cpu, cuda, cuda:1) chooses the device, else the GPUs that are there are used;
 `ESRGAN_RANKS` chooses the number of processes, else there is one per GPU. None of it changes the
 mathematics: the batch is shared.
+
+Over several machines with one state root and one workspace, one runs the stage with `ESRGAN_NODES`
+and `ESRGAN_RENDEZVOUS` (host:port) set, and the others join by torchrun; see deploy/multinode.sh.
 """
 
 import os
@@ -18,6 +21,7 @@ from torch.distributed.rendezvous import rendezvous
 
 from esrgan_core.engine.distributed import World
 
+RENDEZVOUS = "ESRGAN_RENDEZVOUS"
 RESTARTS = 3
 """Times that failed processes are started again, from the last state."""
 PATIENCE = timedelta(days=7)
@@ -42,7 +46,8 @@ def devices_of_world(world: World) -> list[str]:
     device = device_of_rank()
     if device.type != "cuda" or world.size == 1:
         return [str(device)]
-    return [f"cuda:{index}" for index in range(world.size)]
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", world.size))
+    return [f"cuda:{index}" for index in range(here)]
 
 
 def ranks_wanted() -> int:
@@ -51,17 +56,34 @@ def ranks_wanted() -> int:
     Raises:
         ValueError: if `ESRGAN_RANKS` is no number above 0.
     """
-    given = os.environ.get("ESRGAN_RANKS")
-    if given:
-        if not given.isdecimal() or int(given) < 1:
-            raise ValueError(f"ESRGAN_RANKS is {given!r}; it must be a number of processes")
-        return int(given)
+    if given := _number("ESRGAN_RANKS"):
+        return given
     everything = os.environ.get("ESRGAN_DEVICE", "cuda") == "cuda"
     return max(torch.cuda.device_count(), 1) if everything else 1
 
 
-def run_ranks(module: str, count: int) -> None:
-    """Run `python -m module` in `count` processes that share a training.
+def nodes_wanted() -> int:
+    """How many machines share a training.
+
+    Raises:
+        ValueError: if `ESRGAN_NODES` is no number above 0, or they do not know where to meet.
+    """
+    nodes = _number("ESRGAN_NODES") or 1
+    if nodes > 1 and RENDEZVOUS not in os.environ:
+        raise ValueError(f"{RENDEZVOUS} must be this machine's host:port, where the others join")
+    return nodes
+
+
+def _number(name: str) -> int:
+    """A count that a variable of the environment gives; 0 if it is not set."""
+    given = os.environ.get(name, "")
+    if given and (not given.isdecimal() or int(given) < 1):
+        raise ValueError(f"{name} is {given!r}; it must be a number above 0")
+    return int(given or 0)
+
+
+def run_ranks(stage: str, count: int, nodes: int = 1) -> None:
+    """Run a stage in `count` processes that share a training, here and on each other machine.
 
     A process that fails is started again with the others, from the last state.
 
@@ -74,19 +96,19 @@ def run_ranks(module: str, count: int) -> None:
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch  # noqa: PLC0415
 
     config = LaunchConfig(
-        min_nodes=1,
-        max_nodes=1,
+        min_nodes=nodes,
+        max_nodes=nodes,
         nproc_per_node=count,
-        run_id=f"esrgan-{os.getpid()}",
+        run_id=f"esrgan-{os.getpid()}" if nodes == 1 else f"esrgan-{stage}",
         rdzv_backend="c10d",
-        rdzv_endpoint="localhost:0",
+        rdzv_endpoint="localhost:0" if nodes == 1 else os.environ[RENDEZVOUS],
         max_restarts=RESTARTS,
         monitor_interval=0.5,
     )
     # as many threads in all as one process would use
     os.environ.setdefault("OMP_NUM_THREADS", str(max(torch.get_num_threads() // count, 1)))
     try:
-        elastic_launch(config, sys.executable)("-m", module)
+        elastic_launch(config, sys.executable)("-m", f"pipelines.stages.{stage}")
     except SignalException as signal:
         sys.exit(128 + signal.sigval.value)
     except ChildFailedError as error:

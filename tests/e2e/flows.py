@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import requests
 from mlflow import MlflowClient
+from mlflow.entities import Run
 from ruamel.yaml import YAML
 
 from esrgan_core.engine.journal import Journal
@@ -86,6 +87,16 @@ class Flows:
         """What a flow run's state says."""
         return str(self.ask("GET", f"flow_runs/{run}")["state"]["message"])
 
+    def said(self, run: str) -> str:
+        """The log of a flow run."""
+        filter_ = {"flow_run_id": {"any_": [run]}}
+        pages = range(0, 2000, 200)
+        found = [
+            self.ask("POST", "logs/filter", logs=filter_, sort="TIMESTAMP_ASC", offset=page)
+            for page in pages
+        ]
+        return "\n".join(one["message"] for page in found for one in page)
+
     def cancel(self, run: str) -> None:
         """Do what the UI's button and the command do."""
         self.run("prefect", "flow-run", "cancel", run)
@@ -127,10 +138,15 @@ class Flows:
         note = YAML(typ="safe").load(self.folder / ".esrgan" / "prefect" / "worker.json")
         return psutil.Process(note["pid"])
 
-    def steps(self) -> int:
-        """The last step of the newest pretraining; 0 before there is one."""
+    def journals(self) -> dict[str, list[dict[str, float]]]:
+        """What pretrainings have reported, by fingerprint; not before their first step."""
         found = (self.folder / ".esrgan" / "checkpoints" / "pretrain").glob("*/metrics.jsonl")
-        rows = [row for path in found for row in Journal(path).rows()]
+        journals = {path.parent.name: Journal(path).rows() for path in found}
+        return {name: rows for name, rows in journals.items() if any("g/pixel" in r for r in rows)}
+
+    def steps(self) -> int:
+        """The last step of any pretraining; 0 before there is one."""
+        rows = [row for rows in self.journals().values() for row in rows]
         return max((int(row["step"]) for row in rows), default=0)
 
     def weights(self, name: str) -> bytes:
@@ -145,14 +161,19 @@ class Flows:
             if any(f"pipelines.stages.{stage}\n" in path.read_text() for stage in LONG):
                 path.unlink()
 
-    def mlflow_states(self, name: str) -> set[str]:
-        """States of all MLflow runs of a pipeline run."""
+    def mlflow_runs(self, name: str, stage: str = "") -> list[Run]:
+        """MLflow's runs of a pipeline run, all or those of a stage."""
         client = MlflowClient(f"sqlite:///{self.folder}/.esrgan/mlflow.db")
         experiment = client.get_experiment_by_name("esrgan")
         assert experiment
         wanted = f"tags.`esrgan.run` = '{name}'"
-        found = client.search_runs([experiment.experiment_id], wanted)
-        return {run.info.status for run in found}
+        if stage:
+            wanted += f" and tags.`dvc.stage` = '{stage}'"
+        return list(client.search_runs([experiment.experiment_id], wanted))
+
+    def mlflow_states(self, name: str) -> set[str]:
+        """States of all MLflow runs of a pipeline run."""
+        return {run.info.status for run in self.mlflow_runs(name)}
 
 
 def words_of(process: psutil.Process) -> list[str]:

@@ -1,6 +1,8 @@
 """Trainings of two processes: what one of them, or all, being ended does."""
 
 import signal
+import socket
+import subprocess
 
 import psutil
 import pytest
@@ -30,6 +32,31 @@ def test_two_processes_train_what_one_does(trainings: Trainings) -> None:
         for name in ("g/pixel", "val/psnr_y"):
             if name in one:
                 assert two[name] == pytest.approx(one[name], rel=5e-3), (one["step"], name)
+
+
+def test_two_machines_meet(trainings: Trainings) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        meet = f"127.0.0.1:{free.getsockname()[1]}"
+    state, words = "machines", ["pretrain", "2", meet]
+    parts = [
+        subprocess.Popen(
+            ["bash", "deploy/multinode.sh", role, *words],
+            cwd=trainings.folder,
+            env=trainings.settings(state) | {"ESRGAN_RANKS": "1", "DVC_NO_ANALYTICS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for role in ("lead", "join")
+    ]
+    trainings.started += parts
+    said = [one.communicate(timeout=300)[0] for one in parts]
+    assert [one.returncode for one in parts] == [0, 0], said
+    assert [row["step"] for row in trainings.rows("pretrain", state)] == [
+        row["step"] for row in trainings.rows("pretrain", "whole")
+    ]
+    assert (trainings.folder / "artifacts" / "pretrain" / "run.json").is_file()
 
 
 def test_a_process_that_dies_is_started_again_with_the_others(trainings: Trainings) -> None:

@@ -1,0 +1,149 @@
+"""The flow with a real server and a real worker: runs, runs at once, and runs under fire."""
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+
+from tests.e2e.flows import (
+    SECONDS_FOR_A_RUN,
+    Flows,
+    cancel,
+    go_on,
+    interrupt,
+    kill_flow,
+    kill_worker,
+    terminate_flow,
+    terminate_worker,
+)
+from tests.e2e.trainings import wait_for
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, of its own dependencies
+
+
+@pytest.fixture(scope="module")
+def flows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flows]:
+    """A server and a worker, stopped as `make stop` does."""
+    started = Flows.start(tmp_path_factory.mktemp("flows") / "project")
+    yield started
+    assert "worker stopped" in started.local("stop")
+    assert "no server was running" in started.local("stop")
+
+
+@pytest.fixture(scope="module")
+def whole(flows: Flows) -> bytes:
+    """Weights of a run that nothing disturbed, begun by the command of the README."""
+    command = ["prefect", "deployment", "run", "esrgan/sample", "--watch", "--param", "name=whole"]
+    printed = flows.run(*command)
+    assert "finished successfully" in printed
+    return flows.weights("whole")
+
+
+def test_prefect_dvc_and_mlflow_know_a_run_by_one_name(flows: Flows, whole: bytes) -> None:
+    assert whole
+    (run,) = flows.ask("POST", "flow_runs/filter", flow_runs={"name": {"any_": ["whole"]}})
+    assert run["state_type"] == "COMPLETED"
+    parent = flows.mlflow_runs("whole", "pipeline")[0]
+    assert parent.info.run_name == "whole"
+    assert parent.data.tags["prefect.flow_run_id"] == run["id"]
+    assert parent.data.tags["prefect.flow_run_url"].endswith(run["id"])
+    children = flows.mlflow_runs("whole", "pretrain")
+    assert {one.data.tags["mlflow.parentRunId"] for one in children} == {parent.info.run_id}
+    assert flows.mlflow_states("whole") == {"FINISHED"}
+    assert "whole" in flows.run("dvc", "exp", "show", "--csv")
+    filter_ = {"flow_run_id": {"any_": [run["id"]]}}
+    artifacts = {
+        one["key"]: one for one in flows.ask("POST", "artifacts/filter", artifacts=filter_)
+    }
+    assert {"metrics", "pictures", "page", "mlflow", "progress-pretrain"} <= artifacts.keys()
+    assert artifacts["progress-pretrain"]["data"] == 100
+    assert parent.info.run_id in artifacts["mlflow"]["description"]
+    models = {row["model"] for row in json.loads(artifacts["metrics"]["data"])}
+    assert models == {"bicubic", "pretrained", "interpolated", "finetuned"}
+
+
+def test_a_run_leaves_the_users_tree_alone(flows: Flows, whole: bytes) -> None:
+    assert whole
+    assert flows.run("git", "status", "--porcelain") == ""
+    assert not (flows.folder / "data").exists()
+
+
+def test_an_unknown_key_fails_before_anything_runs(flows: Flows) -> None:
+    run = flows.begin("mistaken", overrides={"pretrain.step": 7})
+    assert flows.end(run) == "FAILED"
+    assert "unknown key pretrain.step; did you mean steps?" in flows.said(run)
+    assert not (flows.folder / "runs" / "mistaken").exists()
+
+
+def test_the_same_again_finds_all_done(flows: Flows, whole: bytes) -> None:
+    for name in ("whole", "whole-again"):
+        run = flows.begin(name)
+        assert flows.end(run) == "COMPLETED"
+        assert "Running stage" not in flows.said(run)
+        assert flows.weights(name) == whole
+        assert flows.mlflow_states(name) == {"FINISHED"}
+    run = flows.begin("whole", overrides={"pretrain.steps": 7})
+    assert flows.end(run) == "FAILED"
+    assert "another recipe, pretrain.steps is 1500 there and 7 here" in flows.said(run)
+
+
+def test_whatever_ends_a_run_it_goes_on_to_the_same_bits(flows: Flows, whole: bytes) -> None:
+    flows.forget()
+    random, problems = Random(0), []
+    for how in (cancel, terminate_flow, kill_flow, terminate_worker, kill_worker):
+        problems += interrupt(flows, "fire", how, random)
+    assert problems + go_on(flows, "fire", whole) == []
+
+
+def test_runs_of_one_recipe_train_once_and_both_complete(flows: Flows, whole: bytes) -> None:
+    flows.forget()
+    names = ("twin-one", "twin-two")
+    runs = [flows.begin(name) for name in names]
+    assert [flows.end(run) for run in runs] == ["COMPLETED"] * 2
+    assert {flows.weights(name) for name in names} == {whole}
+    for rows in flows.journals().values():
+        steps = [row["step"] for row in rows if "g/pixel" in row]
+        assert len(steps) == len(set(steps)), "trained twice"
+
+
+def test_runs_of_two_recipes_take_turns_and_a_killed_one_frees_the_device(flows: Flows) -> None:
+    flows.forget()
+    long = {"pretrain.steps": 100_000, "pretrain.seed": 1}
+    first = flows.begin("turns-one", overrides=long)
+    wait_for(lambda: flows.steps() > 0, SECONDS_FOR_A_RUN)
+    second = flows.begin("turns-two", overrides={"pretrain.seed": 2})
+    wait_for(lambda: "waiting for cpu, which process" in flows.said(second), SECONDS_FOR_A_RUN)
+    assert "for the run turns-one trains on" in flows.said(second)
+    before = flows.journals()
+    holder = flows.trainer("turns-one")
+    assert holder
+    holder.send_signal(signal.SIGKILL)
+    killed = time.time()
+    wait_for(lambda: len(flows.journals()) > len(before), SECONDS_FOR_A_RUN)
+    assert flows.end(first) == "FAILED"
+    assert "pretrain was ended by SIGKILL" in flows.message(first) or "exit code" in flows.message(
+        first
+    )
+    assert flows.end(second) == "COMPLETED"
+    old, new = [
+        rows for _, rows in sorted(flows.journals().items(), key=lambda one: one[0] not in before)
+    ][:2]
+    assert max(row["time"] for row in old if "g/pixel" in row) / 1000 <= killed
+    assert killed <= min(row["time"] for row in new if "g/pixel" in row) / 1000 < killed + 10
+
+
+def test_only_folders_of_saved_runs_go(flows: Flows, whole: bytes) -> None:
+    assert whole
+    (flows.folder / "runs" / "whole-again" / "params.yaml").open("a").write("# changed\n")
+    printed = flows.run("esrgan", "runs", "--prune", "--days", "0")
+    states = {words[1]: (words[0], words[4]) for words in map(str.split, printed.splitlines())}
+    assert states["whole"] == ("remove", "saved")
+    assert states["whole-again"] == ("keep", "unsaved")
+    assert states["turns-one"] == ("keep", "unsaved")
+    assert not (flows.folder / "runs" / "whole").exists()
+    # what was removed is still there
+    flows.run("dvc", "exp", "apply", "whole")
+    assert (flows.folder / "artifacts/pretrain/generator.safetensors").read_bytes() in whole
