@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -57,14 +57,27 @@ def own_workspace() -> dict[str, str]:
     """Pull step of the deployments: the run's clone, where the flow then works."""
     if not runtime.flow_run.id:
         return {}  # the worker looks for hooks of a run that is over
-    given = runtime.flow_run.parameters
+    # a mistake is the flow's to tell: a run whose pull step fails counts as crashed
+    with suppress(WorkspaceError):
+        return {"directory": str(_prepared(**runtime.flow_run.parameters))}
+    return {}
+
+
+def _prepared(
+    profile: str = "",
+    overrides: dict[str, Any] | None = None,
+    revision: str = "",
+    name: str = "",
+    **others: object,
+) -> Path:
+    del others
     request = Request(
-        name=given.get("name") or runtime.flow_run.name,
-        profile=given.get("profile") or RECIPE_OF_PARAMS,
-        overrides=given.get("overrides") or {},
-        revision=given.get("revision") or "",
+        name=name or runtime.flow_run.name,
+        profile=profile or RECIPE_OF_PARAMS,
+        overrides=overrides or {},
+        revision=revision,
     )
-    return {"directory": str(prepare(repository(), request))}
+    return prepare(repository(), request)
 
 
 @flow(name="esrgan", persist_result=False)
@@ -85,8 +98,10 @@ def esrgan(
             run with the same recipe goes on with it.
         update_data: look for a newer version of an imported data set first.
     """
-    del profile, overrides, revision, name  # they have made the workspace that this runs in
-    folder, source, log = Path.cwd(), repository(), get_run_logger()
+    source, log = repository(), get_run_logger()
+    if Path.cwd().parent != source.runs:
+        os.chdir(_prepared(profile, overrides, revision, name))
+    folder = Path.cwd()
     os.environ.update(environment(source, folder.name))
     if runtime.deployment.id:
         # a worker that is gone cannot end its runs any more

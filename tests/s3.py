@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ class S3:
             "AWS_DEFAULT_REGION": "us-east-1",
         }
 
+    @cached_property
     def client(self) -> Any:
         """A client with the right credentials."""
         return boto3.client(
@@ -45,7 +47,7 @@ class S3:
 
     def keys(self, bucket: str) -> dict[str, int]:
         """Sizes of all objects that are to be seen in a bucket."""
-        pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=bucket)
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
         return {one["Key"]: one["Size"] for page in pages for one in page.get("Contents", [])}
 
 
@@ -70,6 +72,7 @@ def serving_s3(folder: Path) -> Iterator[S3]:
                     break
             time.sleep(0.05)
         yield server
+        server.client.close()
     finally:
         process.kill()
         process.wait()

@@ -103,7 +103,7 @@ def make_client(checksums: Checksums | None = None) -> Any:
         **given,
     )
     try:
-        return boto3.client("s3", config=config)
+        return boto3.session.Session().client("s3", config=config)
     except (ProfileNotFound, ValueError) as error:
         raise HostError(f"S3 cannot be used: {error}") from error
 

@@ -74,7 +74,7 @@ def test_a_run_leaves_the_users_tree_alone(flows: Flows, whole: bytes) -> None:
 def test_an_unknown_key_fails_before_anything_runs(flows: Flows) -> None:
     run = flows.begin("mistaken", overrides={"pretrain.step": 7})
     assert flows.end(run) == "FAILED"
-    assert "unknown key pretrain.step; did you mean steps?" in flows.said(run)
+    assert "unknown key pretrain.step; did you mean steps?" in flows.message(run)
     assert not (flows.folder / "runs" / "mistaken").exists()
 
 
@@ -87,7 +87,7 @@ def test_the_same_again_finds_all_done(flows: Flows, whole: bytes) -> None:
         assert flows.mlflow_states(name) == {"FINISHED"}
     run = flows.begin("whole", overrides={"pretrain.steps": 7})
     assert flows.end(run) == "FAILED"
-    assert "another recipe, pretrain.steps is 1500 there and 7 here" in flows.said(run)
+    assert "another recipe, pretrain.steps is 1500 there and 7 here" in flows.message(run)
 
 
 def test_whatever_ends_a_run_it_goes_on_to_the_same_bits(flows: Flows, whole: bytes) -> None:

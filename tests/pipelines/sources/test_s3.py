@@ -1,0 +1,286 @@
+"""Pictures on S3, with a real server on this machine that asks for credentials."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+from threading import Thread
+
+import pytest
+
+from esrgan_core.files import sha256_of
+from esrgan_core.image import encode_png
+from pipelines.catalog import read_catalog
+from pipelines.fetching import fetch_all
+from pipelines.folder_catalog import catalog_prefix
+from pipelines.sources import Expected, Manner, Origin, located, parse_location
+from pipelines.sources.answers import BusyHostError, HostError
+from pipelines.sources.partial import Patience
+from pipelines.sources.s3 import S3Object, download_object, parse_s3, s3_client
+from pipelines.sources.s3_probe import probe
+from pipelines.status import is_passing
+from tests.conftest import textured
+from tests.s3 import S3, serving_s3
+
+HASTE = Manner(patience=Patience(tries=3, first_wait=0.01))
+PICTURES = {f"{number}.png": encode_png(textured(60, 70, number)) for number in range(5)}
+
+
+def fresh_client() -> None:
+    """Let the next request look at the environment again."""
+    if s3_client.cache_info().currsize:
+        s3_client().close()
+    s3_client.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    with serving_s3(tmp_path_factory.mktemp("s3")) as serves:
+        serves.client.create_bucket(Bucket="pictures")
+        yield serves
+
+
+@pytest.fixture(autouse=True)
+def surroundings(server: S3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """The right credentials, an empty state root, and only this test's pictures."""
+    for name, text in server.env.items():
+        monkeypatch.setenv(name, text)
+    monkeypatch.setenv("ESRGAN_STATE", str(tmp_path / "state"))
+    fresh_client()
+    client = server.client
+    for key in server.keys("pictures"):
+        client.delete_object(Bucket="pictures", Key=key)
+    for name, content in PICTURES.items():
+        client.put_object(Bucket="pictures", Key=f"a set/{name}", Body=content)
+    yield
+    fresh_client()
+
+
+def test_a_uri_names_bucket_and_key_as_they_are() -> None:
+    assert parse_location("s3://b/a b/c%20#d.png") == S3Object(bucket="b", key="a b/c%20#d.png")
+    with pytest.raises(ValueError, match="no s3://bucket/key"):
+        parse_s3("s3:///key")
+
+
+def test_a_prefix_becomes_a_catalog_whose_pictures_come_once(
+    server: S3, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server.client.put_object(Bucket="pictures", Key="a set/broken.png", Body=b"no picture")
+    server.client.put_object(Bucket="pictures", Key="a set/notes.txt", Body=b"no picture")
+    output = tmp_path / "mine.csv"
+    prefix = parse_s3("s3://pictures/a set/")
+    written, bad = catalog_prefix(prefix, output, {"license": "CC0"}, scale=4, skip_bad=False)
+    assert written == 0
+    assert len(bad) == 1
+    assert bad[0].startswith("s3://pictures/a set/broken.png: ")
+    written, _ = catalog_prefix(prefix, output, {"license": "CC0"}, scale=4, skip_bad=True)
+    assert written == len(PICTURES)
+    catalog = read_catalog(output)
+    assert {entry.source.uri for entry in catalog.entries} == {
+        f"s3://pictures/a set/{name}" for name in PICTURES
+    }
+    capfd.readouterr()
+    assert fetch_all(catalog, tmp_path / "images", HASTE) == {}
+    assert "0 bytes to fetch" in capfd.readouterr().err
+    for entry in catalog.entries:
+        content = PICTURES[entry.source.uri.rpartition("/")[2]]
+        assert (tmp_path / "images" / entry.path).read_bytes() == content
+    for text in (output, *tmp_path.rglob("*.json")):
+        assert server.secret not in text.read_text()
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut"])
+def test_a_damaged_object_is_refused(server: S3, tmp_path: Path, damage: str) -> None:
+    content = PICTURES["0.png"]
+    expected = Expected(bytes=len(content), sha256=sha256_of(_file(tmp_path / "x", content)))
+    changed = bytearray(content)
+    changed[len(content) // 2] ^= 1
+    body = bytes(changed) if damage == "flipped" else content[: len(content) // 2]
+    server.client.put_object(Bucket="pictures", Key="a set/0.png", Body=body)
+    origin = Origin(uri="s3://pictures/a set/0.png", expected=expected)
+    complaint = "its sha256 is" if damage == "flipped" else f"not the {len(content)} of the catalog"
+    with pytest.raises(HostError, match=complaint):
+        located(origin, HASTE)
+
+
+def _file(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "complaint"),
+    [
+        ("AWS_SECRET_ACCESS_KEY", "wrong", r"refuses the credentials \(SignatureDoesNotMatch\)"),
+        ("AWS_ACCESS_KEY_ID", "wrong", r"refuses the credentials \(InvalidAccessKeyId\)"),
+        ("AWS_PROFILE", "nobody", "S3 cannot be used: The config profile"),
+    ],
+)
+def test_wrong_credentials_are_said_at_once_without_them(
+    server: S3, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, complaint: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    fresh_client()
+    with pytest.raises(HostError, match=complaint) as caught:
+        list(probe(parse_s3("s3://pictures/x")))
+    assert not is_passing(caught.value)
+    assert server.secret not in str(caught.value)
+
+
+def test_no_credentials_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    fresh_client()
+    with pytest.raises(HostError, match="no complete credentials for http"):
+        list(probe(parse_s3("s3://pictures/x")))
+
+
+def test_a_server_that_is_down_may_be_up_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    fresh_client()
+    origin = Origin(uri="s3://pictures/a set/0.png", expected=Expected())
+    once = Manner(patience=Patience(tries=1))
+    with pytest.raises(BusyHostError, match=r"Could not connect.*1 times") as caught:
+        located(origin, once)
+    assert is_passing(caught.value)
+
+
+def test_no_such_object(tmp_path: Path) -> None:
+    for uri in ("s3://pictures/none.png", "s3://no-bucket/none.png"):
+        with pytest.raises(HostError, match="has no such object or bucket"):
+            download_object(parse_s3(uri), tmp_path / "part", Expected(), HASTE)
+
+
+def test_a_probe_leaves_nothing(server: S3) -> None:
+    before = server.keys("pictures")
+    lines = list(probe(parse_s3("s3://pictures/some/where")))
+    assert lines[1:] == [
+        "an object of 64 KiB came back with its sha256",
+        "a range of it came back right",
+        "an object in two parts came back with its sha256",
+        "checksum headers are taken",
+    ]
+    assert server.keys("pictures") == before
+
+
+class Cutter:
+    """A way to the server that is cut after a random number of bytes, so many times."""
+
+    def __init__(self, endpoint: str, cuts: int) -> None:
+        self.target, self.cuts, self.random = int(endpoint.rpartition(":")[2]), cuts, Random(0)
+        self.port = 0
+        self.loop = asyncio.new_event_loop()
+        self.ready = Thread(target=self.loop.run_forever, daemon=True)
+
+    def __enter__(self) -> "Cutter":
+        self.ready.start()
+        start = asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.server = asyncio.run_coroutine_threadsafe(start, self.loop).result()
+        self.port = self.server.sockets[0].getsockname()[1]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._end(), self.loop).result()
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.ready.join()
+        self.loop.close()
+
+    async def _end(self) -> None:
+        self.server.close()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    async def _serve(self, client: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.CancelledError):
+            await self._connect(client, answer)
+
+    async def _connect(self, client: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.target)
+        up = asyncio.ensure_future(self._pass(client, writer, 1 << 60))
+        left = self.random.randrange(1, 300_000) if self.cuts else 1 << 60
+        try:
+            await self._pass(reader, answer, left)
+        finally:
+            up.cancel()
+            for one in (writer, answer):
+                one.close()
+
+    async def _pass(
+        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, left: int
+    ) -> None:
+        passed = 0
+        while chunk := await source.read(65536):
+            target.write(chunk[: left - passed])
+            await target.drain()
+            passed += len(chunk)
+            if passed >= left:
+                self.cuts = max(self.cuts - 1, 0)
+                break
+
+
+def test_cuts_cost_no_byte_twice(
+    server: S3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    content = Random(1).randbytes(5_000_000)
+    server.client.put_object(Bucket="pictures", Key="large.bin", Body=content)
+    with Cutter(server.endpoint, cuts=15) as way:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{way.port}")
+        fresh_client()
+        got: list[int] = []
+        manner = Manner(patience=Patience(tries=20, first_wait=0.01), on_bytes=got.append)
+        part = tmp_path / "part"
+        download_object(parse_s3("s3://pictures/large.bin"), part, Expected(), manner)
+    assert part.read_bytes() == content
+    assert way.cuts == 0
+    assert sum(got) == len(content)
+    assert min(got) > 0
+
+
+def test_an_object_that_changes_meanwhile_is_begun_anew(server: S3, tmp_path: Path) -> None:
+    place, part = parse_s3("s3://pictures/large.bin"), tmp_path / "part"
+    server.client.put_object(Bucket="pictures", Key="large.bin", Body=bytes(1_000_000))
+    manner = Manner(patience=HASTE.patience)
+
+    def stop(_: int) -> None:
+        manner.stop.set()
+
+    stopping = Manner(patience=HASTE.patience, stop=manner.stop, on_bytes=stop)
+    with pytest.raises(OSError, match="stopped"):
+        download_object(place, part, Expected(), stopping)
+    assert 0 < part.stat().st_size < 1_000_000
+    later = b"x" * 1_000_000
+    server.client.put_object(Bucket="pictures", Key="large.bin", Body=later)
+    download_object(place, part, Expected(), HASTE)
+    assert part.read_bytes() == later
+
+
+def test_a_large_object_takes_little_memory(server: S3, tmp_path: Path) -> None:
+    with (tmp_path / "huge.bin").open("wb") as file:
+        file.truncate(400_000_000)
+    server.client.upload_file(str(tmp_path / "huge.bin"), "pictures", "huge.bin")
+    code = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from pipelines.sources import Expected, Manner\n"
+        "from pipelines.sources.s3 import download_object, parse_s3, s3_client\n"
+        "s3_client()\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "place = parse_s3('s3://pictures/huge.bin')\n"
+        "download_object(place, Path(sys.argv[1]), Expected(), Manner())\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "part")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (tmp_path / "part").stat().st_size == 400_000_000
+    assert int(done.stdout) < 50_000, "KiB"
