@@ -231,7 +231,7 @@ def _run(name: str, command: list[str], *, passing: bool = False) -> None:
         told = read_status(status) or Status()
     if code == 0:
         return
-    if code > 128:
+    if code - 128 in set(signal.Signals):
         raise StageError(f"{name} was ended by {signal.Signals(code - 128).name}")
     problem = told.problem or f"it failed with exit code {code}; its last lines in the log say why"
     kind = StageTroubleError if told.passing or (passing and not told.problem) else StageError

@@ -30,6 +30,7 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.exceptions import ObjectNotFound
 
 from esrgan_core.files import write_text
+from pipelines.guardian import is_alive
 from pipelines.workspace import Repository, repository
 
 POOL = "gpu"
@@ -59,7 +60,7 @@ class Started:
         """The process, None if it is over."""
         with suppress(psutil.NoSuchProcess):
             found = psutil.Process(self.pid)
-            if found.create_time() == self.since and found.status() != psutil.STATUS_ZOMBIE:
+            if found.create_time() == self.since and is_alive(found):
                 return found
         return None
 

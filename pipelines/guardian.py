@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -48,9 +48,16 @@ def _starters() -> list[psutil.Process]:
     return parents[: 2 if through_shell else 1]
 
 
+def is_alive(process: psutil.Process) -> bool:
+    """Whether a process runs; one that is over and waits to be reaped does not."""
+    with suppress(psutil.NoSuchProcess):
+        # is_running compares the start time too, so that a reused pid is not mistaken
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
 def _watch(watched: list[psutil.Process], number: signal.Signals, seconds: float | None) -> None:
-    # is_running compares the start time too, so that a reused pid is not mistaken
-    while all(process.is_running() for process in watched):
+    while all(map(is_alive, watched)):
         time.sleep(SECONDS_BETWEEN_LOOKS)
     os.kill(os.getpid(), number)
     if seconds is not None:

@@ -22,7 +22,7 @@ from typing import IO
 
 import psutil
 
-from pipelines.guardian import die_with_parent
+from pipelines.guardian import die_with_parent, is_alive
 from pipelines.tracking.record import RUN, close_runs
 
 SECONDS_TO_SAVE = 20.0
@@ -69,8 +69,9 @@ def follow(
 
     def read() -> None:
         assert process.stdout
-        for line in process.stdout:
-            lines.put(line.rstrip())
+        with process.stdout:
+            for line in process.stdout:
+                lines.put(line.rstrip())
         lines.put(None)
 
     Thread(target=read, daemon=True).start()
@@ -132,21 +133,22 @@ def run(command: list[str]) -> int:
 
 
 def _end_descendants(seconds: float) -> None:
-    """Wait for the end of all that came of the command, and kill what is left after `seconds`."""
-    me = psutil.Process()
+    """Wait for the end of all that came of the command, and kill what is left after `seconds`.
+
+    What has lost its parent is asked at once to end: nobody else will.
+    """
+    me, asked = psutil.Process(), set()
     end = time.monotonic() + seconds
-    while alive := [one for one in me.children(recursive=True) if _is_alive(one)]:
-        if time.monotonic() > end:
-            for one in alive:
-                with suppress(psutil.NoSuchProcess):
+    while alive := [one for one in me.children(recursive=True) if is_alive(one)]:
+        late = time.monotonic() > end
+        for one in alive:
+            with suppress(psutil.NoSuchProcess):
+                if late:
                     one.kill()
+                elif one.ppid() == me.pid and one not in asked:
+                    asked.add(one)
+                    one.terminate()
         time.sleep(SECONDS_BETWEEN_LOOKS)
-
-
-def _is_alive(process: psutil.Process) -> bool:
-    with suppress(psutil.NoSuchProcess):
-        return process.status() != psutil.STATUS_ZOMBIE
-    return False
 
 
 def _relay(source: IO[bytes]) -> None:
@@ -159,7 +161,7 @@ def _relay(source: IO[bytes]) -> None:
                 target.write(line)
                 target.flush()
             except OSError:
-                listened = False
+                listened = False  # and the rest is read all the same
 
 
 def _prctl(option: int, value: int) -> None:

@@ -216,6 +216,9 @@ def _configure(source: Repository, folder: Path) -> None:
     if source.local and own.is_file():
         shutil.copyfile(own, folder / ".dvc" / "config.local")
     _output(["dvc", "config", "--local", "cache.dir", str(source.cache)], folder)
+    if remote := _output(["dvc", "config", "core.remote"], folder, fails=True):
+        # else DVC takes whatever a remote gives for what it should be
+        _output(["dvc", "remote", "modify", "--local", remote, "verify", "true"], folder)
     for key in ("user.name", "user.email"):
         # DVC's commits need someone who made them
         with suppress(WorkspaceError):

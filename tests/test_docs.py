@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
+    ROOT / "deploy" / "README.md",
 ]
 MAKEFILE = (ROOT / "Makefile").read_text()
 MADE_BY_RUNNING = ("artifacts/", "data", ".venv", ".esrgan", "~", "Set5/", "photo.jpg")

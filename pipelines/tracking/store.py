@@ -77,12 +77,17 @@ def _make_database() -> None:
 
 @lru_cache(maxsize=1)
 def experiment_id() -> str:
-    """The experiment that all runs are in; made if it is not there."""
+    """The experiment that all runs are in; made if it is not there.
+
+    With a database of our own, artifacts lie where `MLFLOW_DEFAULT_ARTIFACT_ROOT` says, as
+    `s3://bucket/prefix`, else under the state root.
+    """
     found = client().get_experiment_by_name(EXPERIMENT)
     if found is not None:
         return str(found.experiment_id)
     local = tracking_uri().startswith("sqlite:")
-    location = (state_root() / "mlartifacts").as_uri() if local else None
+    own = os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT") or (state_root() / "mlartifacts").as_uri()
+    location = own if local else None
     return str(client().create_experiment(EXPERIMENT, artifact_location=location))
 
 

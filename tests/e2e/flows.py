@@ -159,7 +159,7 @@ class Flows:
         shutil.rmtree(self.folder / ".esrgan" / "checkpoints", ignore_errors=True)
         for path in (self.folder / ".dvc" / "cache" / "runs").glob("*/*/*"):
             if any(f"pipelines.stages.{stage}\n" in path.read_text() for stage in LONG):
-                path.unlink()
+                shutil.rmtree(path.parent)  # DVC trips over an empty one
 
     def mlflow_runs(self, name: str, stage: str = "") -> list[Run]:
         """MLflow's runs of a pipeline run, all or those of a stage."""

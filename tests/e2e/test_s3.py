@@ -1,0 +1,181 @@
+"""Data, DVC's remote and MLflow's artifacts on S3, with a real server that asks for credentials."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from esrgan_core.image import encode_png
+from pipelines.params import read_yaml
+from tests.conftest import textured
+from tests.e2e.conftest import command_in, environment, project_copy
+from tests.s3 import S3, serving_s3
+
+NAMES = ("train/a", "train/b", "train/c", "val/d", "test/own/e")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    with serving_s3(tmp_path_factory.mktemp("s3")) as serves:
+        for bucket in ("pictures", "dvc", "mlflow"):
+            serves.client.create_bucket(Bucket=bucket)
+        for number, name in enumerate(NAMES):
+            content = encode_png(textured(256, 260, number))
+            serves.client.put_object(Bucket="pictures", Key=f"mine/{name}.png", Body=content)
+        yield serves
+
+
+class Cloud:
+    """A copy of the project that has everything on S3."""
+
+    def __init__(self, folder: Path, server: S3) -> None:
+        self.folder, self.server = project_copy(folder), server
+        self.printed = ""
+        self.env = {**server.env, "MLFLOW_DEFAULT_ARTIFACT_ROOT": "s3://mlflow/artifacts"}
+
+    def run(self, *command: str, fails: bool = False, **extra: str) -> str:
+        return command_in(self.folder)(*command, fails=fails, **{**self.env, **extra})
+
+    def wrong_objects(self) -> list[str]:
+        """Objects of DVC's remote that are not what their name says."""
+        wrong = []
+        for key in self.server.keys("dvc"):
+            body = self.server.client.get_object(Bucket="dvc", Key=key)["Body"].read()
+            if hashlib.md5(body).hexdigest() != "".join(key.split("/")[-2:]).removesuffix(".dir"):
+                wrong.append(key)
+        return wrong
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory, server: S3) -> Cloud:
+    cloud = Cloud(tmp_path_factory.mktemp("cloud") / "project", server)
+    cloud.run("dvc", "remove", "data.dvc")
+    cloud.run("dvc", "import-url", "s3://pictures/mine", "data")
+    cloud.run("dvc", "remote", "add", "--default", "storage", "s3://dvc/store")
+    cloud.run("dvc", "remote", "modify", "storage", "verify", "true")
+    cloud.run("git", "add", "--all")
+    cloud.run("git", "commit", "--quiet", "--message", "on S3")
+    # another machine has no cache yet
+    shutil.rmtree(cloud.folder / ".dvc" / "cache")
+    shutil.rmtree(cloud.folder / "data")
+    cloud.printed = cloud.run("esrgan", "flow", "--name", "cloudy", "--update-data")
+    return cloud
+
+
+def test_a_run_has_its_data_results_and_models_on_s3(cloud: Cloud) -> None:
+    assert cloud.wrong_objects() == []
+    outs = read_yaml(cloud.folder / "runs/cloudy/dvc.lock")["stages"]["finetune"]["outs"]
+    md5 = next(out["md5"] for out in outs if out["path"].endswith("finetune/generator.safetensors"))
+    assert f"store/files/md5/{md5[:2]}/{md5[2:]}" in cloud.server.keys("dvc")
+    logged = cloud.server.keys("mlflow")
+    assert any(key.endswith("checksums.json") for key in logged)
+    assert any(key.endswith("report/index.html") for key in logged)
+    cloud.run("dvc", "exp", "apply", "cloudy")
+    assert " 0 findings" in cloud.run("esrgan", "verify")
+
+
+def test_a_catalog_of_a_prefix_feeds_the_pipeline(cloud: Cloud) -> None:
+    cloud.run("git", "stash", "--quiet")
+    cloud.run("esrgan", "catalog", "s3://pictures/mine/", "-o", "catalogs/mine.csv")
+    (cloud.folder / "catalogs" / "mine.csv").rename(cloud.folder / "mine.csv")
+    shutil.rmtree(cloud.folder / "data", ignore_errors=True)
+    (cloud.folder / "data").mkdir()
+    (cloud.folder / "mine.csv").rename(cloud.folder / "data" / "mine.csv")
+    cloud.run("python", "-m", "pipelines.params", "--set", "download.catalogs=[mine]")
+    printed = cloud.run("python", "-m", "pipelines.stages.download")
+    assert "5 pictures {'train': 3, 'val': 1, 'test': 1}" in printed
+    shutil.rmtree(cloud.folder / "data")
+    cloud.run("git", "checkout", "--quiet", "params.yaml")
+
+
+def test_a_scheduled_run_retrains_when_the_data_has_changed_and_only_then(cloud: Cloud) -> None:
+    again = cloud.run("esrgan", "flow", "--name", "cloudy-again", "--update-data")
+    assert "is cached - skipping run" in again
+    assert "Running stage" not in again
+    content = encode_png(textured(256, 260, 100))
+    cloud.server.client.put_object(Bucket="pictures", Key="mine/train/new.png", Body=content)
+    changed = cloud.run("esrgan", "flow", "--name", "cloudy-changed", "--update-data")
+    assert "Running stage 'pretrain'" in changed
+    assert "6 pictures" in changed
+
+
+def test_no_secret_is_in_logs_params_tags_or_caches(cloud: Cloud) -> None:
+    secret = cloud.server.secret.encode()
+    looked = 0
+    for place in (cloud.folder / ".esrgan", cloud.folder / "runs", cloud.folder / ".dvc"):
+        for path in place.rglob("*"):
+            if path.is_file() and not path.is_symlink():
+                looked += 1
+                assert secret not in path.read_bytes(), path
+    assert looked > 100
+    for key in cloud.server.keys("mlflow"):
+        body = cloud.server.client.get_object(Bucket="mlflow", Key=key)["Body"].read()
+        assert secret not in body, key
+    assert cloud.server.secret not in cloud.printed
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut"])
+def test_a_damaged_object_of_the_remote_is_not_taken(cloud: Cloud, damage: str) -> None:
+    cloud.run("dvc", "exp", "apply", "cloudy")
+    shutil.rmtree(cloud.folder / ".dvc" / "cache")
+    shutil.rmtree(cloud.folder / "artifacts")
+    cloud.run("dvc", "pull", "pretrain")
+    model = cloud.folder / "artifacts/pretrain/generator.safetensors"
+    content = model.read_bytes()
+    md5 = hashlib.md5(content).hexdigest()
+    where = {"Bucket": "dvc", "Key": f"store/files/md5/{md5[:2]}/{md5[2:]}"}
+    changed = bytearray(content)
+    changed[len(content) // 2] ^= 1
+    body = bytes(changed) if damage == "flipped" else content[: len(content) // 2]
+    cloud.server.client.put_object(**where, Body=body)
+    shutil.rmtree(cloud.folder / ".dvc" / "cache")
+    model.unlink()
+    printed = cloud.run("dvc", "pull", "pretrain", fails=True)
+    assert "generator.safetensors" in printed
+    assert not model.exists()
+    cloud.server.client.put_object(**where, Body=content)
+    cloud.run("dvc", "pull", "pretrain")
+    assert model.read_bytes() == content
+
+
+def test_wrong_credentials_are_said(cloud: Cloud) -> None:
+    printed = cloud.run(
+        "python", "-m", "pipelines.stages.download", fails=True, AWS_SECRET_ACCESS_KEY="wrong",
+        ESRGAN_STATE=str(cloud.folder / "other"),
+    )  # fmt: skip
+    assert "refuses the credentials (SignatureDoesNotMatch); see AWS_ACCESS_KEY_ID" in printed
+    assert "Traceback" not in printed
+
+
+def kill_uploads(cloud: Cloud, count: int, random: Random) -> list[str]:
+    """Kill uploads of a large file at random moments; what of it was to be seen and not whole."""
+    problems = []
+    for number in range(count):
+        large = cloud.folder / "large.bin"
+        large.unlink(missing_ok=True)
+        large.write_bytes(random.randbytes(100_000_000))
+        cloud.run("dvc", "add", "large.bin")
+        upload = subprocess.Popen(
+            [sys.executable, "-m", "dvc", "push", "large.bin.dvc"],
+            cwd=cloud.folder,
+            env=environment(cloud.folder) | cloud.env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        time.sleep(random.uniform(0.8, 2.5))
+        upload.kill()
+        upload.wait()
+        problems += [f"kill {number}: {key} is not whole" for key in cloud.wrong_objects()]
+    cloud.run("dvc", "push", "large.bin.dvc")
+    return problems + [f"in the end {key} is not whole" for key in cloud.wrong_objects()]
+
+
+def test_a_killed_upload_shows_no_part(cloud: Cloud) -> None:
+    assert kill_uploads(cloud, 4, Random(0)) == []
