@@ -17,10 +17,13 @@ from uuid import UUID
 
 from prefect import State, flow, get_client, get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
+from prefect.states import Crashed
 from prefect.tasks import exponential_backoff
 
 from pipelines.flows_results import ProgressArtifact, show_mlflow, show_results
 from pipelines.guardian import die_with_parent
+from pipelines.kept_runs import has_remote, push, save
+from pipelines.shell import CommandError
 from pipelines.stage_graph import Node, stage_graph
 from pipelines.status import STATUS, Passing, Status, read_status
 from pipelines.supervisor import follow
@@ -31,12 +34,9 @@ from pipelines.workspace import (
     WorkspaceError,
     changed_files,
     environment,
-    has_remote,
     occupied,
     prepare,
-    push,
     repository,
-    save,
 )
 
 RETRIES = 4
@@ -58,7 +58,7 @@ def own_workspace() -> dict[str, str]:
     if not runtime.flow_run.id:
         return {}  # the worker looks for hooks of a run that is over
     # a mistake is the flow's to tell: a run whose pull step fails counts as crashed
-    with suppress(WorkspaceError):
+    with suppress(WorkspaceError, CommandError):
         return {"directory": str(_prepared(**runtime.flow_run.parameters))}
     return {}
 
@@ -113,7 +113,7 @@ def esrgan(
             source.address,
         )
     log.info("workspace %s", folder)
-    with occupied(folder), _known_to_mlflow(folder.name) as mlflow_url:
+    with _ending_visibly(), occupied(folder), _known_to_mlflow(folder.name) as mlflow_url:
         _rename(folder.name)
         states: dict[str, State[None]] = {}
         for node in stage_graph(folder):
@@ -127,6 +127,23 @@ def esrgan(
         publish()
         keep()
         show_results(folder, mlflow_url)
+
+
+@contextmanager
+def _ending_visibly() -> Iterator[None]:
+    """Say so when a signal ends the flow: a worker that is ended, too, does not."""
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException:
+        run = UUID(str(runtime.flow_run.id))
+        with suppress(Exception), get_client(sync_client=True) as client:
+            state = client.read_flow_run(run).state
+            if state is not None and state.is_running():
+                words = "It was ended by a signal; a run of the same name goes on from here."
+                client.set_flow_run_state(run, Crashed(message=words), force=True)
+        raise
 
 
 @contextmanager
@@ -197,7 +214,7 @@ def keep() -> None:
     save(folder)
     try:
         push(folder)
-    except WorkspaceError as error:
+    except CommandError as error:
         raise StageTroubleError(str(error)) from error
     get_run_logger().info("experiment %s: `dvc exp show` and `dvc exp apply` know it", folder.name)
 

@@ -1,8 +1,7 @@
 """A clone for every run of the flow: it touches nobody's tree and waits for nobody's lock.
 
 `runs/<name>/` in the repository, with the repository's DVC cache and its own parameters. A run of
-the same name goes on in it. What is finished is saved as a DVC experiment of that name and pushed
-to the repository.
+the same name goes on in it.
 """
 
 import json
@@ -12,11 +11,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
@@ -25,15 +23,13 @@ from ruamel.yaml import YAML
 from esrgan_core.files import write_text
 from pipelines.disk import remove_tree
 from pipelines.params import PARAMS
+from pipelines.shell import commit_of, git, output
 
 REPOSITORY = "ESRGAN_REPOSITORY"
 """Environment variable with the path or address of the repository; else the one this code is of."""
 RECIPE_OF_PARAMS = "sample"
 """The profile that is params.yaml as it is."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-SAVED = Path(".git", "esrgan-saved")
-"""In a workspace, says which commit its experiment was saved as."""
-State = Literal["running", "saved", "unsaved"]
 
 
 class WorkspaceError(ValueError):
@@ -84,7 +80,7 @@ class Repository:
         """DVC's cache, which all runs share."""
         if not self.local:
             return self.state / "cache"
-        return Path(_output(["dvc", "cache", "dir"], Path(self.address)))
+        return Path(output(["dvc", "cache", "dir"], Path(self.address)))
 
 
 def repository() -> Repository:
@@ -140,8 +136,8 @@ def prepare(source: Repository, request: Request) -> Path:
         partial = source.runs / f".{request.name}.partial"
         remove_tree(partial)
         try:
-            _git(["clone", "--quiet", "--no-checkout", source.address, str(partial)], source.runs)
-            _git(["checkout", "--quiet", "--detach", _commit(partial, request.revision)], partial)
+            git(["clone", "--quiet", "--no-checkout", source.address, str(partial)], source.runs)
+            git(["checkout", "--quiet", "--detach", _commit(partial, request.revision)], partial)
             write_text(partial / PARAMS, _recipe(partial, request))
             _configure(source, partial)
         except BaseException:
@@ -152,9 +148,9 @@ def prepare(source: Repository, request: Request) -> Path:
 
 
 def _insist_on_same(folder: Path, request: Request) -> None:
-    has = _git(["rev-parse", "HEAD"], folder)
+    has = git(["rev-parse", "HEAD"], folder)
     if request.revision:
-        _git(["fetch", "--quiet", "origin"], folder)
+        git(["fetch", "--quiet", "origin"], folder)
         if (wanted := _commit(folder, request.revision)) != has:
             raise WorkspaceError(
                 f"the run {request.name} is of commit {has[:10]}, not {wanted[:10]}; take another "
@@ -171,7 +167,7 @@ def _insist_on_same(folder: Path, request: Request) -> None:
 def _recipe(folder: Path, request: Request) -> str:
     """Text of params.yaml as the commit has it, with the profile and the overrides written in."""
     made = folder / ".git" / "esrgan-params.yaml"
-    write_text(made, _git(["show", f"HEAD:{PARAMS}"], folder) + "\n")
+    write_text(made, git(["show", f"HEAD:{PARAMS}"], folder) + "\n")
     # by the code of that commit: what is valid is what its stages read
     command = [sys.executable, "-m", "pipelines.params", "--output", str(made)]
     if request.profile != RECIPE_OF_PARAMS:
@@ -205,8 +201,8 @@ def _first_difference(one: str, other: str) -> str:
 
 def _commit(folder: Path, revision: str) -> str:
     for name in (f"origin/{revision}", revision) if revision else ("HEAD",):
-        with suppress(WorkspaceError):
-            return _git(["rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"], folder)
+        if found := commit_of(name, folder):
+            return found
     raise WorkspaceError(f"the repository has no revision {revision!r}")
 
 
@@ -215,23 +211,21 @@ def _configure(source: Repository, folder: Path) -> None:
     own = Path(source.address) / ".dvc" / "config.local"
     if source.local and own.is_file():
         shutil.copyfile(own, folder / ".dvc" / "config.local")
-    _output(["dvc", "config", "--local", "cache.dir", str(source.cache)], folder)
-    if remote := _output(["dvc", "config", "core.remote"], folder, fails=True):
+    output(["dvc", "config", "--local", "cache.dir", str(source.cache)], folder)
+    if remote := output(["dvc", "config", "core.remote"], folder, fails=True):
         # else DVC takes whatever a remote gives for what it should be
-        _output(["dvc", "remote", "modify", "--local", remote, "verify", "true"], folder)
+        output(["dvc", "remote", "modify", "--local", remote, "verify", "true"], folder)
     for key in ("user.name", "user.email"):
         # DVC's commits need someone who made them
-        with suppress(WorkspaceError):
-            _git(["config", key], folder)
-            continue
-        _git(["config", key, "esrgan"], folder)
+        if not output(["git", "config", key], folder, fails=True):
+            git(["config", key, "esrgan"], folder)
 
 
 def changed_files(source: Repository) -> list[str]:
     """Files in the repository's tree that differ from its commit, which runs do not have."""
     if not source.local:
         return []
-    lines = _git(["status", "--porcelain", "--untracked-files=no"], Path(source.address))
+    lines = git(["status", "--porcelain", "--untracked-files=no"], Path(source.address))
     return [line[3:] for line in lines.splitlines()]
 
 
@@ -243,7 +237,7 @@ def occupied(folder: Path) -> Iterator[None]:
         WorkspaceError: if another one does.
     """
     try:
-        with FileLock(_lock_of(folder), timeout=0):
+        with FileLock(lock_of(folder), timeout=0):
             yield
     except Timeout as error:
         raise WorkspaceError(
@@ -251,109 +245,6 @@ def occupied(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _lock_of(folder: Path) -> Path:
+def lock_of(folder: Path) -> Path:
+    """The lock that a flow holds while it works in a workspace."""
     return folder / ".git" / "esrgan-running.lock"
-
-
-def save(folder: Path) -> str:
-    """Save a finished run as a DVC experiment of its name; the reference that it lies under.
-
-    Raises:
-        WorkspaceError: if the repository has an experiment of that name from elsewhere.
-    """
-    name, head = folder.name, _git(["rev-parse", "HEAD"], folder)
-    reference = f"refs/exps/{head[:2]}/{head[2:]}/{name}"
-    own = _read(folder / SAVED)
-    with suppress(WorkspaceError):
-        _git(["fetch", "--quiet", "origin", f"+{reference}:{reference}"], folder)
-    there = _commit_of(folder, reference)
-    if there and _is_as_in(folder, reference):
-        write_text(folder / SAVED, there)
-        return reference
-    if there and there != own:
-        raise WorkspaceError(
-            f"the repository has another experiment {name} already; `dvc exp remove {name}` there, "
-            "or take another name"
-        )
-    _output(["dvc", "exp", "save", "--force", "--name", name], folder)
-    write_text(folder / SAVED, _commit_of(folder, reference))
-    return reference
-
-
-def push(folder: Path) -> None:
-    """Push a saved run to the repository, and its files to the DVC remote if there is one."""
-    cache = [] if has_remote(folder) else ["--no-cache"]
-    _output(["dvc", "exp", "push", "--force", *cache, "origin", folder.name], folder)
-
-
-def has_remote(folder: Path) -> bool:
-    """Whether DVC has a remote that it uses by default."""
-    return bool(_output(["dvc", "config", "core.remote"], folder, fails=True))
-
-
-def _is_as_in(folder: Path, reference: str) -> bool:
-    """Whether a workspace's files are those of a commit."""
-    untracked = _git(["ls-files", "--others", "--exclude-standard"], folder)
-    return not untracked and not _git(["diff", "--name-only", reference], folder)
-
-
-def _commit_of(folder: Path, reference: str) -> str:
-    with suppress(WorkspaceError):
-        return _git(["rev-parse", "--verify", "--quiet", reference], folder)
-    return ""
-
-
-def _read(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Workspace:
-    """One run's folder."""
-
-    folder: Path
-    state: State
-    used: datetime
-    """When a flow last began or ended in it."""
-
-
-def workspaces(source: Repository) -> Iterator[Workspace]:
-    """All runs' folders, the oldest first."""
-    found = [path.parent for path in source.runs.glob("[!.]*/.git")]
-    for folder in sorted(found, key=lambda path: path.stat().st_mtime):
-        used = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
-        yield Workspace(folder=folder, state=_state(folder), used=used)
-
-
-def _state(folder: Path) -> State:
-    try:
-        with FileLock(_lock_of(folder), timeout=0):
-            pass
-    except Timeout:
-        return "running"
-    saved = _read(folder / SAVED)
-    if not saved or not _is_as_in(folder, saved):
-        return "unsaved"
-    # what DVC tracks may have been changed, too
-    status = subprocess.run(
-        [sys.executable, "-m", "dvc", "status", "--quiet"], cwd=folder, check=False
-    )
-    return "unsaved" if status.returncode else "saved"
-
-
-def _git(words: list[str], folder: Path) -> str:
-    return _output(["git", *words], folder)
-
-
-def _output(command: list[str], folder: Path, *, fails: bool = False) -> str:
-    """What a command prints.
-
-    Raises:
-        WorkspaceError: with what it says, if it fails and may not.
-    """
-    if command[0] == "dvc":
-        command = [sys.executable, "-m", *command]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode and not fails:
-        raise WorkspaceError(f"{' '.join(command)}: {(done.stderr or done.stdout).strip()}")
-    return done.stdout.strip()

@@ -22,6 +22,8 @@ import typer
 from torch import nn
 
 from esrgan_core.engine.checkpoint import Checkpoints
+from tests.e2e.cloud import clouded, kill_uploads
+from tests.e2e.flows import INTERRUPTIONS, Flows, go_on, interrupt
 from tests.e2e.trainings import STAGES, Trainings, disturb, orphans
 from tests.states import spoil
 
@@ -146,6 +148,20 @@ def full_disks(folder: Path, count: int) -> list[str]:
     return problems
 
 
+def under_fire(flows: Flows, tally: Tally, count: int, random: Random) -> None:
+    """Interrupt runs of the flow in every way, each time of a run that is then finished."""
+    run = flows.begin("whole")
+    assert flows.end(run) == "COMPLETED", flows.message(run)
+    whole, began, found = flows.weights("whole"), time.monotonic(), []
+    for index in range(count):
+        flows.forget()
+        how = INTERRUPTIONS[index % len(INTERRUPTIONS)]
+        found += interrupt(flows, f"fire-{index}", how, random)
+        found += go_on(flows, f"fire-{index}", whole)
+    words = "flows ended in seven ways: no orphan, a true state, the same bits when run again"
+    tally.take(words, count, found, began)
+
+
 def tests(*paths: str) -> list[str]:
     """Run tests; what failed."""
     done = subprocess.run(
@@ -213,6 +229,16 @@ def main(
             found += orphans(trainings, how, f"orphan-{index}", random)
         tally.take("dvc ended by TERM or KILL, no training left", count, found, began)
         trainings.end_all()
+
+        flows = Flows.start(folder / "flows")
+        try:
+            under_fire(flows, tally, points(20), random)
+        finally:
+            flows.local("stop")
+        began = time.monotonic()
+        with clouded(folder / "cloud") as one:
+            found = kill_uploads(one, count := points(20), random)
+        tally.take("uploads to S3 killed, no part to be seen", count, found, began)
 
     for what, paths in {
         "not finite, caught before the update": ["tests/esrgan_core/engine/test_steps.py"],

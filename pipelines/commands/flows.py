@@ -73,8 +73,9 @@ def runs(
     What is saved is an experiment of the repository, its files in DVC's cache: `dvc exp apply NAME`
     brings it back. A run that is under way, unfinished or changed since stays.
     """
+    from pipelines.kept_runs import workspaces  # noqa: PLC0415
     from pipelines.leftovers import bytes_in  # noqa: PLC0415
-    from pipelines.workspace import repository, workspaces  # noqa: PLC0415
+    from pipelines.workspace import repository  # noqa: PLC0415
 
     for one in workspaces(repository()):
         old = datetime.now(UTC) - one.used > timedelta(days=days)

@@ -221,6 +221,15 @@ def kill_dvc(flows: Flows, run: str, name: str) -> None:
 
 
 Disturbance = Callable[[Flows, str, str], None]
+INTERRUPTIONS: tuple[Disturbance, ...] = (
+    cancel,
+    terminate_flow,
+    kill_flow,
+    terminate_worker,
+    kill_worker,
+    kill_both,
+    kill_dvc,
+)
 
 
 def interrupt(flows: Flows, name: str, how: Disturbance, random: Random) -> list[str]:

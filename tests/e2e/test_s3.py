@@ -2,11 +2,7 @@
 
 import hashlib
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -14,58 +10,17 @@ import pytest
 from esrgan_core.image import encode_png
 from pipelines.params import read_yaml
 from tests.conftest import textured
-from tests.e2e.conftest import command_in, environment, project_copy
-from tests.s3 import S3, serving_s3
-
-NAMES = ("train/a", "train/b", "train/c", "val/d", "test/own/e")
+from tests.e2e.cloud import Cloud, clouded, kill_uploads
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
-    with serving_s3(tmp_path_factory.mktemp("s3")) as serves:
-        for bucket in ("pictures", "dvc", "mlflow"):
-            serves.client.create_bucket(Bucket=bucket)
-        for number, name in enumerate(NAMES):
-            content = encode_png(textured(256, 260, number))
-            serves.client.put_object(Bucket="pictures", Key=f"mine/{name}.png", Body=content)
-        yield serves
-
-
-class Cloud:
-    """A copy of the project that has everything on S3."""
-
-    def __init__(self, folder: Path, server: S3) -> None:
-        self.folder, self.server = project_copy(folder), server
-        self.printed = ""
-        self.env = {**server.env, "MLFLOW_DEFAULT_ARTIFACT_ROOT": "s3://mlflow/artifacts"}
-
-    def run(self, *command: str, fails: bool = False, **extra: str) -> str:
-        return command_in(self.folder)(*command, fails=fails, **{**self.env, **extra})
-
-    def wrong_objects(self) -> list[str]:
-        """Objects of DVC's remote that are not what their name says."""
-        wrong = []
-        for key in self.server.keys("dvc"):
-            body = self.server.client.get_object(Bucket="dvc", Key=key)["Body"].read()
-            if hashlib.md5(body).hexdigest() != "".join(key.split("/")[-2:]).removesuffix(".dir"):
-                wrong.append(key)
-        return wrong
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory, server: S3) -> Cloud:
-    cloud = Cloud(tmp_path_factory.mktemp("cloud") / "project", server)
-    cloud.run("dvc", "remove", "data.dvc")
-    cloud.run("dvc", "import-url", "s3://pictures/mine", "data")
-    cloud.run("dvc", "remote", "add", "--default", "storage", "s3://dvc/store")
-    cloud.run("dvc", "remote", "modify", "storage", "verify", "true")
-    cloud.run("git", "add", "--all")
-    cloud.run("git", "commit", "--quiet", "--message", "on S3")
-    # another machine has no cache yet
-    shutil.rmtree(cloud.folder / ".dvc" / "cache")
-    shutil.rmtree(cloud.folder / "data")
-    cloud.printed = cloud.run("esrgan", "flow", "--name", "cloudy", "--update-data")
-    return cloud
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A copy in which a run of the flow is done that had no cache to begin with."""
+    with clouded(tmp_path_factory.mktemp("cloud")) as made:
+        shutil.rmtree(made.folder / ".dvc" / "cache")
+        shutil.rmtree(made.folder / "data")
+        made.printed = made.run("esrgan", "flow", "--name", "cloudy", "--update-data")
+        yield made
 
 
 def test_a_run_has_its_data_results_and_models_on_s3(cloud: Cloud) -> None:
@@ -151,30 +106,6 @@ def test_wrong_credentials_are_said(cloud: Cloud) -> None:
     )  # fmt: skip
     assert "refuses the credentials (SignatureDoesNotMatch); see AWS_ACCESS_KEY_ID" in printed
     assert "Traceback" not in printed
-
-
-def kill_uploads(cloud: Cloud, count: int, random: Random) -> list[str]:
-    """Kill uploads of a large file at random moments; what of it was to be seen and not whole."""
-    problems = []
-    for number in range(count):
-        large = cloud.folder / "large.bin"
-        large.unlink(missing_ok=True)
-        large.write_bytes(random.randbytes(100_000_000))
-        cloud.run("dvc", "add", "large.bin")
-        upload = subprocess.Popen(
-            [sys.executable, "-m", "dvc", "push", "large.bin.dvc"],
-            cwd=cloud.folder,
-            env=environment(cloud.folder) | cloud.env,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        time.sleep(random.uniform(0.8, 2.5))
-        upload.kill()
-        upload.wait()
-        problems += [f"kill {number}: {key} is not whole" for key in cloud.wrong_objects()]
-    cloud.run("dvc", "push", "large.bin.dvc")
-    return problems + [f"in the end {key} is not whole" for key in cloud.wrong_objects()]
 
 
 def test_a_killed_upload_shows_no_part(cloud: Cloud) -> None:
