@@ -113,6 +113,7 @@ def environment(source: Repository, name: str) -> dict[str, str]:
         **os.environ,
         "PATH": os.pathsep.join([scripts, os.environ.get("PATH", "")]),
         "ESRGAN_STATE": str(source.state),
+        REPOSITORY: source.address,
         "ESRGAN_RUN": name,
         "ESRGAN_PATIENT": "1",
         "DVC_NO_ANALYTICS": "1",

@@ -157,9 +157,10 @@ class Flows:
     def forget(self) -> None:
         """Let the next run train anew: what the trainings before have left goes."""
         shutil.rmtree(self.folder / ".esrgan" / "checkpoints", ignore_errors=True)
-        for path in (self.folder / ".dvc" / "cache" / "runs").glob("*/*/*"):
-            if any(f"pipelines.stages.{stage}\n" in path.read_text() for stage in LONG):
-                shutil.rmtree(path.parent)  # DVC trips over an empty one
+        for kept in list((self.folder / ".dvc" / "cache" / "runs").glob("*/*")):
+            words = [path.read_text() for path in kept.iterdir()]
+            if any(f"pipelines.stages.{stage}\n" in text for stage in LONG for text in words):
+                shutil.rmtree(kept)
 
     def mlflow_runs(self, name: str, stage: str = "") -> list[Run]:
         """MLflow's runs of a pipeline run, all or those of a stage."""
