@@ -39,6 +39,8 @@ def save(folder: Path) -> str:
             f"the repository has another experiment {name} already; `dvc exp remove {name}` there, "
             "or take another name"
         )
+    # DVC leaves out new files that git does not know: metrics, and the lock where there was none
+    git(["add", "--all"], folder)
     output(["dvc", "exp", "save", "--force", "--name", name], folder)
     write_text(folder / SAVED, commit_of(reference, folder))
     return reference
@@ -57,8 +59,10 @@ def has_remote(folder: Path) -> bool:
 
 def _is_as_in(folder: Path, reference: str) -> bool:
     """Whether a workspace's files are those of a commit."""
-    untracked = git(["ls-files", "--others", "--exclude-standard"], folder)
-    return not untracked and not git(["diff", "--name-only", reference], folder)
+    git(["add", "--all"], folder)
+    # DVC's commits have a file of its own there
+    others = [".", ":!.dvc/tmp"]
+    return not git(["diff", "--cached", "--name-only", reference, "--", *others], folder)
 
 
 def _read(path: Path) -> str:
