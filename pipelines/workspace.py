@@ -173,7 +173,7 @@ def _recipe(folder: Path, request: Request) -> str:
     command = [sys.executable, "-m", "pipelines.params", "--output", str(made)]
     if request.profile != RECIPE_OF_PARAMS:
         command += ["--profile", request.profile]
-    for key, value in _leaves(request.overrides):
+    for key, value in leaves(request.overrides):
         command += ["--set", f"{key}={json.dumps(value)}"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -181,19 +181,19 @@ def _recipe(folder: Path, request: Request) -> str:
     return made.read_text(encoding="utf-8")
 
 
-def _leaves(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Every value that is no mapping, by its dotted name."""
     for key, value in content.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping):
-            yield from _leaves(value, f"{name}.")
+            yield from leaves(value, f"{name}.")
         else:
             yield name, value
 
 
 def _first_difference(one: str, other: str) -> str:
     """The first parameter that two texts of params.yaml do not agree on."""
-    then, now = (dict(_leaves(YAML(typ="safe").load(text))) for text in (one, other))
+    then, now = (dict(leaves(YAML(typ="safe").load(text))) for text in (one, other))
     for key in {**then, **now}:
         if then.get(key) != now.get(key):
             return f"{key} is {then.get(key)!r} there and {now.get(key)!r} here"

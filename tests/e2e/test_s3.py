@@ -95,7 +95,7 @@ def test_a_damaged_object_of_the_remote_is_not_taken(cloud: Cloud, damage: str) 
     assert "generator.safetensors" in printed
     assert not model.exists()
     cloud.server.client.put_object(**where, Body=content)
-    cloud.run("dvc", "pull", "pretrain")
+    cloud.run("dvc", "pull")
     assert model.read_bytes() == content
 
 
