@@ -17,7 +17,6 @@ from uuid import UUID
 
 from prefect import State, flow, get_client, get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
-from prefect.states import Crashed
 from prefect.tasks import exponential_backoff
 
 from pipelines.flows_results import ProgressArtifact, show_mlflow, show_results
@@ -113,7 +112,7 @@ def esrgan(
             source.address,
         )
     log.info("workspace %s", folder)
-    with _ending_visibly(), occupied(folder), _known_to_mlflow(folder.name) as mlflow_url:
+    with occupied(folder), _known_to_mlflow(folder.name) as mlflow_url:
         _rename(folder.name)
         states: dict[str, State[None]] = {}
         for node in stage_graph(folder):
@@ -127,23 +126,6 @@ def esrgan(
         publish()
         keep()
         show_results(folder, mlflow_url)
-
-
-@contextmanager
-def _ending_visibly() -> Iterator[None]:
-    """Say so when a signal ends the flow: a worker that is ended, too, does not."""
-    try:
-        yield
-    except Exception:
-        raise
-    except BaseException:
-        run = UUID(str(runtime.flow_run.id))
-        with suppress(Exception), get_client(sync_client=True) as client:
-            state = client.read_flow_run(run).state
-            if state is not None and state.is_running():
-                words = "It was ended by a signal; a run of the same name goes on from here."
-                client.set_flow_run_state(run, Crashed(message=words), force=True)
-        raise
 
 
 @contextmanager

@@ -238,14 +238,23 @@ def stop() -> None:
         if process is None:
             typer.echo(f"no {name} was running")
         else:
-            everything = [process, *process.children(recursive=True)]
-            process.terminate()
-            _, left = psutil.wait_procs(everything, timeout=SECONDS_TO_STOP)
-            for one in left:
-                with suppress(psutil.NoSuchProcess):
-                    one.kill()
+            # a worker would not wait for its flows to say what became of them
+            flows = process.children() if name == "worker" else []
+            _end(flows)
+            _end([process, *process.children(recursive=True)])
             typer.echo(f"{name} stopped")
         (here.folder / f"{name}.json").unlink(missing_ok=True)
+
+
+def _end(processes: list[psutil.Process]) -> None:
+    """End processes, and kill what does not heed it."""
+    for one in processes:
+        with suppress(psutil.NoSuchProcess):
+            one.terminate()
+    _, left = psutil.wait_procs(processes, timeout=SECONDS_TO_STOP)
+    for one in left:
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
 
 
 @app.command()

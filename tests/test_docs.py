@@ -18,7 +18,10 @@ DOCUMENTS = [
     ROOT / "deploy" / "README.md",
 ]
 MAKEFILE = (ROOT / "Makefile").read_text()
-MADE_BY_RUNNING = ("artifacts/", "data", ".venv", ".esrgan", "~", "Set5/", "photo.jpg")
+MADE_BY_RUNNING = (
+    "artifacts/", "data", ".venv", ".esrgan", "~", "Set5/", "photo.jpg", "runs/", "esrgan/full",
+    "esrgan/sample",
+)  # fmt: skip
 
 
 def quoted(document: Path) -> list[str]:

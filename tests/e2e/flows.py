@@ -209,6 +209,12 @@ def kill_worker(flows: Flows, run: str, name: str) -> None:
     flows.worker().kill()
 
 
+def stop_all(flows: Flows, run: str, name: str) -> None:
+    del run, name
+    flows.local("stop")
+    flows.local("start")
+
+
 def kill_both(flows: Flows, run: str, name: str) -> None:
     engine = flows.engine(name)
     kill_worker(flows, run, name)
@@ -230,6 +236,7 @@ INTERRUPTIONS: tuple[Disturbance, ...] = (
     kill_worker,
     kill_both,
     kill_dvc,
+    stop_all,
 )
 
 

@@ -1,6 +1,7 @@
 """The flow with a real server and a real worker: runs, runs at once, and runs under fire."""
 
 import json
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from tests.e2e.flows import (
     interrupt,
     kill_flow,
     kill_worker,
+    stop_all,
     terminate_flow,
     terminate_worker,
 )
@@ -93,7 +95,7 @@ def test_the_same_again_finds_all_done(flows: Flows, whole: bytes) -> None:
 def test_whatever_ends_a_run_it_goes_on_to_the_same_bits(flows: Flows, whole: bytes) -> None:
     flows.forget()
     random, problems = Random(0), []
-    for how in (cancel, terminate_flow, kill_flow, terminate_worker, kill_worker):
+    for how in (cancel, terminate_flow, kill_flow, terminate_worker, kill_worker, stop_all):
         problems += interrupt(flows, "fire", how, random)
     assert problems + go_on(flows, "fire", whole) == []
 
@@ -147,3 +149,13 @@ def test_only_folders_of_saved_runs_go(flows: Flows, whole: bytes) -> None:
     # what was removed is still there
     flows.run("dvc", "exp", "apply", "whole")
     assert (flows.folder / "artifacts/pretrain/generator.safetensors").read_bytes() in whole
+
+
+@pytest.mark.parametrize("kind", ["kubernetes", "ecs"])
+def test_the_examples_of_other_pools_are_taken_by_the_server(flows: Flows, kind: str) -> None:
+    template = json.loads((flows.folder / "deploy" / f"{kind}.json").read_text())
+    made = flows.ask("POST", "work_pools/", name=kind, type=kind, base_job_template=template)
+    assert made["base_job_template"] == template
+    used = set(re.findall(r"\{\{ (\w+) \}\}", json.dumps(template["job_configuration"])))
+    variables = template["variables"]["properties"].keys()
+    assert used - {"task_definition_arn"} == variables
