@@ -156,7 +156,7 @@ def under_fire(flows: Flows, tally: Tally, count: int, random: Random) -> None:
     for index in range(count):
         flows.forget()
         how = INTERRUPTIONS[index % len(INTERRUPTIONS)]
-        found += interrupt(flows, f"fire-{index}", how, random)
+        found += interrupt(flows, f"fire-{index}", how, random).settled(flows)
         found += go_on(flows, f"fire-{index}", whole)
     words = "flows ended in eight ways: no orphan, a true state, the same bits when run again"
     tally.take(words, count, found, began)

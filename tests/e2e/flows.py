@@ -24,7 +24,7 @@ from tests.e2e.trainings import wait_for
 
 SECONDS_FOR_ORPHANS = 60
 SECONDS_FOR_A_STATE = 180
-SECONDS_FOR_A_RUN = 240
+SECONDS_FOR_A_RUN = 600
 OVER = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 LONG = {
     "pretrain": {"steps": 1500, "save_every": 100, "validate_every": 500, "report_every": 10},
@@ -240,37 +240,45 @@ INTERRUPTIONS: tuple[Disturbance, ...] = (
 )
 
 
-def interrupt(flows: Flows, name: str, how: Disturbance, random: Random) -> list[str]:
-    """Begin a run or go on with it, end it in the midst of training, look at what is left.
+@dataclass
+class Interruption:
+    """How a run was ended, and what became of it."""
 
-    Returns:
-        What was not as it must be.
-    """
+    how: str
+    run: str
+    began: float
+    problems: list[str]
+
+    def settled(self, flows: Flows) -> list[str]:
+        """Wait for the run's state as long as it may take; all that was not as it must be."""
+        try:
+            left = SECONDS_FOR_A_STATE - (time.monotonic() - self.began)
+            state = flows.end(self.run, max(left, 0))
+        except AssertionError:
+            state = flows.state(self.run)
+            self.problems.append(f"the state is {state}")
+        seconds = time.monotonic() - self.began
+        print(f"  {self.how}: {state} after at most {seconds:.1f} s", flush=True)
+        return [f"{self.how}: {problem}" for problem in self.problems]
+
+
+def interrupt(flows: Flows, name: str, how: Disturbance, random: Random) -> Interruption:
+    """Begin a run or go on with it, end it in the midst of training, look at what is left."""
     flows.local("start")
     before, run = flows.steps(), flows.begin(name)
     wait_for(lambda: flows.trainer(name) is not None and flows.steps() > before, SECONDS_FOR_A_RUN)
     time.sleep(random.uniform(0, 2))
-    reached, began = flows.steps(), time.monotonic()
+    done = Interruption(f"{how.__name__} at step {flows.steps()}", run, time.monotonic(), [])
     how(flows, run, name)
-    problems = []
     try:
         wait_for(lambda: not flows.processes(name), SECONDS_FOR_ORPHANS)
     except AssertionError:
-        problems.append(f"left: {[' '.join(words_of(one)) for one in flows.processes(name)]}")
-    free = time.monotonic() - began
-    try:
-        state = flows.end(run, SECONDS_FOR_A_STATE - free)
-    except AssertionError:
-        state = flows.state(run)
-        problems.append(f"the state is {state}")
-    print(
-        f"  {how.__name__} at step {reached}: alone after {free:.1f} s, "
-        f"{state} after {time.monotonic() - began:.1f} s",
-        flush=True,
-    )
-    if left := flows.mlflow_states(name) - {"FINISHED", "KILLED", "FAILED"}:
-        problems.append(f"MLflow says {left}")
-    return [f"{how.__name__} at step {reached}: {problem}" for problem in problems]
+        left = [" ".join(words_of(one)) for one in flows.processes(name)]
+        done.problems.append(f"left: {left}")
+    print(f"  {done.how}: alone after {time.monotonic() - done.began:.1f} s", flush=True)
+    if states := flows.mlflow_states(name) - {"FINISHED", "KILLED", "FAILED"}:
+        done.problems.append(f"MLflow says {states}")
+    return done
 
 
 def go_on(flows: Flows, name: str, whole: bytes) -> list[str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import subprocess
 from collections.abc import Iterator
 from random import Random
 
@@ -11,6 +12,7 @@ from esrgan_core.image import encode_png
 from pipelines.params import read_yaml
 from tests.conftest import textured
 from tests.e2e.cloud import Cloud, clouded, kill_uploads
+from tests.e2e.conftest import environment
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +57,25 @@ def test_a_scheduled_run_retrains_when_the_data_has_changed_and_only_then(cloud:
     assert "Running stage" not in again
     content = encode_png(textured(256, 260, 100))
     cloud.server.client.put_object(Bucket="pictures", Key="mine/train/new.png", Body=content)
-    changed = cloud.run("esrgan", "flow", "--name", "cloudy-changed", "--update-data")
-    assert "Running stage 'pretrain'" in changed
-    assert "6 pictures" in changed
+    with subprocess.Popen(
+        ["esrgan", "flow", "--name", "cloudy-changed", "--update-data"],
+        cwd=cloud.folder,
+        env=environment(cloud.folder) | cloud.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as changed:
+        assert changed.stdout
+        said = ""
+        while "Running stage 'pretrain'" not in said:
+            line = changed.stdout.readline()
+            assert line, said
+            said += line
+        # that is enough; and this ends it, too
+        changed.terminate()
+        changed.stdout.read()
+    assert changed.returncode == 143
+    assert "6 pictures" in said
 
 
 def test_no_secret_is_in_logs_params_tags_or_caches(cloud: Cloud) -> None:
