@@ -123,8 +123,8 @@ def esrgan(
                 return_state=True,
             )
             states[node.address].result()
+        keep()  # first: it needs no MLflow
         publish()
-        keep()
         show_results(folder, mlflow_url)
 
 

@@ -91,6 +91,11 @@ def repository() -> Repository:
     """
     address = os.environ.get(REPOSITORY) or str(Path(__file__).parents[1])
     remote = bool(urlsplit(address).scheme) or bool(re.match(r"[^/]+@[^/]+:", address))
+    if urlsplit(address).password:
+        raise WorkspaceError(
+            f"{REPOSITORY} has a password in it, which logs would show; leave that to git's "
+            "credential helper"
+        )
     if not remote and not (Path(address) / ".git").exists():
         raise WorkspaceError(
             f"{address} is no git repository; set {REPOSITORY} to a path or an address of one"
@@ -125,8 +130,9 @@ def prepare(source: Repository, request: Request) -> Path:
     """The workspace of a run: made whole or not at all, or found again.
 
     Raises:
-        WorkspaceError: for an unknown revision, or a name that belongs to another recipe or commit.
-        ParamsError: for parameters that no stage knows, with the nearest valid name.
+        WorkspaceError: for an unknown revision, a name that belongs to another recipe or commit, or
+            parameters that no stage knows, with the nearest valid name.
+        CommandError: if the repository cannot be cloned.
     """
     folder = source.runs / request.name
     source.runs.mkdir(parents=True, exist_ok=True)
@@ -226,8 +232,7 @@ def changed_files(source: Repository) -> list[str]:
     """Files in the repository's tree that differ from its commit, which runs do not have."""
     if not source.local:
         return []
-    lines = git(["status", "--porcelain", "--untracked-files=no"], Path(source.address))
-    return [line[3:] for line in lines.splitlines()]
+    return git(["diff", "--name-only", "HEAD"], Path(source.address)).splitlines()
 
 
 @contextmanager

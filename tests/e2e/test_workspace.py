@@ -1,0 +1,159 @@
+"""Clones for runs, and what is saved of them, with the real git and DVC."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipelines.kept_runs import push, save, workspaces
+from pipelines.params import read_yaml
+from pipelines.shell import CommandError, git
+from pipelines.workspace import (
+    Repository,
+    Request,
+    WorkspaceError,
+    changed_files,
+    occupied,
+    prepare,
+    repository,
+)
+from tests.e2e.conftest import command_in, project_copy
+
+PLAIN = Request(name="plain", overrides={"pretrain.steps": 70, "finetune": {"steps": 5}})
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy whose pipeline ends after the download, since what is saved has to be whole."""
+    folder = project_copy(tmp_path_factory.mktemp("workspace") / "project")
+    download = read_yaml(folder / "dvc.yaml")["stages"]["download"]
+    YAML().dump({"stages": {"download": download}}, folder / "dvc.yaml")
+    command_in(folder)("git", "commit", "--quiet", "--all", "--message", "short")
+    return folder
+
+
+@pytest.fixture
+def source(project: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    monkeypatch.setenv("ESRGAN_REPOSITORY", str(project))
+    monkeypatch.delenv("ESRGAN_STATE", raising=False)
+    for name in ("AUTHOR", "COMMITTER"):
+        monkeypatch.delenv(f"GIT_{name}_NAME", raising=False)
+    return repository()
+
+
+@pytest.fixture
+def folder(source: Repository) -> Path:
+    return prepare(source, PLAIN)
+
+
+def saved(folder: Path) -> str:
+    """Finish a run and save it."""
+    command_in(folder)("dvc", "repro")
+    return save(folder)
+
+
+def test_a_clone_has_its_own_parameters_and_the_cache_of_all(
+    source: Repository, folder: Path
+) -> None:
+    assert folder == source.runs / "plain"
+    text = (folder / "params.yaml").read_text()
+    assert "steps: 70 " in text
+    assert str(source.cache) in (folder / ".dvc" / "config.local").read_text()
+    assert git(["status", "--porcelain"], folder) == "M params.yaml"
+    assert git(["status", "--porcelain"], Path(source.address)) == ""
+
+
+def test_the_same_request_finds_it_again_and_another_is_refused(
+    source: Repository, folder: Path
+) -> None:
+    (folder / "mark").touch()
+    nested = Request(name="plain", overrides={"pretrain": {"steps": 70}, "finetune.steps": 5})
+    assert prepare(source, nested) == folder
+    assert (folder / "mark").exists()
+    (folder / "mark").unlink()
+    with pytest.raises(WorkspaceError, match=r"recipe, pretrain\.steps is 70 there and 60 here"):
+        prepare(source, Request(name="plain"))
+
+
+@pytest.mark.parametrize(
+    ("request_", "complaint"),
+    [
+        (Request(name="x", revision="nope"), "no revision 'nope'"),
+        (Request(name="x", profile="ful"), "no profile 'ful'; there are"),
+        (Request(name="x", overrides={"pretrian.steps": 1}), "did you mean pretrain"),
+        (Request(name="x", overrides={"pretrain.steps": "x"}), "params.yaml: pretrain.steps = 'x'"),
+    ],
+)
+def test_what_cannot_be_had_leaves_nothing(
+    source: Repository, request_: Request, complaint: str
+) -> None:
+    with pytest.raises(WorkspaceError, match=complaint):
+        prepare(source, request_)
+    assert not list(source.runs.glob("*x*/*"))
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", "-x", "x.lock", "x.", "a..b", "a b", "x" * 101])
+def test_names_that_git_or_folders_do_not_take(name: str) -> None:
+    with pytest.raises(WorkspaceError, match="cannot name a run"):
+        Request(name=name)
+
+
+def test_one_flow_at_a_time_works_in_a_clone(source: Repository, folder: Path) -> None:
+    with occupied(folder):
+        (found,) = [one for one in workspaces(source) if one.folder == folder]
+        assert found.state == "running"
+        with (
+            pytest.raises(WorkspaceError, match="a run plain is under way"),
+            occupied(folder),
+        ):
+            pass
+
+
+def test_a_repository_elsewhere_needs_a_state_root_and_no_password(
+    source: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ESRGAN_REPOSITORY", "https://me:secret@host/esrgan.git")
+    with pytest.raises(WorkspaceError, match="has a password in it") as caught:
+        repository()
+    assert "secret" not in str(caught.value)
+    monkeypatch.setenv("ESRGAN_REPOSITORY", f"file://{source.address}")
+    with pytest.raises(WorkspaceError, match="ESRGAN_STATE must name a folder"):
+        repository()
+    monkeypatch.setenv("ESRGAN_STATE", str(tmp_path / "state"))
+    folder = prepare(repository(), PLAIN)
+    assert folder == tmp_path / "state" / "runs" / "plain"
+    assert str(tmp_path / "state" / "cache") in (folder / ".dvc" / "config.local").read_text()
+    monkeypatch.setenv("ESRGAN_REPOSITORY", f"file://{tmp_path}/nowhere")
+    with pytest.raises(CommandError, match="git clone"):
+        prepare(repository(), Request(name="x"))
+    monkeypatch.setenv("ESRGAN_REPOSITORY", str(tmp_path))
+    with pytest.raises(WorkspaceError, match="is no git repository"):
+        repository()
+
+
+def test_a_name_is_not_taken_from_another_run(source: Repository, folder: Path) -> None:
+    assert "refs/exps/" in saved(folder)
+    push(folder)
+    assert "plain" in command_in(Path(source.address))("dvc", "exp", "list", "--name-only")
+    (found,) = [one for one in workspaces(source) if one.folder == folder]
+    assert found.state == "saved"
+    # the same again, though the folder is another
+    shutil.rmtree(folder)
+    folder = prepare(source, PLAIN)
+    saved(folder)
+    push(folder)
+    shutil.rmtree(folder)
+    folder = prepare(source, Request(name="plain", overrides={"pretrain.steps": 80}))
+    with pytest.raises(WorkspaceError, match="another experiment plain already"):
+        saved(folder)
+    shutil.rmtree(folder)
+
+
+def test_what_is_not_committed_is_said(source: Repository) -> None:
+    assert changed_files(source) == []
+    path = Path(source.address) / "params.yaml"
+    text = path.read_text()
+    path.write_text(f"{text}# changed\n")
+    assert changed_files(source) == ["params.yaml"]
+    path.write_text(text)
