@@ -22,6 +22,8 @@ from pipelines.params import merge, read_yaml
 from tests.e2e.conftest import command_in, project_copy
 from tests.e2e.trainings import wait_for
 
+PAUSE = 0.5
+"""Seconds between questions to the server, and looks at all processes."""
 SECONDS_FOR_ORPHANS = 60
 SECONDS_FOR_A_STATE = 180
 SECONDS_FOR_A_RUN = 600
@@ -80,7 +82,7 @@ class Flows:
 
     def end(self, run: str, seconds: float = SECONDS_FOR_A_RUN) -> str:
         """Wait for a run's end; the type of its state."""
-        wait_for(lambda: self.state(run) in OVER, seconds)
+        wait_for(lambda: self.state(run) in OVER, seconds, PAUSE)
         return self.state(run)
 
     def message(self, run: str) -> str:
@@ -266,12 +268,16 @@ def interrupt(flows: Flows, name: str, how: Disturbance, random: Random) -> Inte
     """Begin a run or go on with it, end it in the midst of training, look at what is left."""
     flows.local("start")
     before, run = flows.steps(), flows.begin(name)
-    wait_for(lambda: flows.trainer(name) is not None and flows.steps() > before, SECONDS_FOR_A_RUN)
+    wait_for(
+        lambda: flows.steps() > before and flows.trainer(name) is not None,
+        SECONDS_FOR_A_RUN,
+        PAUSE,
+    )
     time.sleep(random.uniform(0, 2))
     done = Interruption(f"{how.__name__} at step {flows.steps()}", run, time.monotonic(), [])
     how(flows, run, name)
     try:
-        wait_for(lambda: not flows.processes(name), SECONDS_FOR_ORPHANS)
+        wait_for(lambda: not flows.processes(name), SECONDS_FOR_ORPHANS, PAUSE)
     except AssertionError:
         left = [" ".join(words_of(one)) for one in flows.processes(name)]
         done.problems.append(f"left: {left}")

@@ -10,6 +10,7 @@ from random import Random
 import pytest
 
 from tests.e2e.flows import (
+    PAUSE,
     SECONDS_FOR_A_RUN,
     Flows,
     cancel,
@@ -118,16 +119,18 @@ def test_runs_of_two_recipes_take_turns_and_a_killed_one_frees_the_device(flows:
     flows.forget()
     long = {"pretrain.steps": 100_000, "pretrain.seed": 1}
     first = flows.begin("turns-one", overrides=long)
-    wait_for(lambda: flows.steps() > 0, SECONDS_FOR_A_RUN)
+    wait_for(lambda: flows.steps() > 0, SECONDS_FOR_A_RUN, PAUSE)
     second = flows.begin("turns-two", overrides={"pretrain.seed": 2})
-    wait_for(lambda: "waiting for cpu, which process" in flows.said(second), SECONDS_FOR_A_RUN)
+    wait_for(
+        lambda: "waiting for cpu, which process" in flows.said(second), SECONDS_FOR_A_RUN, PAUSE
+    )
     assert "for the run turns-one trains on" in flows.said(second)
     before = flows.journals()
     holder = flows.trainer("turns-one")
     assert holder
     holder.send_signal(signal.SIGKILL)
     killed = time.time()
-    wait_for(lambda: len(flows.journals()) > len(before), SECONDS_FOR_A_RUN)
+    wait_for(lambda: len(flows.journals()) > len(before), SECONDS_FOR_A_RUN, PAUSE)
     assert flows.end(first) == "FAILED"
     assert "pretrain: it failed with exit code" in flows.message(first)
     assert flows.end(second) == "COMPLETED"

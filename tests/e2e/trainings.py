@@ -121,12 +121,12 @@ class Trainings:
         return equal and expected.keys() == found.keys() and each_once
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
-    """Look often until something holds."""
+def wait_for(condition: Callable[[], bool], seconds: float = 60, pause: float = 0.01) -> None:
+    """Look every `pause` seconds until something holds."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not come"
-        time.sleep(0.01)
+        time.sleep(pause)
 
 
 def disturb(
