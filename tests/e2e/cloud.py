@@ -1,14 +1,17 @@
 """A copy of the project that has data, DVC's remote and MLflow's artifacts on a real S3 server."""
 
 import hashlib
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+
+import psutil
 
 from esrgan_core.image import encode_png
 from tests.conftest import textured
@@ -67,7 +70,7 @@ def clouded(folder: Path) -> Iterator[Cloud]:
 
 def kill_uploads(cloud: Cloud, count: int, random: Random) -> list[str]:
     """Kill uploads of a large file at random moments; what of it was to be seen and not whole."""
-    problems = []
+    problems, killed = [], 0
     for number in range(count):
         large = cloud.folder / "large.bin"
         large.unlink(missing_ok=True)
@@ -81,9 +84,17 @@ def kill_uploads(cloud: Cloud, count: int, random: Random) -> list[str]:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        time.sleep(random.uniform(0.8, 2.5))
+        # what it has read tells how far it is; its own code is some 30 MB
+        enough = random.uniform(30e6, 130e6)
+        with suppress(psutil.Error):
+            process = psutil.Process(upload.pid)
+            while upload.poll() is None and process.io_counters().read_chars < enough:
+                time.sleep(0.002)
         upload.kill()
-        upload.wait()
+        killed += upload.wait() == -signal.SIGKILL
         problems += [f"kill {number}: {key} is not whole" for key in cloud.wrong_objects()]
     cloud.run("dvc", "push", "large.bin.dvc")
+    print(f"  {killed} of {count} uploads were killed, the others were over", flush=True)
+    if not killed:
+        problems.append("no upload was killed in its midst")
     return problems + [f"in the end {key} is not whole" for key in cloud.wrong_objects()]
