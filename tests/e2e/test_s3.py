@@ -118,10 +118,8 @@ def test_a_damaged_object_of_the_remote_is_not_taken(cloud: Cloud, damage: str) 
 
 
 def test_wrong_credentials_are_said(cloud: Cloud) -> None:
-    printed = cloud.run(
-        "python", "-m", "pipelines.stages.download", fails=True, AWS_SECRET_ACCESS_KEY="wrong",
-        ESRGAN_STATE=str(cloud.folder / "other"),
-    )  # fmt: skip
+    words = ["esrgan", "catalog", "s3://pictures/mine/", "-o", "mine.csv"]
+    printed = cloud.run(*words, fails=True, AWS_SECRET_ACCESS_KEY="wrong")
     assert "refuses the credentials (SignatureDoesNotMatch); see AWS_ACCESS_KEY_ID" in printed
     assert "Traceback" not in printed
 
