@@ -263,10 +263,10 @@ def run(parameters: str) -> None:
     # whoever supervises this ends the flow, too, and the server is to outlive it
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
-    with TemporaryDirectory() as folder, socket.socket() as free:
+    with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-        free.close()
+    with TemporaryDirectory() as folder:
         here = Local(api=f"http://127.0.0.1:{port}/api", folder=Path(folder))
         server = here.start_server(here.settings)
         try:

@@ -92,7 +92,8 @@ def catalog_prefix(
             _readdressed(entry, found[str(Path(entry.origin).relative_to(folder))].place)
             for entry in entries
         ]
-    return _write(output, own), [*bad, *(line.replace(f"{folder}/", f"{prefix}") for line in more)]
+    base = S3Object(bucket=prefix.bucket, key=prefix.key[:start])
+    return _write(output, own), [*bad, *(line.replace(f"{folder}/", str(base)) for line in more)]
 
 
 def _link(origin: Origin, target: Path, manner: Manner) -> None:

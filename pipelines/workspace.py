@@ -22,8 +22,10 @@ from ruamel.yaml import YAML
 
 from esrgan_core.files import write_text
 from pipelines.disk import remove_tree
+from pipelines.guardian import PATIENT
 from pipelines.params import PARAMS
 from pipelines.shell import commit_of, git, output
+from pipelines.tracking.record import RUN
 
 REPOSITORY = "ESRGAN_REPOSITORY"
 """Environment variable with the path or address of the repository; else the one this code is of."""
@@ -119,8 +121,8 @@ def environment(source: Repository, name: str) -> dict[str, str]:
         "PATH": os.pathsep.join([scripts, os.environ.get("PATH", "")]),
         "ESRGAN_STATE": str(source.state),
         REPOSITORY: source.address,
-        "ESRGAN_RUN": name,
-        "ESRGAN_PATIENT": "1",
+        RUN: name,
+        PATIENT: "1",
         "DVC_NO_ANALYTICS": "1",
         "PYTHONUNBUFFERED": "1",
     }
