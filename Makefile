@@ -1,7 +1,7 @@
 # One list of tasks for people, hooks and CI. Each task installs what it needs first.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install repro test check bench soak fidelity prefect stop ui clean
+.PHONY: help install repro baselines test check bench soak fidelity prefect stop ui clean
 
 VENV := .venv
 PYTHON ?= python3
@@ -29,6 +29,10 @@ $(INSTALLED): requirements.lock pyproject.toml
 
 repro: install ## run the whole pipeline, publish to MLflow, print where the picture page is
 	dvc repro
+	esrgan publish
+
+baselines: install ## SRCNN, SRResNet, SRGAN and others beside it, on the pairs of `make repro`
+	dvc repro pipelines/baselines/dvc.yaml
 	esrgan publish
 
 test: install ## all tests

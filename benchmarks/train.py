@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.peers import basicsr
 from benchmarks.timing import machine, side_by_side
 from esrgan_core.data.sampling import Pair
-from esrgan_core.engine.execution import AdamConfig, Execution
+from esrgan_core.engine.execution import Execution, OptimizerConfig
 from esrgan_core.engine.memory import keep_freed_memory
 from esrgan_core.engine.steps import GanStep, LossWeights, PixelStep
 from esrgan_core.features.sequential import SequentialFeatures
@@ -36,7 +36,7 @@ PATCH = 128
 CUDA = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if CUDA else "cpu")
 BATCH = 16 if CUDA else 4
-ADAM = AdamConfig(learning_rate=1e-4, betas=(0.9, 0.99))
+ADAM = OptimizerConfig(learning_rate=1e-4, betas=(0.9, 0.99))
 Work = Callable[[], object]
 
 

@@ -127,6 +127,16 @@ def encode_png(pixels: Pixels) -> bytes:
     return buffer.getvalue()
 
 
+def encode_webp(pixels: Pixels, quality: int | None = None) -> bytes:
+    """WebP bytes of 8-bit RGB: lossless, a fifth smaller than PNG, or of a quality up to 100."""
+    buffer = BytesIO()
+    if quality is None:
+        Image.fromarray(pixels).save(buffer, format="WEBP", lossless=True, quality=80, method=4)
+    else:
+        Image.fromarray(pixels).save(buffer, format="WEBP", quality=quality)
+    return buffer.getvalue()
+
+
 def resize_as_pillow(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """Pillow's own bicubic to (height, width); not MATLAB's, which is in `esrgan_core.resize`."""
     return np.asarray(Image.fromarray(pixels).resize(size[::-1], Image.Resampling.BICUBIC))

@@ -137,7 +137,7 @@ def merge(base: dict[str, Any], changes: Mapping[str, Any], where: str = "") -> 
             base[key] = value
 
 
-FREE = frozenset({"layers"})
+FREE = frozenset({"layers", "rate_factors", "weight_files"})
 
 
 def apply(
@@ -205,8 +205,9 @@ def check(params: dict[str, Any], path: Path = PARAMS) -> None:
         ParamsError: with all that is wrong, in one message.
     """
     problems: dict[str, None] = {}
-    for module in sorted((Path(__file__).parent / "stages").glob("[a-z]*.py")):
-        stage = importlib.import_module(f"pipelines.stages.{module.stem}").Params
+    here = Path(__file__).parent
+    for module in sorted([*here.glob("stages/[a-z]*.py"), *here.glob("baselines/[a-z]*.py")]):
+        stage = importlib.import_module(f"pipelines.{module.parent.name}.{module.stem}").Params
         try:
             _parsed(stage, params, path)
         except ParamsError as error:

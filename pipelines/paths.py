@@ -11,9 +11,18 @@ TRACES = ARTIFACTS / "download" / "traces.parquet"
 SKIPPED = ARTIFACTS / "download" / "skipped.csv"
 VALIDATION_REPORT = ARTIFACTS / "validate" / "report.json"
 PAIRS = ARTIFACTS / "pairs"
-PRETRAINED = ARTIFACTS / "pretrain" / "generator.safetensors"
-FINETUNED = ARTIFACTS / "finetune" / "generator.safetensors"
+
+
+def generator_of(stage: str) -> Path:
+    """The generator that a training stage leaves."""
+    return ARTIFACTS / stage / "generator.safetensors"
+
+
+PRETRAINED = generator_of("pretrain")
+FINETUNED = generator_of("finetune")
 GRID = ARTIFACTS / "interpolate" / "grid.csv"
+IMAGE_GRID = ARTIFACTS / "interpolate" / "image_grid.csv"
+CHOICE = ARTIFACTS / "interpolate" / "choice.json"
 METRICS = ARTIFACTS / "evaluate" / "metrics.json"
 PAGE = ARTIFACTS / "evaluate" / "report" / "index.html"
 

@@ -1,50 +1,40 @@
-"""Which model the registry's aliases point to, by rules that are written down."""
+"""Which model the registry's aliases point to: by the gates, or by hand with the reason kept."""
 
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from statistics import fmean
+from datetime import UTC, datetime
 from typing import Any
+
+import pandas as pd
 
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.models.weights import digest, load_generator
-from pipelines.paths import FINETUNED, METRICS, PAIRS, PRETRAINED
-from pipelines.tracking.models import champion, find_version, log_version, point_alias
+from pipelines.card import model_card
+from pipelines.gates import Evidence, Reason, RegisterConfig, judge
+from pipelines.golden import departures
+from pipelines.interpolation import read_choice
+from pipelines.paths import ARTIFACTS, FINETUNED, METRICS, PAIRS, PRETRAINED
+from pipelines.tracking.models import (
+    aliases,
+    evidence_of,
+    find_version,
+    history,
+    log_version,
+    point_alias,
+    registered,
+    write_history,
+)
 
-Results = Mapping[str, Mapping[str, Mapping[str, float]]]
-TOLERANCE = 1e-9
-"""Equal figures count as no worse."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RegisterConfig:
-    """Section `register`."""
-
-    model: str = "esrgan"
-    """Name in the MLflow registry."""
-    psnr_y_tolerance: float = 0.1
-    """dB of mean PSNR-Y at alpha 0 by which a new champion may fall short of the old one."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Evidence:
-    """What a decision rests on; stored with the model version."""
-
-    results: Results
-    """Metrics by model and set, as in `metrics.json`."""
-    test_pictures: str
-    """Hash over the test pairs: figures on other pictures cannot be compared."""
-    alpha: float
+EVALUATION = 1
+"""Raised with every change that makes the same pictures measure otherwise."""
+TRAININGS = ("pretrain", "finetune")
+COMPARED = ("pretrained", "interpolated")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reason:
-    """One rule, whether it holds, and the figures behind it."""
-
-    rule: str
-    holds: bool
-    figures: str
+class RefusedError(ValueError):
+    """A model that does not pass the gates; the message has the reasons."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,61 +47,7 @@ class Decision:
     reasons: list[Reason]
 
 
-def judge(candidate: Evidence, champion: Evidence | None, config: RegisterConfig) -> list[Reason]:
-    """The rules of a champion: all must hold.
-
-    PSNR-Y at alpha 0 above bicubic's on every set; NIQE at the default alpha below that at
-    alpha 0 on every set; and against the present champion, on the same test pictures, a lower
-    mean NIQE at the default alpha with a mean PSNR-Y at alpha 0 that falls short by no more
-    than the tolerance.
-    """
-    plain, enlarged = candidate.results["pretrained"], candidate.results["bicubic"]
-    default = candidate.results["interpolated"]
-    reasons = [
-        Reason(
-            rule=f"{name}: PSNR-Y at alpha 0 above bicubic's",
-            holds=plain[name]["psnr_y"] > enlarged[name]["psnr_y"],
-            figures=f"{plain[name]['psnr_y']:.3f} against {enlarged[name]['psnr_y']:.3f} dB",
-        )
-        for name in plain
-    ] + [
-        Reason(
-            rule=f"{name}: NIQE at alpha {candidate.alpha:g} below that at alpha 0",
-            holds=default[name]["niqe"] < plain[name]["niqe"],
-            figures=f"{default[name]['niqe']:.3f} against {plain[name]['niqe']:.3f}",
-        )
-        for name in plain
-    ]
-    if champion is None:
-        return [*reasons, Reason(rule="better than the champion", holds=True, figures="none yet")]
-    return [*reasons, *_against(candidate, champion, config)]
-
-
-def _against(candidate: Evidence, champion: Evidence, config: RegisterConfig) -> list[Reason]:
-    if candidate.test_pictures != champion.test_pictures:
-        figures = "measured on other test pictures; compare by hand and move the alias yourself"
-        return [Reason(rule="better than the champion", holds=False, figures=figures)]
-    new_niqe, old_niqe = (_mean(e, "interpolated", "niqe") for e in (candidate, champion))
-    new_psnr, old_psnr = (_mean(e, "pretrained", "psnr_y") for e in (candidate, champion))
-    return [
-        Reason(
-            rule="mean NIQE at the default alpha below the champion's",
-            holds=new_niqe < old_niqe - TOLERANCE,
-            figures=f"{new_niqe:.3f} against {old_niqe:.3f}",
-        ),
-        Reason(
-            rule=f"mean PSNR-Y at alpha 0 at most {config.psnr_y_tolerance} dB below champion's",
-            holds=new_psnr >= old_psnr - config.psnr_y_tolerance - TOLERANCE,
-            figures=f"{new_psnr:.3f} against {old_psnr:.3f} dB",
-        ),
-    ]
-
-
-def _mean(evidence: Evidence, model: str, metric: str) -> float:
-    return fmean(values[metric] for values in evidence.results[model].values())
-
-
-def admit(config: RegisterConfig, alpha: float, run_id: str) -> Decision:
+def admit(config: RegisterConfig, run_id: str) -> Decision:
     """Register the model in `artifacts/`, once, and point `champion` or `challenger` to it.
 
     A model that the store knows already keeps its version, alias and decision; a new one
@@ -120,24 +56,92 @@ def admit(config: RegisterConfig, alpha: float, run_id: str) -> Decision:
     Raises:
         StoreDownError: if MLflow does not answer.
     """
-    evidence = _evidence(alpha)
+    evidence = _evidence()
     # of the tensors alone: the files' headers name the commit, which makes no other model
     weights = digest(load_generator(PRETRAINED)) + digest(load_generator(FINETUNED))
     text = json.dumps([weights, asdict(evidence)], sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()
     if (known := find_version(config.model, key)) is not None:
-        return _decision(known)
-    held = champion(config.model)
-    reasons = judge(evidence, Evidence(**held["evidence"]) if held else None, config)
+        return _decision(known.content)
+    reasons = _judge(evidence, aliases(config.model).get("champion"), config)
     alias = "champion" if all(reason.holds for reason in reasons) else "challenger"
     content = {
-        "evidence": asdict(evidence),
+        "model": config.model,
         "alias": alias,
         "reasons": [asdict(reason) for reason in reasons],
+        "evidence": asdict(evidence),
     }
-    version = log_version(config.model, key, alpha, content, run_id)
+    card = model_card(config.model, evidence, reasons)
+    version = log_version(config.model, key, evidence.alpha, content, card, run_id)
     point_alias(config.model, alias, version)
-    return _decision({"model": config.model, "version": version, **content})
+    if alias == "champion":
+        _remember(config.model, version, "passed every gate")
+    return _decision({**content, "version": version})
+
+
+def _judge(candidate: Evidence, held: str | None, config: RegisterConfig) -> list[Reason]:
+    if held is None:
+        return judge(candidate, None, config)
+    champion = evidence_of(registered(config.model, held))
+    if champion is None:
+        figures = f"version {held} has no evidence that can be read; promote the new one by hand"
+        unknown = Reason(rule="better than the champion", holds=False, figures=figures)
+        return [*judge(candidate, None, config)[:-1], unknown]
+    return judge(candidate, Evidence(**champion), config)
+
+
+def promote(config: RegisterConfig, version: str, reason: str, *, force: bool) -> list[Reason]:
+    """Make a version champion if it passes the gates against the present one, or by force.
+
+    Raises:
+        RefusedError: if it does not pass; nothing has changed.
+        ValueError: if there is no such version, or it is the champion.
+        StoreDownError: if MLflow does not answer.
+    """
+    candidate = registered(config.model, version)
+    held = aliases(config.model).get("champion")
+    if held == version:
+        raise ValueError(f"{config.model} version {version} is the champion already")
+    evidence = evidence_of(candidate)
+    reasons = [] if evidence is None else _judge(Evidence(**evidence), held, config)
+    failed = [f"  {one.rule}: {one.figures}" for one in reasons if not one.holds]
+    if evidence is None:
+        failed = ["  it has no evidence that can be read"]
+    if failed and not force:
+        lines = "\n".join(failed)
+        raise RefusedError(
+            f"{config.model} version {version} is refused:\n{lines}\n"
+            "--force with a --reason makes it champion all the same"
+        )
+    point_alias(config.model, "champion", version)
+    _remember(config.model, version, reason or "passed every gate", forced=bool(failed))
+    return reasons
+
+
+def rollback(model: str) -> tuple[str, str]:
+    """Make the champion before the present one champion again: (the version it was, is now).
+
+    Raises:
+        ValueError: if there was none.
+        StoreDownError: if MLflow does not answer.
+    """
+    past = history(model)
+    held = aliases(model).get("champion", "")
+    earlier = [line for line in past if line["version"] != held]
+    if not earlier:
+        raise ValueError(f"{model} had no champion before version {held or 'any'}")
+    back = str(earlier[-1]["version"])
+    registered(model, back)
+    point_alias(model, "champion", back)
+    # what was rolled back is no champion to come back to
+    write_history(model, [line for line in past if line["version"] != held])
+    return held, back
+
+
+def _remember(model: str, version: str, why: str, *, forced: bool = False) -> None:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    line = {"version": version, "when": now, "why": why, "forced": forced}
+    write_history(model, [*history(model), line])
 
 
 def _decision(content: Mapping[str, Any]) -> Decision:
@@ -149,9 +153,26 @@ def _decision(content: Mapping[str, Any]) -> Decision:
     )
 
 
-def _evidence(alpha: float) -> Evidence:
+def _evidence() -> Evidence:
     index = PairStore(PAIRS).index
     test = index[index["split"] == "test"].sort_values("name")
-    digest = hashlib.sha256("".join(test["hr_sha256"] + test["lr_sha256"]).encode()).hexdigest()
     results = json.loads(METRICS.read_text(encoding="utf-8"))
-    return Evidence(results=results, test_pictures=digest, alpha=alpha)
+    metrics = sorted({name for sets in results.values() for row in sets.values() for name in row})
+    seen = [EVALUATION, metrics, *test["hr_sha256"], *test["lr_sha256"]]
+    frame = pd.read_csv(METRICS.parent / "per_image.csv", dtype={"name": str, "set": str})
+    return Evidence(
+        results=results,
+        evaluation=hashlib.sha256(json.dumps(seen).encode()).hexdigest(),
+        alpha=read_choice().alpha,
+        pictures=[
+            {str(name): value for name, value in row.items()}
+            for row in frame[frame["model"].isin(COMPARED)].to_dict("records")
+        ],
+        alarms=[f"{stage}: {alarm}" for stage in TRAININGS for alarm in _alarms(stage)],
+        departures=departures(),
+    )
+
+
+def _alarms(stage: str) -> list[str]:
+    path = ARTIFACTS / stage / "metrics.json"
+    return list(json.loads(path.read_text(encoding="utf-8"))["alarms"])

@@ -1,8 +1,41 @@
 """Sections of params.yaml that several stages read."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
-from esrgan_core.metrics import insist_known
+from esrgan_core.metrics import LOWER_IS_BETTER, NEED_WEIGHTS, insist_known
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChooseConfig:
+    """Which alpha of the grid is taken."""
+
+    metric: str = "niqe"
+    """The best by this, of those that `evaluate` measures, among alphas that keep the bounds."""
+    psnr_y_loss: float | None = None
+    """dB of PSNR-Y that it may be below the grid's best; None for no bound."""
+    rmse_y: float | None = None
+    """Most RMSE-Y, like 11.5, 12.5 or 16 of PIRM 2018's regions; None for no bound."""
+
+    def __post_init__(self) -> None:
+        """Refuse bounds that nothing or everything keeps."""
+        insist_known([self.metric])
+        for name in ("psnr_y_loss", "rmse_y"):
+            value = getattr(self, name)
+            if value is not None and value < 0:
+                raise ValueError(f"{name} must be at least 0, got {value}")
+
+    def insist_measured(self, metrics: Iterable[str]) -> None:
+        """Refuse a rule by what is not measured.
+
+        Raises:
+            ValueError: naming what `evaluate.metrics` lacks.
+        """
+        wanted = {self.metric, *(["rmse_y"] if self.rmse_y is not None else [])}
+        if missing := wanted - set(metrics):
+            raise ValueError(
+                f"interpolate.choose goes by {sorted(missing)}, which evaluate.metrics lacks"
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -11,12 +44,14 @@ class InterpolateConfig:
 
     alphas: list[float]
     """The grid; 0 is the pretrained network, 1 the fine-tuned one."""
-    alpha: float
-    """The default of the registered model."""
+    alpha: float | None = None
+    """The default of the registered model; None to choose it on the validation pictures."""
+    choose: ChooseConfig = field(default_factory=ChooseConfig)
 
     def __post_init__(self) -> None:
         """Refuse what is no interpolation."""
-        if bad := [alpha for alpha in (*self.alphas, self.alpha) if not 0 <= alpha <= 1]:
+        given = [] if self.alpha is None else [self.alpha]
+        if bad := [alpha for alpha in (*self.alphas, *given) if not 0 <= alpha <= 1]:
             raise ValueError(f"alpha must lie in [0, 1], got {bad}")
         if {0, 1} - set(self.alphas):
             raise ValueError(f"alphas must hold 0 and 1, got {self.alphas}")
@@ -28,9 +63,24 @@ class EvaluateConfig:
 
     metrics: list[str]
     """By name; those of the registry's rules, psnr_y and niqe, must be among them."""
+    weight_files: Mapping[str, str] = field(default_factory=dict)
+    """Paths of what LPIPS needs, by the names `alexnet`, `vgg16`, `lpips_alex` and `lpips_vgg`;
+    what is not named is downloaded once."""
+    ma_scores: str = ""
+    """CSV with columns model, set, name, ma: adds `pi` where it has a score for every picture."""
 
     def __post_init__(self) -> None:
         """Refuse a metric that does not exist, and the lack of one that decides."""
         insist_known(self.metrics)
         if missing := {"psnr_y", "niqe"} - set(self.metrics):
             raise ValueError(f"metrics must have {sorted(missing)}, which register decides by")
+
+    @property
+    def perceptual(self) -> list[str]:
+        """Those of the metrics that tell how natural or alike pictures look."""
+        return [name for name in self.metrics if name in {"niqe", *NEED_WEIGHTS}]
+
+
+def improves(metric: str, new: float, old: float) -> float:
+    """By how much a value is better than another; negative where it is worse."""
+    return old - new if metric in LOWER_IS_BETTER else new - old

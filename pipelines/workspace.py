@@ -137,23 +137,60 @@ def prepare(source: Repository, request: Request) -> Path:
         CommandError: if the repository cannot be cloned.
     """
     folder = source.runs / request.name
-    source.runs.mkdir(parents=True, exist_ok=True)
-    with FileLock(source.runs / f".{request.name}.lock"):
-        if folder.is_dir():
+    with _made_whole(source, request.name) as partial:
+        if partial is None:
             _insist_on_same(folder, request)
-            return folder
-        partial = source.runs / f".{request.name}.partial"
+        else:
+            _cloned(source, partial, request.revision)
+            write_text(partial / PARAMS, _recipe(partial, request))
+    return folder
+
+
+def prepare_as(source: Repository, name: str, commit: str, texts: Mapping[Path, str]) -> Path:
+    """A workspace of a commit with some files as they are given; made whole or not at all.
+
+    Raises:
+        WorkspaceError: if the repository lacks the commit, or another run has the name.
+        CommandError: if the repository cannot be cloned.
+    """
+    folder = source.runs / Request(name=name).name
+    with _made_whole(source, name) as partial:
+        if partial is not None:
+            _cloned(source, partial, commit)
+            for path, text in texts.items():
+                write_text(partial / path, text)
+        elif git(["rev-parse", "HEAD"], folder) != commit or any(
+            (folder / path).read_text(encoding="utf-8") != text
+            for path, text in texts.items()
+            if path == PARAMS
+        ):
+            raise WorkspaceError(f"{folder} is another run's; take another --name")
+    return folder
+
+
+@contextmanager
+def _made_whole(source: Repository, name: str) -> Iterator[Path | None]:
+    """A folder to fill that then becomes the workspace; None if that is there already."""
+    folder = source.runs / name
+    source.runs.mkdir(parents=True, exist_ok=True)
+    with FileLock(source.runs / f".{name}.lock"):
+        if folder.is_dir():
+            yield None
+            return
+        partial = source.runs / f".{name}.partial"
         remove_tree(partial)
         try:
-            git(["clone", "--quiet", "--no-checkout", source.address, str(partial)], source.runs)
-            git(["checkout", "--quiet", "--detach", _commit(partial, request.revision)], partial)
-            write_text(partial / PARAMS, _recipe(partial, request))
-            _configure(source, partial)
+            yield partial
         except BaseException:
             remove_tree(partial)
             raise
         partial.rename(folder)
-    return folder
+
+
+def _cloned(source: Repository, partial: Path, revision: str) -> None:
+    git(["clone", "--quiet", "--no-checkout", source.address, str(partial)], source.runs)
+    git(["checkout", "--quiet", "--detach", _commit(partial, revision)], partial)
+    _configure(source, partial)
 
 
 def _insist_on_same(folder: Path, request: Request) -> None:

@@ -1,14 +1,16 @@
 """How a step is computed: its device, precision and processes, and what is trained in it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from esrgan_core.engine.distributed import ALONE, World, share_statistics
 from esrgan_core.engine.flat import Flat
+from esrgan_core.models import Generator
 from esrgan_core.models.rrdb import RRDBNet
 
 Precision = Literal["fp32", "bf16"]
@@ -16,11 +18,27 @@ Compile = Literal["off", "default", "reduce-overhead"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AdamConfig:
-    """Adam's settings; the defaults are the paper's."""
+class OptimizerConfig:
+    """Adam's settings, or SGD's; the defaults are the paper's."""
 
     learning_rate: float
     betas: tuple[float, float] = (0.9, 0.999)
+    """Decay of Adam's two averages."""
+    kind: Literal["adam", "sgd"] = "adam"
+    momentum: float = 0.9
+    """SGD's; Adam has none."""
+    rate_factors: Mapping[str, float] = field(default_factory=dict)
+    """What the rate is multiplied with in parameters whose name holds the key, as `conv3`."""
+    held: int = 0
+    """Updates at the start in which only the parameters of `rate_factors` are trained."""
+
+    def factor(self, name: str) -> float:
+        """What the rate of a parameter is multiplied with; 1 where no key says otherwise."""
+        return next((factor for key, factor in self.rate_factors.items() if key in name), 1.0)
+
+    def starts_held(self, name: str) -> bool:
+        """Whether a parameter keeps its value in the first `held` updates."""
+        return self.held > 0 and not any(key in name for key in self.rate_factors)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,15 +60,31 @@ PLAIN = Execution()
 
 
 class Trained:
-    """A network with its weights in one tensor, and Adam over them."""
+    """A network with its weights in one tensor, and an optimizer over them.
 
-    def __init__(self, network: nn.Module, adam: AdamConfig, world: World) -> None:
+    The optimizer sees one parameter for each run of parameters that are treated alike.
+    """
+
+    def __init__(self, network: nn.Module, config: OptimizerConfig, world: World) -> None:
+        """Take over the weights of `network`.
+
+        Raises:
+            ValueError: if a key of `rate_factors` is in no parameter's name.
+        """
         share_statistics(network, world)
-        self.world, self.learning_rate = world, adam.learning_rate
+        self.world, self.config = world, config
+        names = [name for name, _ in network.named_parameters()]
+        if idle := [key for key in config.rate_factors if not any(key in name for name in names)]:
+            raise ValueError(f"rate_factors: no parameter's name holds {idle}; there are {names}")
         self.flat = Flat(network)
-        self.adam = torch.optim.Adam(
-            [self.flat.weights], lr=adam.learning_rate, betas=adam.betas, fused=True
-        )
+        self.optimizer, self.updates = _optimizer(config, self._groups(names)), 0
+
+    def _groups(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        alike = [(self.config.factor(name), self.config.starts_held(name)) for name in names]
+        return [
+            {"params": [weights], "factor": factor, "starts_held": held}
+            for (factor, held), weights in self.flat.runs(alike)
+        ]
 
     def clear(self) -> None:
         """Forget the gradients."""
@@ -68,12 +102,46 @@ class Trained:
         norm = torch.linalg.vector_norm(gradients)
         finite = torch.stack([norm, *(loss.detach() for loss in losses)]).isfinite().all()
         skipped = self.world.any((~finite).float())
-        for group in self.adam.param_groups:
-            group["lr"] = self.learning_rate * rate
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * group["factor"] * rate
         # the fused update leaves weights and moments alone where this is 1
-        self.adam.found_inf = skipped  # type: ignore[attr-defined]
-        self.adam.step()
+        self.optimizer.found_inf = skipped  # type: ignore[attr-defined]
+        with self._holding():
+            self.optimizer.step()
         return norm, skipped
+
+    @contextmanager
+    def _holding(self) -> Iterator[None]:
+        """Hide from the optimizer what is not trained yet, so that its moments begin later."""
+        held = [
+            (weights, weights.grad)
+            for group in self.optimizer.param_groups
+            if group["starts_held"] and self.updates < self.config.held
+            for weights in group["params"]
+        ]
+        for weights, _ in held:
+            weights.grad = None
+        yield
+        for weights, gradient in held:
+            weights.grad = gradient
+        self.updates += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """The optimizer's state, and how many updates there were."""
+        return {"optimizer": self.optimizer.state_dict(), "updates": self.updates}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state."""
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.updates = state["updates"]
+
+
+def _optimizer(config: OptimizerConfig, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    if config.kind == "sgd":
+        return torch.optim.SGD(
+            groups, lr=config.learning_rate, momentum=config.momentum, fused=True
+        )
+    return torch.optim.Adam(groups, lr=config.learning_rate, betas=config.betas, fused=True)
 
 
 class Statistics:
@@ -102,19 +170,27 @@ def autocast(execution: Execution) -> torch.autocast:
     return torch.autocast(execution.device.type, torch.bfloat16, enabled=enabled)
 
 
-def runner(generator: RRDBNet, execution: Execution) -> Callable[[Tensor], Tensor]:
+def normalises(network: nn.Module) -> bool:
+    """Whether batch normalisation makes a picture's result depend on the rest of its batch."""
+    return any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+
+
+def runner(generator: Generator, execution: Execution) -> Callable[..., Tensor]:
     """The generator as it is called in training.
 
     Raises:
         ValueError: if its activations cannot be computed twice.
     """
     if execution.checkpointing:
-        if generator.config.batch_norm:
-            raise ValueError("checkpointing would count each batch twice in batch_norm; drop one")
+        if not isinstance(generator, RRDBNet) or normalises(generator):
+            raise ValueError(
+                "checkpointing is RRDBNet's, and would count each batch twice in batch_norm; "
+                "set it to false"
+            )
         generator.checkpointing = True
     if execution.compile == "off":
         return generator
-    compiled: Callable[[Tensor], Tensor] = torch.compile(generator, mode=execution.compile)
+    compiled: Callable[..., Tensor] = torch.compile(generator, mode=execution.compile)
     return compiled
 
 

@@ -3,8 +3,9 @@
 An optimizer, an average or a sum over ranks then takes one operation instead of one per layer.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Hashable, Iterator, Sequence
+from itertools import accumulate, groupby
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -34,6 +35,26 @@ class Flat:
         self.weights.grad = self.gradients
         for parameter, offset in _places(self.parameters):
             parameter.grad = self.gradients.as_strided(parameter.shape, parameter.stride(), offset)
+
+    def runs(self, alike: Sequence[Hashable]) -> Iterator[tuple[Any, nn.Parameter]]:
+        """Weights as one parameter for each run of neighbors of which `alike` says the same.
+
+        Args:
+            alike: something for each parameter, in their order.
+
+        Yields:
+            (what `alike` says, the weights, with their gradients).
+        """
+        ends = list(accumulate(map(_room, self.parameters)))
+        start = 0
+        for what, run in groupby(zip(alike, ends, strict=True), key=lambda each: each[0]):
+            *_, (_, end) = run
+            weights = self.weights
+            if (start, end) != (0, len(self.weights)):
+                weights = nn.Parameter(self.weights.data[start:end])
+                weights.grad = self.gradients[start:end]
+            yield what, weights
+            start = end
 
 
 def flatten(network: nn.Module) -> Float[Tensor, " n"]:

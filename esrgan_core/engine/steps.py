@@ -13,17 +13,19 @@ from esrgan_core.data.sampling import Pair
 from esrgan_core.engine.ema import Ema
 from esrgan_core.engine.execution import (
     PLAIN,
-    AdamConfig,
     Execution,
+    OptimizerConfig,
     Statistics,
     Trained,
     autocast,
+    normalises,
     prepare,
     runner,
     widened,
 )
 from esrgan_core.losses.adversarial import AdversarialLoss
-from esrgan_core.models.rrdb import RRDBNet
+from esrgan_core.losses.pixel import PixelLoss
+from esrgan_core.models import Generator
 
 Terms = dict[str, Tensor]
 SKIPPED = "skipped"
@@ -43,7 +45,7 @@ class LossWeights:
 class Step(Protocol):
     """Updates networks on one batch; says the terms; can be saved and restored."""
 
-    ema: Ema[RRDBNet]
+    ema: Ema[Generator]
 
     def __call__(self, pair: Pair, rate: float) -> Terms:
         """Update on one batch with the learning rates multiplied by `rate`."""
@@ -59,26 +61,28 @@ def _detached(terms: Mapping[str, Tensor]) -> Terms:
 
 
 class PixelStep:
-    """Stage 1: the generator alone, mean absolute error (ESRGAN section 4.1)."""
+    """Stage 1: the generator alone, by default with the mean absolute error (section 4.1)."""
 
     def __init__(
         self,
-        generator: RRDBNet,
-        optimizer: AdamConfig,
+        generator: Generator,
+        optimizer: OptimizerConfig,
         *,
         ema: float,
+        loss: PixelLoss = l1_loss,
         execution: Execution = PLAIN,
         accumulate: int = 1,
     ) -> None:
-        """Take a built generator; its batches are computed in `accumulate` parts.
+        """Take a built generator; `loss` is a mean, its batches are computed in `accumulate` parts.
 
         Raises:
             ValueError: if the generator has batch normalisation, whose statistics parts change.
         """
-        if accumulate > 1 and generator.config.batch_norm:
-            raise ValueError("accumulate would normalise each part by itself; drop batch_norm")
+        if accumulate > 1 and normalises(generator):
+            raise ValueError("accumulate would normalise each part by itself; set it to 1")
         prepare(execution, generator)
         self.generator, self.execution, self.accumulate = generator, execution, accumulate
+        self.loss = loss
         self._trained = Trained(generator, optimizer, execution.world)
         self._run = runner(generator, execution)
         self.ema = Ema(generator, self._trained.flat, ema)
@@ -91,7 +95,7 @@ class PixelStep:
         for part in _parts(pair, self.accumulate):
             with autocast(self.execution):
                 sr = widened(self._run(part.lr))
-            share = l1_loss(sr, part.hr) / self.accumulate
+            share = self.loss(sr, part.hr) / self.accumulate
             (share / self.execution.world.size).backward()
             loss = loss + share.detach()
         norm, skipped = self._trained.update(rate, loss)
@@ -104,7 +108,7 @@ class PixelStep:
         return {
             "generator": self.generator,
             "ema": self.ema.network,
-            "optimizer": self._trained.adam,
+            "optimizer": self._trained,
         }
 
 
@@ -131,14 +135,14 @@ class GanStep:
 
     def __init__(
         self,
-        generator: RRDBNet,
+        generator: Generator,
         discriminator: nn.Module,
         perceptual: nn.Module,
         adversarial: AdversarialLoss,
         *,
         weights: LossWeights,
-        generator_optimizer: AdamConfig,
-        discriminator_optimizer: AdamConfig,
+        generator_optimizer: OptimizerConfig,
+        discriminator_optimizer: OptimizerConfig,
         ema: float,
         execution: Execution = PLAIN,
     ) -> None:
@@ -218,6 +222,6 @@ class GanStep:
             "generator": self.generator,
             "discriminator": self.discriminator,
             "ema": self.ema.network,
-            "generator_optimizer": self._g.adam,
-            "discriminator_optimizer": self._d.adam,
+            "generator_optimizer": self._g,
+            "discriminator_optimizer": self._d,
         }

@@ -1,6 +1,6 @@
 """Distance between images in the feature space of a frozen network (ESRGAN section 3.3)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -8,12 +8,20 @@ from torch.nn.functional import l1_loss
 
 
 class PerceptualLoss(nn.Module):
-    """Weighted sum over layers of the mean absolute difference of features."""
+    """Weighted sum over layers of the mean difference of features: absolute, or as is said."""
 
-    def __init__(self, features: nn.Module, layer_weights: Mapping[str, float]) -> None:
-        """`features` maps images to tensors by the layer names of `layer_weights`."""
+    def __init__(
+        self,
+        features: nn.Module,
+        layer_weights: Mapping[str, float],
+        distance: Callable[[Tensor, Tensor], Tensor] = l1_loss,
+    ) -> None:
+        """`features` maps images to tensors by the layer names of `layer_weights`.
+
+        SRGAN's `distance` is the mean squared one (Ledig et al. 2017, eq. 5).
+        """
         super().__init__()
-        self.features = features
+        self.features, self.distance = features, distance
         self.layer_weights = dict(layer_weights)
 
     def forward(
@@ -23,7 +31,7 @@ class PerceptualLoss(nn.Module):
         of_sr = self.features(sr)
         of_hr = self.features(hr.detach())
         total: Tensor = sum(  # type: ignore[assignment]  # at least one layer: never the int 0
-            weight * l1_loss(of_sr[layer], of_hr[layer])
+            weight * self.distance(of_sr[layer], of_hr[layer])
             for layer, weight in self.layer_weights.items()
         )
         return total

@@ -4,18 +4,30 @@ from typing import assert_never
 
 from torch import nn
 
-from esrgan_core.models.discriminator import VGGDiscriminator, VGGDiscriminatorConfig
+from esrgan_core.models.discriminator import (
+    SRGANDiscriminator,
+    SRGANDiscriminatorConfig,
+    VGGDiscriminator,
+    VGGDiscriminatorConfig,
+)
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
+from esrgan_core.models.srcnn import SRCNN, SRCNNConfig
+from esrgan_core.models.srresnet import SRResNet, SRResNetConfig
 
-GeneratorConfig = RRDBNetConfig
-DiscriminatorConfig = VGGDiscriminatorConfig
+GeneratorConfig = RRDBNetConfig | SRResNetConfig | SRCNNConfig
+Generator = RRDBNet | SRResNet | SRCNN
+DiscriminatorConfig = VGGDiscriminatorConfig | SRGANDiscriminatorConfig
 
 
-def build_generator(config: GeneratorConfig) -> RRDBNet:
+def build_generator(config: GeneratorConfig) -> Generator:
     """The untrained network that `config` describes."""
     match config:
         case RRDBNetConfig():
             return RRDBNet(config)
+        case SRResNetConfig():
+            return SRResNet(config)
+        case SRCNNConfig():
+            return SRCNN(config)
         case _:
             assert_never(config)
 
@@ -25,5 +37,7 @@ def build_discriminator(config: DiscriminatorConfig) -> nn.Module:
     match config:
         case VGGDiscriminatorConfig():
             return VGGDiscriminator(config)
+        case SRGANDiscriminatorConfig():
+            return SRGANDiscriminator(config)
         case _:
             assert_never(config)

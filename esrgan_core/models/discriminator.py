@@ -1,4 +1,4 @@
-"""VGG-style discriminator (ESRGAN's released networks; SRGAN section 2.1.1 in principle)."""
+"""Discriminators: VGG-style, as ESRGAN released it, and SRGAN's own."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -66,3 +66,51 @@ def _normalised(inputs: int, outputs: int, *, kernel: int, stride: int) -> list[
 
 def _halving(width: int) -> list[nn.Module]:
     return _normalised(width, width, kernel=4, stride=2)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SRGANDiscriminatorConfig:
+    """Shape of SRGAN's discriminator; the defaults are the paper's."""
+
+    patch_size: int = 96
+    """HR pixels on a side; the last layers are fully connected, so it is fixed."""
+    num_features: int = 64
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that do not halve evenly."""
+        if self.patch_size % 16 or self.patch_size < 16:
+            raise ValueError(f"patch_size must be a multiple of 16, got {self.patch_size}")
+        if self.num_features < 1:
+            raise ValueError(f"num_features must be at least 1, got {self.num_features}")
+
+
+class SRGANDiscriminator(nn.Module):
+    """Judges HR patches by eight convolutions (Ledig et al. 2017, figure 4); returns logits.
+
+    The paper's sigmoid is part of the loss.
+    """
+
+    def __init__(self, config: SRGANDiscriminatorConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths = [config.num_features * 2**level for level in range(4)]
+        layers: list[nn.Module] = [nn.Conv2d(3, widths[0], 3, padding=1), nn.LeakyReLU(0.2)]
+        layers += _normalised(widths[0], widths[0], kernel=3, stride=2)
+        for inputs, outputs in pairwise(widths):
+            layers += _normalised(inputs, outputs, kernel=3, stride=1)
+            layers += _normalised(outputs, outputs, kernel=3, stride=2)
+        self.features = nn.Sequential(*layers)
+        side, hidden = config.patch_size // 16, 16 * config.num_features
+        self.classifier = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(widths[-1] * side * side, hidden),
+            nn.LeakyReLU(0.2),
+            nn.Linear(hidden, 1),
+        )
+
+    def forward(
+        self, hr: Float[Tensor, "b 3 {self.config.patch_size} {self.config.patch_size}"]
+    ) -> Float[Tensor, "b 1"]:
+        """One logit per patch in [0, 1]: higher means more real."""
+        logits: Tensor = self.classifier(self.features(hr))
+        return logits

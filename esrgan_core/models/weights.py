@@ -3,11 +3,11 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,8 +15,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from esrgan_core.files import atomic_path
-from esrgan_core.models import GeneratorConfig, build_generator
-from esrgan_core.models.discriminator import VGGDiscriminatorConfig
+from esrgan_core.models import (
+    DiscriminatorConfig,
+    Generator,
+    GeneratorConfig,
+    build_generator,
+)
 from esrgan_core.models.layouts import (
     Layout,
     State,
@@ -26,13 +30,13 @@ from esrgan_core.models.layouts import (
     layout_of,
     to_layout,
 )
-from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 
 ENTRY = "esrgan"
 OURS = "esrgan-pipeline"
 """Our own layout: BasicSR's names, and an entry in the header."""
-OURS = "esrgan-pipeline"
-GENERATORS = {"RRDBNet": RRDBNetConfig}
+GENERATORS: Mapping[str, Callable[..., GeneratorConfig]] = {
+    kind.__name__.removesuffix("Config"): kind for kind in get_args(GeneratorConfig)
+}
 WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "generator")
 PREFIXES = ("module.", "_orig_mod.")
 RELATED = 0.5
@@ -43,7 +47,7 @@ RELATED = 0.5
 def save_weights(
     path: Path,
     state: Mapping[str, Tensor],
-    config: GeneratorConfig | VGGDiscriminatorConfig,
+    config: GeneratorConfig | DiscriminatorConfig,
     lineage: Mapping[str, str],
 ) -> None:
     """Write a state dict atomically, with its architecture and where it comes from.
@@ -92,7 +96,7 @@ def read_weights(path: Path) -> WeightsFile:
     if (architecture := entry.get("architecture")) is not None:
         if architecture not in GENERATORS:
             raise ValueError(f"{path} holds a {architecture}, not one of {sorted(GENERATORS)}")
-        config = GENERATORS[architecture](**entry["config"])
+        config = _config(GENERATORS[architecture], entry["config"])
         return WeightsFile(layout=OURS, config=config, state=state, lineage=entry["lineage"])
     if not state:
         raise ValueError(f"{path} holds no tensors but {sorted(map(str, content))[:5]}")
@@ -105,6 +109,11 @@ def read_weights(path: Path) -> WeightsFile:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     return WeightsFile(layout=layout, config=config, state=ours, lineage={}, wrapper=wrapper)
+
+
+def _config(kind: Callable[..., GeneratorConfig], content: Mapping[str, Any]) -> GeneratorConfig:
+    # JSON knows no tuples
+    return kind(**{key: tuple(v) if isinstance(v, list) else v for key, v in content.items()})
 
 
 def _read(path: Path) -> tuple[dict[str, str], Mapping[str, Any]]:
@@ -175,7 +184,7 @@ def _plain(value: Tensor) -> Tensor:
     return value.detach().cpu().contiguous(memory_format=torch.contiguous_format)
 
 
-def load_generator(path: Path) -> RRDBNet:
+def load_generator(path: Path) -> Generator:
     """Build the generator that a file holds, ours or published, with its weights, in eval mode.
 
     Raises:

@@ -34,7 +34,7 @@ def publish() -> None:
     if record_path("register").is_file():
         params = load_params(Params)
         run_id = published_run("register")
-        decision = admit(params.register, params.interpolate.alpha, run_id)
+        decision = admit(params.register, run_id)
         typer.echo(f"{decision.model} version {decision.version} is the {decision.alias}")
         if name := os.environ.get(RUN):
             complete_parent(name)

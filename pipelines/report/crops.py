@@ -5,7 +5,7 @@ import base64
 import numpy as np
 from jaxtyping import UInt8
 
-from esrgan_core.image import encode_png
+from esrgan_core.image import encode_webp, resize_as_pillow
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
 Box = tuple[slice, slice]
@@ -32,11 +32,14 @@ def liveliest_box(hr: Pixels, side: int, scale: int) -> Box:
     return slice(top, top + side), slice(left, left + side)
 
 
-def enlarge(pixels: Pixels, factor: int) -> Pixels:
-    """Every pixel as a square of `factor` pixels."""
-    return np.ascontiguousarray(pixels.repeat(factor, axis=0).repeat(factor, axis=1))
+def data_uri(pixels: Pixels, quality: int | None = None) -> str:
+    """Pixels as a WebP that stands in the page itself: lossless, or of a quality up to 100."""
+    encoded = base64.b64encode(encode_webp(pixels, quality)).decode("ascii")
+    return f"data:image/webp;base64,{encoded}"
 
 
-def data_uri(pixels: Pixels) -> str:
-    """Pixels as a PNG that stands in the page itself."""
-    return "data:image/png;base64," + base64.b64encode(encode_png(pixels)).decode("ascii")
+def thumbnail(hr: Pixels, side: int) -> Pixels:
+    """A picture made small enough that no side is longer than `side`."""
+    height, width = hr.shape[:2]
+    factor = min(side / max(height, width), 1)
+    return resize_as_pillow(hr, (max(round(height * factor), 1), max(round(width * factor), 1)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from io import StringIO
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +12,17 @@ import pandas as pd
 from esrgan_core.engine.evaluate import Sample, Scored
 from esrgan_core.files import atomic_path
 from pipelines.report.crops import liveliest_box
+from pipelines.report.words import title_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CROP = 128
-SHOWN = 5
+SHEET = 5
 """Pictures on a contact sheet."""
-TITLES = {"psnr_y": "{:.2f} dB", "niqe": "NIQE {:.2f}"}
+FIGURES = {"psnr_y": "{:.2f} dB", "niqe": "NIQE {:.2f}"}
+PER_ROW = 4
+"""Crops in a row of a patch figure."""
 
 
 def contact_sheet(columns: Mapping[str, Sequence[Scored]], path: Path) -> None:
@@ -30,54 +34,133 @@ def contact_sheet(columns: Mapping[str, Sequence[Scored]], path: Path) -> None:
             axis = axes[row][column]
             axis.imshow(picture.sr[liveliest_box(first.sr, CROP, 1)], interpolation="nearest")
             axis.set_axis_off()
-            figures = ", ".join(
-                form.format(picture.values[metric])
-                for metric, form in TITLES.items()
-                if metric in picture.values
-            )
-            axis.set_title(f"{title}\n{figures}" if row == 0 else figures, fontsize=8)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=150)
+            words = _words(picture)
+            axis.set_title(f"{plain(title)}\n{words}" if row == 0 else words, fontsize=8)
+    save(figure, path)
+
+
+def _words(picture: Scored) -> str:
+    return ", ".join(
+        form.format(picture.values[metric])
+        for metric, form in FIGURES.items()
+        if metric in picture.values
+    )
+
+
+def plain(text: str) -> str:
+    """A text that matplotlib shows as it is, and does not take for mathematics."""
+    return text.replace("\\", "\\\\").replace("$", r"\$")
 
 
 def models_sheet(
     samples: Sequence[Sample], results: Mapping[str, Sequence[Scored]], path: Path
 ) -> None:
     """A contact sheet of every contender's first pictures beside the originals."""
-    originals = [
+    columns = {**results, "HR": _originals(samples)}
+    contact_sheet({name: pictures[:SHEET] for name, pictures in columns.items()}, path)
+
+
+def _originals(samples: Sequence[Sample]) -> list[Scored]:
+    return [
         Scored(name=sample.name, set=sample.set, sr=np.asarray(sample.hr), values={})
         for sample in samples
     ]
-    columns = {**results, "HR": originals}
-    contact_sheet({name: pictures[:SHOWN] for name, pictures in columns.items()}, path)
+
+
+def patch_figure(sample: Sample, results: Mapping[str, Scored]) -> "Figure":
+    """A box on the picture and, beside it, the crops of all methods with their figures.
+
+    As in the papers (ESRGAN figure 7).
+    """
+    hr = np.asarray(sample.hr)
+    rows, columns = box = liveliest_box(hr, CROP, hr.shape[0] // sample.lr.shape[0])
+    crops = {**results, "HR": _originals([sample])[0]}
+    lines = -(-len(crops) // PER_ROW)
+    figure, axes = _new(lines, PER_ROW + 2, cell=(1.6, 1.85))
+    grid = axes[0][0].get_gridspec()
+    for axis in axes[:, :2].flatten():
+        axis.remove()
+    whole = figure.add_subplot(grid[:, :2])
+    whole.imshow(hr)
+    whole.add_patch(_rectangle(columns.start, rows.start, columns.stop, rows.stop))
+    whole.set_title(plain(sample.name.rpartition("/")[2]), fontsize=8)
+    whole.set_axis_off()
+    for place, axis in enumerate(axes[:, 2:].flatten()):
+        axis.set_axis_off()
+        if place < len(crops):
+            title, scored = list(crops.items())[place]
+            axis.imshow(scored.sr[box], interpolation="nearest")
+            axis.set_title(f"{plain(title_of(title))}\n{_words(scored)}", fontsize=7)
+    return figure
+
+
+def _rectangle(left: int, top: int, right: int, bottom: int) -> Any:
+    from matplotlib.patches import Rectangle  # noqa: PLC0415
+
+    return Rectangle((left, top), right - left, bottom - top, fill=False, color="red", linewidth=2)
+
+
+def curves_figure(stage: str, curve: pd.DataFrame) -> "Figure":
+    """All curves of one training stage: losses, GAN health, validation."""
+    names = [name for name in curve.columns if name != "step"]
+    lines = -(-len(names) // PER_ROW)
+    figure, axes = _new(lines, PER_ROW, cell=(2.7, 2.1))
+    for axis, name in zip_longest(axes.flatten(), names):
+        if name is None:
+            axis.remove()
+            continue
+        present = curve[["step", name]].dropna()
+        axis.plot(present["step"], present[name], linewidth=1.2)
+        axis.set_title(plain(f"{stage}: {name}"), fontsize=8)
+        axis.tick_params(labelsize=7)
+        axis.grid(alpha=0.3)
+    return figure
 
 
 def curves(stage: str, curve: pd.DataFrame) -> str:
-    """All curves of one training stage as SVG."""
-    names = [name for name in curve.columns if name != "step"]
-    figure, axes = _new(1, len(names), cell=(2.7, 2.1))
-    for axis, name in zip(axes[0], names, strict=True):
-        present = curve[["step", name]].dropna()
-        axis.plot(present["step"], present[name], linewidth=1.2)
-        axis.set_title(f"{stage}: {name}", fontsize=8)
-        axis.tick_params(labelsize=7)
-        axis.grid(alpha=0.3)
-    return _svg(figure)
+    """`curves_figure` as SVG."""
+    return _svg(curves_figure(stage, curve))
 
 
-def plane(grid: pd.DataFrame) -> str:
-    """NIQE over PSNR-Y along the alpha grid, one line per set, as SVG."""
-    figure, axes = _new(1, 1, cell=(5.0, 3.4))
-    axis = axes[0][0]
-    for name, rows in grid.groupby("set"):
-        axis.plot(rows["psnr_y"], rows["niqe"], marker="o", label=str(name))
-        for row in rows.itertuples():
+def plane_figure(networks: pd.DataFrame, pictures: pd.DataFrame, means: pd.DataFrame) -> "Figure":
+    """The perception-distortion plane: NIQE over PSNR-Y, one panel per set.
+
+    Args:
+        networks: grid of interpolated networks.
+        pictures: grid of interpolated pictures.
+        means: set means of the contenders; what lies on the grid is left to it.
+    """
+    sets = list(networks["set"].unique())
+    figure, axes = _new(1, len(sets), cell=(4.6, 3.6))
+    for axis, name in zip(axes[0], sets, strict=True):
+        for grid, label, style in ((networks, "networks", "o-"), (pictures, "pictures", ".--")):
+            rows = grid[grid["set"] == name]
+            axis.plot(rows["psnr_y"], rows["niqe"], style, label=f"interpolated {label}")
+        for row in networks[networks["set"] == name].itertuples():
             axis.annotate(f"{row.alpha:g}", (row.psnr_y, row.niqe), fontsize=7)
-    axis.set_xlabel("PSNR-Y (dB), higher is nearer to the original")
-    axis.set_ylabel("NIQE, lower looks more natural")
-    axis.grid(alpha=0.3)
-    axis.legend(fontsize=8)
-    return _svg(figure)
+        for row in means[means["set"] == name].itertuples():
+            if row.model not in ("pretrained", "interpolated", "finetuned"):
+                axis.plot(row.psnr_y, row.niqe, "s", label=plain(title_of(row.model)))
+        axis.set_title(plain(str(name)), fontsize=9)
+        axis.set_xlabel("PSNR-Y (dB), higher is nearer to the original")
+        axis.set_ylabel("NIQE, lower looks more natural")
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=7)
+    return figure
+
+
+def plane(networks: pd.DataFrame, pictures: pd.DataFrame, means: pd.DataFrame) -> str:
+    """`plane_figure` as SVG."""
+    return _svg(plane_figure(networks, pictures, means))
+
+
+def save(figure: "Figure", path: Path) -> None:
+    """Write a figure in the format of the suffix, atomically; equal figures are equal bytes."""
+    own = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
+    with atomic_path(path) as temporary:
+        figure.savefig(
+            temporary, dpi=150, format=path.suffix[1:], metadata=own.get(path.suffix, {})
+        )
 
 
 def _new(rows: int, columns: int, cell: tuple[float, float]) -> "tuple[Figure, Any]":

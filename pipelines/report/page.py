@@ -1,6 +1,8 @@
-"""The picture page: one HTML file that needs nothing beside it."""
+"""The picture page: one HTML file that needs nothing beside it, nor a network."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -9,106 +11,269 @@ import jinja2
 import numpy as np
 import pandas as pd
 
-from esrgan_core.engine.evaluate import Sample, Scored
+from esrgan_core.engine.evaluate import Pixels, Sample, Scored
 from esrgan_core.files import write_text
-from esrgan_core.metrics import LOWER_IS_BETTER
+from esrgan_core.metrics import KNOWN, LOWER_IS_BETTER
+from pipelines.evaluation import Evaluation
 from pipelines.images import read_manifest
+from pipelines.interpolation import Choice
 from pipelines.lineage import data_md5, git_commit
-from pipelines.paths import ARTIFACTS, GRID, MANIFEST
-from pipelines.report.crops import data_uri, enlarge, liveliest_box
-from pipelines.report.figures import CROP, curves, plane
+from pipelines.paths import ARTIFACTS, GRID, IMAGE_GRID, MANIFEST
+from pipelines.report.crops import Box, data_uri, liveliest_box, thumbnail
+from pipelines.report.figures import curves, plane
+from pipelines.report.published import published
+from pipelines.report.words import number, title_of
+from pipelines.statistics import intervals, metrics_in, paired, worst
 from pipelines.tracking.record import read_record, run_name
 
-PICTURES = 10
-UNITS = {"psnr_y": "PSNR-Y (dB)", "ssim_y": "SSIM-Y", "rmse_y": "RMSE-Y", "niqe": "NIQE"}
+CROP = 256
+"""HR pixels on a side of what is shown of a picture."""
+THUMBNAIL = 320
+MOST_BYTES = 15 * 10**6
+"""Of the page; what would make it larger is left out, and said."""
+LEFT_FOR_THE_REST = 10**6
+CAPTION = ("psnr_y", "ssim_y", "lpips", "niqe")
 
 
-def write_page(
-    path: Path,
-    samples: Sequence[Sample],
-    results: Mapping[str, Sequence[Scored]],
-    means: pd.DataFrame,
-    alpha: float,
-) -> None:
-    """Write the page of one evaluation.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class View:
+    """One way to see every picture: a contender's results, or the originals."""
 
-    Args:
-        path: the HTML file.
-        samples: the test pairs, in the order of every contender's results.
-        results: scored pictures by contender.
-        means: set means as `contenders.set_means` gives them.
-        alpha: of the contender `interpolated`.
-    """
+    title: str
+    alpha: float | None
+    """Where it lies between the two networks; None for everything else."""
+    pictures: Sequence[Scored]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Subject:
+    """What a page is about."""
+
+    evaluation: Evaluation
+    between: Mapping[float, Sequence[Scored]]
+    """Results at the alphas that are no contenders, for the pictures that are shown."""
+    choice: Choice
+    scale: int
+    trainings: Sequence[str]
+    """Stages whose curves and cost are shown."""
+
+
+def views_of(subject: Subject) -> list[View]:
+    """Every contender, with the alphas in their order between the two networks, then HR."""
+    pictures = subject.evaluation.pictures
+    ends = {"pretrained": 0.0, "interpolated": subject.choice.alpha, "finetuned": 1.0}
+    plain = [
+        View(title=title_of(name), alpha=None, pictures=scored)
+        for name, scored in pictures.items()
+        if name not in ends
+    ]
+    at = dict(subject.between)
+    at |= {alpha: pictures[name] for name, alpha in reversed(ends.items()) if name in pictures}
+    own = {0.0: " (pretrained)", 1.0: " (finetuned)"}
+    alphas = [
+        View(title=f"alpha {alpha:g}{own.get(alpha, '')}", alpha=alpha, pictures=at[alpha])
+        for alpha in sorted(at)
+    ]
+    originals = [
+        Scored(name=sample.name, set=sample.set, sr=np.asarray(sample.hr), values={})
+        for sample in subject.evaluation.shown
+    ]
+    return [*plain, *alphas, View(title="HR", alpha=None, pictures=originals)]
+
+
+def write_page(path: Path, subject: Subject) -> None:
+    """Write the page of one evaluation."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    template = environment.from_string(
-        (files("pipelines.report") / "page.html.j2").read_text(encoding="utf-8")
-    )
-    training = {
-        stage: pd.read_csv(ARTIFACTS / stage / "curve.csv") for stage in ("pretrain", "finetune")
-    }
-    manifest = read_manifest(MANIFEST)
+    here = files("pipelines.report")
+    template = environment.from_string((here / "page.html.j2").read_text(encoding="utf-8"))
+    views = views_of(subject)
+    pictures, left_out = _pictures(subject.evaluation.shown, views)
+    frame, manifest = subject.evaluation.frame, read_manifest(MANIFEST)
     html = template.render(
         run=run_name(),
-        alpha=alpha,
-        tables=_tables(means),
-        pictures=[_picture(index, sample, results) for index, sample in enumerate(samples)][
-            :PICTURES
+        style=(here / "page.css").read_text(encoding="utf-8"),
+        script=(here / "page.js").read_text(encoding="utf-8"),
+        choice=subject.choice,
+        tables=list(_tables(subject)),
+        absent=[name for name in (*KNOWN, "pi") if name not in frame.columns],
+        differences=_differences(frame),
+        worst=_worst(frame),
+        pictures=pictures,
+        measured=frame.groupby("model").size().max(),
+        left_out=left_out,
+        curves=[
+            curves(stage, pd.read_csv(ARTIFACTS / stage / "curve.csv"))
+            for stage in subject.trainings
         ],
-        pictures_left_out=max(len(samples) - PICTURES, 0),
-        curves=[curves(stage, curve) for stage, curve in training.items()],
-        plane=plane(pd.read_csv(GRID)),
+        plane=plane(pd.read_csv(GRID), pd.read_csv(IMAGE_GRID), subject.evaluation.means),
+        splits=_splits(manifest),
         manifest=manifest.to_dict("records"),
-        lineage={"git commit": git_commit(), "data.md5": data_md5()} | _records(),
+        lineage={"git commit": git_commit(), "data.md5": data_md5()},
+        cost=_cost(subject.trainings),
     )
     write_text(path, html)
 
 
-def _tables(means: pd.DataFrame) -> list[dict[str, Any]]:
-    """One table per set: rows of (contender, cells), a cell being (text, is the best)."""
-    metrics = [name for name in means.columns if name not in ("model", "set")]
-    tables = []
-    for name, rows in means.groupby("set", sort=False):
+def _tables(subject: Subject) -> Iterator[dict[str, Any]]:
+    """One table per set: rows of (contender, cells), a cell saying what a reader wants to know."""
+    frame = subject.evaluation.frame
+    spread = {
+        (row["model"], row["set"], row["metric"]): row
+        for row in intervals(frame).to_dict("records")
+    }
+    names = metrics_in(frame)
+    for set_name, rows in subject.evaluation.means.groupby("set", sort=False):
+        measured = [name for name in names if rows[name].notna().any()]
         best = {
-            metric: rows[metric].min() if metric in LOWER_IS_BETTER else rows[metric].max()
-            for metric in metrics
+            name: rows[name].min() if name in LOWER_IS_BETTER else rows[name].max()
+            for name in measured
         }
+        lines = []
+        for row in rows.to_dict("records"):
+            cells = []
+            for name in measured:
+                known = published(row["model"], str(set_name), name, subject.scale)
+                at = spread[row["model"], set_name, name]
+                cells.append(
+                    {
+                        "text": number(name, row[name]),
+                        "best": row[name] == best[name],
+                        "spread": ""
+                        if np.isnan(at["low"])
+                        else f"{number(name, at['low'])} to {number(name, at['high'])}",
+                        "published": "" if known is None else number(name, known.value),
+                        "difference": ""
+                        if known is None
+                        else number(name, row[name] - known.value, signed=True),
+                        "source": "" if known is None else known.source,
+                    }
+                )
+            lines.append((title_of(row["model"]), cells))
+        header = [title_of(name) for name in measured]
+        count = int(frame[frame["set"] == set_name].groupby("model").size().max())
+        yield {"set": set_name, "count": count, "header": header, "rows": lines}
+
+
+def _differences(frame: pd.DataFrame) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Of the last contender to each other, paired by picture: (metric, [(contender, text)])."""
+    models = list(frame["model"].unique())
+    ours = frame[frame["model"] == models[-1]]
+    found = []
+    for metric in metrics_in(frame):
         lines = [
-            (
-                row["model"],
-                [
-                    (f"{row[m]:.4f}" if m == "ssim_y" else f"{row[m]:.2f}", row[m] == best[m])
-                    for m in metrics
-                ],
-            )
-            for row in rows.to_dict("records")
+            (title_of(name), str(difference))
+            for name in models[:-1]
+            if (difference := paired(ours, frame[frame["model"] == name], metric)) is not None
         ]
-        tables.append({"set": name, "header": [UNITS.get(m, m) for m in metrics], "rows": lines})
-    return tables
+        found.append((title_of(metric), lines))
+    return found
 
 
-def _picture(index: int, sample: Sample, results: Mapping[str, Sequence[Scored]]) -> dict[str, Any]:
+def _worst(frame: pd.DataFrame) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The pictures that the last contender is worst on: (metric, [(picture, value)])."""
+    model = list(frame["model"].unique())[-1]
+    return [
+        (
+            title_of(metric),
+            [
+                (f"{row['set']}/{row['name']}", number(metric, row[metric]))
+                for row in worst(frame, model, metric).to_dict("records")
+            ],
+        )
+        for metric in metrics_in(frame)
+    ]
+
+
+def _pictures(shown: Sequence[Sample], views: Sequence[View]) -> tuple[list[dict[str, Any]], int]:
+    """(what the page holds of each picture, how many it would be too large with)."""
+    found: list[dict[str, Any]] = []
+    room = MOST_BYTES - LEFT_FOR_THE_REST
+    for index, sample in enumerate(shown):
+        picture = _picture(index, sample, views)
+        room -= len(json.dumps(picture))
+        if room < 0:
+            return found, len(shown) - index
+        found.append(picture)
+    return found, 0
+
+
+def _picture(index: int, sample: Sample, views: Sequence[View]) -> dict[str, Any]:
     hr = np.asarray(sample.hr)
     scale = hr.shape[0] // sample.lr.shape[0]
-    box = liveliest_box(hr, CROP, scale)
-    lr_box = tuple(slice(side.start // scale, side.stop // scale) for side in box)
-    crops = [("LR", "", data_uri(enlarge(np.asarray(sample.lr)[lr_box], scale)))]
-    for name, pictures in results.items():
-        values = pictures[index].values
-        figures = ", ".join(
-            f"{UNITS.get(metric, metric).partition(' ')[0]} {values[metric]:.2f}"
-            for metric in ("psnr_y", "niqe")
-            if metric in values
+    rows, columns = box = liveliest_box(hr, CROP, scale)
+    height, width = hr.shape[:2]
+    return {
+        "name": sample.name.rpartition("/")[2],
+        "set": sample.set,
+        "side": columns.stop - columns.start,
+        "whole": data_uri(thumbnail(hr, THUMBNAIL), quality=80),
+        "box": {
+            "left": 100 * columns.start / width,
+            "top": 100 * rows.start / height,
+            "width": 100 * (columns.stop - columns.start) / width,
+            "height": 100 * (rows.stop - rows.start) / height,
+        },
+        "views": [
+            {
+                "title": view.title,
+                "alpha": view.alpha,
+                "figures": caption(view.pictures[index].values),
+                "uri": data_uri(_cut(view.pictures[index].sr, box)),
+            }
+            for view in views
+        ],
+    }
+
+
+def caption(values: Mapping[str, float]) -> str:
+    """A picture's figures as the line beneath it.
+
+    >>> caption({"psnr_y": 25.5, "rmse_y": 9.0, "niqe": 5.0})
+    'PSNR-Y 25.50, NIQE 5.00'
+    """
+    return ", ".join(
+        f"{title_of(name)} {number(name, values[name])}" for name in CAPTION if name in values
+    )
+
+
+def _cut(pixels: Pixels, box: Box) -> Pixels:
+    return np.ascontiguousarray(pixels[box])
+
+
+def _splits(manifest: pd.DataFrame) -> list[dict[str, Any]]:
+    """What the pictures are, per split and set."""
+    return [
+        {
+            "split": split,
+            "set": set_name,
+            "count": len(rows),
+            "megapixels": f"{(rows['width'] * rows['height']).sum() / 1e6:.1f}",
+            "licenses": ", ".join(sorted(set(rows["license"].astype(str)))),
+        }
+        for (split, set_name), rows in manifest.groupby(["split", "set"], sort=False)
+    ]
+
+
+def _cost(trainings: Sequence[str]) -> list[dict[str, str]]:
+    """What each training took, and the runs that it can be found by."""
+    found = []
+    for stage in trainings:
+        if (record := read_record(stage)) is None:
+            continue
+        content = json.loads((ARTIFACTS / stage / "metrics.json").read_text(encoding="utf-8"))
+        usage = pd.read_csv(ARTIFACTS / stage / "usage.csv")
+        speed = usage.get("system/steps_per_second", pd.Series(dtype=float)).median()
+        found.append(
+            {
+                "stage": stage,
+                "steps": str(content["steps"]),
+                "speed": f"{speed:.2f}" if pd.notna(speed) else "",
+                "seconds": f"{record.seconds:.0f}",
+                "alarms": ", ".join(content["alarms"]) or "none",
+                "run": record.run,
+                "mlflow": record.mlflow_run_id,
+                "commit": record.git_commit,
+                "params": record.params_sha256[:12],
+            }
         )
-        crops.append((name, figures, data_uri(np.ascontiguousarray(pictures[index].sr[box]))))
-    crops.append(("HR", "", data_uri(np.ascontiguousarray(hr[box]))))
-    return {"name": sample.name.rpartition("/")[2], "set": sample.set, "crops": crops}
-
-
-def _records() -> dict[str, str]:
-    """How long the stages took, and the names of the runs that made what is shown."""
-    found = {}
-    for stage in ("pretrain", "finetune"):
-        if (record := read_record(stage)) is not None:
-            parameters = record.params_sha256[:12]
-            found[stage] = f"{record.seconds:.0f} s in run {record.run}, parameters {parameters}"
     return found

@@ -4,10 +4,10 @@ import json
 from dataclasses import asdict, dataclass
 
 from esrgan_core.files import write_text
+from pipelines.gates import RegisterConfig
 from pipelines.launch import launch
 from pipelines.paths import ARTIFACTS
-from pipelines.registry import RegisterConfig, admit
-from pipelines.sections import InterpolateConfig
+from pipelines.registry import admit
 from pipelines.tracking.record import awaited_run_id
 
 
@@ -15,13 +15,12 @@ from pipelines.tracking.record import awaited_run_id
 class Params:
     """What this stage reads of params.yaml."""
 
-    interpolate: InterpolateConfig
     register: RegisterConfig
 
 
 def run(params: Params) -> None:
     """Leave `decision.json`; the model version and its alias are in MLflow."""
-    decision = admit(params.register, params.interpolate.alpha, awaited_run_id("register"))
+    decision = admit(params.register, awaited_run_id("register"))
     target = ARTIFACTS / "register" / "decision.json"
     write_text(target, json.dumps(asdict(decision), indent=2) + "\n")
     print(f"{decision.model} version {decision.version} is the {decision.alias}:")

@@ -12,7 +12,7 @@ from esrgan_core.files import write_text
 from esrgan_core.image import read_rgb
 from pipelines.paths import state_root
 from pipelines.tracking.record import open_run_id
-from pipelines.tracking.store import StoreDownError, client, reaching_store
+from pipelines.tracking.store import StoreDownError, client, reaching_store, usable
 
 SECONDS_TO_LOOK = 0.5
 """Between looks for the run to ship to."""
@@ -134,5 +134,5 @@ def _ship_pictures(run_id: str, samples: Path, validated: set[int]) -> None:
     done = int(client().get_run(run_id).data.tags.get(PICTURES_UP_TO, "-1"))
     for step in sorted(step for step in validated if step > done):
         for path in sorted((samples / f"{step:08}").glob("*.png")):
-            client().log_image(run_id, read_rgb(path), key=f"val/{path.stem}", step=step)
+            client().log_image(run_id, read_rgb(path), key=f"val/{usable(path.stem)}", step=step)
         client().set_tag(run_id, PICTURES_UP_TO, str(step))

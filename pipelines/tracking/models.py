@@ -1,9 +1,11 @@
 """Versions of the registered model: a pyfunc whose code and weights travel with it."""
 
+import hashlib
 import json
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version as installed
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,11 +13,20 @@ from typing import Any
 
 import esrgan_core
 from esrgan_core.files import sha256_of
+from pipelines.lineage import data_md5, git_commit
+from pipelines.params import PARAMS
 from pipelines.paths import FINETUNED, PRETRAINED
 from pipelines.tracking import serving_path
 from pipelines.tracking.store import KEY, client, has_store, reaching_store
 
 DECISION = "esrgan.decision"
+CHAMPIONS = "esrgan.champions"
+MOST_CHAMPIONS = 20
+"""That are remembered; a tag holds no more."""
+EVIDENCE_FILE = "evidence.json"
+ORIGIN_FILE = "origin.json"
+ORIGIN = (PARAMS, Path("data.dvc"), Path("dvc.lock"))
+"""Files that, with the commit, say what a model was made from."""
 CHECKSUMS = "esrgan.checksums"
 """Tag with the sha256 of the file below, which has the sha256 of every file of a version."""
 CHECKSUMS_FILE = "checksums.json"
@@ -24,29 +35,142 @@ ADDED_ON_LOADING = ("registered_model_meta",)
 REQUIREMENTS = ("jaxtyping", "numpy", "pandas", "pillow", "safetensors", "scipy", "torch")
 
 
-def find_version(model: str, key: str) -> dict[str, Any] | None:
-    """What is known of the version that was made from the same weights and evidence."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Registered:
+    """A version of the registered model."""
+
+    model: str
+    version: str
+    model_id: str
+    run_id: str
+    created: datetime
+    tags: Mapping[str, str]
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The decision as it was made, without the evidence."""
+        own = {"model": self.model, "version": self.version}
+        return json.loads(self.tags[DECISION]) | own
+
+
+def find_version(model: str, key: str) -> Registered | None:
+    """The version that was made from the same weights and evidence."""
     with reaching_store():
         found = client().search_model_versions(f"name = '{model}' and tags.`{KEY}` = '{key}'")
-    return _known(found[0]) if found else None
+    return _registered(found[0]) if found else None
 
 
-def champion(model: str) -> dict[str, Any] | None:
-    """What is known of the version that the alias `champion` points to."""
+def versions(model: str) -> list[Registered]:
+    """All versions, the oldest first."""
+    with reaching_store():
+        found = client().search_model_versions(f"name = '{model}'")
+    return sorted(map(_registered, found), key=lambda one: int(one.version))
+
+
+def registered(model: str, version: str) -> Registered:
+    """One version, by its number or an alias.
+
+    Raises:
+        ValueError: if there is none; says which there are.
+        StoreDownError: if MLflow does not answer.
+    """
+    wanted = aliases(model).get(version, version)
+    known = versions(model)
+    for one in known:
+        if one.version == wanted:
+            return one
+    raise ValueError(
+        f"there is no {model} version {version}; there are "
+        f"{[one.version for one in known]} and the aliases {aliases(model)}"
+    )
+
+
+def _registered(version: Any) -> Registered:
+    return Registered(
+        model=version.name,
+        version=str(version.version),
+        model_id=version.model_id or "",
+        run_id=version.run_id or "",
+        created=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC),
+        tags=dict(version.tags),
+    )
+
+
+def aliases(model: str) -> dict[str, str]:
+    """Version by alias; empty where nothing has that name."""
     with reaching_store():
         if not client().search_registered_models(f"name = '{model}'"):
+            return {}
+        return {
+            name: str(version)
+            for name, version in client().get_registered_model(model).aliases.items()
+        }
+
+
+def evidence_of(version: Registered) -> dict[str, Any] | None:
+    """What a version's decision rests on; None where it carries nothing of it."""
+    text = _file_of(version, EVIDENCE_FILE)
+    return None if text is None else json.loads(text)["evidence"]
+
+
+def origin_of(version: Registered) -> dict[str, str]:
+    """Text of the files that a version's workspace is made from, by name.
+
+    Raises:
+        ValueError: if the version carries none.
+    """
+    text = _file_of(version, ORIGIN_FILE)
+    if text is None:
+        raise ValueError(
+            f"{version.model} version {version.version} carries no {ORIGIN_FILE}: "
+            "it was registered by other means"
+        )
+    return dict(json.loads(text))
+
+
+def _file_of(version: Registered, name: str) -> str | None:
+    from mlflow.artifacts import download_artifacts  # noqa: PLC0415
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+    with reaching_store(), TemporaryDirectory() as folder:
+        if not version.model_id:
             return None
-        held = client().get_registered_model(model).aliases.get("champion")
-        return _known(client().get_model_version(model, held)) if held else None
+        location = client().get_logged_model(version.model_id).artifact_location
+        try:
+            path = download_artifacts(artifact_uri=f"{location}/{name}", dst_path=folder)
+        except (MlflowException, OSError):
+            return None
+        return Path(path).read_text(encoding="utf-8")
 
 
-def _known(version: Any) -> dict[str, Any]:
-    content = json.loads(version.tags[DECISION])
-    return {"model": version.name, "version": str(version.version), **content}
+def history(model: str) -> list[dict[str, Any]]:
+    """The champions that there have been, the newest last: version, when, why, forced."""
+    with reaching_store():
+        if not client().search_registered_models(f"name = '{model}'"):
+            return []
+        return list(json.loads(client().get_registered_model(model).tags.get(CHAMPIONS, "[]")))
 
 
-def log_version(model: str, key: str, alpha: float, content: Mapping[str, Any], run_id: str) -> str:
-    """Log both generators and the library as one model of a run; return the version's number."""
+def write_history(model: str, lines: list[dict[str, Any]]) -> None:
+    """Keep which champions there have been, the last `MOST_CHAMPIONS` of them."""
+    with reaching_store():
+        text = json.dumps(lines[-MOST_CHAMPIONS:])
+        client().set_registered_model_tag(model, CHAMPIONS, text)
+
+
+def log_version(
+    model: str, key: str, alpha: float, content: Mapping[str, Any], card: str, run_id: str
+) -> str:
+    """Log both generators and the library as one model of a run; return the version's number.
+
+    Args:
+        model: name in the registry.
+        key: by which the version is found again.
+        alpha: the default.
+        content: the decision with its evidence, kept with the version.
+        card: its description.
+        run_id: MLflow run that it becomes a model of.
+    """
     with reaching_store():
         import mlflow  # noqa: PLC0415
         from mlflow.models import ModelSignature  # noqa: PLC0415
@@ -69,6 +193,8 @@ def log_version(model: str, key: str, alpha: float, content: Mapping[str, Any], 
                 ],
                 metadata={"alpha": alpha},
             )
+        _log_text(info.model_id, EVIDENCE_FILE, json.dumps(content, indent=1, sort_keys=True))
+        _log_text(info.model_id, ORIGIN_FILE, json.dumps(_origin(), indent=1))
         checksums = _log_checksums(info.model_uri, info.model_id)
         if not store.search_registered_models(f"name = '{model}'"):
             store.create_registered_model(model, description=DESCRIPTION)
@@ -78,12 +204,30 @@ def log_version(model: str, key: str, alpha: float, content: Mapping[str, Any], 
             run_id=run_id,
             tags={
                 KEY: key,
-                DECISION: json.dumps(content, sort_keys=True),
+                DECISION: json.dumps({name: content[name] for name in ("alias", "reasons")}),
                 CHECKSUMS: checksums,
+                "git.commit": git_commit(),
+                "data.md5": data_md5(),
+                "params.sha256": sha256_of(PARAMS),
+                "evaluation": content["evidence"]["evaluation"],
             },
+            description=card,
             model_id=info.model_id,
         )
     return str(made.version)
+
+
+def _origin() -> dict[str, str]:
+    """What `esrgan reproduce` needs to prepare the workspace that a version was made in."""
+    here = (path for path in ORIGIN if path.is_file())
+    return {"commit": git_commit()} | {str(path): path.read_text("utf-8") for path in here}
+
+
+def _log_text(model_id: str, name: str, text: str) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_text(text + "\n", encoding="utf-8")
+        client().log_model_artifact(model_id, str(path))
 
 
 def _log_checksums(uri: str, model_id: str) -> str:
@@ -97,11 +241,9 @@ def _log_checksums(uri: str, model_id: str) -> str:
             for path in sorted(logged.rglob("*"))
             if path.is_file() and path.name not in ADDED_ON_LOADING
         }
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / CHECKSUMS_FILE
-        path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-        client().log_model_artifact(model_id, str(path))
-        return sha256_of(path)
+    text = json.dumps(found, indent=2)
+    _log_text(model_id, CHECKSUMS_FILE, text)
+    return hashlib.sha256(f"{text}\n".encode()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,6 +282,5 @@ def point_alias(model: str, alias: str, version: str) -> None:
         client().set_registered_model_alias(model, alias, version)
 
 
-DESCRIPTION = """Super-resolution by ESRGAN. Input and output: a column `image` of encoded pictures
-(PNG, JPEG, ... in; PNG out), 8-bit RGB or gray, of any size. Parameter `alpha`: 0 is the
-PSNR-oriented network, 1 the perception-oriented one."""
+DESCRIPTION = """Super-resolution by ESRGAN; each version's description is its model card. The alias
+`champion` names the one that passed every gate, `challenger` the newest that did not."""

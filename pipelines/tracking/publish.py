@@ -14,18 +14,20 @@ import pandas as pd
 from esrgan_core.files import sha256_of
 from pipelines.paths import (
     ARTIFACTS,
+    CHOICE,
     GRID,
+    IMAGE_GRID,
     MANIFEST,
     METRICS,
     SKIPPED,
     VALIDATION_REPORT,
     state_root,
 )
+from pipelines.tracking.evaluated import publish_models
 from pipelines.tracking.live import Cargo
 from pipelines.tracking.record import Record, end_run_name, flat, read_record, record_path
 from pipelines.tracking.store import (
     KEY,
-    MODEL,
     NAME,
     STAGE,
     child_run,
@@ -33,6 +35,7 @@ from pipelines.tracking.store import (
     find_run,
     parent_run,
     reaching_store,
+    usable,
 )
 
 if TYPE_CHECKING:
@@ -48,15 +51,22 @@ STAGES = (
     "evaluate",
     "register",
 )
+EVALUATED = ("metrics.json", "per_image.csv", "intervals.csv", "report")
+BASELINES = ("srcnn", "srresnet", "srgan", "contextual", "compare")
 # what of each stage is worth looking at in the UI, by path below its folder
 FILES = {
     "download": (MANIFEST, SKIPPED),
     "validate": (VALIDATION_REPORT, VALIDATION_REPORT.parent / "docs"),
     "pretrain": (ARTIFACTS / "pretrain" / "metrics.json", ARTIFACTS / "pretrain" / "curve.csv"),
     "finetune": (ARTIFACTS / "finetune" / "metrics.json", ARTIFACTS / "finetune" / "curve.csv"),
-    "interpolate": (GRID, ARTIFACTS / "interpolate" / "pictures"),
-    "evaluate": (METRICS, METRICS.parent / "per_image.csv", METRICS.parent / "report"),
+    "interpolate": (GRID, IMAGE_GRID, CHOICE, ARTIFACTS / "interpolate" / "pictures"),
+    "evaluate": tuple(METRICS.parent / name for name in EVALUATED),
     "register": (ARTIFACTS / "register" / "decision.json",),
+    "compare": tuple(ARTIFACTS / "compare" / name for name in EVALUATED),
+} | {
+    stage: (ARTIFACTS / stage / "metrics.json", ARTIFACTS / stage / "curve.csv")
+    for stage in BASELINES
+    if stage != "compare"
 }
 
 
@@ -91,8 +101,8 @@ def publish(stage: str) -> bool:
         match stage:
             case "interpolate":
                 _publish_grid(run_id)
-            case "evaluate":
-                _publish_models(record, parent, key)
+            case "evaluate" | "compare":
+                publish_models(ARTIFACTS / stage, record, parent, key, _tags(record))
             case "register":
                 complete_parent(record.run)
             case _:
@@ -150,29 +160,9 @@ def _publish_grid(run_id: str) -> None:
     for row in grid.to_dict("records"):
         for metric in metrics:
             step = round(100 * float(row["alpha"]))
-            client().log_metric(run_id, f"{row['set']}/{metric}", float(row[metric]), step=step)
-
-
-def _publish_models(record: Record, parent: str, key: str) -> None:
-    """One run per evaluated model with equal keys, for the UI to line up."""
-    results = json.loads(METRICS.read_text(encoding="utf-8"))
-    alphas = {
-        "pretrained": 0.0,
-        "finetuned": 1.0,
-        "interpolated": record.params["interpolate"]["alpha"],
-    }
-    for model, sets in results.items():
-        tags = {NAME: record.run, STAGE: "model", MODEL: model, "esrgan.evaluation": key}
-        if find_run(tags) is not None:
-            continue
-        run_id = child_run(parent, f"{model} ({record.run})", tags)
-        client().log_param(run_id, "model", model)
-        client().log_param(run_id, "alpha", alphas.get(model, ""))
-        for set_name, values in sets.items():
-            for metric, value in values.items():
-                client().log_metric(run_id, f"{set_name}/{metric}", value)
-        client().log_batch(run_id, tags=_tags(record))
-        client().set_terminated(run_id, "FINISHED")
+            client().log_metric(
+                run_id, f"{usable(str(row['set']))}/{metric}", float(row[metric]), step=step
+            )
 
 
 def complete_parent(name: str) -> None:
@@ -195,8 +185,10 @@ def complete_parent(name: str) -> None:
 
 def _fill_parent(record: Record, parent: str) -> None:
     results = json.loads(METRICS.read_text(encoding="utf-8"))
-    for name, value in flat(results).items():
-        client().log_metric(parent, name.replace(".", "/"), float(value))
+    for model, sets in results.items():
+        for set_name, values in sets.items():
+            for metric, value in values.items():
+                client().log_metric(parent, f"{model}/{usable(set_name)}/{metric}", value)
     for path in FILES["evaluate"]:
         if path.is_dir():
             client().log_artifacts(parent, str(path), path.name)
@@ -211,5 +203,5 @@ def _fill_parent(record: Record, parent: str) -> None:
 
 def publish_all() -> list[str]:
     """Publish every stage whose artifacts are here; the names of those that needed it."""
-    here = [stage for stage in STAGES if record_path(stage).is_file()]
+    here = [stage for stage in (*STAGES, *BASELINES) if record_path(stage).is_file()]
     return [stage for stage in here if publish(stage)]

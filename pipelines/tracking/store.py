@@ -1,6 +1,7 @@
 """The MLflow store and the few calls that everything here is made of."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
@@ -41,6 +42,15 @@ def run_url(run_id: str) -> str:
     """Where the UI shows a run; that of `make ui`, where the store is a database."""
     address = tracking_uri() if tracking_uri().startswith("http") else "http://127.0.0.1:5000"
     return f"{address.rstrip('/')}/#/experiments/{experiment_id()}/runs/{run_id}"
+
+
+def usable(name: str) -> str:
+    """A name of a picture or a set as MLflow takes it in a key.
+
+    >>> usable("a<b>: ü")
+    'a_b__ _'
+    """
+    return re.sub(r"[^A-Za-z0-9_\-. ]", "_", name)
 
 
 @lru_cache(maxsize=1)

@@ -7,7 +7,7 @@ import torch
 
 from esrgan_core.data.sampling import Pair
 from esrgan_core.engine.distributed import World
-from esrgan_core.engine.execution import AdamConfig, Execution
+from esrgan_core.engine.execution import Execution, OptimizerConfig
 from esrgan_core.engine.steps import PixelStep
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 from pipelines.ranks import (
@@ -70,7 +70,7 @@ def trained(execution: Execution) -> torch.Tensor:
     """All weights after a few steps on the GPU."""
     torch.manual_seed(1)
     generator = RRDBNet(RRDBNetConfig(num_features=16, num_blocks=2, growth_channels=8))
-    step = PixelStep(generator, AdamConfig(learning_rate=1e-3), ema=0.9, execution=execution)
+    step = PixelStep(generator, OptimizerConfig(learning_rate=1e-3), ema=0.9, execution=execution)
     for seed in range(5):
         random = torch.Generator("cuda").manual_seed(seed)
         lr = torch.rand(8, 3, 16, 16, device="cuda", generator=random)

@@ -1,6 +1,6 @@
 import numpy as np
 
-from pipelines.report.crops import enlarge, liveliest_box
+from pipelines.report.crops import liveliest_box
 from tests.conftest import textured
 
 
@@ -17,8 +17,3 @@ def test_the_crop_is_where_the_detail_is_and_on_the_lr_grid() -> None:
 def test_a_small_picture_is_shown_whole() -> None:
     rows, columns = liveliest_box(textured(40, 52), 128, 4)
     assert (rows.stop - rows.start, columns.stop - columns.start) == (40, 40)
-
-
-def test_enlarging_repeats_pixels() -> None:
-    image = textured(3, 4)
-    assert np.array_equal(enlarge(image, 2)[::2, 1::2], image)

@@ -10,7 +10,7 @@ import torch
 
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.data.sampling import Pair
-from esrgan_core.engine.execution import AdamConfig
+from esrgan_core.engine.execution import OptimizerConfig
 from esrgan_core.engine.loop import DivergedError
 from esrgan_core.engine.schedule import Schedule
 from esrgan_core.engine.selection import SelectConfig
@@ -57,7 +57,7 @@ class Stumbling(PixelStep):
     def __init__(self, *, pictures_at: range = range(0), weights_at: int = -1) -> None:
         torch.manual_seed(0)
         config = RRDBNetConfig(num_features=8, num_blocks=1, growth_channels=4, init="basicsr")
-        super().__init__(RRDBNet(config), AdamConfig(learning_rate=1e-3), ema=0.9)
+        super().__init__(RRDBNet(config), OptimizerConfig(learning_rate=1e-3), ema=0.9)
         self.pictures_at, self.weights_at, self.calls = pictures_at, weights_at, 0
         self.rates: list[float] = []
 

@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 from esrgan_core.data.sampling import Pair
 from esrgan_core.engine.distributed import World
-from esrgan_core.engine.execution import AdamConfig, Execution
+from esrgan_core.engine.execution import OptimizerConfig, Execution
 from esrgan_core.engine.steps import GanStep, LossWeights, PixelStep
 from esrgan_core.losses.adversarial import ADVERSARIAL
 from esrgan_core.models.discriminator import VGGDiscriminator, VGGDiscriminatorConfig
@@ -33,7 +33,7 @@ generator = RRDBNet(
         num_features=8, num_blocks=1, growth_channels=4, batch_norm=kind == "batch_norm"
     )
 ).double()
-adam, execution = AdamConfig(learning_rate=1e-3), Execution(world=world)
+adam, execution = OptimizerConfig(learning_rate=1e-3), Execution(world=world)
 if kind == "gan":
     torch.manual_seed(2)
     config = VGGDiscriminatorConfig(patch_size=32, num_features=4)

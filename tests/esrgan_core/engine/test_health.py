@@ -9,7 +9,7 @@ import torch
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.data.sampling import PatchSampler
 from esrgan_core.engine.evaluate import Sample, evaluate
-from esrgan_core.engine.execution import AdamConfig
+from esrgan_core.engine.execution import OptimizerConfig
 from esrgan_core.engine.health import Watch, appearance
 from esrgan_core.engine.steps import GanStep, LossWeights, PixelStep
 from esrgan_core.inference.upscale import upscale
@@ -33,7 +33,7 @@ def pretrained(store: PairStore) -> dict[str, torch.Tensor]:
     network = RRDBNet(
         RRDBNetConfig(num_features=8, num_blocks=1, growth_channels=4, init="basicsr")
     )
-    step = PixelStep(network, AdamConfig(learning_rate=4e-3), ema=0.9)
+    step = PixelStep(network, OptimizerConfig(learning_rate=4e-3), ema=0.9)
     sampler = PatchSampler(store, patch_size=32, batch_size=4, seed=0)
     for number in range(1, 151):
         step(sampler.batch(number).on(CPU), rate=1 - number / 151)
@@ -60,8 +60,8 @@ def watched(
         PerceptualLoss(Halves(), {"half": 1.0}),
         ADVERSARIAL["relativistic_average"],
         weights=LossWeights(adversarial=adversarial),
-        generator_optimizer=AdamConfig(learning_rate=generator_rate),
-        discriminator_optimizer=AdamConfig(learning_rate=discriminator_rate),
+        generator_optimizer=OptimizerConfig(learning_rate=generator_rate),
+        discriminator_optimizer=OptimizerConfig(learning_rate=discriminator_rate),
         ema=0.5,
     )
     watch = Watch(REPORT_EVERY)
@@ -104,24 +104,29 @@ def test_healthy_trainings_are_not_accused(
     assert watched(store, pretrained, seed=seed).alarms == []
 
 
+def network_of(step: GanStep) -> RRDBNet:
+    assert isinstance(step.generator, RRDBNet)
+    return step.generator
+
+
 def shift_color(step: GanStep) -> None:
-    step.generator.conv_last.bias.data.add_(torch.tensor([0.01, 0.0, 0.0]))  # type: ignore[union-attr]
+    network_of(step).conv_last.bias.data.add_(torch.tensor([0.01, 0.0, 0.0]))  # type: ignore[union-attr]
 
 
 def go_blank(step: GanStep) -> None:
-    step.generator.conv_last.weight.data.mul_(0.5)
+    network_of(step).conv_last.weight.data.mul_(0.5)
 
 
 def add_checks(step: GanStep) -> None:
     # alternating signs within a kernel answer to edges with ringing
     signs = torch.tensor([[1.0, -1, 1], [-1, 0, -1], [1, -1, 1]])
-    step.generator.conv_last.weight.data.add_(0.5 * signs)
+    network_of(step).conv_last.weight.data.add_(0.5 * signs)
 
 
 def die(step: GanStep) -> None:
-    step.generator.conv_last.weight.data.zero_()
-    step.generator.conv_hr.weight.data.zero_()
-    step.generator.conv_hr.bias.data.fill_(-1e4)  # type: ignore[union-attr]
+    network_of(step).conv_last.weight.data.zero_()
+    network_of(step).conv_hr.weight.data.zero_()
+    network_of(step).conv_hr.bias.data.fill_(-1e4)  # type: ignore[union-attr]
     step.weights = LossWeights(pixel=0.0, perceptual=0.0, adversarial=0.0)
 
 

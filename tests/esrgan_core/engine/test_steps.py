@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
 from esrgan_core.data.sampling import Pair
-from esrgan_core.engine.execution import AdamConfig, Execution
+from esrgan_core.engine.execution import Execution, OptimizerConfig
 from esrgan_core.engine.steps import SKIPPED, GanStep, LossWeights, PixelStep
 from esrgan_core.losses.adversarial import ADVERSARIAL, AdversarialLoss
 from esrgan_core.losses.perceptual import PerceptualLoss
@@ -17,7 +17,7 @@ from esrgan_core.models.discriminator import VGGDiscriminator, VGGDiscriminatorC
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 from tests.esrgan_core.losses.test_losses import Halves
 
-ADAM = AdamConfig(learning_rate=1e-3)
+ADAM = OptimizerConfig(learning_rate=1e-3)
 
 
 def pair() -> Pair:
@@ -165,7 +165,7 @@ def test_checkpointing_gives_the_same_bits() -> None:
 COMPILED = """
 import torch
 from esrgan_core.data.sampling import Pair
-from esrgan_core.engine.execution import AdamConfig, Execution
+from esrgan_core.engine.execution import OptimizerConfig, Execution
 from esrgan_core.engine.steps import PixelStep
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 
@@ -175,7 +175,7 @@ keys = []
 for mode in ("off", "default"):
     torch.manual_seed(1)
     generator = RRDBNet(RRDBNetConfig(num_features=8, num_blocks=1, growth_channels=4))
-    adam, execution = AdamConfig(learning_rate=1e-3), Execution(compile=mode)
+    adam, execution = OptimizerConfig(learning_rate=1e-3), Execution(compile=mode)
     step = PixelStep(generator, adam, ema=0.5, execution=execution)
     terms = [step(pair, 1.0) for _ in range(2)]
     print(*(f"{float(term[name]):.5f}" for term in terms for name in ("g/pixel", "g/gradient")))

@@ -5,14 +5,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esrgan_core.models import build_generator
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 
 
 def tiny(scale: int = 4, **changes: Any) -> RRDBNet:
     torch.manual_seed(0)
     config = RRDBNetConfig(scale=scale, num_features=8, num_blocks=1, growth_channels=4, **changes)
-    return build_generator(config)
+    return RRDBNet(config)
 
 
 def test_the_papers_network_has_its_published_number_of_parameters() -> None:

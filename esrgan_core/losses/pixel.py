@@ -1,0 +1,27 @@
+"""Distances between pictures, pixel by pixel; each is a mean, so that batches can be parted."""
+
+from collections.abc import Callable
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import l1_loss, mse_loss
+
+from esrgan_core.ops import crop_border, rgb_to_y
+
+PixelLoss = Callable[[Float[Tensor, "b 3 h w"], Float[Tensor, "b 3 h w"]], Float[Tensor, ""]]
+PixelKind = Literal["l1", "mse", "luma_mse"]
+LUMA_BORDER = 12
+"""HR pixels on each side of a patch that SRCNN sees in part only: 6 of its kernels' reach, and what
+bicubic enlargement makes of a patch's border, at scale 4 to the nearest 2 pixels."""
+
+
+def luma_mse(sr: Float[Tensor, "b 3 h w"], hr: Float[Tensor, "b 3 h w"]) -> Float[Tensor, ""]:
+    """Mean squared error on luma away from the border, as SRCNN learns (Dong et al. 2014).
+
+    Its convolutions are trained without padding; leaving out what padding touches is the same.
+    """
+    return mse_loss(rgb_to_y(crop_border(sr, LUMA_BORDER)), rgb_to_y(crop_border(hr, LUMA_BORDER)))
+
+
+PIXEL: dict[PixelKind, PixelLoss] = {"l1": l1_loss, "mse": mse_loss, "luma_mse": luma_mse}

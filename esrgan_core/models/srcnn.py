@@ -1,0 +1,60 @@
+"""SRCNN (Dong et al. 2014, arXiv 1501.00092): three convolutions on bicubic luma."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  the field's name for it
+
+from esrgan_core.ops import rgb_to_y
+from esrgan_core.resize import enlarge
+
+CHROMA_KEPT = 255 / 219
+"""What a step of studio luma is in each of R, G and B where chroma stays."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SRCNNConfig:
+    """Shape of the network; the defaults are 9-1-5 with 64 and 32 filters."""
+
+    scale: int = 4
+    kernels: tuple[int, int, int] = (9, 1, 5)
+    num_features: tuple[int, int] = (64, 32)
+
+    def __post_init__(self) -> None:
+        """Refuse shapes that cannot be built."""
+        if self.scale < 2:
+            raise ValueError(f"scale must be at least 2, got {self.scale}")
+        if any(kernel < 1 or kernel % 2 == 0 for kernel in self.kernels):
+            raise ValueError(f"kernels must be odd, got {self.kernels}")
+        if min(self.num_features) < 1:
+            raise ValueError(f"num_features must be at least 1, got {self.num_features}")
+
+
+class SRCNN(nn.Module):
+    """Enlarges bicubically, then corrects luma; chroma stays bicubic, as published."""
+
+    def __init__(self, config: SRCNNConfig) -> None:
+        super().__init__()
+        self.config = config
+        (first, second, third), (wide, narrow) = config.kernels, config.num_features
+        self.conv1 = _conv(1, wide, first)
+        self.conv2 = _conv(wide, narrow, second)
+        self.conv3 = _conv(narrow, 1, third)
+        for conv in (self.conv1, self.conv2, self.conv3):
+            nn.init.normal_(conv.weight, std=1e-3)
+            nn.init.zeros_(conv.bias)  # type: ignore[arg-type]  # all of ours have one
+
+    def forward(
+        self, lr: Float[Tensor, "b 3 h w"]
+    ) -> Float[Tensor, "b 3 {self.config.scale}*h {self.config.scale}*w"]:
+        """Upscale images in [0, 1] by `config.scale`; the output is not clipped."""
+        bicubic = enlarge(lr, self.config.scale)
+        luma = rgb_to_y(bicubic)
+        inner = F.relu(self.conv2(F.relu(self.conv1(luma))))
+        return bicubic + CHROMA_KEPT * (self.conv3(inner) - luma)
+
+
+def _conv(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
+    # the border as the published test code has it
+    return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, padding_mode="replicate")

@@ -1,0 +1,85 @@
+"""Training a generator on against a discriminator and by its features."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+from torch.nn.functional import l1_loss, mse_loss
+
+from esrgan_core.data.pairs import PairStore
+from esrgan_core.engine.execution import OptimizerConfig
+from esrgan_core.engine.selection import SelectConfig
+from esrgan_core.engine.steps import GanStep, LossWeights
+from esrgan_core.features import FeaturesConfig, build_features
+from esrgan_core.files import sha256_of
+from esrgan_core.losses.adversarial import ADVERSARIAL, GanKind
+from esrgan_core.losses.contextual import ContextualLoss
+from esrgan_core.losses.perceptual import PerceptualLoss
+from esrgan_core.models import DiscriminatorConfig, build_discriminator
+from esrgan_core.models.weights import digest, load_generator, save_weights
+from pipelines.paths import ARTIFACTS, PAIRS
+from pipelines.pretrained_features import find_weights
+from pipelines.training import train
+from pipelines.training_config import TrainingConfig
+
+PAPER = OptimizerConfig(learning_rate=1e-4)
+PERCEPTUAL = SelectConfig(metric="niqe", psnr_y_loss=2.5)
+Content = Literal["l1", "mse", "contextual"]
+"""What the perceptual term is: a distance of features, or the contextual loss."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AdversarialTraining(TrainingConfig):
+    """A training against a discriminator; the defaults are ESRGAN's second stage."""
+
+    select: SelectConfig = PERCEPTUAL
+    gan: GanKind = "relativistic_average"
+    content: Content = "l1"
+    weights: LossWeights = field(default_factory=LossWeights)
+    generator_optimizer: OptimizerConfig = PAPER
+    discriminator_optimizer: OptimizerConfig = PAPER
+
+
+def train_adversarially(
+    stage: str,
+    start: Path,
+    discriminator: DiscriminatorConfig,
+    features: FeaturesConfig,
+    config: AdversarialTraining,
+) -> None:
+    """Leave a generator that was trained on from `start`, the discriminator, curve and metrics."""
+    torch.manual_seed(config.seed)
+    execution = config.execution()
+    weights = find_weights(features)
+    judge = build_discriminator(discriminator)
+    generator = load_generator(start)
+    step = GanStep(
+        generator.train(),
+        judge,
+        _content(config.content, build_features(features, weights), features.layers),
+        ADVERSARIAL[config.gan],
+        weights=config.weights,
+        generator_optimizer=config.generator_optimizer,
+        discriminator_optimizer=config.discriminator_optimizer,
+        ema=config.ema,
+        execution=execution,
+    )
+    identity: Mapping[str, Any] = {
+        "discriminator": {"kind": type(discriminator).__name__, **asdict(discriminator)},
+        "features": {"layers": dict(features.layers), "sha256": sha256_of(weights)},
+        "start": digest(generator),
+    }
+    store = PairStore(PAIRS)
+    lineage = train(stage, step, store, config, execution=execution, identity=identity)
+    if lineage is not None:
+        target = ARTIFACTS / stage / "discriminator.safetensors"
+        save_weights(target, judge.state_dict(), discriminator, lineage)
+
+
+def _content(kind: Content, features: nn.Module, layers: Mapping[str, float]) -> nn.Module:
+    if kind == "contextual":
+        return ContextualLoss(features, layers)
+    return PerceptualLoss(features, layers, l1_loss if kind == "l1" else mse_loss)

@@ -1,0 +1,32 @@
+"""SRResNet: normalised residual blocks, mean squared error (Ledig et al. 2017)."""
+
+from dataclasses import dataclass, field, replace
+
+from esrgan_core.models.srresnet import SRResNetConfig
+from pipelines.launch import launch
+from pipelines.pixel_training import PixelTraining, train_for_pixels
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SrresnetTraining(PixelTraining):
+    """Section `srresnet`."""
+
+    network: SRResNetConfig = field(default_factory=SRResNetConfig)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Params:
+    """What this stage reads of params.yaml."""
+
+    scale: int
+    srresnet: SrresnetTraining
+
+
+def run(params: Params) -> None:
+    """Leave the network with its curve and metrics."""
+    network = replace(params.srresnet.network, scale=params.scale)
+    train_for_pixels("srresnet", network, params.srresnet)
+
+
+if __name__ == "__main__":
+    launch("srresnet", Params, run, on_every_device=True)

@@ -1,0 +1,126 @@
+"""`esrgan models`, `promote`, `rollback` and `reproduce`: versions of the registered model."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from pipelines.gates import RegisterConfig
+
+NAMED = "name in the registry; else register.model of params.yaml"
+
+
+def _name(given: str) -> str:
+    return given or _config().model
+
+
+def _config() -> "RegisterConfig":
+    from pipelines.params import load_params  # noqa: PLC0415
+    from pipelines.stages.register import Params  # noqa: PLC0415
+
+    return load_params(Params).register
+
+
+def models(
+    model: Annotated[str, typer.Option(help=NAMED)] = "",
+    reasons: Annotated[
+        bool, typer.Option("--reasons", help="also why each became what it is")
+    ] = False,
+) -> None:
+    """List the versions of the registered model with their aliases, origin and figures."""
+    from pipelines.tracking.models import aliases, evidence_of, history, versions  # noqa: PLC0415
+
+    name = _name(model)
+    held: dict[str, list[str]] = {}
+    for alias, version in aliases(name).items():
+        held.setdefault(version, []).append(alias)
+    if not (known := versions(name)):
+        typer.echo(f"there is no model {name} yet; `dvc repro` registers one")
+    for one in known:
+        tags = one.tags
+        evidence = evidence_of(one)
+        figures = ""
+        if evidence is not None:
+            figures = "  ".join(
+                f"{set_name}: " + ", ".join(f"{m} {v:.3f}" for m, v in values.items())
+                for set_name, values in evidence["results"]["interpolated"].items()
+            )
+            figures = f"alpha {evidence['alpha']:g}  {figures}"
+        typer.echo(
+            f"{name} {one.version}  {' '.join(held.get(one.version, [])) or '-'}  "
+            f"{one.created:%Y-%m-%d %H:%M}  commit {tags.get('git.commit', '')[:10] or 'unknown'}  "
+            f"data {tags.get('data.md5', '')[:10] or 'unknown'}  "
+            f"params {tags.get('params.sha256', '')[:10] or 'unknown'}"
+        )
+        typer.echo(f"    {figures or 'no evidence that can be read'}")
+        if reasons:
+            for reason in one.content["reasons"]:
+                word = "yes" if reason["holds"] else "no "
+                typer.echo(f"    {word}  {reason['rule']}: {reason['figures']}")
+    for line in history(name):
+        how = "by force" if line["forced"] else "by the gates"
+        typer.echo(f"champion {line['version']} since {line['when']}, {how}: {line['why']}")
+
+
+def promote(
+    version: Annotated[str, typer.Argument(help="number or alias, or models:/NAME/VERSION")],
+    reason: Annotated[str, typer.Option(help="kept with the decision")] = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="also if it does not pass; needs a --reason")
+    ] = False,
+    model: Annotated[str, typer.Option(help=NAMED)] = "",
+) -> None:
+    """Make a version the champion, if it passes every gate against the present one.
+
+    Example: esrgan promote challenger
+    """
+    from dataclasses import replace  # noqa: PLC0415
+
+    from pipelines import registry  # noqa: PLC0415
+    from pipelines.reproduction import parse_uri  # noqa: PLC0415
+    from pipelines.tracking.models import registered  # noqa: PLC0415
+
+    if force and not reason:
+        raise ValueError("--force needs a --reason, which is kept with the decision")
+    name, wanted = parse_uri(version, _name(model))
+    number = registered(name, wanted).version
+    config = replace(_config(), model=name)
+    for one in registry.promote(config, number, reason, force=force):
+        typer.echo(f"{'yes' if one.holds else 'no '}  {one.rule}: {one.figures}")
+    typer.echo(f"{name} version {number} is the champion")
+
+
+def rollback(model: Annotated[str, typer.Option(help=NAMED)] = "") -> None:
+    """Make the champion before the present one champion again."""
+    from pipelines import registry  # noqa: PLC0415
+
+    name = _name(model)
+    was, now = registry.rollback(name)
+    typer.echo(f"{name} version {now} is the champion again, version {was} no longer")
+
+
+def reproduce(
+    version: Annotated[str, typer.Argument(help="models:/NAME/VERSION or models:/NAME@ALIAS")],
+    name: Annotated[str, typer.Option(help="of the run; else made from the version")] = "",
+) -> None:
+    """Prepare runs/NAME with the commit, parameters, data and lock that a version was made from.
+
+    `dvc repro` there then gives the same model: at once where DVC's cache has its files, by
+    training it anew with `dvc repro --force`.
+    """
+    from pipelines.reproduction import parse_uri  # noqa: PLC0415
+    from pipelines.reproduction import reproduce as prepare_again  # noqa: PLC0415
+    from pipelines.tracking.models import registered  # noqa: PLC0415
+    from pipelines.workspace import repository  # noqa: PLC0415
+
+    model, wanted = parse_uri(version, _name(""))
+    found = registered(model, wanted)
+    name = name or f"{model}-version-{found.version}"
+    folder, remarks = prepare_again(repository(), found, name)
+    typer.echo(f"{folder}: commit {found.tags['git.commit']}, data {found.tags['data.md5']}")
+    for remark in remarks:
+        typer.echo(f"  {remark}")
+    typer.echo(f"cd {folder} && dvc repro")
+
+
+COMMANDS = (models, promote, rollback, reproduce)

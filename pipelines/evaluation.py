@@ -1,0 +1,121 @@
+"""Contenders on test pictures: figures with their spread, and what the page shows of them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, zip_longest
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from esrgan_core.engine.evaluate import Sample, Scored, Upscaler
+from esrgan_core.files import atomic_path, write_text
+from esrgan_core.inference.upscale import upscale
+from esrgan_core.metrics import Metric, metrics_by_name, perceptual_index
+from pipelines.contenders import bicubic, compare, interpolated, nested, network_of, set_means
+from pipelines.paths import FINETUNED, PRETRAINED
+from pipelines.pretrained_features import fetched
+from pipelines.sections import EvaluateConfig
+from pipelines.statistics import intervals
+
+SHOWN = 10
+"""Pictures on the page."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evaluation:
+    """What was measured."""
+
+    frame: pd.DataFrame
+    """One row per contender and picture."""
+    shown: Sequence[Sample]
+    pictures: Mapping[str, Sequence[Scored]]
+    """Results for `shown`, by contender."""
+
+    @property
+    def means(self) -> pd.DataFrame:
+        """Set means."""
+        return set_means(self.frame)
+
+
+def own_contenders(scale: int, alpha: float) -> dict[str, Upscaler]:
+    """What the pipeline itself makes, between bicubic enlargement and the fine-tuned network."""
+    return {
+        "bicubic": bicubic(scale),
+        "pretrained": network_of(PRETRAINED)[1],
+        "interpolated": partial(upscale, interpolated(alpha)),
+        "finetuned": network_of(FINETUNED)[1],
+    }
+
+
+def measures(config: EvaluateConfig) -> dict[str, Metric]:
+    """The metrics of section `evaluate`.
+
+    Raises:
+        FileNotFoundError: if weights for one cannot be had.
+    """
+    own = config.weight_files
+    return metrics_by_name(
+        config.metrics, lambda name: Path(own[name]) if name in own else fetched(name)
+    )
+
+
+def shown_of(samples: Sequence[Sample], count: int = SHOWN) -> list[Sample]:
+    """The first pictures of every set in turn, up to `count`, in the order of `samples`."""
+    sets: dict[str, list[Sample]] = {}
+    for sample in samples:
+        sets.setdefault(sample.set, []).append(sample)
+    turns = chain.from_iterable(zip_longest(*sets.values()))
+    names = [sample.name for sample in turns if sample is not None][:count]
+    return [sample for sample in samples if sample.name in names]
+
+
+def evaluate_all(
+    contenders: Mapping[str, Upscaler],
+    samples: Sequence[Sample],
+    config: EvaluateConfig,
+    scale: int,
+    what: str,
+) -> Evaluation:
+    """Measure every contender on every picture.
+
+    Raises:
+        FileNotFoundError: if weights for a metric, or Ma's scores, cannot be had.
+        ValueError: if Ma's scores lack a column.
+    """
+    shown = shown_of(samples)
+    names = {sample.name for sample in shown}
+    frame, pictures = compare(contenders, samples, measures(config), scale, what, names)
+    if config.ma_scores:
+        frame = with_perceptual_index(frame, Path(config.ma_scores))
+    return Evaluation(frame=frame, shown=shown, pictures=pictures)
+
+
+def with_perceptual_index(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """The table with `pi`, where a file has Ma's score; empty elsewhere.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it lacks a column.
+    """
+    keys = ["model", "set", "name"]
+    scores = pd.read_csv(path, dtype=dict.fromkeys(keys, str))
+    if missing := {*keys, "ma"} - set(scores.columns):
+        raise ValueError(f"{path} lacks the columns {sorted(missing)}")
+    both = frame.merge(scores[[*keys, "ma"]], on=keys, how="left")
+    pairs = zip(both["niqe"], both.pop("ma"), strict=True)
+    return both.assign(pi=[perceptual_index(niqe, ma) for niqe, ma in pairs])
+
+
+def leave_figures(evaluation: Evaluation, folder: Path) -> None:
+    """Leave `metrics.json`, `per_image.csv` and `intervals.csv` in a stage's folder."""
+    tables: dict[str, Any] = {
+        "per_image.csv": evaluation.frame,
+        "intervals.csv": intervals(evaluation.frame),
+    }
+    for name, table in tables.items():
+        with atomic_path(folder / name) as temporary:
+            table.to_csv(temporary, index=False, float_format="%.6f")
+    write_text(folder / "metrics.json", json.dumps(nested(evaluation.means), indent=2) + "\n")

@@ -1,0 +1,184 @@
+"""The rules by which a model becomes champion: written down, and all must hold."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+import pandas as pd
+
+from esrgan_core.metrics import LOWER_IS_BETTER
+from pipelines.sections import improves
+from pipelines.statistics import paired
+
+Results = Mapping[str, Mapping[str, Mapping[str, float]]]
+TOLERANCE = 1e-9
+"""Equal figures count as no worse."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RegisterConfig:
+    """Section `register`."""
+
+    model: str = "esrgan"
+    """Name in the MLflow registry."""
+    metric: str = "niqe"
+    """The perceptual metric that decides; one that `evaluate` measures."""
+    min_gain: float = 0.0
+    """By which its mean at the default alpha must be better than the champion's."""
+    set_tolerance: float = 0.05
+    """Part of the champion's value by which it may be worse on any one set."""
+    psnr_y_tolerance: float = 0.1
+    """dB of mean PSNR-Y at alpha 0 by which a new champion may fall short of the old one."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no perceptual metric, and negative bounds."""
+        if self.metric not in LOWER_IS_BETTER or self.metric.startswith("rmse"):
+            raise ValueError(f"metric must be niqe, lpips, lpips_vgg or pi, got {self.metric!r}")
+        for name in ("min_gain", "set_tolerance", "psnr_y_tolerance"):
+            if (value := getattr(self, name)) < 0:
+                raise ValueError(f"{name} must be at least 0, got {value}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evidence:
+    """What a decision rests on; stored with the model version."""
+
+    results: Results
+    """Metrics by model and set, as in `metrics.json`."""
+    evaluation: str
+    """Hash over the test pairs and how they were measured: other figures cannot be compared."""
+    alpha: float
+    pictures: Sequence[Mapping[str, Any]] = ()
+    """Figures per picture of the pretrained and the interpolated network."""
+    alarms: Sequence[str] = ()
+    """Of both trainings, as `finetune: color_drift`."""
+    departures: Sequence[str] = ()
+    """Where resize and metrics differ from their verified values."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reason:
+    """One rule, whether it holds, and the figures behind it."""
+
+    rule: str
+    holds: bool
+    figures: str
+
+
+def judge(candidate: Evidence, champion: Evidence | None, config: RegisterConfig) -> list[Reason]:
+    """The rules of a champion, whether they hold for `candidate`, and why.
+
+    By itself: PSNR-Y at alpha 0 above bicubic's on every set, the deciding metric better at the
+    default alpha than at alpha 0 on every set, no alarm in its trainings, and metrics that say
+    what they should. Against the present champion, on the same evaluation: a mean of the metric
+    better by `min_gain`, no set worse than `set_tolerance`, and a mean PSNR-Y at alpha 0 that
+    falls short by no more than its tolerance.
+    """
+    reasons = [*_faithful(candidate), *_natural(candidate, config.metric), *_sound(candidate)]
+    if champion is None:
+        return [*reasons, Reason(rule="better than the champion", holds=True, figures="none yet")]
+    return [*reasons, *_against(candidate, champion, config)]
+
+
+def _faithful(candidate: Evidence) -> list[Reason]:
+    plain, enlarged = candidate.results["pretrained"], candidate.results["bicubic"]
+    return [
+        Reason(
+            rule=f"{name}: PSNR-Y at alpha 0 above bicubic's",
+            holds=plain[name]["psnr_y"] > enlarged[name]["psnr_y"],
+            figures=f"{plain[name]['psnr_y']:.3f} against {enlarged[name]['psnr_y']:.3f} dB",
+        )
+        for name in plain
+    ]
+
+
+def _natural(candidate: Evidence, metric: str) -> list[Reason]:
+    plain, default = candidate.results["pretrained"], candidate.results["interpolated"]
+    reasons = []
+    for name in plain:
+        new, old = default[name].get(metric), plain[name].get(metric)
+        rule = f"{name}: {metric} at alpha {candidate.alpha:g} better than at alpha 0"
+        if new is None or old is None:
+            reasons.append(Reason(rule=rule, holds=False, figures=f"{metric} was not measured"))
+        else:
+            figures = f"{new:.3f} against {old:.3f}"
+            reasons.append(Reason(rule=rule, holds=improves(metric, new, old) > 0, figures=figures))
+    return reasons
+
+
+def _sound(candidate: Evidence) -> list[Reason]:
+    return [
+        Reason(
+            rule="no alarm in its trainings",
+            holds=not candidate.alarms,
+            figures=", ".join(candidate.alarms) or "none",
+        ),
+        Reason(
+            rule="resize and metrics have their verified values",
+            holds=not candidate.departures,
+            figures="; ".join(candidate.departures) or "they have",
+        ),
+    ]
+
+
+def _against(candidate: Evidence, champion: Evidence, config: RegisterConfig) -> list[Reason]:
+    metric = config.metric
+    if candidate.evaluation != champion.evaluation:
+        figures = "measured on other test pictures, or otherwise; compare by hand and promote it"
+        return [Reason(rule="better than the champion", holds=False, figures=figures)]
+    if not (_has(candidate, metric) and _has(champion, metric)):
+        figures = f"{metric} was not measured for both"
+        return [Reason(rule="better than the champion", holds=False, figures=figures)]
+    new, old = (_mean(one, "interpolated", metric) for one in (candidate, champion))
+    new_psnr, old_psnr = (_mean(one, "pretrained", "psnr_y") for one in (candidate, champion))
+    gain = improves(metric, new, old)
+    return [
+        Reason(
+            rule=f"mean {metric} at the default alpha better than the champion's"
+            + (f" by {config.min_gain:g}" if config.min_gain else ""),
+            holds=gain > TOLERANCE and gain >= config.min_gain - TOLERANCE,
+            figures=f"{new:.3f} against {old:.3f}{_per_picture(candidate, champion, metric)}",
+        ),
+        *_no_set_worse(candidate, champion, config),
+        Reason(
+            rule=f"mean PSNR-Y at alpha 0 at most {config.psnr_y_tolerance} dB below champion's",
+            holds=new_psnr >= old_psnr - config.psnr_y_tolerance - TOLERANCE,
+            figures=f"{new_psnr:.3f} against {old_psnr:.3f} dB",
+        ),
+    ]
+
+
+def _no_set_worse(candidate: Evidence, champion: Evidence, config: RegisterConfig) -> list[Reason]:
+    new, old = candidate.results["interpolated"], champion.results["interpolated"]
+    metric = config.metric
+    return [
+        Reason(
+            rule=f"{name}: {metric} worse than the champion's by at most "
+            f"{config.set_tolerance:.0%}",
+            holds=improves(metric, new[name][metric], old[name][metric])
+            >= -config.set_tolerance * abs(old[name][metric]) - TOLERANCE,
+            figures=f"{new[name][metric]:.3f} against {old[name][metric]:.3f}",
+        )
+        for name in new
+    ]
+
+
+def _has(evidence: Evidence, metric: str) -> bool:
+    return all(metric in values for values in evidence.results["interpolated"].values())
+
+
+def _mean(evidence: Evidence, model: str, metric: str) -> float:
+    return fmean(values[metric] for values in evidence.results[model].values())
+
+
+def _per_picture(candidate: Evidence, champion: Evidence, metric: str) -> str:
+    """The difference paired by picture with its interval, as an addition to other figures."""
+    if not (candidate.pictures and champion.pictures):
+        return ""
+    ours, theirs = (
+        frame[frame["model"] == "interpolated"]
+        for frame in (pd.DataFrame(list(one.pictures)) for one in (candidate, champion))
+    )
+    difference = paired(ours, theirs, metric)
+    return "" if difference is None else f"; by picture {difference}"

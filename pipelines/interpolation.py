@@ -1,0 +1,86 @@
+"""Which alpha a model is best used with, and the two ways to lie between two networks."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from esrgan_core.engine.evaluate import Pixels, Upscaler
+from esrgan_core.files import write_text
+from esrgan_core.metrics import LOWER_IS_BETTER
+from pipelines.paths import CHOICE
+from pipelines.sections import ChooseConfig
+
+SLACK = 1e-9
+"""A bound that is met to rounding is met."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """What `artifacts/interpolate/choice.json` says."""
+
+    alpha: float
+    why: str
+    within_bound: bool
+    values: Mapping[str, float]
+    """Metrics of the validation pictures at this alpha; empty for an alpha that was given."""
+
+
+def choose(grid: pd.DataFrame, rule: ChooseConfig) -> Choice:
+    """The alpha of a grid that is best by the rule's metric among those that keep its bounds.
+
+    Where none does, the one that comes nearest to PSNR's best: the lowest RMSE-Y or, without
+    that bound, the highest PSNR-Y. Equal values go to the lower alpha.
+
+    Args:
+        grid: one row per alpha, a column per metric: means over sets.
+        rule: metric and bounds.
+    """
+    best_psnr = float(grid["psnr_y"].max())
+    kept = grid
+    words = []
+    if rule.psnr_y_loss is not None:
+        kept = kept[kept["psnr_y"] >= best_psnr - rule.psnr_y_loss - SLACK]
+        words.append(f"PSNR-Y at most {rule.psnr_y_loss:g} dB below {best_psnr:.3f}")
+    if rule.rmse_y is not None:
+        kept = kept[kept["rmse_y"] <= rule.rmse_y + SLACK]
+        words.append(f"RMSE-Y at most {rule.rmse_y:g}")
+    bounds = " and ".join(words) or "no bound"
+    if within := len(kept) > 0:
+        sign = 1 if rule.metric in LOWER_IS_BETTER else -1
+        why = f"best {rule.metric} on the validation pictures with {bounds}"
+    else:
+        kept, sign = grid, (1 if rule.rmse_y is not None else -1)
+        why = f"no alpha has {bounds} on the validation pictures; this is the nearest to it"
+    by = rule.metric if within else ("rmse_y" if rule.rmse_y is not None else "psnr_y")
+    row = kept.assign(order=sign * kept[by]).sort_values(["order", "alpha"]).iloc[0]
+    values = {str(name): float(row[name]) for name in grid.columns if name != "alpha"}
+    return Choice(alpha=float(row["alpha"]), why=why, within_bound=within, values=values)
+
+
+def write_choice(choice: Choice) -> None:
+    """Leave the choice where `evaluate` and `register` read it."""
+    write_text(CHOICE, json.dumps(asdict(choice), indent=2) + "\n")
+
+
+def read_choice() -> Choice:
+    """The choice that `interpolate` has left."""
+    content: dict[str, Any] = json.loads(CHOICE.read_text(encoding="utf-8"))
+    return Choice(**content)
+
+
+def between_pictures(psnr: Upscaler, gan: Upscaler, alpha: float) -> Upscaler:
+    """Image interpolation: the mean of two results, rounded half up (ESRGAN section 3.4).
+
+    The paper's comparison to interpolating the networks: it cannot remove artifacts, only fade
+    them.
+    """
+
+    def upscale(lr: Pixels) -> Pixels:
+        mixed = (1 - alpha) * psnr(lr).astype(np.float64) + alpha * gan(lr)
+        return np.floor(mixed + 0.5).astype(np.uint8)
+
+    return upscale

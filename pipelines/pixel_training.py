@@ -1,0 +1,40 @@
+"""Training a generator for pixels alone, from its initial weights."""
+
+from dataclasses import asdict, dataclass, field
+
+import torch
+
+from esrgan_core.data.pairs import PairStore
+from esrgan_core.engine.execution import OptimizerConfig
+from esrgan_core.engine.steps import PixelStep
+from esrgan_core.losses.pixel import PIXEL, PixelKind
+from esrgan_core.models import GeneratorConfig, build_generator
+from pipelines.paths import PAIRS
+from pipelines.training import train
+from pipelines.training_config import TrainingConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PixelTraining(TrainingConfig):
+    """A training for pixels alone; the defaults are ESRGAN's first stage."""
+
+    loss: PixelKind = "l1"
+    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=2e-4))
+    accumulate: int = 1
+    """Equal parts that a batch is computed in, for less memory."""
+
+
+def train_for_pixels(stage: str, generator: GeneratorConfig, config: PixelTraining) -> None:
+    """Leave a generator that was trained from its initial weights, with curve and metrics."""
+    torch.manual_seed(config.seed)
+    execution = config.execution()
+    step = PixelStep(
+        build_generator(generator),
+        config.optimizer,
+        ema=config.ema,
+        loss=PIXEL[config.loss],
+        execution=execution,
+        accumulate=config.accumulate,
+    )
+    identity = {"generator": {"kind": type(generator).__name__, **asdict(generator)}}
+    train(stage, step, PairStore(PAIRS), config, execution=execution, identity=identity)

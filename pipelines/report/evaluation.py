@@ -1,0 +1,69 @@
+"""What an evaluation leaves to look at: the page, a contact sheet, a table on the terminal."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from esrgan_core.engine.evaluate import Scored
+from esrgan_core.image import write_png
+from esrgan_core.inference.upscale import upscale
+from pipelines.contenders import compare, interpolated
+from pipelines.evaluation import Evaluation, measures
+from pipelines.interpolation import read_choice
+from pipelines.report.crops import liveliest_box
+from pipelines.report.figures import models_sheet
+from pipelines.report.page import CROP, Subject, write_page
+from pipelines.sections import EvaluateConfig, InterpolateConfig
+
+
+def leave_report(
+    path: Path,
+    evaluation: Evaluation,
+    scale: int,
+    interpolate: InterpolateConfig,
+    evaluate: EvaluateConfig,
+    *,
+    trainings: Sequence[str],
+) -> None:
+    """Write the page at `path` and `models.png` beside it; print the table and the path."""
+    subject = Subject(
+        evaluation=evaluation,
+        between=_between(evaluation, scale, interpolate, evaluate),
+        choice=read_choice(),
+        scale=scale,
+        trainings=trainings,
+    )
+    write_page(path, subject)
+    _write_crops(path.parent / "crops", evaluation)
+    models_sheet(evaluation.shown, evaluation.pictures, path.parent / "models.png")
+    means = evaluation.means
+    print(means.to_string(index=False, float_format=lambda value: f"{value:.3f}"))
+    print(f"page: {path.resolve()}")
+
+
+def _write_crops(folder: Path, evaluation: Evaluation) -> None:
+    """The page's crops as files, for programs that line pictures up by their names."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for index, sample in enumerate(evaluation.shown):
+        hr = np.asarray(sample.hr)
+        box = liveliest_box(hr, CROP, hr.shape[0] // sample.lr.shape[0])
+        results = {name: scored[index].sr for name, scored in evaluation.pictures.items()}
+        for name, pixels in (results | {"HR": hr}).items():
+            place = folder / name / sample.set / f"{sample.name.rpartition('/')[2]}.png"
+            write_png(place, np.ascontiguousarray(pixels[box]))
+
+
+def _between(
+    evaluation: Evaluation, scale: int, interpolate: InterpolateConfig, evaluate: EvaluateConfig
+) -> Mapping[float, Sequence[Scored]]:
+    """The pictures of the page at every alpha of the grid that is no contender."""
+    measured = {0.0, read_choice().alpha, 1.0}
+    alphas = {f"{alpha:g}": alpha for alpha in interpolate.alphas if alpha not in measured}
+    contenders = {text: partial(upscale, interpolated(alpha)) for text, alpha in alphas.items()}
+    names = {sample.name for sample in evaluation.shown}
+    metrics = measures(evaluate)
+    _, pictures = compare(contenders, evaluation.shown, metrics, scale, "alphas", names)
+    return {alpha: pictures[text] for text, alpha in alphas.items()}

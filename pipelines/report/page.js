@@ -1,0 +1,160 @@
+"use strict";
+// The pictures are data in the page itself; nothing is fetched, nothing is stored.
+const pictures = JSON.parse(document.getElementById("pictures").textContent);
+const find = (id) => document.getElementById(id);
+const stage = find("stage");
+const root = document.documentElement.style;
+const state = { picture: 0, left: 0, right: 0, at: 0.5, zoom: 1, x: 0, y: 0 };
+
+const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+const views = () => pictures[state.picture].views;
+const alphas = () => views().map((view, index) => [view.alpha, index]).filter(([alpha]) => alpha !== null);
+
+// x and y are shares of the stage's side, so that tiles of any size show the same place
+function place() {
+  state.zoom = clamp(state.zoom, 1, 16);
+  state.x = clamp(state.x, 1 - state.zoom, 0);
+  state.y = clamp(state.y, 1 - state.zoom, 0);
+  const side = stage.clientWidth;
+  root.setProperty("--at", `${100 * state.at}%`);
+  root.setProperty("--zoom", state.zoom);
+  stage.style.setProperty("--x", `${state.x * side}px`);
+  stage.style.setProperty("--y", `${state.y * side}px`);
+  for (const tile of document.querySelectorAll(".tile")) {
+    tile.style.setProperty("--x", `${state.x * tile.clientWidth}px`);
+    tile.style.setProperty("--y", `${state.y * tile.clientWidth}px`);
+  }
+  find("zoom").textContent = `${state.zoom.toFixed(1)}x`;
+}
+
+function show() {
+  const picture = pictures[state.picture];
+  for (const side of ["left", "right"]) {
+    const view = picture.views[state[side]];
+    find(`${side}-image`).src = view.uri;
+    find(`${side}-label`).textContent = view.title;
+    find(`${side}-select`).value = state[side];
+    find(`${side}-figures`).textContent = view.figures;
+  }
+  const at = alphas().findIndex(([, index]) => index === state.right);
+  if (at >= 0) find("alpha").value = at;
+  find("alpha-value").textContent = at >= 0 ? alphas()[at][0] : "not shown";
+  find("picture-select").value = state.picture;
+  [...find("tiles").children].forEach((tile, index) => {
+    tile.classList.toggle("chosen", index === state.left || index === state.right);
+  });
+  place();
+}
+
+function option(text, value) {
+  const made = document.createElement("option");
+  made.textContent = text;
+  made.value = value;
+  return made;
+}
+
+function choosePicture(index) {
+  state.picture = (index + pictures.length) % pictures.length;
+  const picture = pictures[state.picture];
+  find("whole-image").src = picture.whole;
+  for (const edge of ["left", "top", "width", "height"]) {
+    find("box").style[edge] = `${picture.box[edge]}%`;
+  }
+  find("tiles").replaceChildren(...picture.views.map((view, number) => {
+    const figure = document.createElement("figure");
+    const tile = document.createElement("div");
+    const image = document.createElement("img");
+    const words = document.createElement("figcaption");
+    const name = document.createElement("b");
+    tile.className = "tile";
+    image.src = view.uri;
+    image.alt = `${picture.name}, ${view.title}`;
+    name.textContent = view.title;
+    words.append(name, ` ${view.figures}`);
+    tile.append(image);
+    figure.append(tile, words);
+    figure.addEventListener("click", (event) => {
+      state[event.shiftKey ? "left" : "right"] = number;
+      show();
+    });
+    return figure;
+  }));
+  show();
+}
+
+function chooseAlpha(at) {
+  const found = alphas();
+  if (found.length) state.right = found[clamp(at, 0, found.length - 1)][1];
+  show();
+}
+
+function zoomBy(factor, x, y) {
+  const zoom = clamp(state.zoom * factor, 1, 16);
+  state.x = x - (x - state.x) * (zoom / state.zoom);
+  state.y = y - (y - state.y) * (zoom / state.zoom);
+  state.zoom = zoom;
+  place();
+}
+
+function pointed(event) {
+  const area = stage.getBoundingClientRect();
+  return [(event.clientX - area.left) / area.width, (event.clientY - area.top) / area.height];
+}
+
+const keys = {
+  ArrowLeft: () => { state.at = clamp(state.at - 0.05, 0, 1); place(); },
+  ArrowRight: () => { state.at = clamp(state.at + 0.05, 0, 1); place(); },
+  ArrowUp: () => chooseAlpha(Number(find("alpha").value) + 1),
+  ArrowDown: () => chooseAlpha(Number(find("alpha").value) - 1),
+  "[": () => choosePicture(state.picture - 1),
+  "]": () => choosePicture(state.picture + 1),
+  "+": () => zoomBy(1.5, 0.5, 0.5),
+  "-": () => zoomBy(1 / 1.5, 0.5, 0.5),
+  0: () => { state.zoom = 1; place(); },
+  x: () => { [state.left, state.right] = [state.right, state.left]; show(); },
+};
+
+function begin() {
+  find("picture-select").append(...pictures.map((one, index) => option(`${one.set}: ${one.name}`, index)));
+  for (const side of ["left", "right"]) {
+    find(`${side}-select`).append(...views().map((view, index) => option(view.title, index)));
+    find(`${side}-select`).addEventListener("change", (event) => {
+      state[side] = Number(event.target.value);
+      show();
+    });
+  }
+  find("picture-select").addEventListener("change", (event) => choosePicture(Number(event.target.value)));
+  find("alpha").max = Math.max(alphas().length - 1, 0);
+  find("alpha").addEventListener("input", (event) => chooseAlpha(Number(event.target.value)));
+  let drag = null;
+  stage.addEventListener("pointerdown", (event) => {
+    const [x, y] = pointed(event);
+    drag = { bar: Math.abs(x - state.at) * stage.clientWidth < 16, x: x - state.x, y: y - state.y };
+    stage.setPointerCapture(event.pointerId);
+    stage.focus();
+  });
+  stage.addEventListener("pointermove", (event) => {
+    if (!drag) return;
+    const [x, y] = pointed(event);
+    if (drag.bar) state.at = clamp(x, 0, 1);
+    else [state.x, state.y] = [x - drag.x, y - drag.y];
+    place();
+  });
+  for (const end of ["pointerup", "pointercancel"]) stage.addEventListener(end, () => { drag = null; });
+  stage.addEventListener("wheel", (event) => {
+    event.preventDefault();
+    zoomBy(event.deltaY < 0 ? 1.2 : 1 / 1.2, ...pointed(event));
+  }, { passive: false });
+  document.addEventListener("keydown", (event) => {
+    // selects and sliders have keys of their own
+    if (/^(SELECT|INPUT)$/.test(event.target.tagName) || event.ctrlKey || event.metaKey || event.altKey) return;
+    const act = keys[event.key];
+    if (act) { event.preventDefault(); act(); }
+  });
+  window.addEventListener("resize", place);
+  // the first thing to see: bicubic against the default alpha
+  state.right = Math.max(views().findIndex((view) => view.alpha === Number(stage.dataset.alpha)), 0);
+  choosePicture(0);
+}
+
+if (pictures.length) begin();

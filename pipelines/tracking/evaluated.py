@@ -1,0 +1,125 @@
+"""A run per evaluated model, with equal keys per set, for the UI to line up and to search."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from esrgan_core.data.pairs import PairStore
+from esrgan_core.files import sha256_of
+from pipelines.paths import PAIRS, generator_of
+from pipelines.tracking.record import Record
+from pipelines.tracking.store import (
+    MODEL,
+    NAME,
+    STAGE,
+    child_run,
+    client,
+    experiment_id,
+    find_run,
+    usable,
+)
+
+if TYPE_CHECKING:
+    from mlflow.entities import DatasetInput, RunTag
+
+TRAINED = {"pretrained": "pretrain", "finetuned": "finetune"}
+"""Stage that leaves a contender's weights, where it has another name."""
+DIGEST = 32
+"""Digits of a data set's hash; MLflow keeps 36."""
+
+
+def publish_models(
+    folder: Path, record: Record, parent: str, key: str, tags: "list[RunTag]"
+) -> None:
+    """Log what an evaluation says of each model: figures, tables, crops, data sets, the weights.
+
+    Args:
+        folder: of the stage that evaluated.
+        record: of the same.
+        parent: run that the models' runs go below.
+        key: of the evaluation: what has it is there already.
+        tags: of the stage's run.
+    """
+    results = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    frame = pd.read_csv(folder / "per_image.csv", dtype={"name": str, "set": str})
+    data = _data_sets()
+    for model, sets in results.items():
+        own = {NAME: record.run, STAGE: "model", MODEL: model, "esrgan.evaluation": key}
+        if find_run({**own, "esrgan.state": "complete"}) is not None:
+            continue
+        half = find_run(own)
+        run_id = half.info.run_id if half else child_run(parent, f"{model} ({record.run})", own)
+        client().log_param(run_id, "model", model)
+        client().log_inputs(run_id, list(data.values()))
+        table = frame[frame["model"] == model].drop(columns="model")
+        client().log_table(run_id, table, f"per_image_{key[:8]}.json")
+        model_id = _logged_model(model, run_id)
+        for set_name, values in sets.items():
+            used = data[set_name].dataset if set_name in data else None
+            for metric, value in values.items():
+                client().log_metric(
+                    run_id,
+                    f"{usable(set_name)}/{metric}",
+                    value,
+                    model_id=model_id,
+                    dataset_name=used.name if used else None,
+                    dataset_digest=used.digest if used else None,
+                )
+        _log_crops(folder / "report" / "crops" / model, run_id)
+        client().log_batch(run_id, tags=tags)
+        client().set_terminated(run_id, "FINISHED")
+
+
+def _data_sets() -> "dict[str, DatasetInput]":
+    """The test sets, each with a hash over its pairs."""
+    import hashlib  # noqa: PLC0415
+
+    from mlflow.entities import Dataset, DatasetInput, InputTag  # noqa: PLC0415
+
+    index = PairStore(PAIRS).index
+    found = {}
+    for name, rows in index[index["split"] == "test"].groupby("set", sort=False):
+        pairs = rows.sort_values("name")
+        digest = hashlib.sha256("".join(pairs["hr_sha256"] + pairs["lr_sha256"]).encode())
+        about: Mapping[str, Any] = {"num_rows": len(pairs)}
+        found[str(name)] = DatasetInput(
+            Dataset(
+                name=str(name),
+                digest=digest.hexdigest()[:DIGEST],
+                source_type="local",
+                source=json.dumps({"uri": str(PAIRS)}),
+                profile=json.dumps(about),
+            ),
+            [InputTag("mlflow.data.context", "test")],
+        )
+    return found
+
+
+def _logged_model(model: str, run_id: str) -> str | None:
+    """Id of the model of a run that figures are linked to; None for what has no weights of its own.
+
+    So that the best weights of all runs can be searched for by their figures.
+    """
+    weights = generator_of(TRAINED.get(model, model))
+    if not weights.is_file():
+        return None
+    tags = {"weights.sha256": sha256_of(weights)}
+    made = client().create_logged_model(
+        experiment_id(), name=model, source_run_id=run_id, tags=tags, model_type="generator"
+    )
+    client().log_model_artifact(made.model_id, str(weights))
+    client().finalize_logged_model(made.model_id, "READY")
+    return str(made.model_id)
+
+
+def _log_crops(folder: Path, run_id: str) -> None:
+    """The crops of the page under the same keys in every model's run: a grid in the UI."""
+    from esrgan_core.image import read_rgb  # noqa: PLC0415
+
+    for path in sorted(folder.glob("*/*.png")):
+        client().log_image(
+            run_id, read_rgb(path), key=f"{usable(path.parent.name)}/{usable(path.stem)}", step=0
+        )
