@@ -1,7 +1,7 @@
 # One list of tasks for people, hooks and CI. Each task installs what it needs first.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install repro baselines test check bench soak fidelity prefect stop ui clean
+.PHONY: help install repro baselines ablation test check bench soak fidelity prefect stop ui clean
 
 VENV := .venv
 PYTHON ?= python3
@@ -34,6 +34,9 @@ repro: install ## run the whole pipeline, publish to MLflow, print where the pic
 baselines: install ## SRCNN, SRResNet, SRGAN and others beside it, on the pairs of `make repro`
 	dvc repro pipelines/baselines/dvc.yaml
 	esrgan publish
+
+ablation: install ## what each of the paper's parts is worth, on the pairs of `make repro`
+	python -m pipelines.ablation
 
 test: install ## all tests
 	pytest

@@ -15,8 +15,8 @@ from esrgan_core.files import atomic_path, write_text
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.metrics import Metric, metrics_by_name, perceptual_index
 from pipelines.contenders import bicubic, compare, interpolated, nested, network_of, set_means
+from pipelines.folders import weights_finder
 from pipelines.paths import FINETUNED, PRETRAINED
-from pipelines.pretrained_features import fetched
 from pipelines.sections import EvaluateConfig
 from pipelines.statistics import intervals
 
@@ -56,10 +56,7 @@ def measures(config: EvaluateConfig) -> dict[str, Metric]:
     Raises:
         FileNotFoundError: if weights for one cannot be had.
     """
-    own = config.weight_files
-    return metrics_by_name(
-        config.metrics, lambda name: Path(own[name]) if name in own else fetched(name)
-    )
+    return metrics_by_name(config.metrics, weights_finder(config.weight_files))
 
 
 def shown_of(samples: Sequence[Sample], count: int = SHOWN) -> list[Sample]:

@@ -38,6 +38,12 @@ class _SamePadded(nn.Conv2d):
         return super().forward(F.pad(x, pads))
 
 
+def _names(number: int) -> list[str]:
+    """Layers of a block, in order; the first block does not widen its input."""
+    inner = [f"expand{number}", f"expand{number}_relu"] if number else []
+    return [*inner, f"block{number}"]
+
+
 def _norm(width: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(width, eps=1e-3)
 
@@ -60,15 +66,24 @@ class _Block(nn.Module):
         self.expands = expansion > 1
         self.skips = stride == 1 and inputs == outputs
 
+    def expanded(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c2 h w"]:
+        """The wide features before their activation."""
+        wide: Tensor = self._bn0(self._expand_conv(x))
+        return wide
+
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c2 h2 w2"]:
-        inner = F.relu6(self._bn0(self._expand_conv(x))) if self.expands else x
+        inner = F.relu6(self.expanded(x)) if self.expands else x
         inner = F.relu6(self._bn1(self._depthwise_conv(inner)))
         out = self._bn2(self._project_conv(inner))
         return x + out if self.skips else out
 
 
 class EfficientNetLite0Features(nn.Module):
-    """Outputs of chosen blocks, `block0` to `block15`; frozen, always in eval mode."""
+    """Outputs of chosen blocks, `block0` to `block15`; frozen, always in eval mode.
+
+    From `block1` on a block widens its input first: `expand1` to `expand15` are that before its
+    activation, `expand1_relu` to `expand15_relu` after it.
+    """
 
     def __init__(self, weights: Path, layers: Iterable[str]) -> None:
         """Read ImageNet weights in the key layout of `efficientnet_lite_pytorch`.
@@ -83,8 +98,9 @@ class EfficientNetLite0Features(nn.Module):
             for times, kernel, stride, expansion, inputs, outputs in _GROUPS
             for first in [True] + [False] * (times - 1)
         ]
-        names = [f"block{number}" for number in range(len(blocks))]
-        self.layers, last = chosen("EfficientNet-Lite0", names, layers)
+        names = [name for number in range(len(blocks)) for name in _names(number)]
+        self.layers, _ = chosen("EfficientNet-Lite0", names, layers)
+        last = max(n for n in range(len(blocks)) if self.layers & set(_names(n)))
         self._conv_stem = _SamePadded(3, 32, 3, stride=2, bias=False)
         self._bn0 = _norm(32)
         self._blocks = nn.ModuleList(blocks[: last + 1])
@@ -102,7 +118,10 @@ class EfficientNetLite0Features(nn.Module):
         x = F.relu6(self._bn0(self._conv_stem((image * 255 - 127) / 128)))
         found: dict[str, Tensor] = {}
         for number, block in enumerate(self._blocks):
+            assert isinstance(block, _Block)
+            if self.layers & {f"expand{number}", f"expand{number}_relu"}:
+                wide = block.expanded(x)
+                found |= {f"expand{number}": wide, f"expand{number}_relu": F.relu6(wide)}
             x = block(x)
-            if (name := f"block{number}") in self.layers:
-                found[name] = x
-        return found
+            found[f"block{number}"] = x
+        return {name: features for name, features in found.items() if name in self.layers}
