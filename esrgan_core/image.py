@@ -165,7 +165,7 @@ def find_images(folder: Path) -> list[Path]:
     return sorted(found)
 
 
-def to_tensor(pixels: Pixels) -> Float[Tensor, "1 3 h w"]:
+def to_tensor(pixels: UInt8[np.ndarray, "h w c"]) -> Float[Tensor, "1 c h w"]:
     """8-bit pixels as a float32 batch of one in [0, 1]."""
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float().div_(255)
 

@@ -20,6 +20,7 @@ from esrgan_core.losses.contextual import ContextualLoss
 from esrgan_core.losses.perceptual import PerceptualLoss
 from esrgan_core.models import DiscriminatorConfig, build_discriminator
 from esrgan_core.models.weights import digest, load_generator, save_weights
+from pipelines.conditions import Told
 from pipelines.paths import ARTIFACTS, PAIRS
 from pipelines.pretrained_features import find_weights
 from pipelines.training import train
@@ -49,6 +50,7 @@ def train_adversarially(
     discriminator: DiscriminatorConfig,
     features: FeaturesConfig,
     config: AdversarialTraining,
+    told: Told | None = None,
 ) -> None:
     """Leave a generator that was trained on from `start`, the discriminator, curve and metrics."""
     torch.manual_seed(config.seed)
@@ -73,7 +75,7 @@ def train_adversarially(
         "start": digest(generator),
     }
     store = PairStore(PAIRS)
-    lineage = train(stage, step, store, config, execution=execution, identity=identity)
+    lineage = train(stage, step, store, config, execution=execution, identity=identity, told=told)
     if lineage is not None:
         target = ARTIFACTS / stage / "discriminator.safetensors"
         save_weights(target, judge.state_dict(), discriminator, lineage)

@@ -23,6 +23,7 @@ FINETUNED = generator_of("finetune")
 GRID = ARTIFACTS / "interpolate" / "grid.csv"
 IMAGE_GRID = ARTIFACTS / "interpolate" / "image_grid.csv"
 CHOICE = ARTIFACTS / "interpolate" / "choice.json"
+CLUSTERS = ARTIFACTS / "sftnet" / "clusters.json"
 METRICS = ARTIFACTS / "evaluate" / "metrics.json"
 PAGE = ARTIFACTS / "evaluate" / "report" / "index.html"
 

@@ -9,6 +9,7 @@ from esrgan_core.engine.execution import OptimizerConfig
 from esrgan_core.engine.steps import PixelStep
 from esrgan_core.losses.pixel import PIXEL, PixelKind
 from esrgan_core.models import GeneratorConfig, build_generator
+from pipelines.conditions import Told
 from pipelines.paths import PAIRS
 from pipelines.training import train
 from pipelines.training_config import TrainingConfig
@@ -24,7 +25,9 @@ class PixelTraining(TrainingConfig):
     """Equal parts that a batch is computed in, for less memory."""
 
 
-def train_for_pixels(stage: str, generator: GeneratorConfig, config: PixelTraining) -> None:
+def train_for_pixels(
+    stage: str, generator: GeneratorConfig, config: PixelTraining, told: Told | None = None
+) -> None:
     """Leave a generator that was trained from its initial weights, with curve and metrics."""
     torch.manual_seed(config.seed)
     execution = config.execution()
@@ -37,4 +40,5 @@ def train_for_pixels(stage: str, generator: GeneratorConfig, config: PixelTraini
         accumulate=config.accumulate,
     )
     identity = {"generator": {"kind": type(generator).__name__, **asdict(generator)}}
-    train(stage, step, PairStore(PAIRS), config, execution=execution, identity=identity)
+    store = PairStore(PAIRS)
+    train(stage, step, store, config, execution=execution, identity=identity, told=told)

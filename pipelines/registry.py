@@ -175,4 +175,5 @@ def _evidence() -> Evidence:
 
 def _alarms(stage: str) -> list[str]:
     path = ARTIFACTS / stage / "metrics.json"
-    return list(json.loads(path.read_text(encoding="utf-8"))["alarms"])
+    found = json.loads(path.read_text(encoding="utf-8"))["alarms"]
+    return [f"{one['name']} at step {one['step']}: {one['evidence']}" for one in found]

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -16,7 +17,7 @@ from esrgan_core.data.loading import batches
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.data.sampling import PatchSampler
 from esrgan_core.engine.checkpoint import Checkpoints
-from esrgan_core.engine.evaluate import Pixels, evaluate
+from esrgan_core.engine.evaluate import Pixels, Upscaler, evaluate
 from esrgan_core.engine.execution import Execution
 from esrgan_core.engine.health import Watch, appearance
 from esrgan_core.engine.journal import Journal
@@ -29,6 +30,7 @@ from esrgan_core.image import write_png
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.metrics import METRICS
 from esrgan_core.models.weights import save_weights
+from pipelines.conditions import Told, conditioned
 from pipelines.guardian import sole_trainer
 from pipelines.leftovers import write_result
 from pipelines.lineage import git_commit
@@ -54,6 +56,7 @@ def train(
     *,
     execution: Execution,
     identity: Mapping[str, Any],
+    told: Told | None = None,
 ) -> dict[str, str] | None:
     """Run a stage's steps from where they stand, and leave everything but the discriminator.
 
@@ -67,17 +70,19 @@ def train(
         config: the stage's section.
         execution: what `step` was built with.
         identity: whatever else decides what weights come out.
+        told: what the network is told of pictures, where it is told something.
 
     Returns:
         The lineage to write into the weights' header; None in processes that write nothing.
     """
-    fingerprint = fingerprint_of(store, config, identity)
+    own = identity if told is None else {**identity, "told": told.identity}
+    fingerprint = fingerprint_of(store, config, own)
     folder = state_root() / "checkpoints" / stage / fingerprint
     world = execution.world
     leads = world.leads
     alone = sole_trainer(folder, devices_of_world(world)) if leads else nullcontext()
     with alone, connected(world):
-        training = _Training(stage, step, store, config, execution, folder)
+        training = _Training(stage, step, store, config, execution, folder, told)
         training.run()
         if not leads:
             return None
@@ -105,7 +110,9 @@ class _Training:
         config: TrainingConfig,
         execution: Execution,
         folder: Path,
+        told: Told | None,
     ) -> None:
+        self.told = told
         self.stage, self.step, self.store, self.config = stage, step, store, config
         self.world, self.device, self.folder = execution.world, execution.device, folder
         self.checkpoints = Checkpoints(folder, keep=config.keep)
@@ -185,6 +192,7 @@ class _Training:
             patch_size=config.patch_size,
             batch_size=config.batch_size,
             seed=config.seed,
+            conditions=None if self.told is None else self.told.maps,
         )
         share = self.world.share(config.batch_size)
         with batches(
@@ -221,10 +229,9 @@ class _Training:
         """Measure the averaged network, look for trouble, and keep the network if it is best."""
         if not self.world.leads:
             return
-        network = self.step.ema.network
         scored = list(
             evaluate(
-                lambda lr: upscale(network, lr),
+                self._upscaler(),
                 self.validation,
                 self.metrics,
                 self.store.facts.scale,
@@ -250,6 +257,12 @@ class _Training:
         for name, evidence in alarms.items():
             self._say(f"ALARM {name} at step {number}: {evidence}")
         self.journal.append(number, named | {f"alarm/{name}": 1.0 for name in alarms})
+
+    def _upscaler(self) -> Upscaler:
+        network = self.step.ema.network
+        if self.told is None:
+            return partial(upscale, network)
+        return conditioned(network, self.store, self.told.conditions)
 
     def save(self, number: int) -> None:
         """Save the state; what cannot be saved is said and costs nothing that was saved before."""

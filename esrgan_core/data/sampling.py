@@ -3,6 +3,7 @@
 No generator keeps state, so a run that resumes needs only the number of its step.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,8 @@ class Pair:
 
     lr: Float[Tensor, "b 3 h w"]
     hr: Float[Tensor, "b 3 hh ww"]
+    condition: Float[Tensor, "b k ch cw"] | None = None
+    """What SFTGAN is told of the patch: how likely each class is at each pixel."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,28 +34,43 @@ class PixelPair:
 
     lr: UInt8[Tensor, "b h w 3"]
     hr: UInt8[Tensor, "b hh ww 3"]
+    condition: UInt8[Tensor, "b ch cw k"] | None = None
 
     def pinned(self) -> "PixelPair":
         """The same in memory that a GPU can copy from while the processor goes on."""
-        return PixelPair(lr=self.lr.pin_memory(), hr=self.hr.pin_memory())
+        condition = None if self.condition is None else self.condition.pin_memory()
+        return PixelPair(lr=self.lr.pin_memory(), hr=self.hr.pin_memory(), condition=condition)
 
     def on(self, device: torch.device) -> Pair:
         """As images on a device; channels_last, since that is how pixels lie."""
-        return Pair(lr=_as_image(self.lr, device), hr=_as_image(self.hr, device))
+        condition = None if self.condition is None else _as_image(self.condition, device)
+        return Pair(
+            lr=_as_image(self.lr, device), hr=_as_image(self.hr, device), condition=condition
+        )
 
 
-def _as_image(pixels: UInt8[Tensor, "b h w 3"], device: torch.device) -> Float[Tensor, "b 3 h w"]:
+def _as_image(pixels: UInt8[Tensor, "b h w c"], device: torch.device) -> Float[Tensor, "b c h w"]:
     return pixels.to(device, non_blocking=True).permute(0, 3, 1, 2).float().div_(255)
 
 
 class PatchSampler:
     """Draws aligned random crops with one of the eight symmetries, pictures equally often."""
 
-    def __init__(self, store: PairStore, *, patch_size: int, batch_size: int, seed: int) -> None:
+    def __init__(
+        self,
+        store: PairStore,
+        *,
+        patch_size: int,
+        batch_size: int,
+        seed: int,
+        conditions: Mapping[str, UInt8[np.ndarray, "ch cw k"]] | None = None,
+    ) -> None:
         """Open the training pictures of a store.
 
         Args:
             store: where the pairs are.
+            conditions: by name of the picture, what is to be seen where, at the size of its LR or
+                HR, the same for all.
             patch_size: HR pixels on a side; a multiple of the scale.
             batch_size: patches per step.
             seed: any whole number.
@@ -70,6 +88,7 @@ class PatchSampler:
         for name, (_, hr) in zip(names, self.pictures, strict=True):
             if min(hr.shape) < patch_size:
                 raise ValueError(f"{name} is {hr.shape[1]}x{hr.shape[0]}, under {patch_size}")
+        self.conditions = [conditions[name] for name in names] if conditions else None
         self.scale, self.seed = scale, seed
         self.side, self.batch_size = patch_size // scale, batch_size
 
@@ -79,6 +98,7 @@ class PatchSampler:
         bits = np.random.Philox(key=self.seed, counter=[0, 0, 0, step])
         draws = bits.random_raw(DRAWS * positions.stop).reshape(-1, DRAWS)[positions.start :]
         lr, hr = _empty(len(positions), self.side), _empty(len(positions), self.side * self.scale)
+        conditions = []
         for place, (picture, row, column, which) in enumerate(draws.tolist()):
             small, large = self.pictures[picture % len(self.pictures)]
             # of 2^64 values, so that the remainder favors none
@@ -89,7 +109,15 @@ class PatchSampler:
                 rows = slice(top * factor, top * factor + side)
                 columns = slice(left * factor, left * factor + side)
                 target[place] = symmetry(source[rows, columns], which % 8)
-        return PixelPair(lr=_tensor(lr), hr=_tensor(hr))
+            if self.conditions is not None:
+                seen = self.conditions[picture % len(self.pictures)]
+                factor = seen.shape[0] // small.shape[0]
+                side = self.side * factor
+                rows = slice(top * factor, top * factor + side)
+                columns = slice(left * factor, left * factor + side)
+                conditions.append(symmetry(seen[rows, columns], which % 8))
+        told = torch.from_numpy(np.stack(conditions)) if conditions else None
+        return PixelPair(lr=_tensor(lr), hr=_tensor(hr), condition=told)
 
 
 # a pixel as one item of three bytes: turning and mirroring then moves whole pixels, three times

@@ -182,11 +182,12 @@ def runner(generator: Generator, execution: Execution) -> Callable[..., Tensor]:
         ValueError: if its activations cannot be computed twice.
     """
     if execution.checkpointing:
-        if not isinstance(generator, RRDBNet) or normalises(generator):
+        if not isinstance(generator, RRDBNet):
             raise ValueError(
-                "checkpointing is RRDBNet's, and would count each batch twice in batch_norm; "
-                "set it to false"
+                f"{type(generator).__name__} keeps its activations; set checkpointing to false"
             )
+        if normalises(generator):
+            raise ValueError("checkpointing would count each batch twice in batch_norm; drop one")
         generator.checkpointing = True
     if execution.compile == "off":
         return generator

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
-from torch.nn.functional import l1_loss
+from torch.nn.functional import cross_entropy, l1_loss
 
 from esrgan_core.data.sampling import Pair
 from esrgan_core.engine.ema import Ema
@@ -39,6 +39,8 @@ class LossWeights:
     pixel: float = 1e-2
     perceptual: float = 1.0
     adversarial: float = 5e-3
+    classification: float = 0.0
+    """Of a discriminator that names classes; SFTGAN's is 5e-3."""
 
 
 @runtime_checkable
@@ -94,7 +96,7 @@ class PixelStep:
         loss = pair.hr.new_zeros(())
         for part in _parts(pair, self.accumulate):
             with autocast(self.execution):
-                sr = widened(self._run(part.lr))
+                sr = widened(self._run(*_inputs(part)))
             share = self.loss(sr, part.hr) / self.accumulate
             (share / self.execution.world.size).backward()
             loss = loss + share.detach()
@@ -120,8 +122,19 @@ def _parts(pair: Pair, count: int) -> Iterator[Pair]:
     """
     if len(pair.lr) % count:
         raise ValueError(f"a batch of {len(pair.lr)} cannot be computed in {count} equal parts")
-    for lr, hr in zip(pair.lr.chunk(count), pair.hr.chunk(count), strict=True):
-        yield Pair(lr=lr, hr=hr)
+    conditions = [None] * count if pair.condition is None else pair.condition.chunk(count)
+    for lr, hr, told in zip(pair.lr.chunk(count), pair.hr.chunk(count), conditions, strict=True):
+        yield Pair(lr=lr, hr=hr, condition=told)
+
+
+def _inputs(pair: Pair) -> tuple[Tensor, ...]:
+    """What a generator is called with."""
+    return (pair.lr,) if pair.condition is None else (pair.lr, pair.condition)
+
+
+def main_class(condition: Float[Tensor, "b k h w"]) -> Int64[Tensor, " b"]:
+    """The class that fills most of each patch."""
+    return condition.mean(dim=(2, 3)).argmax(dim=1)
 
 
 class GanStep:
@@ -161,10 +174,10 @@ class GanStep:
         self._g.clear()
         self._d.clear()
         with autocast(self.execution):
-            sr = widened(self._run(pair.lr))
+            sr = widened(self._run(*_inputs(pair)))
         # a leaf: the gradients of all terms meet here before they enter the generator
         judged = sr.detach().requires_grad_()
-        terms, pull = self._judge(judged, pair.hr)
+        terms, pull = self._judge(judged, pair)
         seen, push = self._compare(judged, pair.hr)
         terms |= seen
         sr.backward((pull + push) / self.execution.world.size)
@@ -173,6 +186,8 @@ class GanStep:
             + self.weights.perceptual * terms["g/perceptual"]
             + self.weights.adversarial * terms["g/adversarial"]
         )
+        if "g/class" in terms:
+            total = total + self.weights.classification * terms["g/class"]
         terms |= {"g/total": total}
         terms["g/gradient"], skipped = self._g.update(rate, total)
         terms["d/gradient"], skipped_too = self._d.update(rate, terms["d/adversarial"])
@@ -182,21 +197,28 @@ class GanStep:
         return _detached(terms)
 
     def _judge(
-        self, sr: Float[Tensor, "b 3 h w"], hr: Float[Tensor, "b 3 h w"]
+        self, sr: Float[Tensor, "b 3 h w"], pair: Pair
     ) -> tuple[Terms, Float[Tensor, "b 3 h w"]]:
         """The adversarial terms and their pull on `sr`; leaves the discriminator's gradients."""
         world = self.execution.world
         with autocast(self.execution):
             # real and fake, each a batch of its own for the normalisation
-            logits = widened(self.discriminator(hr)), widened(self.discriminator(sr))
-        real, fake = world.gather(logits[0]), world.gather(logits[1])
+            logits = widened(self.discriminator(pair.hr)), widened(self.discriminator(sr))
+        real, fake = world.gather(logits[0][:, :1]), world.gather(logits[1][:, :1])
         of_generator = self.adversarial.generator(real.detach(), fake)
-        # summed over processes, like the other terms' gradients, which are means over shares
-        weight = self.weights.adversarial * world.size
-        (pull,) = torch.autograd.grad(weight * of_generator, sr, retain_graph=True)
         of_discriminator = self.adversarial.discriminator(real, fake)
-        of_discriminator.backward(inputs=self._d.flat.parameters)
-        terms = {
+        # summed over processes, like the other terms' gradients, which are means over shares
+        pulling = self.weights.adversarial * world.size * of_generator
+        learning, named = of_discriminator, {}
+        if self.weights.classification and pair.condition is not None:
+            shown = main_class(pair.condition)
+            classes = [cross_entropy(logit[:, 1:], shown) for logit in logits]
+            pulling = pulling + self.weights.classification * classes[1]
+            learning = learning + classes[0] + classes[1]
+            named = {"g/class": classes[1], "d/class": classes[0]}
+        (pull,) = torch.autograd.grad(pulling, sr, retain_graph=True)
+        learning.backward(inputs=self._d.flat.parameters)
+        terms = named | {
             "g/adversarial": of_generator,
             "d/adversarial": of_discriminator,
             "d/real": real.mean(),

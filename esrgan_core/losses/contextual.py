@@ -17,7 +17,7 @@ MOST_FEATURES = 65 * 65
 
 
 def contextual_likeness(
-    of_sr: Float[Tensor, "b c n"], of_hr: Float[Tensor, "b c n"], band_width: float = BAND_WIDTH
+    of_sr: Float[Tensor, "b c n"], of_hr: Float[Tensor, "b c m"], band_width: float = BAND_WIDTH
 ) -> Float[Tensor, " b"]:
     """`CX` of two sets of features, in (0, 1]: 1 if each of HR's has one in SR that is its own.
 

@@ -5,18 +5,21 @@ from typing import assert_never
 from torch import nn
 
 from esrgan_core.models.discriminator import (
+    ClassDiscriminator,
+    ClassDiscriminatorConfig,
     SRGANDiscriminator,
     SRGANDiscriminatorConfig,
     VGGDiscriminator,
     VGGDiscriminatorConfig,
 )
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
+from esrgan_core.models.sft import SFTNet, SFTNetConfig
 from esrgan_core.models.srcnn import SRCNN, SRCNNConfig
 from esrgan_core.models.srresnet import SRResNet, SRResNetConfig
 
-GeneratorConfig = RRDBNetConfig | SRResNetConfig | SRCNNConfig
-Generator = RRDBNet | SRResNet | SRCNN
-DiscriminatorConfig = VGGDiscriminatorConfig | SRGANDiscriminatorConfig
+GeneratorConfig = RRDBNetConfig | SRResNetConfig | SRCNNConfig | SFTNetConfig
+Generator = RRDBNet | SRResNet | SRCNN | SFTNet
+DiscriminatorConfig = VGGDiscriminatorConfig | SRGANDiscriminatorConfig | ClassDiscriminatorConfig
 
 
 def build_generator(config: GeneratorConfig) -> Generator:
@@ -28,6 +31,8 @@ def build_generator(config: GeneratorConfig) -> Generator:
             return SRResNet(config)
         case SRCNNConfig():
             return SRCNN(config)
+        case SFTNetConfig():
+            return SFTNet(config)
         case _:
             assert_never(config)
 
@@ -39,5 +44,7 @@ def build_discriminator(config: DiscriminatorConfig) -> nn.Module:
             return VGGDiscriminator(config)
         case SRGANDiscriminatorConfig():
             return SRGANDiscriminator(config)
+        case ClassDiscriminatorConfig():
+            return ClassDiscriminator(config)
         case _:
             assert_never(config)

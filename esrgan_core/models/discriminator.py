@@ -1,8 +1,9 @@
-"""Discriminators: VGG-style, as ESRGAN released it, and SRGAN's own."""
+"""Discriminators: VGG-style, as ESRGAN released it; SRGAN's; SFTGAN's, which names classes."""
 
 from dataclasses import dataclass
 from itertools import pairwise
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -114,3 +115,39 @@ class SRGANDiscriminator(nn.Module):
         """One logit per patch in [0, 1]: higher means more real."""
         logits: Tensor = self.classifier(self.features(hr))
         return logits
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClassDiscriminatorConfig:
+    """Shape of SFTGAN's discriminator; the defaults are the published ones."""
+
+    patch_size: int = 96
+    """HR pixels on a side; the last layers are fully connected, so it is fixed."""
+    num_features: int = 64
+    num_classes: int = 8
+
+
+class ClassDiscriminator(nn.Module):
+    """Judges HR patches and says what they show, from the same features (SFTGAN section 3.2)."""
+
+    def __init__(self, config: ClassDiscriminatorConfig) -> None:
+        super().__init__()
+        self.config = config
+        judge = VGGDiscriminator(
+            VGGDiscriminatorConfig(patch_size=config.patch_size, num_features=config.num_features)
+        )
+        self.features, self.judge = judge.features, judge.classifier
+        inputs = judge.classifier[1].in_features
+        self.classifier = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(inputs, 100),  # type: ignore[arg-type]  # of a Linear
+            nn.LeakyReLU(0.2),
+            nn.Linear(100, config.num_classes),
+        )
+
+    def forward(
+        self, hr: Float[Tensor, "b 3 {self.config.patch_size} {self.config.patch_size}"]
+    ) -> Float[Tensor, "b 1+{self.config.num_classes}"]:
+        """One logit per patch in [0, 1], higher for more real; after it a logit per class."""
+        seen = self.features(hr)
+        return torch.cat([self.judge(seen), self.classifier(seen)], dim=1)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.evaluate import Upscaler
 from pipelines.baselines import RECIPES
+from pipelines.conditions import ConditionsConfig, conditioned, conditions_of
 from pipelines.contenders import network_of
 from pipelines.evaluation import evaluate_all, leave_figures, own_contenders
 from pipelines.interpolation import read_choice
@@ -22,18 +23,21 @@ class Params:
     scale: int
     interpolate: InterpolateConfig
     evaluate: EvaluateConfig
+    conditions: ConditionsConfig
 
 
-def all_contenders(scale: int, alpha: float) -> dict[str, Upscaler]:
+def all_contenders(scale: int, alpha: float, conditions: ConditionsConfig) -> dict[str, Upscaler]:
     """Bicubic enlargement, the baselines, and the pipeline's own networks."""
     own = own_contenders(scale, alpha)
     baselines = {recipe: network_of(generator_of(recipe))[1] for recipe in RECIPES}
+    sftgan = network_of(generator_of("sftgan"))[0]
+    baselines["sftgan"] = conditioned(sftgan, PairStore(PAIRS), conditions_of(conditions))
     return {"bicubic": own.pop("bicubic"), **baselines, **own}
 
 
 def run(params: Params) -> None:
     """Leave the figures of every model, `report/index.html` and `report/models.png`."""
-    contenders = all_contenders(params.scale, read_choice().alpha)
+    contenders = all_contenders(params.scale, read_choice().alpha, params.conditions)
     samples = samples_of(PairStore(PAIRS), "test")
     evaluation = evaluate_all(contenders, samples, params.evaluate, params.scale, "compare")
     folder = ARTIFACTS / "compare"

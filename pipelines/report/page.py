@@ -269,7 +269,7 @@ def _cost(trainings: Sequence[str]) -> list[dict[str, str]]:
                 "steps": str(content["steps"]),
                 "speed": f"{speed:.2f}" if pd.notna(speed) else "",
                 "seconds": f"{record.seconds:.0f}",
-                "alarms": ", ".join(content["alarms"]) or "none",
+                "alarms": ", ".join(alarm["name"] for alarm in content["alarms"]) or "none",
                 "run": record.run,
                 "mlflow": record.mlflow_run_id,
                 "commit": record.git_commit,

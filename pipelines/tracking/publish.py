@@ -52,7 +52,7 @@ STAGES = (
     "register",
 )
 EVALUATED = ("metrics.json", "per_image.csv", "intervals.csv", "report")
-BASELINES = ("srcnn", "srresnet", "srgan", "contextual", "compare")
+BASELINES = ("srcnn", "srresnet", "srgan", "sftnet", "sftgan", "contextual", "compare")
 # what of each stage is worth looking at in the UI, by path below its folder
 FILES = {
     "download": (MANIFEST, SKIPPED),

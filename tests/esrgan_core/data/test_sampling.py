@@ -112,3 +112,24 @@ def test_a_batch_is_channels_last(store: PairStore) -> None:
 def test_impossible_patches_are_refused(store: PairStore, patch_size: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         PatchSampler(store, patch_size=patch_size, batch_size=1, seed=0)
+
+
+@given(step=st.integers(1, 1000))
+@pytest.mark.parametrize("factor", [1, 4])
+def test_conditions_are_cut_and_turned_with_their_patch(
+    store: PairStore, step: int, factor: int
+) -> None:
+    # a condition that says where in the picture each of its pixels lies
+    conditions = {}
+    for name in store.names("train"):
+        height, width = (factor * side for side in store.lr(name).shape[:2])
+        whole = np.asarray(store.lr(name) if factor == 1 else store.hr(name))
+        conditions[name] = np.ascontiguousarray(whole[:height, :width])
+    told = PatchSampler(store, patch_size=32, batch_size=4, seed=0, conditions=conditions)
+    drawn = told.batch(step)
+    assert drawn.condition is not None
+    assert torch.equal(drawn.condition, drawn.lr if factor == 1 else drawn.hr)
+    assert torch.equal(drawn.hr, sampler(store).batch(step).hr)
+    image = drawn.on(torch.device("cpu"))
+    assert image.condition is not None
+    assert image.condition.shape == (4, 3, 8 * factor, 8 * factor)

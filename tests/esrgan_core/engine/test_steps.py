@@ -250,7 +250,7 @@ def everything(step: GanStep) -> dict[str, Tensor]:
     moments = {
         f"{name}.{index}.{key}": value
         for name in ("generator_optimizer", "discriminator_optimizer")
-        for index, values in step.state()[name].state_dict()["state"].items()
+        for index, values in step.state()[name].state_dict()["optimizer"]["state"].items()
         for key, value in values.items()
     }
     return {key: value.clone() for key, value in (networks | moments).items()}

@@ -1,0 +1,113 @@
+"""SFTGAN's generator: features shifted and scaled by what a picture shows (Wang et al. 2018).
+
+Spatial feature transform, arXiv 1804.02815, section 3.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  the field's name for it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SFTNetConfig:
+    """Shape of the network; the defaults are the published ones."""
+
+    scale: int = 4
+    num_features: int = 64
+    num_blocks: int = 16
+    num_classes: int = 8
+    """Channels of the condition: how likely each class is at a pixel."""
+    condition_features: int = 32
+    form: Literal["plus_one", "plain"] = "plus_one"
+    """`plus_one`: features * (scale + 1) + shift, as it was trained; `plain`: features * scale +
+    shift, as the released test code has it. Weights of one are of no use to the other."""
+
+    def __post_init__(self) -> None:
+        """Refuse shapes that cannot be built."""
+        if self.scale != 4:
+            raise ValueError(f"scale must be 4, as published, got {self.scale}")
+        counts = (self.num_features, self.num_blocks, self.num_classes, self.condition_features)
+        if min(counts) < 1:
+            raise ValueError("features, blocks and classes must be at least 1")
+
+
+def _conv(inputs: int, outputs: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, padding=1)
+
+
+class _Transform(nn.Module):
+    """A scale and a shift for every feature of every pixel (eq. 4)."""
+
+    def __init__(self, config: SFTNetConfig) -> None:
+        super().__init__()
+        inner, features = config.condition_features, config.num_features
+        self.plus = 1.0 if config.form == "plus_one" else 0.0
+        self.slope = 0.1 if config.form == "plus_one" else 0.01
+        self.scale0, self.scale1 = nn.Conv2d(inner, inner, 1), nn.Conv2d(inner, features, 1)
+        self.shift0, self.shift1 = nn.Conv2d(inner, inner, 1), nn.Conv2d(inner, features, 1)
+
+    def forward(
+        self, x: Float[Tensor, "b f h w"], condition: Float[Tensor, "b c h w"]
+    ) -> Float[Tensor, "b f h w"]:
+        scale = self.scale1(F.leaky_relu(self.scale0(condition), self.slope))
+        shift = self.shift1(F.leaky_relu(self.shift0(condition), self.slope))
+        return x * (scale + self.plus) + shift
+
+
+class _Block(nn.Module):
+    """A residual block with a transform before each convolution."""
+
+    def __init__(self, config: SFTNetConfig) -> None:
+        super().__init__()
+        features = config.num_features
+        self.sft0, self.conv0 = _Transform(config), _conv(features, features)
+        self.sft1, self.conv1 = _Transform(config), _conv(features, features)
+
+    def forward(
+        self, x: Float[Tensor, "b f h w"], condition: Float[Tensor, "b c h w"]
+    ) -> Float[Tensor, "b f h w"]:
+        inner = F.relu(self.conv0(self.sft0(x, condition)))
+        return x + self.conv1(self.sft1(inner, condition))
+
+
+class SFTNet(nn.Module):
+    """LR and what is to be seen where, to SR."""
+
+    def __init__(self, config: SFTNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        features, wide = config.num_features, 4 * config.condition_features
+        layers: list[nn.Module] = [nn.Conv2d(config.num_classes, wide, 4, stride=4)]
+        for _ in range(3):
+            layers += [nn.LeakyReLU(0.1), nn.Conv2d(wide, wide, 1)]
+        layers += [nn.LeakyReLU(0.1), nn.Conv2d(wide, config.condition_features, 1)]
+        self.condition = nn.Sequential(*layers)
+        self.conv_first = _conv(3, features)
+        self.body = nn.ModuleList(_Block(config) for _ in range(config.num_blocks))
+        self.sft_body, self.conv_body = _Transform(config), _conv(features, features)
+        self.tail = nn.Sequential(
+            _conv(features, 4 * features), nn.PixelShuffle(2), nn.ReLU(),
+            _conv(features, 4 * features), nn.PixelShuffle(2), nn.ReLU(),
+            _conv(features, features), nn.ReLU(), _conv(features, 3),
+        )  # fmt: skip
+
+    def forward(
+        self, lr: Float[Tensor, "b 3 h w"], classes: Float[Tensor, "b k ch cw"]
+    ) -> Float[Tensor, "b 3 4*h 4*w"]:
+        """Upscale images in [0, 1] four times; the output is not clipped.
+
+        Args:
+            lr: the images.
+            classes: how likely each class is, at the size of `lr` or of the result.
+        """
+        if classes.shape[-2:] == lr.shape[-2:]:
+            classes = F.interpolate(classes, scale_factor=4, mode="nearest")
+        condition = self.condition(classes)
+        first = x = self.conv_first(lr)
+        for block in self.body:
+            x = block(x, condition)
+        sr: Tensor = self.tail(first + self.conv_body(self.sft_body(x, condition)))
+        return sr

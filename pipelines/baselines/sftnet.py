@@ -1,0 +1,40 @@
+"""SFTGAN's generator, trained for pixels: where `sftgan` starts from (Wang et al. 2018)."""
+
+from dataclasses import dataclass, field, replace
+
+from esrgan_core.data.pairs import PairStore
+from esrgan_core.models.sft import SFTNetConfig
+from pipelines.conditions import Clusters, ConditionsConfig, Told
+from pipelines.launch import launch
+from pipelines.paths import CLUSTERS, PAIRS
+from pipelines.pixel_training import PixelTraining, train_for_pixels
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SftnetTraining(PixelTraining):
+    """Section `sftnet`."""
+
+    network: SFTNetConfig = field(default_factory=SFTNetConfig)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Params:
+    """What this stage reads of params.yaml."""
+
+    scale: int
+    conditions: ConditionsConfig
+    sftnet: SftnetTraining
+
+
+def run(params: Params) -> None:
+    """Leave the network with its curve and metrics, and the clusters."""
+    config, store = params.sftnet, PairStore(PAIRS)
+    Clusters.fit(store, params.conditions).write(CLUSTERS)
+    classes = params.conditions.classes
+    network = replace(config.network, scale=params.scale, num_classes=classes)
+    told = Told.of(store, params.conditions)
+    train_for_pixels("sftnet", network, config, told)
+
+
+if __name__ == "__main__":
+    launch("sftnet", Params, run, on_every_device=True)

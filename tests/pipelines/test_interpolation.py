@@ -1,0 +1,62 @@
+"""Which alpha is chosen: held to brute force over random grids."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.interpolation import between_pictures, choose
+from pipelines.sections import ChooseConfig
+from tests.conftest import textured
+
+FIGURES = st.floats(0, 40, allow_nan=False)
+GRIDS = st.lists(st.tuples(FIGURES, FIGURES, FIGURES), min_size=2, max_size=8)
+BOUNDS = st.none() | st.floats(0, 20)
+
+
+@given(rows=GRIDS, psnr_y_loss=BOUNDS, rmse_y=BOUNDS)
+def test_the_choice_is_that_of_brute_force(
+    rows: list[tuple[float, float, float]], psnr_y_loss: float | None, rmse_y: float | None
+) -> None:
+    grid = pd.DataFrame(rows, columns=["psnr_y", "rmse_y", "niqe"])
+    grid.insert(0, "alpha", np.linspace(0, 1, len(rows)))
+    choice = choose(grid, ChooseConfig(metric="niqe", psnr_y_loss=psnr_y_loss, rmse_y=rmse_y))
+    best_psnr = max(row[0] for row in rows)
+    best: tuple[float, float] | None = None
+    for alpha, (psnr, rmse, niqe) in zip(grid["alpha"], rows, strict=True):
+        if psnr_y_loss is not None and psnr < best_psnr - psnr_y_loss - 1e-9:
+            continue
+        if rmse_y is not None and rmse > rmse_y + 1e-9:
+            continue
+        if best is None or niqe < best[0]:
+            best = niqe, float(alpha)
+    assert choice.within_bound == (best is not None)
+    if best is not None:
+        assert choice.alpha == best[1]
+    else:
+        assert rmse_y is not None
+        nearest = min(range(len(rows)), key=lambda n: rows[n][1])
+        assert choice.alpha == grid["alpha"][nearest]
+
+
+def test_more_is_better_for_a_metric_that_says_so() -> None:
+    grid = pd.DataFrame({"alpha": [0.0, 1.0], "psnr_y": [30.0, 29.0], "ssim_y": [0.8, 0.9]})
+    assert choose(grid, ChooseConfig(metric="ssim_y")).alpha == 1
+    assert choose(grid, ChooseConfig(metric="ssim_y", psnr_y_loss=0.5)).alpha == 0
+
+
+def test_a_rule_by_what_is_not_measured_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"lpips.*which evaluate\.metrics lacks"):
+        ChooseConfig(metric="lpips").insist_measured(["psnr_y", "niqe"])
+    with pytest.raises(ValueError, match="rmse_y"):
+        ChooseConfig(metric="niqe", rmse_y=11.5).insist_measured(["psnr_y", "niqe"])
+
+
+def test_interpolated_pictures_have_the_results_at_their_ends() -> None:
+    first, second = textured(8, 8, seed=1), textured(8, 8, seed=2)
+    for alpha, expected in ((0.0, first), (1.0, second)):
+        mixed = between_pictures(lambda lr: first, lambda lr: second, alpha)(first)
+        assert np.array_equal(mixed, expected)
+    half = between_pictures(lambda lr: first, lambda lr: second, 0.5)(first)
+    assert np.array_equal(half, (first.astype(int) + second + 1) // 2)
