@@ -1,12 +1,15 @@
 """Measure the baselines beside the pipeline's own networks: the same pictures, the same code."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.evaluate import Upscaler
+from esrgan_core.inference.upscale import upscale
+from esrgan_core.models.sft import SFTNet
 from pipelines.baselines import RECIPES
 from pipelines.conditions import ConditionsConfig, conditioned, conditions_of
-from pipelines.contenders import network_of
+from pipelines.contenders import bicubic, interpolated, network_of
 from pipelines.evaluation import evaluate_all, leave_figures, own_contenders
 from pipelines.interpolation import read_choice
 from pipelines.launch import launch
@@ -26,19 +29,31 @@ class Params:
     conditions: ConditionsConfig
 
 
-def all_contenders(scale: int, alpha: float, conditions: ConditionsConfig) -> dict[str, Upscaler]:
-    """Bicubic enlargement, the baselines, and the pipeline's own networks."""
-    own = own_contenders(scale, alpha)
-    baselines = {recipe: network_of(generator_of(recipe))[1] for recipe in RECIPES}
-    sftgan = network_of(generator_of("sftgan"))[0]
-    baselines["sftgan"] = conditioned(sftgan, PairStore(PAIRS), conditions_of(conditions))
-    return {"bicubic": own.pop("bicubic"), **baselines, **own}
+def baselines(conditions: ConditionsConfig, store: PairStore) -> dict[str, Upscaler]:
+    """Those that were trained here, by name."""
+    found = {}
+    for recipe in RECIPES:
+        if generator_of(recipe).is_file():
+            network, found[recipe] = network_of(generator_of(recipe))
+            if isinstance(network, SFTNet):
+                found[recipe] = conditioned(network, store, conditions_of(conditions))
+    return found
+
+
+def trained_contenders(params: Params, store: PairStore) -> dict[str, Upscaler]:
+    """Whatever was trained here: the baselines that there are, and every alpha of the grid."""
+    found = {"bicubic": bicubic(params.scale), **baselines(params.conditions, store)}
+    for alpha in sorted(set(params.interpolate.alphas)):
+        found[f"alpha {alpha:g}"] = partial(upscale, interpolated(alpha))
+    return found
 
 
 def run(params: Params) -> None:
     """Leave the figures of every model, `report/index.html` and `report/models.png`."""
-    contenders = all_contenders(params.scale, read_choice().alpha, params.conditions)
-    samples = samples_of(PairStore(PAIRS), "test")
+    store = PairStore(PAIRS)
+    own = own_contenders(params.scale, read_choice().alpha)
+    contenders = {"bicubic": own.pop("bicubic"), **baselines(params.conditions, store), **own}
+    samples = samples_of(store, "test")
     evaluation = evaluate_all(contenders, samples, params.evaluate, params.scale, "compare")
     folder = ARTIFACTS / "compare"
     leave_figures(evaluation, folder)

@@ -22,6 +22,7 @@ from pipelines.paths import ARTIFACTS, GRID, IMAGE_GRID, MANIFEST
 from pipelines.report.crops import Box, data_uri, liveliest_box, thumbnail
 from pipelines.report.figures import curves, plane
 from pipelines.report.published import published
+from pipelines.report.table import words_on_size
 from pipelines.report.words import number, title_of
 from pipelines.statistics import intervals, metrics_in, paired, worst
 from pipelines.tracking.record import read_record, run_name
@@ -101,6 +102,7 @@ def write_page(path: Path, subject: Subject) -> None:
         pictures=pictures,
         measured=frame.groupby("model").size().max(),
         left_out=left_out,
+        size=words_on_size(int((manifest["split"] == "train").sum())),
         curves=[
             curves(stage, pd.read_csv(ARTIFACTS / stage / "curve.csv"))
             for stage in subject.trainings

@@ -1,0 +1,101 @@
+"""`esrgan compare` and `esrgan figures`: all that was trained, on any pictures and for papers."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def compare(
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="NAME=HR or NAME=HR,LR; may be repeated. LR is made if absent"),
+    ] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=FILE for lpips: alexnet, lpips_alex; adds LPIPS"),
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="a .md file")] = None,
+) -> None:
+    """Measure everything that was trained here on folders of pictures, beside the papers.
+
+    Bicubic enlargement, whichever baselines there are, and the pipeline's networks at every alpha.
+    Without --set on the test pictures of the pair store.
+    Example: esrgan compare --set Set5=Set5/HR,Set5/LRbicx4 --set Set14=Set14/HR
+    """
+    from dataclasses import replace  # noqa: PLC0415
+
+    from esrgan_core.data.pairs import PairStore  # noqa: PLC0415
+    from esrgan_core.files import write_text  # noqa: PLC0415
+    from pipelines.baselines.compare import Params, trained_contenders  # noqa: PLC0415
+    from pipelines.evaluation import evaluate_all  # noqa: PLC0415
+    from pipelines.folders import folder_samples  # noqa: PLC0415
+    from pipelines.params import load_params  # noqa: PLC0415
+    from pipelines.paths import PAIRS  # noqa: PLC0415
+    from pipelines.report.table import comparison  # noqa: PLC0415
+    from pipelines.samples import samples_of  # noqa: PLC0415
+
+    params = load_params(Params)
+    store = PairStore(PAIRS)
+    samples = folder_samples(sets or [], params.scale) or samples_of(store, "test")
+    config = params.evaluate
+    if weights:
+        own = dict(pair.partition("=")[::2] for pair in weights)
+        metrics = [*config.metrics, *({"lpips"} - set(config.metrics))]
+        config = replace(config, metrics=metrics, weight_files={**config.weight_files, **own})
+    contenders = trained_contenders(params, store)
+    evaluation = evaluate_all(contenders, samples, config, params.scale, "compare")
+    text = comparison(evaluation.frame, params.scale, len(store.names("train")))
+    typer.echo(text)
+    if output:
+        write_text(output, text + "\n")
+
+
+def figures(
+    output: Annotated[Path, typer.Option("--output", "-o", help="a folder")] = Path("figures"),
+    formats: Annotated[str, typer.Option(help="pdf, png, svg, with commas")] = "pdf,png",
+) -> None:
+    """Draw for a paper: crops of every test picture, curves, perception against distortion.
+
+    From what lies in artifacts/: with the baselines where they were trained.
+    """
+    import pandas as pd  # noqa: PLC0415
+
+    from esrgan_core.data.pairs import PairStore  # noqa: PLC0415
+    from pipelines.baselines.compare import Params, trained_contenders  # noqa: PLC0415
+    from pipelines.evaluation import evaluate_all, shown_of  # noqa: PLC0415
+    from pipelines.params import load_params  # noqa: PLC0415
+    from pipelines.paths import ARTIFACTS, GRID, IMAGE_GRID, PAIRS  # noqa: PLC0415
+    from pipelines.report.figures import (  # noqa: PLC0415
+        curves_figure,
+        patch_figure,
+        plane_figure,
+        save,
+    )
+    from pipelines.samples import samples_of  # noqa: PLC0415
+
+    endings = [ending.strip().lstrip(".") for ending in formats.split(",")]
+    if bad := sorted(set(endings) - {"pdf", "png", "svg"}):
+        raise ValueError(f"no format {', '.join(bad)}; there are pdf, png, svg")
+    params = load_params(Params)
+    store = PairStore(PAIRS)
+    shown = shown_of(samples_of(store, "test"))
+    contenders = trained_contenders(params, store)
+    evaluation = evaluate_all(contenders, shown, params.evaluate, params.scale, "figures")
+    drawn = {
+        f"patches-{sample.name.rpartition('/')[2]}": patch_figure(
+            sample, {name: scored[index] for name, scored in evaluation.pictures.items()}
+        )
+        for index, sample in enumerate(evaluation.shown)
+    }
+    drawn["plane"] = plane_figure(pd.read_csv(GRID), pd.read_csv(IMAGE_GRID), evaluation.means)
+    for path in sorted(ARTIFACTS.glob("*/curve.csv")):
+        stage = path.parent.name
+        drawn[f"curves-{stage}"] = curves_figure(stage, pd.read_csv(path))
+    for name, figure in drawn.items():
+        for ending in endings:
+            save(figure, output / f"{name}.{ending}")
+    typer.echo(f"{len(drawn)} figures in {output}: {', '.join(sorted(drawn))}")
+
+
+COMMANDS = (compare, figures)
