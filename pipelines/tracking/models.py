@@ -89,7 +89,8 @@ def _registered(version: Any) -> Registered:
     return Registered(
         model=version.name,
         version=str(version.version),
-        model_id=version.model_id or "",
+        # a search leaves its own field for it empty
+        model_id=version.source.removeprefix("models:/"),
         run_id=version.run_id or "",
         created=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC),
         tags=dict(version.tags),
@@ -133,8 +134,6 @@ def _file_of(version: Registered, name: str) -> str | None:
     from mlflow.exceptions import MlflowException  # noqa: PLC0415
 
     with reaching_store(), TemporaryDirectory() as folder:
-        if not version.model_id:
-            return None
         location = client().get_logged_model(version.model_id).artifact_location
         try:
             path = download_artifacts(artifact_uri=f"{location}/{name}", dst_path=folder)
