@@ -211,8 +211,12 @@ def measured(
     find, names = weights_finder(own), [name for name in METRICS if name != "lpips" or own]
     metrics = {**metrics_by_name(names, find), BRIGHTNESS: _brightness}
     for seed in lab.config.seeds:
+        seen = []
         for variant in all_variants:
             for stage, make in ((1, lab.pretrained), (2, lab.finetuned)):
+                if stage == 1 and variant.generator in seen:
+                    continue  # it differs in stage 2 alone
+                seen.append(variant.generator)
                 network = make(variant, seed)
                 count = sum(weights.numel() for weights in network.parameters())
                 upscaler = partial(upscale, network)

@@ -31,6 +31,19 @@ TINY = {
         "validate_every": 2, "save_every": 2, "report_every": 1,
     },
     "interpolate": {"alphas": [0.0, 0.5, 1.0], "alpha": 0.5},
+    "srcnn": {"steps": 6, "validate_every": 6},
+    "srresnet": {"network": {"num_features": 8, "num_blocks": 1}, "steps": 6},
+    "srgan": {"discriminator": {"num_features": 4}, "steps": 2, "validate_every": 2},
+    "sftnet": {"network": {"num_features": 8, "num_blocks": 1}, "steps": 6},
+    "sftgan": {
+        "discriminator": {"num_features": 4}, "steps": 2, "validate_every": 2,
+        "generator_optimizer": {"held": 1},
+    },
+    "contextual": {"discriminator": {"num_features": 4}, "steps": 2, "validate_every": 2},
+    "ablation": {
+        "seeds": [0, 1], "pretrain_steps": 3, "finetune_steps": 2, "num_features": 8,
+        "num_blocks": 1, "growth_channels": 4,
+    },
 }  # fmt: skip
 Run = Callable[..., str]
 

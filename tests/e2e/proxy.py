@@ -20,14 +20,14 @@ SLOW_SECONDS = 0.1
 
 
 @contextmanager
-def mlflow_server(folder: Path) -> Iterator[int]:
+def mlflow_server(folder: Path, database: str = "server.db") -> Iterator[int]:
     """Port of a server whose store lies in `folder`."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
     server = subprocess.Popen(
         [
             sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port),
-            "--workers", "1", "--backend-store-uri", f"sqlite:///{folder}/server.db",
+            "--workers", "1", "--backend-store-uri", f"sqlite:///{folder}/{database}",
             "--artifacts-destination", str(folder / "served"),
         ],
         env=os.environ
