@@ -55,6 +55,7 @@ def test_a_run_per_model_with_table_crops_data_and_weights(compared: Path) -> No
     assert {run.data.params["model"] for run in runs} == set(BASELINES)
     assert len({tuple(sorted(run.data.metrics)) for run in runs}) == 1
     for run in runs:
+        assert run.inputs
         (data,) = run.inputs.dataset_inputs
         assert data.dataset.name == "sample"
         images = [file.path for file in client.list_artifacts(run.info.run_id, "images")]
