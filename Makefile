@@ -38,8 +38,8 @@ baselines: install ## SRCNN, SRResNet, SRGAN and others beside it, on the pairs 
 ablation: install ## what each of the paper's parts is worth, on the pairs of `make repro`
 	python -m pipelines.ablation
 
-test: install ## all tests
-	pytest
+test: install ## all tests, several files at a time
+	pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: install ## format, lint, types, layers
 	ruff format --check .
