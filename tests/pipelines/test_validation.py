@@ -88,7 +88,7 @@ def test_the_docs_show_faults_and_escape_names(
     write_docs(tmp_path / "index.html", validate(table, DEMANDS), table, distribution(table))
     page = (tmp_path / "index.html").read_text()
     assert "train/&lt;b&gt;.png" in page
-    assert "data:image/png;base64" in page
+    assert "data:image/webp;base64" in page
     assert "(before 100%)" in page
 
 
