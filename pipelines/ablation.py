@@ -132,7 +132,8 @@ class Lab:
             generator = build_generator(variant.generator)
             return PixelStep(generator, optimizer, ema=0.99, execution=self.execution)
 
-        schedule = Schedule(kind="cosine", warmup=100)
+        warmup = min(100, self.config.pretrain_steps // 10)
+        schedule = Schedule(kind="cosine", warmup=warmup)
         identity = [asdict(variant.generator), seed]
         what = f"{variant.name}, seed {seed}, stage 1"
         return self._trained(what, identity, make, self.config.pretrain_steps, schedule, seed)

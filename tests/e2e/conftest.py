@@ -41,7 +41,7 @@ TINY = {
     },
     "contextual": {"discriminator": {"num_features": 4}, "steps": 2, "validate_every": 2},
     "ablation": {
-        "seeds": [0, 1], "pretrain_steps": 40, "finetune_steps": 2, "num_features": 8,
+        "seeds": [0, 1], "pretrain_steps": 80, "finetune_steps": 2, "num_features": 8,
         "num_blocks": 1, "growth_channels": 4,
     },
 }  # fmt: skip

@@ -80,6 +80,7 @@ def test_the_page_works_inside_mlflows_artifact_view(compared: Path, tmp_path: P
         page.goto(f"http://127.0.0.1:{port}/#/{place}/artifacts/report/index.html")
         view = page.frame_locator("iframe")
         view.locator("#stage").wait_for(timeout=60_000)
+        view.locator("#tiles figure").first.wait_for()
         assert view.locator("#tiles figure").count() >= len(BASELINES) + 4
         stage = view.locator("#stage")
         before = stage.screenshot()
