@@ -32,7 +32,7 @@ repro: install ## run the whole pipeline, publish to MLflow, print where the pic
 	esrgan publish
 
 baselines: install ## SRCNN, SRResNet, SRGAN and others beside it, on the pairs of `make repro`
-	dvc repro pipelines/baselines/dvc.yaml
+	python -m pipelines.baselines
 	esrgan publish
 
 ablation: install ## what each of the paper's parts is worth, on the pairs of `make repro`

@@ -29,8 +29,6 @@ from pipelines.tracking.record import RUN
 
 REPOSITORY = "ESRGAN_REPOSITORY"
 """Environment variable with the path or address of the repository; else the one this code is of."""
-BASELINES = Path("pipelines/baselines")
-"""Where the second pipeline lies."""
 RECIPE_OF_PARAMS = "sample"
 """The profile that is params.yaml as it is."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -256,12 +254,6 @@ def _commit(folder: Path, revision: str) -> str:
 
 def _configure(source: Repository, folder: Path) -> None:
     """Let DVC use the repository's cache, and what only this machine knows of its remotes."""
-    if (folder / BASELINES).is_dir():
-        # `dvc exp save` wants the outputs of every stage that it sees, and a run has the
-        # pipeline's alone
-        write_text(folder / BASELINES / ".dvcignore", "dvc.yaml\n")
-        exclude = folder / ".git" / "info" / "exclude"
-        write_text(exclude, f"/{BASELINES}/.dvcignore\n")
     own = Path(source.address) / ".dvc" / "config.local"
     if source.local and own.is_file():
         shutil.copyfile(own, folder / ".dvc" / "config.local")

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, of its own de
 def compared(project: Path) -> Path:
     """The project when its baselines have been trained."""
     run = command_in(project)
-    run("dvc", "repro", "pipelines/baselines/dvc.yaml")
+    run("python", "-m", "pipelines.baselines")
     run("esrgan", "publish")
     return project
 
