@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Annotated, Any
 
-import numpy as np
 import pandas as pd
 import torch
 import typer
@@ -38,7 +37,7 @@ from esrgan_core.models import Generator, build_discriminator, build_generator
 from esrgan_core.models.discriminator import VGGDiscriminatorConfig
 from esrgan_core.models.rrdb import RRDBNetConfig
 from esrgan_core.models.weights import load_generator, save_weights
-from pipelines.folders import folder_samples, weights_finder
+from pipelines.folders import folder_samples, named_files, weights_finder
 from pipelines.params import ParamsError, load_params
 from pipelines.paths import ARTIFACTS, PAIRS, state_root
 from pipelines.pretrained_features import find_weights
@@ -223,14 +222,14 @@ def measured(
                 upscaler = partial(upscale, network)
                 scored = list(evaluate(upscaler, samples, metrics, scale))
                 for set_name in dict.fromkeys(sample.set for sample in samples):
-                    rows = [one.values for one in scored if one.set == set_name]
+                    rows = pd.DataFrame([one.values for one in scored if one.set == set_name])
                     yield {
                         "variant": variant.name,
                         "stage": stage,
                         "seed": seed,
                         "set": set_name,
                         "parameters": count,
-                        **{name: float(np.mean([row[name] for row in rows])) for name in metrics},
+                        **{str(name): value for name, value in rows.mean().items()},
                     }
 
 
@@ -274,7 +273,7 @@ def main(
     keep_freed_memory()
     lab = Lab(params.ablation, PairStore(PAIRS))
     samples = samples_of(lab.store, "test") + folder_samples(sets or [], params.scale)
-    own = dict(pair.partition("=")[::2] for pair in weights or [])
+    own = named_files(weights or [])
     every = variants(params.ablation, params.scale)
     frame = pd.DataFrame(measured(lab, every, samples, own, params.scale))
     folder = ARTIFACTS / "ablation"

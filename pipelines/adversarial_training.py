@@ -1,12 +1,12 @@
 """Training a generator on against a discriminator and by its features."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor
 from torch.nn.functional import l1_loss, mse_loss
 
 from esrgan_core.data.pairs import PairStore
@@ -16,7 +16,7 @@ from esrgan_core.engine.steps import GanStep, LossWeights
 from esrgan_core.features import FeaturesConfig, build_features
 from esrgan_core.files import sha256_of
 from esrgan_core.losses.adversarial import ADVERSARIAL, GanKind
-from esrgan_core.losses.contextual import ContextualLoss
+from esrgan_core.losses.contextual import contextual_distance
 from esrgan_core.losses.perceptual import PerceptualLoss
 from esrgan_core.models import DiscriminatorConfig, build_discriminator
 from esrgan_core.models.weights import digest, load_generator, save_weights
@@ -29,6 +29,11 @@ from pipelines.training_config import TrainingConfig
 PAPER = OptimizerConfig(learning_rate=1e-4)
 PERCEPTUAL = SelectConfig(metric="niqe", psnr_y_loss=2.5)
 Content = Literal["l1", "mse", "contextual"]
+DISTANCES: Mapping[Content, Callable[[Tensor, Tensor], Tensor]] = {
+    "l1": l1_loss,
+    "mse": mse_loss,
+    "contextual": contextual_distance,
+}
 """What the perceptual term is: a distance of features, or the contextual loss."""
 
 
@@ -61,7 +66,9 @@ def train_adversarially(
     step = GanStep(
         generator.train(),
         judge,
-        _content(config.content, build_features(features, weights), features.layers),
+        PerceptualLoss(
+            build_features(features, weights), features.layers, DISTANCES[config.content]
+        ),
         ADVERSARIAL[config.gan],
         weights=config.weights,
         generator_optimizer=config.generator_optimizer,
@@ -79,9 +86,3 @@ def train_adversarially(
     if lineage is not None:
         target = ARTIFACTS / stage / "discriminator.safetensors"
         save_weights(target, judge.state_dict(), discriminator, lineage)
-
-
-def _content(kind: Content, features: nn.Module, layers: Mapping[str, float]) -> nn.Module:
-    if kind == "contextual":
-        return ContextualLoss(features, layers)
-    return PerceptualLoss(features, layers, l1_loss if kind == "l1" else mse_loss)

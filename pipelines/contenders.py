@@ -1,5 +1,7 @@
 """The upscalers that are measured against each other, and their figures."""
 
+import math
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -46,26 +48,30 @@ def compare(
 ) -> tuple[pd.DataFrame, dict[str, list[Scored]]]:
     """Every contender's figures on every sample, and its pictures of those named in `shown`.
 
+    A picture that a metric cannot judge in one contender's version is left out of that metric for
+    all, so that their means are over the same pictures; this is said.
+
     Returns:
         (one row per contender and picture: model, set, name, every metric; results by contender).
     """
     rows: list[dict[str, Any]] = []
+    unmeasured: dict[tuple[str, str, str], str] = {}
     pictures: dict[str, list[Scored]] = {name: [] for name in contenders}
     with progress(what, len(contenders) * len(samples)) as advance:
         for name, upscaler in contenders.items():
             for scored in evaluate(upscaler, samples, metrics, scale):
-                rows.append(
-                    {
-                        "model": name,
-                        "set": scored.set,
-                        "name": scored.name.rpartition("/")[2],
-                        **scored.values,
-                    }
-                )
+                row = {"model": name, "set": scored.set, "name": scored.name.rpartition("/")[2]}
+                rows.append({**row, **scored.values})
+                for metric, reason in scored.unmeasured.items():
+                    unmeasured.setdefault((row["set"], row["name"], metric), f"{name}: {reason}")
                 # all of a large set's results would not fit into memory
                 pictures[name] += [scored] if scored.name in shown else []
                 advance(len(rows), f"{name}: {scored.name}")
-    return pd.DataFrame(rows), pictures
+    frame = pd.DataFrame(rows)
+    for (set_name, picture, metric), reason in unmeasured.items():
+        print(f"{set_name}/{picture} is left out of {metric}: {reason}", file=sys.stderr)
+        frame.loc[(frame["set"] == set_name) & (frame["name"] == picture), metric] = math.nan
+    return frame, pictures
 
 
 def set_means(frame: pd.DataFrame) -> pd.DataFrame:

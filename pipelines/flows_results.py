@@ -19,7 +19,7 @@ from prefect.artifacts import (
 from pipelines.paths import METRICS, PAGE
 from pipelines.status import Status, read_status
 
-FIGURE = PAGE.parent / "models.png"
+FIGURE = METRICS.with_name("models.png")
 
 
 class ProgressArtifact:

@@ -27,6 +27,24 @@ def folder_samples(sets: Sequence[str], scale: int) -> list[Sample]:
     return found
 
 
+def named_files(pairs: Sequence[str]) -> dict[str, str]:
+    """Weights files given as NAME=FILE, by name.
+
+    Raises:
+        ValueError: if one is not given so.
+        FileNotFoundError: if there is no such file.
+    """
+    found = {}
+    for given in pairs:
+        name, _, file = given.partition("=")
+        if not (name and file):
+            raise ValueError(f"{given!r} is not NAME=FILE")
+        if not Path(file).is_file():
+            raise FileNotFoundError(f"{file}: there is no such file, which was given for {name}")
+        found[name] = file
+    return found
+
+
 def weights_finder(own: Mapping[str, str]) -> Callable[[str], Path]:
     """Where the weights of a metric are: at the path given for them, else in the cache."""
     return lambda name: Path(own[name]) if name in own else fetched(name)

@@ -1,10 +1,11 @@
 """What both training stages share: resume, validate, select, report, and leave their files."""
 
 import json
+import math
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from esrgan_core.data.loading import batches
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.data.sampling import PatchSampler
 from esrgan_core.engine.checkpoint import Checkpoints
-from esrgan_core.engine.evaluate import Pixels, Upscaler, evaluate
+from esrgan_core.engine.evaluate import Pixels, Scored, Upscaler, evaluate
 from esrgan_core.engine.execution import Execution
 from esrgan_core.engine.health import Watch, appearance
 from esrgan_core.engine.journal import Journal
@@ -121,6 +122,7 @@ class _Training:
         self.selection = Selection(config.select, step.ema.network)
         self.validation = samples_of(store, "val")
         self.metrics = {name: METRICS[name] for name in (*VALIDATION_METRICS, config.select.metric)}
+        self.left_out: set[tuple[str, str]] = set()
         self.latest: dict[str, float] = {}
         self.saved_at = time.monotonic()
         self.usage = Usage(config.batch_size)
@@ -240,7 +242,7 @@ class _Training:
         for picture in scored:
             name = picture.name.rpartition("/")[2]
             write_png(self.folder / "samples" / f"{number:08}" / f"{name}.png", _center(picture.sr))
-        values = {name: fmean(picture.values[name] for picture in scored) for name in self.metrics}
+        values = {name: self._mean(scored, name) for name in self.metrics}
         if number:
             self.selection.consider(number, values)
         else:
@@ -257,6 +259,15 @@ class _Training:
         for name, evidence in alarms.items():
             self._say(f"ALARM {name} at step {number}: {evidence}")
         self.journal.append(number, named | {f"alarm/{name}": 1.0 for name in alarms})
+
+    def _mean(self, scored: Sequence[Scored], name: str) -> float:
+        """Over the pictures that the metric can judge; NaN where there is none."""
+        for one in scored:
+            if name in one.unmeasured and (one.name, name) not in self.left_out:
+                self.left_out.add((one.name, name))
+                self._say(f"{one.name} is left out of {name}: {one.unmeasured[name]}")
+        values = [one.values[name] for one in scored if name not in one.unmeasured]
+        return fmean(values) if values else math.nan
 
     def _upscaler(self) -> Upscaler:
         network = self.step.ema.network

@@ -1,13 +1,15 @@
 """Pictures through an upscaler and metrics over the result."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import nan
 
 import numpy as np
 from jaxtyping import UInt8
 
 from esrgan_core.image import to_tensor
 from esrgan_core.metrics import Metric
+from esrgan_core.metrics.errors import UnmeasurableError
 from esrgan_core.ops import crop_to_multiple
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
@@ -32,6 +34,8 @@ class Scored:
     set: str
     sr: Pixels
     values: Mapping[str, float]
+    unmeasured: Mapping[str, str] = field(default_factory=dict)
+    """Why a metric could not judge the picture; its value is NaN."""
 
 
 def evaluate(
@@ -59,8 +63,7 @@ def score(
         border: pixels that metrics leave out on each side; by default as many as `scale`.
 
     Raises:
-        ValueError: if `sr` differs in size from HR, or a metric cannot take the picture;
-            names it.
+        ValueError: if `sr` differs in size from HR; names the picture.
     """
     hr = crop_to_multiple(np.asarray(sample.hr), scale)
     if sr.shape != hr.shape:
@@ -69,11 +72,10 @@ def score(
             f"HR {hr.shape[1]}x{hr.shape[0]}; do LR and HR belong together at x{scale}?"
         )
     images = to_tensor(sr), to_tensor(hr)
-    try:
-        values = {
-            name: metric(*images, scale if border is None else border)
-            for name, metric in metrics.items()
-        }
-    except ValueError as error:
-        raise ValueError(f"{sample.name}: {error}") from error
-    return Scored(name=sample.name, set=sample.set, sr=sr, values=values)
+    values, unmeasured = dict.fromkeys(metrics, nan), {}
+    for name, metric in metrics.items():
+        try:
+            values[name] = metric(*images, scale if border is None else border)
+        except UnmeasurableError as error:
+            unmeasured[name] = str(error)
+    return Scored(name=sample.name, set=sample.set, sr=sr, values=values, unmeasured=unmeasured)

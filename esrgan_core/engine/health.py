@@ -90,7 +90,8 @@ def signs(
     )
     look(
         "blank",
-        bad=ratio < DETAIL_LEAST * ratio_then,
+        # a network that starts from noise must lose detail
+        bad=ratio < DETAIL_LEAST * ratio_then and ratio_then <= 1,
         evidence=f"val/detail_ratio {ratio:.3f}, {ratio_then:.3f} at the start",
     )
     gap = values.get("d/gap", 0.0)

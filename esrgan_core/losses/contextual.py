@@ -3,11 +3,9 @@
 Mechrez et al. 2018, arXiv 1803.02077 (the loss) and 1803.04626 (in super-resolution).
 """
 
-from collections.abc import Mapping
-
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import normalize
 
 BAND_WIDTH = 0.5
@@ -33,26 +31,11 @@ def contextual_likeness(
     return share.amax(dim=1).mean(dim=1)
 
 
-class ContextualLoss(nn.Module):
-    """Weighted sum over layers of `-log CX`, the mean of the batch."""
-
-    def __init__(self, features: nn.Module, layer_weights: Mapping[str, float]) -> None:
-        """`features` maps images to tensors by the layer names of `layer_weights`."""
-        super().__init__()
-        self.features = features
-        self.layer_weights = dict(layer_weights)
-
-    def forward(
-        self, sr: Float[Tensor, "b 3 h w"], hr: Float[Tensor, "b 3 h w"]
-    ) -> Float[Tensor, ""]:
-        """The loss of `sr` against `hr`, both in [0, 1]; no gradient flows to `hr`."""
-        of_sr = self.features(sr)
-        of_hr = self.features(hr.detach())
-        terms = [
-            -weight * contextual_likeness(*_thinned(of_sr[layer], of_hr[layer])).log().mean()
-            for layer, weight in self.layer_weights.items()
-        ]
-        return torch.stack(terms).sum()
+def contextual_distance(
+    of_sr: Float[Tensor, "b c h w"], of_hr: Float[Tensor, "b c h w"]
+) -> Float[Tensor, ""]:
+    """`-log CX` of a layer's features, the mean of the batch: a `PerceptualLoss`'s distance."""
+    return -contextual_likeness(*_thinned(of_sr, of_hr)).log().mean()
 
 
 def _thinned(

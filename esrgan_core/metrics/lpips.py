@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from esrgan_core.features.alexnet import alexnet_features
 from esrgan_core.features.state import load_features
 from esrgan_core.features.vgg import vgg_features
+from esrgan_core.metrics.errors import UnmeasurableError
 
 LpipsNet = Literal["alex", "vgg"]
 LAYERS: dict[LpipsNet, dict[str, int]] = {
@@ -52,11 +53,11 @@ class LPIPS(nn.Module):
         """Per-image distance of images in [0, 1].
 
         Raises:
-            ValueError: if a side is shorter than 32 pixels.
+            UnmeasurableError: if a side is shorter than 32 pixels.
         """
         if min(sr.shape[-2:]) < SMALLEST:
             height, width = sr.shape[-2:]
-            raise ValueError(f"LPIPS needs {SMALLEST} pixels a side, got {width}x{height}")
+            raise UnmeasurableError(f"LPIPS needs {SMALLEST} pixels a side, got {width}x{height}")
         of_sr, of_hr = self.features(sr), self.features(hr)
         layers = [
             linear((_unit(of_sr[layer]) - _unit(of_hr[layer])).square()).mean(dim=(1, 2, 3))

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from scipy.ndimage import correlate1d
 from scipy.special import gamma
 
+from esrgan_core.metrics.errors import UnmeasurableError
 from esrgan_core.resize import imresize
 
 BLOCK = 96
@@ -43,12 +44,15 @@ def niqe(luma: Float[np.ndarray, "h w"]) -> float:
     """NIQE of a BT.601 luma image in [0, 255], rounded to whole levels as MATLAB's uint8 is.
 
     Raises:
-        ValueError: if fewer than two blocks of 96 pixels fit, since their covariance is needed.
+        UnmeasurableError: if fewer than two blocks of 96 pixels fit or are not flat, since their
+            covariance is needed.
     """
     height, width = luma.shape
     rows, columns = height // BLOCK, width // BLOCK
     if rows * columns < 2:
-        raise ValueError(f"NIQE needs two blocks of {BLOCK}x{BLOCK}, got {width}x{height} pixels")
+        raise UnmeasurableError(
+            f"NIQE needs two blocks of {BLOCK}x{BLOCK}, got {width}x{height} pixels"
+        )
     image = luma[: rows * BLOCK, : columns * BLOCK].astype(np.float64)
     half = imresize(image[..., None] / 255, 0.5)[..., 0] * 255
     features = np.hstack(
@@ -56,7 +60,7 @@ def niqe(luma: Float[np.ndarray, "h w"]) -> float:
     )
     whole = features[~np.isnan(features).any(axis=1)]
     if len(whole) < 2:
-        raise ValueError("NIQE needs two blocks that are not flat")
+        raise UnmeasurableError("NIQE needs two blocks that are not flat")
     mean, covariance = np.nanmean(features, axis=0), np.cov(whole, rowvar=False)
     pristine_mean, pristine_covariance = _pristine()
     apart = pristine_mean - mean

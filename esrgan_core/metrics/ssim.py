@@ -6,6 +6,8 @@ from jaxtyping import Float
 from scipy.ndimage import correlate1d
 from torch import Tensor
 
+from esrgan_core.metrics.errors import UnmeasurableError
+
 WINDOW, SIGMA = 11, 1.5
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 Plane = Float[np.ndarray, "h w"]
@@ -17,10 +19,10 @@ def ssim(sr: Float[Tensor, "b 1 h w"], hr: Float[Tensor, "b 1 h w"]) -> Float[Te
     Computed on the CPU in double precision; no gradient flows.
 
     Raises:
-        ValueError: if a side is shorter than the window of 11 pixels.
+        UnmeasurableError: if a side is shorter than the window of 11 pixels.
     """
     if min(sr.shape[-2:]) < WINDOW:
-        raise ValueError(f"SSIM needs {WINDOW} pixels a side, got {tuple(sr.shape[-2:])}")
+        raise UnmeasurableError(f"SSIM needs {WINDOW} pixels a side, got {tuple(sr.shape[-2:])}")
     pairs = zip(sr[:, 0], hr[:, 0], strict=True)
     return torch.tensor([_of_planes(_levels(x), _levels(y)) for x, y in pairs], dtype=torch.double)
 

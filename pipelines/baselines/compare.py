@@ -49,7 +49,7 @@ def trained_contenders(params: Params, store: PairStore) -> dict[str, Upscaler]:
 
 
 def run(params: Params) -> None:
-    """Leave the figures of every model, `report/index.html` and `report/models.png`."""
+    """Leave the figures of every model, `report/index.html` and `models.png`."""
     store = PairStore(PAIRS)
     own = own_contenders(params.scale, read_choice().alpha)
     contenders = {"bicubic": own.pop("bicubic"), **baselines(params.conditions, store), **own}

@@ -116,14 +116,13 @@ def evaluate(
     from esrgan_core.engine.evaluate import score  # noqa: PLC0415
     from esrgan_core.metrics import metrics_by_name, perceptual_index  # noqa: PLC0415
     from pipelines.contenders import bicubic, network_of  # noqa: PLC0415
-    from pipelines.folders import weights_finder  # noqa: PLC0415
+    from pipelines.folders import named_files, weights_finder  # noqa: PLC0415
     from pipelines.progress import progress  # noqa: PLC0415
     from pipelines.samples import matched, sample_of  # noqa: PLC0415
 
     if bool(model) == bool(sr) or (sr and lr):
         raise ValueError("say either --model (with --lr, or LR is made from HR) or --sr")
-    own = dict(pair.partition("=")[::2] for pair in weights or [])
-    measures = metrics_by_name(metrics.split(","), weights_finder(own))
+    measures = metrics_by_name(metrics.split(","), weights_finder(named_files(weights or [])))
     ma = _ma_scores(ma_scores) if ma_scores else {}
     if ma_scores and "niqe" not in measures:
         raise ValueError("--ma-scores makes pi from niqe; add niqe to --metrics")
@@ -140,7 +139,9 @@ def evaluate(
             try:
                 sample = sample_of(name, hr, hr_file, other, scale, modcrop or scale)
                 result = sample.lr if sr else upscaler(sample.lr)
-                values = dict(score(sample, result, measures, scale, border).values)
+                scored = score(sample, result, measures, scale, border)
+                values = dict(scored.values)
+                failures += [f"{hr_file}: {reason}" for reason in scored.unmeasured.values()]
                 if ma:
                     values["pi"] = perceptual_index(values["niqe"], ma[name])
                 scores[name] = values

@@ -29,7 +29,7 @@ def compare(
     from esrgan_core.files import write_text  # noqa: PLC0415
     from pipelines.baselines.compare import Params, trained_contenders  # noqa: PLC0415
     from pipelines.evaluation import evaluate_all  # noqa: PLC0415
-    from pipelines.folders import folder_samples  # noqa: PLC0415
+    from pipelines.folders import folder_samples, named_files  # noqa: PLC0415
     from pipelines.params import load_params  # noqa: PLC0415
     from pipelines.paths import PAIRS  # noqa: PLC0415
     from pipelines.report.table import comparison  # noqa: PLC0415
@@ -40,7 +40,7 @@ def compare(
     samples = folder_samples(sets or [], params.scale) or samples_of(store, "test")
     config = params.evaluate
     if weights:
-        own = dict(pair.partition("=")[::2] for pair in weights)
+        own = named_files(weights)
         metrics = [*config.metrics, *({"lpips"} - set(config.metrics))]
         config = replace(config, metrics=metrics, weight_files={**config.weight_files, **own})
     contenders = trained_contenders(params, store)

@@ -28,7 +28,7 @@ def leave_report(
     *,
     trainings: Sequence[str],
 ) -> None:
-    """Write the page at `path` and `models.png` beside it; print the table and the path."""
+    """Write the page at `path` and `models.png` beside its folder; print the table and the path."""
     subject = Subject(
         evaluation=evaluation,
         between=_between(evaluation, scale, interpolate, evaluate),
@@ -38,7 +38,7 @@ def leave_report(
     )
     write_page(path, subject)
     _write_crops(path.parent / "crops", evaluation)
-    models_sheet(evaluation.shown, evaluation.pictures, path.parent / "models.png")
+    models_sheet(evaluation.shown, evaluation.pictures, path.parent.with_name("models.png"))
     means = evaluation.means
     print(means.to_string(index=False, float_format=lambda value: f"{value:.3f}"))
     print(f"page: {path.resolve()}")

@@ -22,7 +22,7 @@ class Params:
 
 
 def run(params: Params) -> None:
-    """Leave the figures of every model, `report/index.html` and `report/models.png`."""
+    """Leave the figures of every model, `report/index.html` and `models.png`."""
     contenders = own_contenders(params.scale, read_choice().alpha)
     samples = samples_of(PairStore(PAIRS), "test")
     evaluation = evaluate_all(contenders, samples, params.evaluate, params.scale, "evaluate")

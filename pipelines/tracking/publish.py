@@ -51,7 +51,7 @@ STAGES = (
     "evaluate",
     "register",
 )
-EVALUATED = ("metrics.json", "per_image.csv", "intervals.csv", "report")
+EVALUATED = ("metrics.json", "per_image.csv", "intervals.csv", "models.png", "report")
 BASELINES = ("srcnn", "srresnet", "srgan", "sftnet", "sftgan", "contextual", "compare")
 # what of each stage is worth looking at in the UI, by path below its folder
 FILES = {

@@ -24,11 +24,10 @@ def test_a_result_of_another_size_names_the_picture() -> None:
         list(evaluate(lambda lr: resize_pixels(lr, 2), samples, BOTH, 4))
 
 
-def test_a_metric_that_cannot_judge_names_the_picture() -> None:
+def test_a_metric_that_cannot_judge_costs_its_value_alone() -> None:
     samples = [Sample(name="a", set="own", lr=LR, hr=HR)]
-    with pytest.raises(ValueError, match="a: NIQE needs two blocks"):
-        list(
-            evaluate(
-                lambda lr: np.asarray(resize_pixels(lr, 4)), samples, {"niqe": METRICS["niqe"]}, 4
-            )
-        )
+    metrics = {**BOTH, "niqe": METRICS["niqe"]}
+    (scored,) = evaluate(lambda lr: np.asarray(resize_pixels(lr, 4)), samples, metrics, 4)
+    assert np.isnan(scored.values["niqe"])
+    assert scored.unmeasured == {"niqe": "NIQE needs two blocks of 96x96, got 44x32 pixels"}
+    assert scored.values["psnr_y"] > 10

@@ -10,7 +10,7 @@ from esrgan_core.data.pairs import PairStore
 from esrgan_core.data.sampling import PatchSampler
 from esrgan_core.engine.evaluate import Sample, evaluate
 from esrgan_core.engine.execution import OptimizerConfig
-from esrgan_core.engine.health import Watch, appearance
+from esrgan_core.engine.health import Watch, appearance, signs
 from esrgan_core.engine.steps import GanStep, LossWeights, PixelStep
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.losses.adversarial import ADVERSARIAL
@@ -180,3 +180,10 @@ def test_an_alarm_is_raised_once_and_survives() -> None:
     again.load_state_dict(watch.state_dict())
     assert again.look(10, good | {"val/psnr_y": 19.0}) == {}
     assert [alarm["step"] for alarm in again.alarms] == [5]
+
+
+def test_losing_the_noise_of_the_start_is_no_blank_picture() -> None:
+    start = {"val/psnr_y": 10.0, "val/color_drift": 50.0, "val/detail_ratio": 2.3}
+    smooth = {"val/psnr_y": 26.0, "val/color_drift": 1.0, "val/detail_ratio": 0.1}
+    assert signs(smooth, start, report_every=10) == {}
+    assert set(signs(smooth, start | {"val/detail_ratio": 0.8}, report_every=10)) == {"blank"}

@@ -4,7 +4,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from esrgan_core.losses.contextual import MOST_FEATURES, ContextualLoss, contextual_likeness
+from esrgan_core.losses.contextual import (
+    MOST_FEATURES,
+    contextual_distance,
+    contextual_likeness,
+)
+from esrgan_core.losses.perceptual import PerceptualLoss
 from esrgan_core.losses.pixel import LUMA_BORDER, luma_mse
 
 
@@ -46,7 +51,7 @@ def test_the_loss_pulls_and_hr_gets_no_gradient() -> None:
     torch.manual_seed(0)
     sr = torch.rand(1, 3, 10, 10, requires_grad=True)
     hr = torch.rand(1, 3, 10, 10, requires_grad=True)
-    loss = ContextualLoss(Raw(), {"raw": 1.0})
+    loss = PerceptualLoss(Raw(), {"raw": 1.0}, contextual_distance)
     value = loss(sr, hr)
     value.backward()
     assert hr.grad is None
@@ -60,7 +65,7 @@ def test_large_patches_are_thinned_the_same_way_at_every_step() -> None:
     torch.manual_seed(0)
     side = int(MOST_FEATURES**0.5) + 3
     sr, hr = torch.rand(1, 3, side, side), torch.rand(1, 3, side, side)
-    loss = ContextualLoss(Raw(), {"raw": 1.0})
+    loss = PerceptualLoss(Raw(), {"raw": 1.0}, contextual_distance)
     assert torch.equal(loss(sr, hr), loss(sr, hr))
 
 
