@@ -49,23 +49,25 @@ class Survey:
 
 
 @contextmanager
-def _opened(source: Path | BytesIO) -> Iterator[tuple[Image.Image, str]]:
+def opened(source: Path | BytesIO) -> Iterator[tuple[Image.Image, str]]:
     """Open and decode every pixel, so that a truncated file fails here and not in training.
 
-    Gives the picture and its mode: Pillow's word, or RGB;16 for 16-bit color, of which Pillow
-    drops the lower 8 bits without a word.
+    Gives the picture and its mode: Pillow's word, or RGB;16 and RGBA;16 where Pillow drops the
+    lower 8 bits of 16 without a word.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             # the size is checked as the header is read, before anything is decoded
             with Image.open(source) as image:
-                if (frames := getattr(image, "n_frames", 1)) > 1:
+                # of the two in a phone's MPO the first is the photograph
+                if (frames := getattr(image, "n_frames", 1)) > 1 and image.format != "MPO":
                     raise BadImageError(f"{frames} pictures in one; save the one that is meant")
                 # known only before the pixels are loaded
                 deep = any(";16" in str(tile.args) for tile in image.tile)
                 image.load()
-                yield image, f"{image.mode};16" if deep and image.mode == "RGB" else image.mode
+                lossy = deep and not image.mode.startswith("I;16")
+                yield image, f"{image.mode};16" if lossy else image.mode
     except UnidentifiedImageError as error:
         raise BadImageError(
             "not a picture that Pillow can read; replace it with a PNG, JPEG, TIFF or WebP"
@@ -87,7 +89,7 @@ def survey(path: Path) -> Survey:
     Raises:
         BadImageError: if it is damaged, too large, several in one, or no picture.
     """
-    with _opened(path) as (image, mode):
+    with opened(path) as (image, mode):
         facts = ImageFacts(
             width=image.width, height=image.height, mode=mode, format=image.format or ""
         )
@@ -108,7 +110,7 @@ def read_rgb(source: Path | BytesIO) -> Pixels:
         BadImageError: if it is damaged, or has another mode, since dropping alpha or
             scaling 16 bits silently would change the picture.
     """
-    with _opened(source) as (image, mode):
+    with opened(source) as (image, mode):
         if mode not in RGB_MODES:
             raise BadImageError(f"mode {mode}; convert it to 8-bit RGB or gray")
         return np.asarray(image.convert("RGB"))

@@ -1,28 +1,33 @@
-"""One whole picture through one network."""
+"""Pictures through a network."""
 
-import torch
 from jaxtyping import UInt8
-from numpy import ndarray
+from numpy import empty, ndarray, uint8
+from torch import Tensor
 
 from esrgan_core.image import to_pixels, to_tensor
+from esrgan_core.inference.parts import in_parts
 from esrgan_core.models import Generator
 
 
-@torch.inference_mode()
 def upscale(
     network: Generator,
     lr: UInt8[ndarray, "h w 3"],
     condition: UInt8[ndarray, "ch cw k"] | None = None,
 ) -> UInt8[ndarray, "hh ww 3"]:
-    """Upscale 8-bit RGB by the network's scale in fp32, on the device of its weights.
+    """Upscale 8-bit RGB by the network's scale, on the device of its weights.
 
     Args:
         network: in eval mode.
         lr: the picture.
         condition: what SFTNet is told of it, in 255ths.
     """
-    weights = next(network.parameters())
-    batch = to_tensor(lr).to(weights.device, memory_format=torch.channels_last)
-    if condition is None:
-        return to_pixels(network(batch))
-    return to_pixels(network(batch, to_tensor(condition).to(weights.device)))
+    scale = network.config.scale
+    result = empty((lr.shape[0] * scale, lr.shape[1] * scale, 3), dtype=uint8)
+
+    def write(top: int, left: int, sr: Tensor) -> None:
+        pixels = to_pixels(sr)
+        result[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
+
+    told = None if condition is None else to_tensor(condition)
+    in_parts(network, to_tensor(lr), write, condition=told)
+    return result

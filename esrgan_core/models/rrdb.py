@@ -54,7 +54,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Float[Tensor, "b f h w"]) -> Float[Tensor, "b f h w"]:
         """Features of the same shape."""
-        inner = F.leaky_relu(self.norm1(self.conv1(x)), 0.2)
+        inner = F.leaky_relu(self.norm1(self.conv1(x.to(self.conv1.weight.dtype))), 0.2)
         return x + self.residual_scale * self.norm2(self.conv2(inner))
 
 
@@ -76,7 +76,8 @@ class ResidualDenseBlock(nn.Module):
 
     def forward(self, x: Float[Tensor, "b f h w"]) -> Float[Tensor, "b f h w"]:
         """Features of the same shape."""
-        seen = x
+        # where weights are in half precision, the residual stream `x` stays in full
+        seen = x.to(self.conv1.weight.dtype)
         for conv, norm in (
             (self.conv1, self.norm1),
             (self.conv2, self.norm2),
@@ -123,6 +124,13 @@ class RRDBNet(nn.Module):
         self.conv_hr = _conv(features, features)
         self.conv_last = _conv(features, 3)
         self._initialise()
+        # for inference in parts, see esrgan_core.inference.parts
+        convolutions = 15 if config.block == "rrdb" else 2
+        self.trunk_reach = self.fold * (convolutions * config.num_blocks + 2)
+        self.tail_reach = 2
+        growth = config.growth_channels if config.block == "rrdb" else 0
+        self.trunk_numbers = (5 * features + 9 * growth) / self.fold**2
+        self.tail_numbers = 3.0 * features * config.scale**2
 
     def _initialise(self) -> None:
         scaled = self if self.config.init == "paper" else self.body
@@ -140,17 +148,32 @@ class RRDBNet(nn.Module):
         At scales 1 and 2, sides that are no multiple of 4 and 2 are padded and cut again.
         """
         height, width = lr.shape[-2:]
+        sr = self.tail(self.trunk(lr))
+        return sr[..., : height * self.config.scale, : width * self.config.scale]
+
+    def trunk(self, lr: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b f fh fw"]:
+        """Features, one for each `fold x fold` pixels: all that costs the most, at LR size."""
+        height, width = lr.shape[-2:]
         if self.fold > 1:
             padding = (0, -width % self.fold, 0, -height % self.fold)
             lr = F.pixel_unshuffle(F.pad(lr, padding, mode="replicate"), self.fold)
-        first = self.conv_first(lr)
-        features = first + self.conv_body(self._through_body(first))
+        kind = self.conv_first.weight.dtype
+        first = self.conv_first(lr.to(kind))
+        if kind != lr.dtype:
+            first = first.to(lr.dtype)
+        return first + self.conv_body(self._through_body(first).to(kind))
+
+    def tail(
+        self, features: Float[Tensor, "b f fh fw"]
+    ) -> Float[Tensor, "b 3 {self.fold*self.config.scale}*fh {self.fold*self.config.scale}*fw"]:
+        """The picture of the trunk's features; it looks no farther than `tail_reach`."""
+        features = features.to(self.conv_up1.weight.dtype)
         ups = [self.conv_up1, self.conv_up2] + ([self.conv_up3] if self.config.scale == 8 else [])
         for up in ups:
             wide = F.interpolate(features, scale_factor=2, mode="nearest")
             features = F.leaky_relu(up(wide), 0.2)
-        sr = self.conv_last(F.leaky_relu(self.conv_hr(features), 0.2))
-        return sr[..., : height * self.config.scale, : width * self.config.scale]
+        sr: Tensor = self.conv_last(F.leaky_relu(self.conv_hr(features), 0.2))
+        return sr
 
     def _through_body(self, x: Float[Tensor, "b f h w"]) -> Float[Tensor, "b f h w"]:
         if not (self.checkpointing and torch.is_grad_enabled()):

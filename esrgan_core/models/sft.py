@@ -93,6 +93,11 @@ class SFTNet(nn.Module):
             _conv(features, 4 * features), nn.PixelShuffle(2), nn.ReLU(),
             _conv(features, features), nn.ReLU(), _conv(features, 3),
         )  # fmt: skip
+        # for inference in parts, see esrgan_core.inference.parts
+        self.fold = 1
+        self.trunk_reach, self.tail_reach = 2 * config.num_blocks + 2, 3
+        self.trunk_numbers = 6.0 * features + 16 * (config.num_classes + wide)
+        self.tail_numbers = 3.0 * features * config.scale**2
 
     def forward(
         self, lr: Float[Tensor, "b 3 h w"], classes: Float[Tensor, "b k ch cw"]
@@ -103,11 +108,20 @@ class SFTNet(nn.Module):
             lr: the images.
             classes: how likely each class is, at the size of `lr` or of the result.
         """
+        sr: Tensor = self.tail(self.trunk(lr, classes))
+        return sr
+
+    def trunk(
+        self, lr: Float[Tensor, "b 3 h w"], classes: Float[Tensor, "b k ch cw"]
+    ) -> Float[Tensor, "b f h w"]:
+        """Features at LR size."""
+        kind = self.conv_first.weight.dtype
+        lr, classes = lr.to(kind), classes.to(kind)
         if classes.shape[-2:] == lr.shape[-2:]:
             classes = F.interpolate(classes, scale_factor=4, mode="nearest")
         condition = self.condition(classes)
         first = x = self.conv_first(lr)
         for block in self.body:
             x = block(x, condition)
-        sr: Tensor = self.tail(first + self.conv_body(self.sft_body(x, condition)))
-        return sr
+        features: Tensor = first + self.conv_body(self.sft_body(x, condition))
+        return features

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the field's name for it
 
 from esrgan_core.ops import rgb_to_y
-from esrgan_core.resize import enlarge
+from esrgan_core.resize import EDGE, enlarge
 
 CHROMA_KEPT = 255 / 219
 """What a step of studio luma is in each of R, G and B where chroma stays."""
@@ -44,14 +44,30 @@ class SRCNN(nn.Module):
         for conv in (self.conv1, self.conv2, self.conv3):
             nn.init.normal_(conv.weight, std=1e-3)
             nn.init.zeros_(conv.bias)  # type: ignore[arg-type]  # all of ours have one
+        # for inference in parts, see esrgan_core.inference.parts
+        self.fold, self.trunk_reach = 1, 0
+        self.tail_reach = EDGE + -(-(first // 2 + second // 2 + third // 2) // config.scale)
+        self.trunk_numbers = 3.0
+        self.tail_numbers = float((2 * wide + narrow + 8) * config.scale**2)
 
     def forward(
         self, lr: Float[Tensor, "b 3 h w"]
     ) -> Float[Tensor, "b 3 {self.config.scale}*h {self.config.scale}*w"]:
         """Upscale images in [0, 1] by `config.scale`; the output is not clipped."""
+        return self.tail(self.trunk(lr))
+
+    def trunk(self, lr: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+        """The images themselves: nothing of this network is at LR size."""
+        return lr
+
+    def tail(
+        self, lr: Float[Tensor, "b 3 h w"]
+    ) -> Float[Tensor, "b 3 {self.config.scale}*h {self.config.scale}*w"]:
+        """All of the network."""
         bicubic = enlarge(lr, self.config.scale)
         luma = rgb_to_y(bicubic)
-        inner = F.relu(self.conv2(F.relu(self.conv1(luma))))
+        kind = self.conv1.weight.dtype
+        inner = F.relu(self.conv2(F.relu(self.conv1(luma.to(kind)))))
         return bicubic + CHROMA_KEPT * (self.conv3(inner) - luma)
 
 

@@ -62,11 +62,21 @@ class SRResNet(nn.Module):
         for _ in range(int(math.log2(config.scale))):
             layers += [_conv(features, 4 * features), nn.PixelShuffle(2), nn.PReLU()]
         self.tail = nn.Sequential(*layers, _conv(features, 3, 9))
+        # for inference in parts, see esrgan_core.inference.parts
+        self.fold = 1
+        self.trunk_reach, self.tail_reach = 4 + 2 * config.num_blocks + 1, 3
+        self.trunk_numbers = 5.0 * features
+        self.tail_numbers = 3.0 * features * config.scale**2
 
     def forward(
         self, lr: Float[Tensor, "b 3 h w"]
     ) -> Float[Tensor, "b 3 {self.config.scale}*h {self.config.scale}*w"]:
         """Upscale images in [0, 1] by `config.scale`; the output is not clipped."""
-        first = self.head(lr)
-        sr: Tensor = self.tail(first + self.after_body(self.body(first)))
+        sr: Tensor = self.tail(self.trunk(lr))
         return sr
+
+    def trunk(self, lr: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b f h w"]:
+        """Features at LR size."""
+        first = self.head(lr.to(next(self.parameters()).dtype))
+        features: Tensor = first + self.after_body(self.body(first))
+        return features

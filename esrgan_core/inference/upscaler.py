@@ -1,0 +1,310 @@
+"""Pictures of every kind through one network: what `esrgan upscale` and the served model run."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from esrgan_core.inference.parts import SMALLEST_TILE, in_parts, is_exact, side_for
+from esrgan_core.models import Generator
+from esrgan_core.ops import symmetry
+from esrgan_core.pictures import WHITE, Picture, as_type, bled
+from esrgan_core.resize import imresize
+
+Precision = Literal["auto", "fp32", "bf16"]
+PROBE = 48
+"""Pixels a side on which half precision is tried."""
+MOST_DRIFT = 8.0
+"""Levels of 255 by which half precision may be off at a pixel of the probe ..."""
+MOST_MEAN_DRIFT = 0.5
+"""... and at all of them in the mean."""
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+SYMMETRIES = 8
+
+Canvas = Shaped[np.ndarray, "_ _ _"]
+Values = Float[np.ndarray, "_ _ 3"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UpscaleConfig:
+    """How pictures are upscaled."""
+
+    device: str = "auto"
+    """`cpu`, `cuda`, `cuda:1`; `auto` takes a GPU where there is one."""
+    precision: Precision = "auto"
+    """`auto` takes bf16 where the hardware computes in it and a probe finds nothing wrong."""
+    tile: int | None = None
+    """LR pixels a side; 0 for none; None to choose by the memory that is free."""
+    ensemble: bool = False
+    """The mean over the eight symmetries of the square (self-ensemble), eight times the work."""
+    scale: float | None = None
+    """Of the result; the network's own is resized bicubically where it differs."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be done."""
+        if self.tile is not None and self.tile and self.tile < SMALLEST_TILE:
+            raise ValueError(f"tiles must be at least {SMALLEST_TILE} pixels, got {self.tile}")
+        if self.scale is not None and not 0 < self.scale <= 16:
+            raise ValueError(f"scale must lie in (0, 16], got {self.scale:g}")
+
+
+def device_of(word: str) -> torch.device:
+    """The device that `UpscaleConfig.device` names.
+
+    Raises:
+        ValueError: if there is none such.
+    """
+    if word == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(1, device=word)
+        return torch.device(word)
+    except (RuntimeError, AssertionError) as error:
+        said = str(error).splitlines()[0]
+        raise ValueError(f"device {word!r} cannot be used: {said}; take auto or cpu") from error
+
+
+def computes_in_bf16(device: torch.device) -> bool:
+    """Whether bf16 is faster there than fp32, not merely possible."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type != "cpu":
+        return False
+    # the names are torch's own, without a public one
+    known: Any = torch.cpu
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(known, name, bool)() for name in names)
+
+
+class Upscaler:
+    """A network made ready for a device; call it with pictures."""
+
+    def __init__(
+        self,
+        network: Generator,
+        config: UpscaleConfig,
+        *,
+        free_memory: Callable[[], int],
+        say: Callable[[str], None] = lambda words: None,
+    ) -> None:
+        """Move a copy of `network` to where it computes.
+
+        Args:
+            network: in eval mode.
+            config: how to compute.
+            free_memory: bytes that are free on a CPU now; a GPU says so itself.
+            say: takes what a person should know, once.
+
+        Raises:
+            ValueError: if the device cannot be used.
+        """
+        self.config, self.free_memory, self.say = config, free_memory, say
+        self.device = device_of(config.device)
+        kept: Generator = deepcopy(network).to(self.device)
+        self.full = kept.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network_scale: int = network.config.scale
+        self.scale = float(config.scale or network.config.scale)
+        self.half: Generator | None = None
+        wanted = config.precision == "auto" and computes_in_bf16(self.device)
+        self.untried = wanted or config.precision == "bf16"
+
+    def size_of(self, height: int, width: int) -> tuple[int, int]:
+        """(height, width) of the result."""
+        return int(np.ceil(height * self.scale)), int(np.ceil(width * self.scale))
+
+    def __call__(
+        self,
+        picture: Picture,
+        *,
+        canvas: Callable[[tuple[int, int, int], np.dtype], Canvas] = np.empty,
+        on_part: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Picture:
+        """Upscale a picture in its own mode and depth.
+
+        Gray goes through the network in all three channels; CMYK as the colors that its first
+        three inks leave and its black as gray; alpha is resized bicubically, and what it hides
+        does not bleed into what is seen.
+
+        Args:
+            picture: of any kind.
+            canvas: makes the array of the result, color and alpha as its channels, of a shape
+                and type; one that lies on a disk, perhaps.
+            on_part: told how many of the picture's parts are done, and of how many.
+
+        Raises:
+            MemoryError: if it does not fit, in tiles neither.
+        """
+        pixels, alpha = picture.pixels, picture.alpha
+        height, width, channels = pixels.shape
+        shape = (*self.size_of(height, width), channels + (alpha is not None))
+        whole = canvas(shape, pixels.dtype)
+        color = whole[..., :channels]
+        white = WHITE[pixels.dtype]
+        if alpha is not None:
+            pixels = bled(pixels, alpha)
+            enlarged = imresize(alpha[..., None], self.scale, divisor=white)[..., 0]
+            whole[..., channels] = as_type(enlarged, pixels.dtype)
+        # half precision tells no 16 bits apart
+        exact = pixels.dtype != np.uint8
+        match picture.kind:
+            case "rgb":
+                self._color(pixels, color, exact, on_part)
+            case "gray":
+                self._color(pixels.repeat(3, axis=2), color, exact, on_part)
+            case "cmyk":
+                inks, black = color[..., :3], color[..., 3:]
+                self._color(_inverse(pixels[..., :3]), inks, exact, on_part)
+                inks[...] = _inverse(inks)
+                self._color(pixels[..., 3:].repeat(3, axis=2), black, exact, on_part)
+        return replace(picture, pixels=color, alpha=None if alpha is None else whole[..., channels])
+
+    def _color(
+        self,
+        rgb: Canvas,
+        result: Canvas,
+        exact: bool,
+        on_part: Callable[[int, int], None],
+    ) -> None:
+        """Upscale RGB into `result`, which has three channels, or one for its luma."""
+        divisor = WHITE[rgb.dtype]
+        lr = torch.from_numpy(rgb.astype(np.float32)).div_(divisor).permute(2, 0, 1)[None]
+        if not exact and self.untried:
+            self._try_half(lr)
+        network = self.full if exact or self.half is None else self.half
+        direct = not self.config.ensemble and self.scale == self.network_scale
+        shape = (rgb.shape[0] * self.network_scale, rgb.shape[1] * self.network_scale, 3)
+        values = result if direct else np.zeros(shape, dtype=np.float32)
+        count = SYMMETRIES if self.config.ensemble else 1
+        for which in range(count):
+            turned = np.ascontiguousarray(symmetry(lr[0].permute(1, 2, 0).numpy(), which))
+            images = torch.from_numpy(turned).permute(2, 0, 1)[None]
+            target = symmetry(values, which)
+
+            def write(top: int, left: int, sr: Tensor, target: Canvas = target) -> None:
+                block = sr[0].permute(1, 2, 0).cpu().numpy()
+                rows, columns = slice(top, top + block.shape[0]), slice(left, left + block.shape[1])
+                if direct:
+                    target[rows, columns] = _quantised(block, result)
+                else:
+                    target[rows, columns] += block / count
+
+            def part_done(done: int, total: int, which: int = which) -> None:
+                on_part(which * total + done, count * total)
+
+            self._whole_or_tiles(network, images, write, values, part_done)
+        if direct:
+            return
+        if self.scale != self.network_scale:
+            size = result.shape[:2]
+            values = imresize(values, size=(size[0], size[1])).astype(np.float32)
+        result[...] = _quantised(values, result)
+
+    def _whole_or_tiles(
+        self,
+        network: Generator,
+        lr: Tensor,
+        write: Callable[[int, int, Tensor], None],
+        values: Canvas,
+        on_part: Callable[[int, int], None],
+    ) -> None:
+        height, width = lr.shape[-2:]
+        side = self.config.tile
+        if side is None:
+            side = side_for(network, height, width, self._memory())
+        while True:
+            if side:
+                self.say(_tiles(network, side, height, width))
+            try:
+                apart = in_parts(network, lr, write, side=side, on_tile=on_part)
+                break
+            except (MemoryError, RuntimeError) as error:
+                if not _wants_memory(error):
+                    raise
+                if self.config.tile is not None:
+                    raise MemoryError(
+                        f"a tile of {self.config.tile or 'the whole picture'} does not fit into "
+                        "memory; take smaller ones, or --tile auto"
+                    ) from error
+            smaller = (side or max(height, width)) // 2
+            if smaller < SMALLEST_TILE:
+                raise MemoryError("the smallest tile does not fit into memory")
+            self.say(f"out of memory; tiles of {smaller} pixels are tried")
+            side = smaller
+            if values.dtype == np.float32:
+                values[...] = 0
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+        if side and not is_exact(network, side):
+            self.say(f"tiles differ by at most {apart * 255:.2f} of 255 at their seams")
+
+    def _memory(self) -> int:
+        if self.device.type == "cuda":
+            return int(torch.cuda.mem_get_info(self.device)[0] * 0.9)
+        return self.free_memory()
+
+    def _try_half(self, lr: Float[Tensor, "1 3 h w"]) -> None:
+        """Make the half precision network, if its result for a piece of the picture is right."""
+        self.untried = False
+        half: Generator = deepcopy(self.full).to(torch.bfloat16)
+        top, left = (max(length - PROBE, 0) // 2 for length in lr.shape[-2:])
+        piece = lr[..., top : top + PROBE, left : left + PROBE]
+        wanted, found = _result(self.full, piece), _result(half, piece)
+        problem = departure(found, wanted)
+        if problem:
+            self.say(f"bf16 gives {problem} with this network; fp32 it is")
+            return
+        self.half = half
+        worst = float(np.abs(found - wanted).max()) * 255
+        self.say(f"bf16, off by at most {worst:.1f} of 255 on a probe; --precision fp32 is exact")
+
+
+def departure(found: Values, wanted: Values) -> str:
+    """What is wrong with a result in half precision; empty if nothing is."""
+    if not np.isfinite(found).all():
+        return "values that are not finite"
+    if found.max() <= 0 < wanted.max():
+        return "black"
+    off = np.abs(found.clip(0, 1) - wanted.clip(0, 1)) * 255
+    if off.max() > MOST_DRIFT or off.mean() > MOST_MEAN_DRIFT:
+        return f"results off by up to {off.max():.1f} of 255, {off.mean():.2f} in the mean,"
+    return ""
+
+
+def _result(network: Generator, lr: Tensor) -> Values:
+    scale = network.config.scale
+    values = np.empty((lr.shape[-2] * scale, lr.shape[-1] * scale, 3), dtype=np.float32)
+
+    def write(top: int, left: int, sr: Tensor) -> None:
+        block = sr[0].permute(1, 2, 0).cpu().numpy()
+        values[top : top + block.shape[0], left : left + block.shape[1]] = block
+
+    in_parts(network, lr, write)
+    return values
+
+
+def _quantised(block: Values, like: Canvas) -> Canvas:
+    """Values in [0, 1] in the type and the number of channels of `like`."""
+    if like.shape[2] == 1:
+        block = (block @ LUMA)[..., None]
+    return as_type(block, like.dtype)
+
+
+def _inverse(values: Canvas) -> Canvas:
+    top = WHITE[values.dtype]
+    return (np.asarray(top, dtype=values.dtype) - values).astype(values.dtype)
+
+
+def _wants_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(
+        error
+    )
+
+
+def _tiles(network: Generator, side: int, height: int, width: int) -> str:
+    exact = "exact" if is_exact(network, side) else "nearly exact; the seams are measured"
+    return f"{width}x{height} pixels in tiles of {side} ({exact})"
