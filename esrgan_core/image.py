@@ -49,11 +49,11 @@ class Survey:
 
 
 @contextmanager
-def opened(source: Path | BytesIO) -> Iterator[tuple[Image.Image, str]]:
-    """Open and decode every pixel, so that a truncated file fails here and not in training.
+def headed(source: Path | BytesIO) -> Iterator[Image.Image]:
+    """Open a picture of which no pixel is decoded yet; its size is checked.
 
-    Gives the picture and its mode: Pillow's word, or RGB;16 and RGBA;16 where Pillow drops the
-    lower 8 bits of 16 without a word.
+    Raises:
+        BadImageError: if it is damaged, too large, several in one, or no picture.
     """
     try:
         with warnings.catch_warnings():
@@ -63,11 +63,7 @@ def opened(source: Path | BytesIO) -> Iterator[tuple[Image.Image, str]]:
                 # of the two in a phone's MPO the first is the photograph
                 if (frames := getattr(image, "n_frames", 1)) > 1 and image.format != "MPO":
                     raise BadImageError(f"{frames} pictures in one; save the one that is meant")
-                # known only before the pixels are loaded
-                deep = any(";16" in str(tile.args) for tile in image.tile)
-                image.load()
-                lossy = deep and not image.mode.startswith("I;16")
-                yield image, f"{image.mode};16" if lossy else image.mode
+                yield image
     except UnidentifiedImageError as error:
         raise BadImageError(
             "not a picture that Pillow can read; replace it with a PNG, JPEG, TIFF or WebP"
@@ -81,6 +77,24 @@ def opened(source: Path | BytesIO) -> Iterator[tuple[Image.Image, str]]:
     except Exception as error:
         # decoders of damaged files fail in every way there is
         raise BadImageError(f"damaged ({error}); fetch or export it again") from error
+
+
+@contextmanager
+def opened(source: Path | BytesIO) -> Iterator[tuple[Image.Image, str]]:
+    """Open and decode every pixel, so that a truncated file fails here and not in training.
+
+    Gives the picture and its mode: Pillow's word, or RGB;16 and RGBA;16 where Pillow drops the
+    lower 8 bits of 16 without a word.
+
+    Raises:
+        BadImageError: if it is damaged, too large, several in one, or no picture.
+    """
+    with headed(source) as image:
+        # known only before the pixels are loaded
+        deep = any(";16" in str(tile.args) for tile in getattr(image, "tile", ()))
+        image.load()
+        lossy = deep and not image.mode.startswith("I;16")
+        yield image, f"{image.mode};16" if lossy else image.mode
 
 
 def survey(path: Path) -> Survey:

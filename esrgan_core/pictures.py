@@ -7,6 +7,7 @@ and 16 bits by type and never by value, gray, alpha, CMYK, profiles, EXIF and XM
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
@@ -19,7 +20,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from scipy.ndimage import distance_transform_edt
 
 from esrgan_core.files import atomic_path
-from esrgan_core.image import BadImageError, opened
+from esrgan_core.image import BadImageError, headed, opened
 
 Format = Literal["png", "jpg", "webp", "tif"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -40,6 +41,8 @@ WIDTH_TAG, HEIGHT_TAG, XMP_TAG, ICC_TAG = 0xA002, 0xA003, 700, 34675
 DESCRIBING = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
 """Tags beside the pixels': description, make, model, software, date, artist, copyright."""
 XMP_KEYWORD = b"XML:com.adobe.xmp"
+TURNED = (5, 6, 7, 8)
+"""Orientations that exchange height and width."""
 ASCII = 2
 LONG = 4
 
@@ -100,6 +103,22 @@ def read_picture(source: Path | BytesIO) -> Picture:
             format=image.format or "",
             changes=changes,
         )
+
+
+def picture_size(source: Path | BytesIO) -> tuple[int, int]:
+    """(height, width) of the upright picture, by the file's header.
+
+    Raises:
+        BadImageError: if it is no picture, or too large.
+    """
+    try:
+        with headed(source) as image:
+            turned = int(image.getexif().get(ORIENTATION, 1)) in TURNED
+            return image.size if turned else image.size[::-1]
+    except BadImageError:
+        if (size := _tiff_size(source)) is None:
+            raise
+        return size
 
 
 def _channels(
@@ -163,18 +182,41 @@ def _parted(values: Shaped[np.ndarray, "..."]) -> tuple[Array, Array | None]:
 
 def _deep_tiff(source: Path | BytesIO) -> Picture | None:
     """A TIFF of more than 8 bits, which Pillow reads in part or not at all."""
-    head = source.getvalue()[:4] if isinstance(source, BytesIO) else _head(source)
-    if head[:2] not in (b"II", b"MM"):
-        return None
+    with _tiff_page(source) as page:
+        return None if page is None or _is_plain(page) else _from_page(page)
+
+
+def _tiff_size(source: Path | BytesIO) -> tuple[int, int] | None:
+    with _tiff_page(source) as page:
+        if page is None:
+            return None
+        size = page.imagelength, page.imagewidth
+        turned = ORIENTATION in page.tags and int(page.tags[ORIENTATION].value) in TURNED
+        return size[::-1] if turned else size
+
+
+def _is_plain(page: Any) -> bool:
+    return page.dtype is None or page.dtype == np.uint8 or page.bitspersample < 8
+
+
+@contextmanager
+def _tiff_page(source: Path | BytesIO) -> Iterator[Any]:
+    """The only page of a TIFF that is not too large; None for what is no TIFF.
+
+    Raises:
+        BadImageError: for what goes wrong with it.
+    """
+    if _head(source)[:2] not in (b"II", b"MM"):
+        yield None
+        return
     from tifffile import TiffFile, TiffFileError  # noqa: PLC0415  slow to import
 
-    handle = BytesIO(source.getvalue()) if isinstance(source, BytesIO) else source
     try:
-        with TiffFile(handle) as file:
+        with TiffFile(
+            BytesIO(source.getvalue()) if isinstance(source, BytesIO) else source
+        ) as file:
             page = file.pages.first
-            if page.dtype is None or page.dtype == np.uint8 or page.bitspersample < 8:
-                return None
-            if len(file.pages) > 1:
+            if len(file.pages) > 1 and not _is_plain(page):
                 raise BadImageError(
                     f"{len(file.pages)} pictures in one; save the one that is meant"
                 )
@@ -184,20 +226,24 @@ def _deep_tiff(source: Path | BytesIO) -> Picture | None:
                     f"{page.imagewidth}x{page.imagelength} pixels are more than {limit}; "
                     "cut the picture into smaller ones"
                 )
-            return _from_page(page)
+            yield page
+            return
     except BadImageError:
         raise
     except TiffFileError:
-        return None  # Pillow has the better words for what is no TIFF
+        pass  # Pillow has the better words for what is no TIFF
     except MemoryError as error:
         raise BadImageError("it does not fit into memory; cut it into smaller ones") from error
     except Exception as error:
         # decoders of damaged files fail in every way there is
         raise BadImageError(f"damaged ({error}); fetch or export it again") from error
+    yield None
 
 
-def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
+def _head(source: Path | BytesIO) -> bytes:
+    if isinstance(source, BytesIO):
+        return source.getvalue()[:4]
+    with source.open("rb") as file:
         return file.read(4)
 
 
@@ -241,7 +287,7 @@ def _from_page(page: Any) -> Picture:
 
 def _turned(pixels: Array, orientation: int) -> Array:
     """Pixels as EXIF's orientation (1 to 8) wants them shown."""
-    if orientation in (5, 6, 7, 8):
+    if orientation in TURNED:
         pixels = pixels.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
@@ -544,3 +590,29 @@ def append_ifds(file: Any, exif: Image.Exif) -> None:
             order = written.byteorder
         file.seek(tag.offset)
         file.write(struct.pack(f"{order}H", code))
+
+
+@contextmanager
+def streamed_tiff(path: Path, picture: Picture, size: tuple[int, int]) -> Iterator[Array]:
+    """Yield the pixels of a TIFF of (height, width), on the disk as they are written.
+
+    It has the mode and the metadata of `picture`, is not compressed, and is at `path` when all
+    went well.
+    """
+    from tifffile import memmap  # noqa: PLC0415
+
+    channels = picture.pixels.shape[2] + (picture.alpha is not None)
+    shape = (*size, channels) if channels > 1 else size
+    # for the sizes in EXIF, a picture as large that takes no memory
+    large = replace(
+        picture, pixels=np.broadcast_to(picture.pixels[:1, :1], (*size, picture.pixels.shape[2]))
+    )
+    with atomic_path(path) as temporary:
+        pixels = memmap(
+            temporary, shape=shape, dtype=picture.pixels.dtype, bigtiff=True, **tiff_options(large)
+        )
+        yield pixels.reshape(*size, channels)
+        pixels.flush()
+        del pixels
+        with temporary.open("r+b") as file:
+            append_ifds(file, _exif_of(large))

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from pipelines.commands import data, flows, models, pictures, registry, reports, tracking
+from pipelines.commands import data, flows, models, pictures, registry, reports, tracking, upscaling
 from pipelines.params import ParamsError
 from pipelines.status import Status, is_passing, tell
 
@@ -15,7 +15,7 @@ app = typer.Typer(
     help="Train, measure and publish super-resolution networks.\n\n"
     "The pipeline itself is DVC's: `dvc repro` runs it, `dvc metrics show` prints its figures.",
 )
-for module in (data, pictures, models, reports, tracking, registry, flows):
+for module in (upscaling, data, pictures, models, reports, tracking, registry, flows):
     for command in module.COMMANDS:
         app.command()(command)
 app.add_typer(data.catalog, name="catalog")

@@ -33,22 +33,3 @@ def reproduce(source: Repository, version: Registered, name: str) -> tuple[Path,
     texts = {Path(path): text for path, text in origin.items()}
     folder = prepare_as(source, name, commit.rstrip(CHANGED), texts)
     return folder, remarks
-
-
-def parse_uri(uri: str, default: str) -> tuple[str, str]:
-    """(model, version or alias) of `models:/esrgan/3`, `models:/esrgan@champion` or just `3`.
-
-    >>> parse_uri("models:/esrgan@champion", ""), parse_uri("3", "esrgan")
-    (('esrgan', 'champion'), ('esrgan', '3'))
-
-    Raises:
-        ValueError: if it is none of these.
-    """
-    rest = uri.removeprefix("models:/")
-    if rest == uri:
-        return default, uri
-    for mark in ("@", "/"):
-        model, found, version = rest.partition(mark)
-        if found and model and version:
-            return model, version
-    raise ValueError(f"{uri!r} is neither models:/NAME/VERSION nor models:/NAME@ALIAS")

@@ -144,10 +144,10 @@ class Upscaler:
         shape = (*self.size_of(height, width), channels + (alpha is not None))
         whole = canvas(shape, pixels.dtype)
         color = whole[..., :channels]
-        white = WHITE[pixels.dtype]
         if alpha is not None:
             pixels = bled(pixels, alpha)
-            enlarged = imresize(alpha[..., None], self.scale, divisor=white)[..., 0]
+            shares = as_type(alpha, np.float32)[..., None]
+            enlarged = imresize(shares, self.scale)[..., 0]
             whole[..., channels] = as_type(enlarged, pixels.dtype)
         # half precision tells no 16 bits apart
         exact = pixels.dtype != np.uint8

@@ -77,8 +77,7 @@ def promote(
     from dataclasses import replace  # noqa: PLC0415
 
     from pipelines import registry  # noqa: PLC0415
-    from pipelines.reproduction import parse_uri  # noqa: PLC0415
-    from pipelines.tracking.models import registered  # noqa: PLC0415
+    from pipelines.tracking.models import parse_uri, registered  # noqa: PLC0415
 
     if force and not reason:
         raise ValueError("--force needs a --reason, which is kept with the decision")
@@ -108,9 +107,8 @@ def reproduce(
     `dvc repro` there then gives the same model: at once where DVC's cache has its files, by
     training it anew with `dvc repro --force`.
     """
-    from pipelines.reproduction import parse_uri  # noqa: PLC0415
     from pipelines.reproduction import reproduce as prepare_again  # noqa: PLC0415
-    from pipelines.tracking.models import registered  # noqa: PLC0415
+    from pipelines.tracking.models import parse_uri, registered  # noqa: PLC0415
     from pipelines.workspace import repository  # noqa: PLC0415
 
     model, wanted = parse_uri(version, _name(""))

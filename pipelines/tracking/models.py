@@ -15,7 +15,7 @@ import esrgan_core
 from esrgan_core.files import sha256_of
 from pipelines.lineage import data_md5, git_commit
 from pipelines.params import PARAMS
-from pipelines.paths import FINETUNED, PRETRAINED
+from pipelines.paths import FINETUNED, PRETRAINED, state_root
 from pipelines.tracking import serving_path
 from pipelines.tracking.store import KEY, client, has_store, reaching_store
 
@@ -106,6 +106,70 @@ def aliases(model: str) -> dict[str, str]:
             name: str(version)
             for name, version in client().get_registered_model(model).aliases.items()
         }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Generators:
+    """Both networks of a registered model, on this machine."""
+
+    psnr: Path
+    gan: Path
+    alpha: float
+    """The model's own."""
+    words: str
+
+
+def has_champion(uri: str) -> bool:
+    """Whether the store has the version that `models:/NAME@ALIAS` names."""
+    name, _, alias = uri.removeprefix("models:/").partition("@")
+    return has_store() and alias in aliases(name)
+
+
+def generators_of(uri: str) -> Generators:
+    """The networks of `models:/NAME/VERSION` or `models:/NAME@ALIAS`, fetched where needed.
+
+    Raises:
+        ValueError: if there is no such version, or it is no model of ours.
+        StoreDownError: if MLflow does not answer.
+    """
+    with reaching_store():
+        from mlflow.artifacts import download_artifacts  # noqa: PLC0415
+        from mlflow.models import Model  # noqa: PLC0415
+
+        version = registered(*parse_uri(uri, ""))
+        source = client().get_logged_model(version.model_id).artifact_location
+        # a store on this machine gives its own folder, another a copy that stays
+        own = state_root() / "models" / version.model_id
+        own.mkdir(parents=True, exist_ok=True)
+        folder = Path(download_artifacts(artifact_uri=source, dst_path=str(own)))
+        described = Model.load(folder)
+    try:
+        files = described.flavors["python_function"]["artifacts"]
+        psnr, gan = (folder / files[name]["path"] for name in ("psnr", "gan"))
+        alpha = float((described.metadata or {})["alpha"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{uri} is no model of this pipeline: it has no {error}") from error
+    words = f"{version.model} version {version.version}"
+    return Generators(psnr=psnr, gan=gan, alpha=alpha, words=words)
+
+
+def parse_uri(uri: str, default: str) -> tuple[str, str]:
+    """(model, version or alias) of `models:/esrgan/3`, `models:/esrgan@champion` or just `3`.
+
+    >>> parse_uri("models:/esrgan@champion", ""), parse_uri("3", "esrgan")
+    (('esrgan', 'champion'), ('esrgan', '3'))
+
+    Raises:
+        ValueError: if it is none of these.
+    """
+    rest = uri.removeprefix("models:/")
+    if rest == uri:
+        return default, uri
+    for mark in ("@", "/"):
+        model, found, version = rest.partition(mark)
+        if found and model and version:
+            return model, version
+    raise ValueError(f"{uri!r} is neither models:/NAME/VERSION nor models:/NAME@ALIAS")
 
 
 def evidence_of(version: Registered) -> dict[str, Any] | None:

@@ -1,0 +1,161 @@
+"""`esrgan upscale`: pictures through a trained network."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, get_args
+
+import typer
+
+from pipelines.commands.batch import end
+
+if TYPE_CHECKING:
+    from esrgan_core.inference.upscaler import UpscaleConfig
+    from pipelines.upscaling import Output
+
+
+WHERE = "a folder, a file for a single picture, - for standard output"
+MODEL = (
+    "models:/NAME@ALIAS, models:/NAME/VERSION or weights, published ones too; "
+    "else models:/esrgan@champion"
+)
+ALPHA = "of a registered model: 0 is faithful, 1 is crisp; else its own"
+ENSEMBLE = "mean over eight flips and turns: eight times as long"
+
+
+def upscale(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...", help="pictures, folders, patterns; - for standard input"
+        ),
+    ],
+    output: Annotated[str, typer.Option("--output", "-o", help=WHERE)],
+    model: Annotated[str | None, typer.Option(help=MODEL)] = None,
+    alpha: Annotated[float | None, typer.Option(min=0, max=1, help=ALPHA)] = None,
+    scale: Annotated[
+        float | None, typer.Option(help="of the result; else the network's own")
+    ] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", help="png, jpg, webp or tif; else the source's")
+    ] = None,
+    quality: Annotated[
+        int | None, typer.Option(min=1, max=100, help="of JPEG, else 95, and WebP, else lossless")
+    ] = None,
+    tile: Annotated[
+        str, typer.Option(help="auto, off, or LR pixels a side; auto looks at the free memory")
+    ] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="auto, fp32 (exact) or bf16 (fast, off by a level here and there)")
+    ] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
+    ensemble: Annotated[bool, typer.Option("--ensemble", help=ENSEMBLE)] = False,
+    strip_metadata: Annotated[
+        bool, typer.Option("--strip-metadata", help="drop EXIF, XMP and the color profile")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="also replace files that were not made here")
+    ] = False,
+) -> None:
+    """Upscale pictures, each in its own mode and depth, with its metadata.
+
+    What is done is noted in the output folder and skipped the next time, so that an interrupted
+    run goes on where it was. A picture that cannot be used is named at the end and costs no other;
+    the exit code is 1 then.
+
+    Examples: esrgan upscale photo.jpg -o photo-x4.png
+              esrgan upscale photographs -o large --alpha 0.5
+              esrgan upscale scans/*.tif -o large --model RRDB_ESRGAN_x4.pth --precision fp32
+              cat photo.png | esrgan upscale - -o - > large.png
+    """
+    from esrgan_core.inference.upscaler import Precision, UpscaleConfig  # noqa: PLC0415
+    from esrgan_core.pictures import FORMATS, SUFFIX_FORMATS  # noqa: PLC0415
+    from pipelines.upscaling import (  # noqa: PLC0415
+        STANDARD,
+        Output,
+        find_jobs,
+        load_model,
+        upscale_all,
+        upscale_single,
+    )
+
+    if precision not in get_args(Precision):
+        raise ValueError(f"no precision {precision!r}; there are {', '.join(get_args(Precision))}")
+    if format_ is not None:
+        wanted = SUFFIX_FORMATS.get(f".{format_.lower().lstrip('.')}")
+        if wanted is None:
+            raise ValueError(f"no format {format_!r}; there are {', '.join(FORMATS)}")
+        format_ = wanted
+    config = UpscaleConfig(
+        device=device,
+        precision=precision,  # type: ignore[arg-type]  # just checked
+        tile=_tile(tile),
+        ensemble=ensemble,
+        scale=scale,
+    )
+    how = Output(format=format_, quality=quality, strip_metadata=strip_metadata)
+    if STANDARD in inputs or output == STANDARD:
+        _through_pipes(inputs, output, model, alpha, config, how)
+        return
+    target = Path(output)
+    jobs = find_jobs(inputs, target, how)
+    found = load_model(model, alpha)
+    factor = scale or found.network.config.scale
+    typer.echo(f"{found.words}: {len(jobs)} to upscale x{factor:g}", err=True)
+    if jobs[0].target == target:
+        outcomes = [upscale_single(found, config, jobs[0], how)]
+    else:
+        outcomes = list(upscale_all(found, config, jobs, target, how, overwrite=overwrite))
+    for one in outcomes:
+        if one.state == "done" and one.words:
+            typer.echo(f"{one.job.target}: {one.words}", err=True)
+    done, skipped = (sum(one.state == state for one in outcomes) for state in ("done", "skipped"))
+    before = f", {skipped} were there already" if skipped else ""
+    typer.echo(f"{done} done{before}, in {output}", err=True)
+    end(f"{one.job.source}: {one.words}" for one in outcomes if one.state == "failed")
+
+
+def _through_pipes(
+    inputs: list[str],
+    target: str,
+    model: str | None,
+    alpha: float | None,
+    config: "UpscaleConfig",
+    how: "Output",
+) -> None:
+    """One picture from standard input or to standard output."""
+    from io import BytesIO  # noqa: PLC0415
+
+    from esrgan_core.files import atomic_path  # noqa: PLC0415
+    from esrgan_core.image import BadImageError  # noqa: PLC0415
+    from esrgan_core.inference.upscaler import Upscaler  # noqa: PLC0415
+    from pipelines.memory import free_memory  # noqa: PLC0415
+    from pipelines.upscaling import STANDARD, load_model, say, upscale_one  # noqa: PLC0415
+
+    if len(inputs) != 1:
+        raise ValueError("one picture at a time goes through standard input or output")
+    found = load_model(model, alpha)
+    upscaler = Upscaler(found.network, config, free_memory=free_memory, say=say)
+    from_pipe = inputs[0] == STANDARD
+    source = BytesIO(sys.stdin.buffer.read()) if from_pipe else Path(inputs[0])
+    name = target if target != STANDARD else inputs[0]
+    try:
+        result = upscale_one(upscaler, source, how, name)
+    except BadImageError as error:
+        raise ValueError(f"{'standard input' if from_pipe else inputs[0]}: {error}") from error
+    if target == STANDARD:
+        sys.stdout.buffer.write(result)
+        sys.stdout.buffer.flush()
+        return
+    with atomic_path(Path(target)) as temporary:
+        temporary.write_bytes(result)
+
+
+def _tile(word: str) -> int | None:
+    if word in ("auto", "off"):
+        return None if word == "auto" else 0
+    if not word.isdigit():
+        raise ValueError(f"--tile is auto, off or a number of pixels, got {word!r}")
+    return int(word)
+
+
+COMMANDS = (upscale,)

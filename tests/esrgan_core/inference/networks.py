@@ -1,0 +1,36 @@
+"""Networks whose result is known."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
+
+SMALL = RRDBNetConfig(num_features=8, num_blocks=1, growth_channels=4, init="basicsr")
+
+
+class Nearest(RRDBNet):
+    """Repeats every pixel; at scale 1 it changes nothing."""
+
+    def __init__(self, scale: int) -> None:
+        super().__init__(RRDBNetConfig(scale=scale, num_features=1, num_blocks=1))
+        self.fold, self.trunk_reach, self.tail_reach = 1, 0, 0
+
+    def trunk(self, lr: Tensor) -> Tensor:
+        return lr
+
+    def tail(self, features: Tensor) -> Tensor:
+        return interpolate(features, scale_factor=self.config.scale, mode="nearest")
+
+
+class WrongInHalf(RRDBNet):
+    """Gives `factor` times what it should in half precision."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__(SMALL)
+        self.factor = factor
+        self.conv_last.bias.data.add_(0.5)  # type: ignore[union-attr]  # it has one
+
+    def tail(self, features: Tensor) -> Tensor:
+        sr = super().tail(features)
+        return sr * self.factor if sr.dtype == torch.bfloat16 else sr

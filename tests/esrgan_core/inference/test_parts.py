@@ -1,0 +1,120 @@
+"""A picture in parts is the picture as a whole."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from esrgan_core.image import read_rgb, to_tensor
+from esrgan_core.inference import parts
+from esrgan_core.inference.parts import WHOLE, bytes_for, in_parts, is_exact, side_for
+from esrgan_core.models import Generator, GeneratorConfig, build_generator
+from esrgan_core.models.rrdb import RRDBNetConfig
+from esrgan_core.models.sft import SFTNet, SFTNetConfig
+from esrgan_core.models.srcnn import SRCNNConfig
+from esrgan_core.models.srresnet import SRResNetConfig
+from esrgan_core.models.weights import load_generator
+from tests.esrgan_core.inference.networks import Nearest
+
+SMALL: list[GeneratorConfig] = [
+    *(
+        RRDBNetConfig(scale=scale, num_features=8, num_blocks=1, growth_channels=4, init="basicsr")
+        for scale in (1, 2, 4, 8)
+    ),
+    RRDBNetConfig(num_features=8, num_blocks=2, block="residual", batch_norm=True),
+    *(SRResNetConfig(scale=scale, num_features=8, num_blocks=2) for scale in (2, 4, 8)),
+    *(SRCNNConfig(scale=scale) for scale in (2, 3, 4)),
+    SFTNetConfig(num_features=8, num_blocks=2, condition_features=4),
+]
+
+
+def lively(config: GeneratorConfig) -> Generator:
+    """A network in which every weight matters."""
+    torch.manual_seed(0)
+    network = build_generator(config).eval()
+    for weights in network.parameters():
+        weights.data.add_(0.05 * torch.randn_like(weights))
+    return network
+
+
+def assembled(
+    network: Generator, lr: Tensor, side: int, condition: Tensor | None = None
+) -> tuple[Tensor, float]:
+    """(the result, how far apart its tiles are); what nobody wrote is not a number."""
+    scale = network.config.scale
+    result = torch.full((1, 3, lr.shape[-2] * scale, lr.shape[-1] * scale), torch.nan)
+
+    def write(top: int, left: int, sr: Tensor) -> None:
+        result[..., top : top + sr.shape[-2], left : left + sr.shape[-1]] = sr
+
+    apart = in_parts(network, lr, write, side=side, condition=condition)
+    return result, apart
+
+
+@pytest.mark.parametrize(
+    "config", SMALL, ids=lambda config: f"{type(config).__name__}{config.scale}"
+)
+@pytest.mark.parametrize("side", [WHOLE, 32, 50])
+@pytest.mark.parametrize("block_bytes", [2**15, parts.BLOCK_BYTES])
+def test_parts_make_the_whole(
+    config: GeneratorConfig, side: int, block_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "BLOCK_BYTES", block_bytes)
+    network = lively(config)
+    lr = torch.rand(1, 3, 151, 133)
+    condition = torch.rand(1, 8, 151, 133) if isinstance(network, SFTNet) else None
+    with torch.inference_mode():
+        whole = network(lr) if condition is None else network(lr, condition)
+    result, apart = assembled(network, lr, side, condition)
+    assert float((result - whole).abs().max()) <= 3e-5 * float(whole.abs().max())
+    assert apart <= 3e-5 * float(whole.abs().max())
+
+
+def test_a_padding_that_is_less_than_the_network_sees_shows_at_the_seams() -> None:
+    config = RRDBNetConfig(num_features=8, num_blocks=6, growth_channels=4, init="basicsr")
+    network = lively(config)
+    assert not is_exact(network, 40)
+    lr = torch.rand(1, 3, 40, 140)
+    whole, _ = assembled(network, lr, WHOLE)
+    result, apart = assembled(network, lr, 40)
+    off = float((result - whole).abs().max())
+    assert off > 0
+    assert off / 4 <= apart <= 4 * off
+
+
+def test_tiles_are_as_large_as_memory_allows() -> None:
+    network = lively(RRDBNetConfig(num_features=32, num_blocks=2, growth_channels=16))
+    plenty = bytes_for(network, 3000, 2000)
+    assert side_for(network, 3000, 2000, plenty) == WHOLE
+    side = side_for(network, 3000, 2000, plenty // 4)
+    around = 2 * parts.padding_of(network)
+    assert 300 < side < 3000
+    assert bytes_for(network, side + around, min(side + around, 2000)) <= plenty // 4
+    with pytest.raises(MemoryError, match="MiB are free, the smallest tile needs"):
+        side_for(network, 3000, 2000, 2**20)
+
+
+def test_the_published_network_gives_a_photograph_in_parts_as_a_whole(test_data: Path) -> None:
+    network = load_generator(test_data / "weights" / "RealESRGAN_x4plus_fp16.pth")
+    lr = to_tensor(read_rgb(test_data / "esrgan_official" / "LR" / "baboon.png"))
+    with torch.inference_mode():
+        whole = network(lr)
+    result, _ = assembled(network, lr, WHOLE)
+    assert float((result - whole).abs().max()) <= 1e-4
+    levels = [(each.clamp(0, 1) * 255 + 0.5).floor() for each in (result, whole)]
+    differing = (levels[0] != levels[1]).nonzero()
+    # only where the value lies between two levels, within the error
+    ties = (whole.clamp(0, 1) * 255 + 0.5).frac().sub(0.5).abs().sub(0.5).abs()
+    assert all(float(ties[tuple(place)]) < 1e-2 for place in differing)
+    assert len(differing) < 1e-4 * whole.numel()
+
+
+def test_rows_and_columns_meet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "BLOCK_BYTES", 2**12)
+    network = Nearest(2)
+    lr = torch.rand(1, 3, 37, 61)
+    result, apart = assembled(network, lr, 32)
+    assert np.array_equal(result, lr.repeat_interleave(2, 2).repeat_interleave(2, 3))
+    assert apart == 0
