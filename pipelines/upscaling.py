@@ -16,6 +16,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from esrgan_core.image import BadImageError, find_images
+from esrgan_core.inference.memory import free_memory
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
 from esrgan_core.models import Generator
 from esrgan_core.models.sft import SFTNet
@@ -34,7 +35,6 @@ from esrgan_core.pictures import (
     write_picture,
 )
 from pipelines.contenders import interpolated
-from pipelines.memory import free_memory
 from pipelines.progress import progress
 
 JOURNAL = ".esrgan-upscaled.jsonl"

@@ -1,5 +1,6 @@
-"""`esrgan info`, `esrgan interpolate` and `esrgan convert`: files of weights."""
+"""`esrgan info`, `interpolate`, `convert` and `export`: files of weights."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -56,11 +57,16 @@ def interpolate(
 
 
 def convert(
-    source: Annotated[Path, typer.Argument(help="weights, ours or published")],
+    source: Annotated[
+        str, typer.Argument(help="weights, ours or published, or models:/NAME@ALIAS")
+    ],
     output: Annotated[Path, typer.Argument(help=".safetensors or .pth")],
     layout: Annotated[
         str, typer.Option(help="esrgan-pipeline, basicsr, esrgan or esrgan_old")
     ] = "esrgan-pipeline",
+    alpha: Annotated[
+        float | None, typer.Option(min=0, max=1, help="of a registered model; else its own")
+    ] = None,
 ) -> None:
     """Write a network's weights as another program wants them, bit for bit.
 
@@ -74,15 +80,57 @@ def convert(
         save_layout,
         save_weights,
     )
+    from pipelines.upscaling import load_model  # noqa: PLC0415
 
-    found = read_weights(source)
+    if source.startswith("models:/"):
+        model = load_model(source, alpha)
+        state, config = model.network.state_dict(), model.network.config
+        lineage: Mapping[str, str] = {"registered": model.words}
+    else:
+        found = read_weights(Path(source))
+        state, config, lineage = dict(found.state), found.config, found.lineage
     if layout == OURS:
-        save_weights(output, found.state, found.config, found.lineage)
+        save_weights(output, state, config, lineage)
     elif layout in get_args(Layout):
-        save_layout(output, found.state, layout)  # type: ignore[arg-type]  # just checked
+        save_layout(output, state, layout)  # type: ignore[arg-type]  # just checked
     else:
         raise ValueError(f"no layout {layout!r}; there are {OURS}, {', '.join(get_args(Layout))}")
     typer.echo(f"{output}: {layout}")
 
 
-COMMANDS = (info, interpolate, convert)
+def export(
+    output: Annotated[Path, typer.Option("--output", "-o", help="a .onnx file")],
+    model: Annotated[
+        str | None,
+        typer.Option(help="models:/NAME@ALIAS or weights; else models:/esrgan@champion"),
+    ] = None,
+    alpha: Annotated[
+        float | None, typer.Option(min=0, max=1, help="of a registered model; else its own")
+    ] = None,
+) -> None:
+    """Write a network as ONNX for pictures of every size, and compare it with the original.
+
+    Input `lr` and output `sr`: float32, b x 3 x h x w, RGB in [0, 1]; clip the output. Nothing is
+    written unless ONNX Runtime gives the same at three sizes, odd ones among them.
+    Example: esrgan export -o champion.onnx --alpha 0.5
+    """
+    if output.suffix != ".onnx":
+        raise ValueError(f"{output}: give it the suffix .onnx; `esrgan convert` writes weights")
+    try:
+        import onnxruntime  # noqa: F401, PLC0415
+        import onnxscript  # noqa: F401, PLC0415
+    except ImportError as error:
+        raise ValueError(f"{error}; pip install 'esrgan[export]'") from error
+    from esrgan_core.inference.export import export_onnx  # noqa: PLC0415
+    from pipelines.upscaling import load_model  # noqa: PLC0415
+
+    found = load_model(model, alpha)
+
+    def told(size: tuple[int, int], apart: float) -> None:
+        typer.echo(f"{size[1]}x{size[0]}  off by at most {apart:.1e}")
+
+    export_onnx(found.network, output, told)
+    typer.echo(f"{output}: {found.words}")
+
+
+COMMANDS = (info, interpolate, convert, export)

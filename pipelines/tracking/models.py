@@ -32,7 +32,10 @@ CHECKSUMS = "esrgan.checksums"
 CHECKSUMS_FILE = "checksums.json"
 ADDED_ON_LOADING = ("registered_model_meta",)
 """By MLflow, to what it has fetched."""
-REQUIREMENTS = ("jaxtyping", "numpy", "pandas", "pillow", "safetensors", "scipy", "torch")
+REQUIREMENTS = (
+    "imagecodecs", "jaxtyping", "numpy", "pandas", "pillow", "psutil", "safetensors", "scipy",
+    "tifffile", "torch",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -240,7 +243,13 @@ def log_version(
         from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema  # noqa: PLC0415
 
         picture = Schema([ColSpec("binary", "image")])
-        params = ParamSchema([ParamSpec("alpha", "double", alpha)])
+        params = ParamSchema(
+            [
+                ParamSpec("alpha", "double", alpha),
+                ParamSpec("format", "string", "png"),
+                ParamSpec("precision", "string", "fp32"),
+            ]
+        )
         store = client()
         with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
             # the signature is exact; a picture as example would add nothing

@@ -3,17 +3,33 @@
 It may import the library, which travels with the model, and nothing else of the repository.
 """
 
+import os
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import Any, get_args
 
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel
 
-from esrgan_core.image import encode_png, read_rgb
-from esrgan_core.inference.upscale import upscale
+from esrgan_core.image import BadImageError
+from esrgan_core.inference.memory import free_memory
+from esrgan_core.inference.upscaler import Precision, UpscaleConfig, Upscaler
 from esrgan_core.models.weights import interpolate, load_generator, load_state
+from esrgan_core.pictures import (
+    SUFFIX_FORMATS,
+    encode,
+    fit_to,
+    insist_on_size,
+    picture_size,
+    read_picture,
+)
+
+MOST_PIXELS = int(os.environ.get("ESRGAN_SERVE_PIXELS", 16 * 10**6))
+"""Of a picture that is sent; larger ones are refused by their header."""
 
 
 class EsrganModel(PythonModel):
@@ -24,22 +40,65 @@ class EsrganModel(PythonModel):
         self.psnr = load_generator(Path(context.artifacts["psnr"]))
         self.gan = load_generator(Path(context.artifacts["gan"]))
         self.network = load_generator(Path(context.artifacts["psnr"]))
+        self.made: dict[tuple[float, str], Upscaler] = {}
+        self.making = Lock()
 
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Upscale every picture of the column `image` (bytes) to PNG bytes.
+        """Upscale every picture of the column `image` (bytes of a file) to bytes of a file.
+
+        Args:
+            context: MLflow's.
+            model_input: the pictures, of any mode and size.
+            params: `alpha` in [0, 1]; `format` png, jpg, webp or tif; `precision` fp32, bf16 or
+                auto.
 
         Raises:
-            ValueError: if `alpha` lies outside [0, 1] or a picture cannot be read.
+            MlflowException: if one of these is something else, or a picture cannot be upscaled; a
+                server answers 400 then.
         """
-        alpha = float((params or {})["alpha"])
+        given = params or {}
+        upscaler = self._upscaler(float(given["alpha"]), str(given.get("precision", "fp32")))
+        format_ = SUFFIX_FORMATS.get(f".{given.get('format', 'png')}")
+        if format_ is None:
+            raise _refused(f"no format {given['format']!r}; there are png, jpg, webp, tif")
+        results = []
+        for number, data in enumerate(model_input["image"], start=1):
+            source = BytesIO(data)
+            try:
+                height, width = picture_size(source)
+                if height * width > MOST_PIXELS:
+                    raise BadImageError(
+                        f"{width}x{height} pixels are more than the {MOST_PIXELS} that this "
+                        "server takes"
+                    )
+                insist_on_size(*upscaler.size_of(height, width)[::-1], format_)
+                result = fit_to(upscaler(read_picture(source)), format_)
+            except (BadImageError, MemoryError) as error:
+                raise _refused(f"picture {number}: {error}") from error
+            results.append(encode(result, format_))
+        return pd.DataFrame({"image": results})
+
+    def _upscaler(self, alpha: float, precision: str) -> Upscaler:
+        """Made anew only where the last call wanted another."""
         if not 0 <= alpha <= 1:
-            raise ValueError(f"alpha must lie in [0, 1], got {alpha}")
-        state = interpolate(self.psnr.state_dict(), self.gan.state_dict(), alpha)
-        load_state(self.network, state, Path("the registered model"))
-        pictures = (read_rgb(BytesIO(data)) for data in model_input["image"])
-        return pd.DataFrame({"image": [encode_png(upscale(self.network, lr)) for lr in pictures]})
+            raise _refused(f"alpha must lie in [0, 1], got {alpha}")
+        if precision not in get_args(Precision):
+            raise _refused(f"no precision {precision!r}; there are {get_args(Precision)}")
+        key = alpha, precision
+        with self.making:  # requests come side by side
+            if key not in self.made:
+                state = interpolate(self.psnr.state_dict(), self.gan.state_dict(), alpha)
+                load_state(self.network, state, Path("the registered model"))
+                config = UpscaleConfig(precision=precision)  # type: ignore[arg-type]  # just checked
+                # the last one alone is kept
+                self.made = {key: Upscaler(self.network, config, free_memory=free_memory)}
+            return self.made[key]
+
+
+def _refused(words: str) -> MlflowException:
+    return MlflowException(words, error_code=INVALID_PARAMETER_VALUE)
 
 
 set_model(EsrganModel())
