@@ -5,7 +5,17 @@ import sys
 
 import typer
 
-from pipelines.commands import data, flows, models, pictures, registry, reports, tracking, upscaling
+from pipelines.commands import (
+    data,
+    flows,
+    machine,
+    models,
+    pictures,
+    registry,
+    reports,
+    tracking,
+    upscaling,
+)
 from pipelines.params import ParamsError
 from pipelines.status import Status, is_passing, tell
 
@@ -15,7 +25,7 @@ app = typer.Typer(
     help="Train, measure and publish super-resolution networks.\n\n"
     "The pipeline itself is DVC's: `dvc repro` runs it, `dvc metrics show` prints its figures.",
 )
-for module in (upscaling, data, pictures, models, reports, tracking, registry, flows):
+for module in (upscaling, data, pictures, models, reports, tracking, registry, flows, machine):
     for command in module.COMMANDS:
         app.command()(command)
 app.add_typer(data.catalog, name="catalog")
