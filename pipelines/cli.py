@@ -29,6 +29,7 @@ for module in (upscaling, data, pictures, models, reports, tracking, registry, f
     for command in module.COMMANDS:
         app.command()(command)
 app.add_typer(data.catalog, name="catalog")
+app.add_typer(machine.plan, name="plan")
 
 
 def main() -> None:

@@ -1,10 +1,27 @@
-"""`esrgan doctor`: what is wrong with this installation."""
+"""`esrgan doctor` and `esrgan plan`: what is wrong here, and what some work will take."""
 
 import json
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
+
+from pipelines.commands.upscaling import (
+    Alpha,
+    Device,
+    Ensemble,
+    FormatName,
+    Inputs,
+    ModelName,
+    PrecisionName,
+    Quality,
+    Scale,
+    Tile,
+    config_of,
+    output_of,
+)
+
+plan = typer.Typer(help="Tell time, disk and memory of some work from a short piece of it.")
 
 
 def doctor(
@@ -30,6 +47,53 @@ def doctor(
         typer.echo(json.dumps([asdict(one) for one in findings], indent=2))
     if any(one.state == "fault" for one in findings):
         raise typer.Exit(code=1)
+
+
+@plan.command()
+def train(
+    stages: Annotated[
+        list[str] | None, typer.Argument(help="pretrain, finetune; both if none is named")
+    ] = None,
+) -> None:
+    """Train for a moment by params.yaml, apart from everything, and tell what all of it takes.
+
+    Takes up to two minutes a stage, and needs the pairs: `dvc repro bicubic`.
+    """
+    from pipelines.planning import TRAININGS, plan_training  # noqa: PLC0415
+
+    wanted = stages or list(TRAININGS)
+    if unknown := set(wanted) - set(TRAININGS):
+        raise ValueError(f"no training {', '.join(sorted(unknown))}; there are {TRAININGS}")
+    for stage in wanted:
+        typer.echo(str(plan_training(stage)))
+
+
+@plan.command()
+def upscale(
+    inputs: Inputs,
+    model: ModelName = None,
+    alpha: Alpha = None,
+    scale: Scale = None,
+    format_: FormatName = None,
+    quality: Quality = None,
+    tile: Tile = "auto",
+    precision: PrecisionName = "auto",
+    device: Device = "auto",
+    ensemble: Ensemble = False,
+) -> None:
+    """Upscale a few of the pictures, write nothing, and tell what all of them take.
+
+    Example: esrgan plan upscale photographs --precision fp32
+    """
+    from pathlib import Path  # noqa: PLC0415
+
+    from pipelines.planning import plan_upscaling  # noqa: PLC0415
+    from pipelines.upscaling import find_jobs, load_model  # noqa: PLC0415
+
+    config = config_of(device, precision, tile, ensemble=ensemble, scale=scale)
+    how = output_of(format_, quality, strip_metadata=False)
+    jobs = find_jobs(inputs, Path("nowhere"), how)
+    typer.echo(str(plan_upscaling(load_model(model, alpha), config, jobs, how)))
 
 
 COMMANDS = (doctor,)

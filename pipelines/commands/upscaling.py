@@ -13,42 +13,62 @@ if TYPE_CHECKING:
     from pipelines.upscaling import Output
 
 
-WHERE = "a folder, a file for a single picture, - for standard output"
-MODEL = (
-    "models:/NAME@ALIAS, models:/NAME/VERSION or weights, published ones too; "
-    "else models:/esrgan@champion"
-)
-ALPHA = "of a registered model: 0 is faithful, 1 is crisp; else its own"
-ENSEMBLE = "mean over eight flips and turns: eight times as long"
+Inputs = Annotated[
+    list[str],
+    typer.Argument(metavar="INPUT...", help="pictures, folders, patterns; - for standard input"),
+]
+Where = Annotated[
+    str,
+    typer.Option(
+        "--output", "-o", help="a folder, a file for a single picture, - for standard output"
+    ),
+]
+ModelName = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="models:/NAME@ALIAS, models:/NAME/VERSION or weights, published ones too; "
+        "else models:/esrgan@champion",
+    ),
+]
+Alpha = Annotated[
+    float | None,
+    typer.Option(
+        min=0, max=1, help="of a registered model: 0 is faithful, 1 is crisp; else its own"
+    ),
+]
+Scale = Annotated[float | None, typer.Option(help="of the result; else the network's own")]
+FormatName = Annotated[
+    str | None, typer.Option("--format", help="png, jpg, webp or tif; else the source's")
+]
+Quality = Annotated[
+    int | None, typer.Option(min=1, max=100, help="of JPEG, else 95, and WebP, else lossless")
+]
+Tile = Annotated[
+    str, typer.Option(help="auto, off, or LR pixels a side; auto looks at the free memory")
+]
+PrecisionName = Annotated[
+    str,
+    typer.Option(help="auto, fp32 (exact) or bf16 (fast, off by a level here and there)"),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")]
+Ensemble = Annotated[
+    bool, typer.Option("--ensemble", help="mean over eight flips and turns: eight times as long")
+]
 
 
 def upscale(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="INPUT...", help="pictures, folders, patterns; - for standard input"
-        ),
-    ],
-    output: Annotated[str, typer.Option("--output", "-o", help=WHERE)],
-    model: Annotated[str | None, typer.Option(help=MODEL)] = None,
-    alpha: Annotated[float | None, typer.Option(min=0, max=1, help=ALPHA)] = None,
-    scale: Annotated[
-        float | None, typer.Option(help="of the result; else the network's own")
-    ] = None,
-    format_: Annotated[
-        str | None, typer.Option("--format", help="png, jpg, webp or tif; else the source's")
-    ] = None,
-    quality: Annotated[
-        int | None, typer.Option(min=1, max=100, help="of JPEG, else 95, and WebP, else lossless")
-    ] = None,
-    tile: Annotated[
-        str, typer.Option(help="auto, off, or LR pixels a side; auto looks at the free memory")
-    ] = "auto",
-    precision: Annotated[
-        str, typer.Option(help="auto, fp32 (exact) or bf16 (fast, off by a level here and there)")
-    ] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
-    ensemble: Annotated[bool, typer.Option("--ensemble", help=ENSEMBLE)] = False,
+    inputs: Inputs,
+    output: Where,
+    model: ModelName = None,
+    alpha: Alpha = None,
+    scale: Scale = None,
+    format_: FormatName = None,
+    quality: Quality = None,
+    tile: Tile = "auto",
+    precision: PrecisionName = "auto",
+    device: Device = "auto",
+    ensemble: Ensemble = False,
     strip_metadata: Annotated[
         bool, typer.Option("--strip-metadata", help="drop EXIF, XMP and the color profile")
     ] = False,
@@ -67,32 +87,16 @@ def upscale(
               esrgan upscale scans/*.tif -o large --model RRDB_ESRGAN_x4.pth --precision fp32
               cat photo.png | esrgan upscale - -o - > large.png
     """
-    from esrgan_core.inference.upscaler import Precision, UpscaleConfig  # noqa: PLC0415
-    from esrgan_core.pictures import FORMATS, SUFFIX_FORMATS  # noqa: PLC0415
     from pipelines.upscaling import (  # noqa: PLC0415
         STANDARD,
-        Output,
         find_jobs,
         load_model,
         upscale_all,
         upscale_single,
     )
 
-    if precision not in get_args(Precision):
-        raise ValueError(f"no precision {precision!r}; there are {', '.join(get_args(Precision))}")
-    if format_ is not None:
-        wanted = SUFFIX_FORMATS.get(f".{format_.lower().lstrip('.')}")
-        if wanted is None:
-            raise ValueError(f"no format {format_!r}; there are {', '.join(FORMATS)}")
-        format_ = wanted
-    config = UpscaleConfig(
-        device=device,
-        precision=precision,  # type: ignore[arg-type]  # just checked
-        tile=_tile(tile),
-        ensemble=ensemble,
-        scale=scale,
-    )
-    how = Output(format=format_, quality=quality, strip_metadata=strip_metadata)
+    config = config_of(device, precision, tile, ensemble=ensemble, scale=scale)
+    how = output_of(format_, quality, strip_metadata=strip_metadata)
     if STANDARD in inputs or output == STANDARD:
         _through_pipes(inputs, output, model, alpha, config, how)
         return
@@ -150,12 +154,37 @@ def _through_pipes(
         temporary.write_bytes(result)
 
 
-def _tile(word: str) -> int | None:
-    if word in ("auto", "off"):
-        return None if word == "auto" else 0
-    if not word.isdigit():
-        raise ValueError(f"--tile is auto, off or a number of pixels, got {word!r}")
-    return int(word)
+def config_of(
+    device: str, precision: str, tile: str, *, ensemble: bool, scale: float | None
+) -> "UpscaleConfig":
+    """The options of the command line, checked."""
+    from esrgan_core.inference.upscaler import Precision, UpscaleConfig  # noqa: PLC0415
+
+    if precision not in get_args(Precision):
+        raise ValueError(f"no precision {precision!r}; there are {', '.join(get_args(Precision))}")
+    sides = {"auto": None, "off": 0}
+    if tile not in sides and not tile.isdigit():
+        raise ValueError(f"--tile is auto, off or a number of pixels, got {tile!r}")
+    return UpscaleConfig(
+        device=device,
+        precision=precision,  # type: ignore[arg-type]  # just checked
+        tile=sides[tile] if tile in sides else int(tile),
+        ensemble=ensemble,
+        scale=scale,
+    )
+
+
+def output_of(format_: str | None, quality: int | None, *, strip_metadata: bool) -> "Output":
+    """The options of the command line, checked."""
+    from esrgan_core.pictures import FORMATS, SUFFIX_FORMATS  # noqa: PLC0415
+    from pipelines.upscaling import Output  # noqa: PLC0415
+
+    wanted = None
+    if format_ is not None:
+        wanted = SUFFIX_FORMATS.get(f".{format_.lower().lstrip('.')}")
+        if wanted is None:
+            raise ValueError(f"no format {format_!r}; there are {', '.join(FORMATS)}")
+    return Output(format=wanted, quality=quality, strip_metadata=strip_metadata)
 
 
 COMMANDS = (upscale,)
