@@ -39,9 +39,12 @@ from pipelines.progress import progress
 
 JOURNAL = ".esrgan-upscaled.jsonl"
 CHAMPION = "models:/esrgan@champion"
+FOREIGN = "{} is there and was not made here; --overwrite replaces it"
 STANDARD = "-"
 """Standard input or output as a path."""
 KILO = 1000
+Stamp = list[str | int]
+"""A source by its name and what changes when it does."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,6 +107,11 @@ class Output:
         """The format of what becomes of a file of this name."""
         return self.format or SUFFIX_FORMATS.get(Path(source).suffix.lower(), "png")
 
+    def suffix_for(self, source: Path) -> str:
+        """The suffix of what becomes of a file: its own where that says the same."""
+        own, format_ = source.suffix.lower().lstrip("."), self.format_for(source.name)
+        return own if SUFFIX_FORMATS.get(f".{own}") == format_ else format_
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
@@ -145,7 +153,7 @@ def find_jobs(inputs: Sequence[str], target: Path, output: Output) -> list[Job]:
         jobs = [Job(source=found[0][0], target=target)]
     else:
         named = [
-            (source, place.with_suffix(f".{_suffix(source, output)}")) for source, place in found
+            (source, place.with_suffix(f".{output.suffix_for(source)}")) for source, place in found
         ]
         places = [place for _, place in named]
         jobs = [
@@ -164,12 +172,6 @@ def find_jobs(inputs: Sequence[str], target: Path, output: Output) -> list[Job]:
         if job.source.resolve() == job.target.resolve():
             raise ValueError(f"{job.source} would be overwritten; give another -o")
     return jobs
-
-
-def _suffix(source: Path, output: Output) -> str:
-    own = source.suffix.lower().lstrip(".")
-    format_ = output.format_for(source.name)
-    return own if SUFFIX_FORMATS.get(f".{own}") == format_ else format_
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -242,46 +244,47 @@ class Journal:
                 except (ValueError, KeyError, TypeError):
                     continue  # cut short by a kill
 
-    def has(self, job: Job) -> bool:
+    def has(self, target: Path, source: Stamp) -> bool:
         """Whether the result is there, of this source as it is now, by the same model."""
-        row = self.known.get(self._name(job))
-        if row is None or not row["bytes"] or not job.target.is_file():
+        row = self.known.get(self._name(target))
+        if row is None or not row["bytes"] or not target.is_file():
             return False
-        same = row["key"] == self.key and row["source"] == self._state(job.source)
-        return same and row["bytes"] == job.target.stat().st_size
+        same = row["key"] == self.key and row["source"] == source
+        return same and row["bytes"] == target.stat().st_size
 
-    def is_foreign(self, job: Job) -> bool:
-        """Whether something lies at the target that is not of here."""
-        return job.target.exists() and self._name(job) not in self.known
+    def is_foreign(self, target: Path) -> bool:
+        """Whether something lies there that is not of here."""
+        return target.exists() and self._name(target) not in self.known
 
-    def begin(self, job: Job) -> None:
+    def begin(self, target: Path, source: Stamp) -> None:
         """Note that a result will be written."""
-        if self._name(job) not in self.known:
-            self._note(job, 0)
+        if self._name(target) not in self.known:
+            self._note(target, source, 0)
 
-    def end(self, job: Job) -> None:
+    def end(self, target: Path, source: Stamp) -> None:
         """Note that it is there."""
-        self._note(job, job.target.stat().st_size)
+        self._note(target, source, target.stat().st_size)
 
-    def _note(self, job: Job, bytes_: int) -> None:
-        row: dict[str, Any] = {
-            "target": self._name(job),
-            "source": self._state(job.source),
-            "key": self.key,
-            "bytes": bytes_,
-        }
+    def _note(self, target: Path, source: Stamp, bytes_: int) -> None:
+        name = self._name(target)
+        row = {"target": name, "source": source, "key": self.key, "bytes": bytes_}
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
-        self.known[row["target"]] = row
+        self.known[name] = row
 
-    def _name(self, job: Job) -> str:
-        return str(job.target.relative_to(self.folder))
+    def _name(self, target: Path) -> str:
+        return str(target.relative_to(self.folder))
 
-    @staticmethod
-    def _state(source: Path) -> list[Any]:
-        found = source.stat()
-        return [str(source.resolve()), found.st_size, found.st_mtime_ns]
+
+def stamp_of(source: Path) -> Stamp:
+    """What tells whether a file is still the same.
+
+    Raises:
+        OSError: if it is gone.
+    """
+    found = source.stat()
+    return [str(source.resolve()), found.st_size, found.st_mtime_ns]
 
 
 def key_of(model: Model, config: UpscaleConfig, output: Output) -> str:
@@ -308,7 +311,7 @@ def upscale_all(
     journal = Journal(folder, key_of(model, config, output))
     sizes = {job: _pixels(job) for job in jobs}
     done = 0
-    with _alone(folder), progress("upscale", sum(sizes.values())) as advance:
+    with alone(folder), progress("upscale", sum(sizes.values())) as advance:
         for number, job in enumerate(jobs, start=1):
             note = f"{number}/{len(jobs)} {job.source.name}"
 
@@ -349,17 +352,14 @@ def _outcome(
     on_part: Callable[[int, int], None],
 ) -> Outcome:
     try:
-        if journal.has(job):
+        stamp = stamp_of(job.source)
+        if journal.has(job.target, stamp):
             return Outcome(job=job, state="skipped")
-        if journal.is_foreign(job) and not overwrite:
-            return Outcome(
-                job=job,
-                state="failed",
-                words=f"{job.target} is there and was not made here; --overwrite replaces it",
-            )
-        journal.begin(job)
+        if journal.is_foreign(job.target) and not overwrite:
+            return Outcome(job=job, state="failed", words=FOREIGN.format(job.target))
+        journal.begin(job.target, stamp)
         changes = upscale_file(upscaler, job, output, on_part)
-        journal.end(job)
+        journal.end(job.target, stamp)
         return Outcome(job=job, state="done", words="; ".join(changes))
     except (BadImageError, MemoryError, OSError) as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -376,7 +376,12 @@ def _pixels(job: Job) -> int:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
+    """Insist on being the only one that upscales into a folder.
+
+    Raises:
+        OSError: if another process does.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / f"{JOURNAL}.lock", timeout=0)
     try:

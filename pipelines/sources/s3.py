@@ -5,12 +5,12 @@ Endpoint, region and credentials come from where every AWS tool looks for them: 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import boto3
@@ -31,6 +31,7 @@ from pipelines.sources.expected import Expected
 from pipelines.sources.partial import CHUNK, Manner, StoppedError, forget, note_of, size_of
 
 CHECKSUM_SETTINGS = ("request_checksum_calculation", "response_checksum_validation")
+Answer = TypeVar("Answer")
 Checksums = Literal["when_supported", "when_required"]
 PASSING = frozenset({"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "429"})
 CREDENTIALS = frozenset(
@@ -57,6 +58,8 @@ class Listed:
 
     place: S3Object
     bytes: int
+    etag: str
+    """Of its content."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,7 +122,63 @@ def listed(prefix: S3Object) -> Iterator[Listed]:
         for page in pages.paginate(Bucket=prefix.bucket, Prefix=prefix.key):
             for one in page.get("Contents", []):
                 place = S3Object(bucket=prefix.bucket, key=one["Key"])
-                yield Listed(place=place, bytes=int(one["Size"]))
+                yield Listed(place=place, bytes=int(one["Size"]), etag=str(one["ETag"]))
+
+
+def upload(path: Path, place: S3Object) -> None:
+    """Put a file's content there, whole or not at all.
+
+    Raises:
+        HostError: if it cannot be put; says why.
+    """
+    with plainly(place):
+        s3_client().upload_file(str(path), place.bucket, place.key)
+
+
+def put_text(text: str, place: S3Object) -> None:
+    """Put a short text there.
+
+    Raises:
+        HostError: if it cannot be put; says why.
+    """
+    with plainly(place):
+        s3_client().put_object(Bucket=place.bucket, Key=place.key, Body=text.encode())
+
+
+def get_text(place: S3Object) -> str | None:
+    """A short text; None if there is no such object.
+
+    Raises:
+        HostError: if that cannot be told; says why.
+    """
+    return _unless_gone(lambda: _body(place), place)
+
+
+def bytes_of(place: S3Object) -> int | None:
+    """Size of an object; None if there is none.
+
+    Raises:
+        HostError: if that cannot be told; says why.
+    """
+    where = {"Bucket": place.bucket, "Key": place.key}
+    return _unless_gone(lambda: int(s3_client().head_object(**where)["ContentLength"]), place)
+
+
+def _body(place: S3Object) -> str:
+    answer = s3_client().get_object(Bucket=place.bucket, Key=place.key)
+    with closing(answer["Body"]) as body:
+        return str(body.read().decode())
+
+
+def _unless_gone(ask: Callable[[], Answer], place: S3Object) -> Answer | None:
+    try:
+        with plainly(place):
+            return ask()
+    except HostError as error:
+        cause = error.__cause__
+        if isinstance(cause, ClientError) and str(cause.response["Error"].get("Code")) in GONE:
+            return None
+        raise
 
 
 def download_object(place: S3Object, part: Path, expected: Expected, manner: Manner) -> None:

@@ -9,6 +9,8 @@ from random import Random
 
 import pytest
 
+from esrgan_core.image import read_rgb, write_png
+from tests.conftest import textured
 from tests.e2e.flows import (
     PAUSE,
     SECONDS_FOR_A_RUN,
@@ -140,6 +142,24 @@ def test_runs_of_two_recipes_take_turns_and_a_killed_one_frees_the_device(flows:
     ((old, older), (new, newer)) = sorted(times.items(), key=lambda one: one[0] not in before)
     assert (old in before, new in before) == (True, False)
     assert max(older) <= killed <= min(newer) < killed + 10
+
+
+def test_a_folder_goes_through_the_registered_model(flows: Flows, whole: bytes) -> None:
+    assert whole
+    photos, large = flows.folder.parent / "photos", flows.folder.parent / "large"
+    photos.mkdir()
+    for name in "abc":
+        write_png(photos / f"{name}.png", textured(24, 36, seed=ord(name)))
+    words = ["--param", f"source={photos}", "--param", f"target={large}"]
+    version = flows.run("esrgan", "models").splitlines()[0].split()[1]
+    words += ["--param", f"model=models:/esrgan/{version}"]
+    command = ["prefect", "deployment", "run", "esrgan/upscale", "--watch", *words]
+    assert "finished successfully" in flows.run(*command)
+    sizes = {path.name: read_rgb(path).shape for path in large.glob("*.png")}
+    assert sizes == {f"{name}.png": (96, 144, 3) for name in "abc"}
+    (photos / "d.png").write_bytes(b"no picture")
+    assert "1 of 4 could not be upscaled" in flows.run(*command, fails=True)
+    assert flows.run("git", "status", "--porcelain") == ""
 
 
 def test_only_folders_of_saved_runs_go(flows: Flows, whole: bytes) -> None:

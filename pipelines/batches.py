@@ -1,0 +1,231 @@
+"""A folder or an S3 prefix of pictures through one network, by several processes or machines.
+
+Local results are noted in the folder's journal, results on S3 in a small object beside each, since
+not every S3 server keeps metadata: what is done is not done again, and of what was killed at most
+one picture per process is redone.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+
+from esrgan_core.image import SUFFIXES, BadImageError
+from esrgan_core.inference.memory import free_memory
+from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
+from pipelines.parallel import in_parallel
+from pipelines.sources.answers import HostError
+from pipelines.sources.expected import Expected
+from pipelines.sources.partial import Manner
+from pipelines.sources.s3 import (
+    S3Object,
+    bytes_of,
+    download_object,
+    get_text,
+    listed,
+    parse_s3,
+    put_text,
+    upload,
+)
+from pipelines.upscaling import (
+    FOREIGN,
+    Job,
+    Journal,
+    Output,
+    Stamp,
+    alone,
+    find_jobs,
+    key_of,
+    load_model,
+    stamp_of,
+    upscale_file,
+)
+
+S3 = "s3://"
+NOTES = ".esrgan"
+"""Prefix below the target's on S3 that the notes lie under."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Batch:
+    """What goes where, and how."""
+
+    source: str
+    """A folder, a pattern, or `s3://bucket/prefix`."""
+    target: str
+    """A folder or `s3://bucket/prefix`."""
+    model: str | None = None
+    alpha: float | None = None
+    config: UpscaleConfig = field(default_factory=UpscaleConfig)
+    output: Output = field(default_factory=Output)
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Item:
+    """One picture of a batch."""
+
+    batch: Batch
+    source: str
+    target: str
+    stamp: tuple[str | int, ...]
+    key: str
+    threads: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """What became of one picture."""
+
+    source: str
+    target: str
+    done: bool
+    words: str = ""
+    skipped: bool = False
+
+
+def upscale_batch(batch: Batch, workers: int = -1) -> Iterator[Result]:
+    """Do all that is not done; one picture that fails costs itself alone.
+
+    Args:
+        batch: what goes where.
+        workers: processes of this machine, -1 for one per core; Dask's workers where
+            `DASK_SCHEDULER_ADDRESS` names a scheduler.
+
+    Raises:
+        FileNotFoundError: if there are no pictures, or no model.
+        HostError: if S3 cannot be listed.
+        OSError: if another process upscales into the folder, or a process was killed.
+    """
+    # once here: a mistake in it is no picture's
+    model = load_model(batch.model, batch.alpha)
+    key = key_of(model, batch.config, batch.output)
+    cores = os.cpu_count() or 1
+    processes = cores if workers < 0 else max(workers, 1)
+    items = [
+        Item(
+            batch=batch,
+            source=source,
+            target=target,
+            stamp=tuple(stamp),
+            key=key,
+            threads=max(cores // processes, 1),
+        )
+        for source, target, stamp in _pairs(batch)
+    ]
+    if batch.target.startswith(S3):
+        # each process asks S3 itself, since every question takes a while
+        yield from in_parallel(_upscaled, items, workers)
+        return
+    folder = Path(batch.target)
+    with alone(folder):
+        journal = Journal(folder, key)
+        todo = []
+        for item in items:
+            target, stamp = Path(item.target), list(item.stamp)
+            if journal.has(target, stamp):
+                yield Result(source=item.source, target=item.target, done=True, skipped=True)
+            elif journal.is_foreign(target) and not batch.overwrite:
+                words = FOREIGN.format(target)
+                yield Result(source=item.source, target=item.target, done=False, words=words)
+            else:
+                journal.begin(target, stamp)
+                todo.append(item)
+        for item, result in zip(todo, in_parallel(_upscaled, todo, workers), strict=True):
+            if result.done:
+                journal.end(Path(item.target), list(item.stamp))
+            yield result
+
+
+def _pairs(batch: Batch) -> Iterator[tuple[str, str, Stamp]]:
+    """(source, target, stamp of the source) of every picture."""
+    beyond = batch.target.startswith(S3)
+    below = Path("/") if beyond else Path(batch.target)
+    if batch.source.startswith(S3):
+        prefix = parse_s3(batch.source)
+        found = [one for one in listed(prefix) if Path(one.place.key).suffix.lower() in SUFFIXES]
+        if not found:
+            raise FileNotFoundError(f"{batch.source} has no pictures")
+        for one in found:
+            own = one.place.key.removeprefix(prefix.key).lstrip("/")
+            place = Path(own or one.place.key.rpartition("/")[2])
+            target = below / place.with_suffix(f".{batch.output.suffix_for(place)}")
+            yield str(one.place), _named(batch, target), [str(one.place), one.bytes, one.etag]
+        return
+    for job in find_jobs([batch.source], below, batch.output):
+        yield str(job.source), _named(batch, job.target), stamp_of(job.source)
+
+
+def _named(batch: Batch, target: Path) -> str:
+    if not batch.target.startswith(S3):
+        return str(target)
+    return f"{batch.target.rstrip('/')}/{target.relative_to('/')}"
+
+
+@lru_cache(maxsize=1)
+def _upscaler(batch: Batch, key: str, threads: int) -> Upscaler:
+    """Made once per process."""
+    del key  # another version of the same alias is another network
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
+    network = load_model(batch.model, batch.alpha).network
+    return Upscaler(network, batch.config, free_memory=lambda: free_memory() * threads // _cores())
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1
+
+
+def _upscaled(item: Item) -> Result:
+    """Do one picture, in whatever process."""
+    try:
+        with TemporaryDirectory() as name:
+            words = _upscaled_in(item, Path(name))
+    except (BadImageError, HostError, MemoryError, OSError) as error:
+        said = str(error) or type(error).__name__
+        return Result(source=item.source, target=item.target, done=False, words=said)
+    if words is None:
+        return Result(source=item.source, target=item.target, done=True, skipped=True)
+    return Result(source=item.source, target=item.target, done=True, words="; ".join(words))
+
+
+def _upscaled_in(item: Item, folder: Path) -> tuple[str, ...] | None:
+    """What had to be changed; None if the result is there already."""
+    if item.target.startswith(S3):
+        return _to_s3(item, folder)
+    return _to_file(item, folder, Path(item.target))
+
+
+def _to_file(item: Item, folder: Path, target: Path) -> tuple[str, ...]:
+    source = Path(item.source)
+    if item.source.startswith(S3):
+        place = parse_s3(item.source)
+        source = folder / Path(place.key).name
+        download_object(place, source, Expected(), Manner())
+    upscaler = _upscaler(item.batch, item.key, item.threads)
+    return upscale_file(upscaler, Job(source=source, target=target), item.batch.output)
+
+
+def _to_s3(item: Item, folder: Path) -> tuple[str, ...] | None:
+    place, root = parse_s3(item.target), parse_s3(item.batch.target)
+    own = place.key.removeprefix(root.key).lstrip("/")
+    beside = "/".join(part for part in (root.key.rstrip("/"), NOTES, f"{own}.json") if part)
+    note = S3Object(bucket=place.bucket, key=beside)
+    there, said = bytes_of(place), get_text(note)
+    wanted = {"key": item.key, "source": list(item.stamp)}
+    if said is not None and there is not None and json.loads(said) == {**wanted, "bytes": there}:
+        return None
+    if said is None and there is not None and not item.batch.overwrite:
+        raise HostError(FOREIGN.format(place))
+    # first, so that a result whose note was cut off is known for one of here
+    put_text(json.dumps({**wanted, "bytes": 0}), note)
+    target = folder / f"result{Path(item.target).suffix}"
+    changes = _to_file(item, folder, target)
+    upload(target, place)
+    put_text(json.dumps({**wanted, "bytes": target.stat().st_size}), note)
+    return changes

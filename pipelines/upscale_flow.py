@@ -1,0 +1,88 @@
+"""The flow `esrgan/upscale`: a folder or an S3 prefix of pictures through a registered model.
+
+It runs on the workers that train, in their repository, by joblib's processes or Dask's workers.
+"""
+
+from prefect import flow, get_run_logger, runtime
+from prefect.artifacts import create_table_artifact
+
+from esrgan_core.inference.upscaler import UpscaleConfig
+from pipelines.batches import Batch, Result, upscale_batch
+from pipelines.commands.upscaling import config_of, output_of
+from pipelines.workspace import repository
+
+MOST_NAMED = 1000
+"""Failures in the table; the log has all."""
+
+
+class PicturesError(ValueError):
+    """Some pictures could not be upscaled; the rest is done."""
+
+
+def own_folder() -> dict[str, str]:
+    """Pull step of the deployment: the worker's repository, in which nothing is changed."""
+    return {"directory": repository().address}
+
+
+@flow(name="esrgan", persist_result=False)
+def upscale(
+    source: str,
+    target: str,
+    model: str | None = None,
+    alpha: float | None = None,
+    scale: float | None = None,
+    format: str | None = None,
+    quality: int | None = None,
+    precision: str = "auto",
+    ensemble: bool = False,
+    overwrite: bool = False,
+    workers: int = -1,
+) -> None:
+    """Upscale all pictures below a folder or an S3 prefix; the same again does what is left.
+
+    Args:
+        source: a folder, a pattern or s3://bucket/prefix.
+        target: a folder or s3://bucket/prefix.
+        model: models:/NAME@ALIAS, models:/NAME/VERSION or a file; else models:/esrgan@champion.
+        alpha: of a registered model, 0 to 1; else its own.
+        scale: of the results; else the network's own.
+        format: png, jpg, webp or tif; else the source's.
+        quality: of JPEG and WebP.
+        precision: auto, fp32 or bf16.
+        ensemble: the mean over eight flips and turns.
+        overwrite: also replace files that were not made by this.
+        workers: processes, -1 for one per core.
+    """
+    config: UpscaleConfig = config_of("auto", precision, "auto", ensemble=ensemble, scale=scale)
+    batch = Batch(
+        source=source,
+        target=target,
+        model=model,
+        alpha=alpha,
+        config=config,
+        output=output_of(format, quality, strip_metadata=False),
+        overwrite=overwrite,
+    )
+    log = get_run_logger()
+    results: list[Result] = []
+    for result in upscale_batch(batch, workers):
+        results.append(result)
+        if not result.done:
+            log.error("%s: %s", result.source, result.words)
+        elif result.words:
+            log.warning("%s: %s", result.target, result.words)
+    failed = [one for one in results if not one.done]
+    skipped = sum(one.skipped for one in results)
+    log.info(
+        "%d done, %d were there already, %d failed",
+        len(results) - skipped - len(failed),
+        skipped,
+        len(failed),
+    )
+    if failed:
+        rows = [{"picture": one.source, "why": one.words} for one in failed[:MOST_NAMED]]
+        if runtime.flow_run.id:
+            create_table_artifact(table=rows, key="failed")
+        raise PicturesError(
+            f"{len(failed)} of {len(results)} could not be upscaled; the log names them"
+        )
