@@ -1,6 +1,6 @@
 """All benchmarks, one after the other."""
 
-from benchmarks import loader, metrics, prepare, resize, train
+from benchmarks import inference, loader, metrics, prepare, resize, train
 
-for benchmark in (resize, metrics, prepare, loader, train):
+for benchmark in (resize, metrics, prepare, loader, inference, train):
     benchmark.main()

@@ -19,6 +19,7 @@ from torch import nn
 from pipelines.paths import state_root
 
 BASICSR = "basicsr==1.4.2"
+REALESRGAN = "realesrgan==0.3.0"
 NEEDS = ("opencv-python-headless==4.12.0.88",)
 PACKAGES = ("", "archs", "data", "losses", "metrics", "models", "ops", "utils")
 # names that the packages' own __init__ would give, by the module that has them
@@ -40,6 +41,20 @@ def basicsr(module: str) -> ModuleType:
     if "basicsr" not in sys.modules:
         _prepare()
     return importlib.import_module(f"basicsr.{module}")
+
+
+def realesrgan(module: str) -> ModuleType:
+    """One of Real-ESRGAN's modules, like `utils`, on BasicSR's."""
+    if "realesrgan" not in sys.modules:
+        if "basicsr" not in sys.modules:
+            _prepare()
+        folder = state_root() / "peers" / REALESRGAN.replace("==", "-")
+        if not folder.is_dir():
+            _pip("install", "--target", str(folder), REALESRGAN)
+        package = ModuleType("realesrgan")
+        package.__path__ = [str(folder / "realesrgan")]
+        sys.modules["realesrgan"] = package
+    return importlib.import_module(f"realesrgan.{module}")
 
 
 class _Package(ModuleType):

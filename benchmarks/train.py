@@ -6,20 +6,18 @@ settings and peaks of memory are its own; RRDB 64/23/32, HR patches of 128. Batc
 """
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 import typer
-from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch import nn
 
+from benchmarks.limits import conv_limit, flops
 from benchmarks.peers import basicsr
+from benchmarks.processes import Contender, compete
 from benchmarks.timing import machine, side_by_side
 from esrgan_core.data.sampling import Pair
 from esrgan_core.engine.execution import Execution, OptimizerConfig
@@ -124,81 +122,6 @@ def contenders(stage: int) -> dict[str, Callable[[], Work]]:
     }
 
 
-class Contender:
-    """A process that takes a step whenever it is told to."""
-
-    def __init__(self, stage: int, name: str) -> None:
-        command = [sys.executable, "-m", "benchmarks.train", "--contender", f"{stage}:{name}"]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self._answer()  # that it is ready
-
-    def _answer(self) -> str:
-        assert self.process.stdout is not None
-        if not (line := self.process.stdout.readline()):
-            raise ChildProcessError("a contender failed; what it said stands above")
-        return line
-
-    def __call__(self) -> None:
-        """One step."""
-        assert self.process.stdin is not None
-        self.process.stdin.write("step\n")
-        self.process.stdin.flush()
-        self._answer()
-
-    def end(self) -> float:
-        """GiB that steps needed at their peak."""
-        peak, _ = self.process.communicate("end\n", timeout=60)
-        return float(peak)
-
-
-def compete(stage: int, name: str) -> None:
-    """Take a step for each line on standard input, then say the peak of memory."""
-    work = contenders(stage)[name]()
-    before = _most_memory()
-    print("ready", flush=True)
-    while sys.stdin.readline() == "step\n":
-        work()
-        if CUDA:
-            torch.cuda.synchronize()
-        print("done", flush=True)
-    print(torch.cuda.max_memory_allocated() / 2**30 if CUDA else _most_memory() - before)
-
-
-def _most_memory() -> float:
-    """GiB that this process has held at its peak."""
-    # not getrusage's, which a process inherits from the one that started it
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    return int(status.partition("VmHWM:")[2].split()[0]) / 2**20
-
-
-def conv_limit(dtype: torch.dtype) -> float:
-    """The most FLOP per second that convolutions like the networks' reach here."""
-    best = 0.0
-    for width in (64, 128, 192):
-        x = torch.rand(BATCH, width, 64, 64, device=DEVICE, dtype=dtype, requires_grad=True)
-        x = x.to(memory_format=torch.channels_last)
-        conv = nn.Conv2d(width, 64, 3, padding=1, bias=False).to(DEVICE, dtype)
-        conv.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stub
-
-        def both(conv: nn.Module = conv, x: Tensor = x) -> None:
-            conv(x).sum().backward()
-            if CUDA:
-                torch.cuda.synchronize()
-
-        seconds = side_by_side("", {"conv": both}, rounds=10, silent=True)["conv"]
-        best = max(best, 3 * flops(conv, x) / seconds)
-    return best
-
-
-def flops(network: nn.Module, images: Tensor) -> float:
-    """Floating point operations of the convolutions and products of one forward pass."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(images)
-    return float(counter.get_total_flops())
-
-
 def needed(stage: int) -> float:
     """Operations that a step's mathematics takes, in passes; a backward one counts per gradient.
 
@@ -218,14 +141,16 @@ def measure(stages: tuple[int, ...], rounds: int) -> dict[str, Any]:
     """All figures of some stages."""
     if not CUDA:
         keep_freed_memory()
-    limits = {str(d): conv_limit(d) for d in (torch.float32, torch.bfloat16)}
+    limits = {str(d): conv_limit(d, BATCH) for d in (torch.float32, torch.bfloat16)}
     results: dict[str, Any] = {
         "machine": machine(),
         "batch": BATCH,
         "conv_limit_gflops": {name: round(limit / 1e9) for name, limit in limits.items()},
     }
     for stage in stages:
-        running = {name: Contender(stage, name) for name in contenders(stage)}
+        running = {
+            name: Contender("benchmarks.train", f"{stage}:{name}") for name in contenders(stage)
+        }
         seconds = side_by_side(f"stage {stage}, batch {BATCH}", running, rounds=rounds)
         operations = needed(stage)
         results[f"stage_{stage}"] = {
@@ -259,7 +184,7 @@ def main(
     """Print seconds per step, ratios, shares of the machine's limit, and peak memory."""
     if contender:
         number, _, name = contender.partition(":")
-        compete(int(number), name)
+        compete(contenders(int(number))[name])
         return
     results = measure((stage,) if stage else (1, 2), rounds)
     if as_json:

@@ -1,0 +1,228 @@
+"""Upscaling: ours beside Real-ESRGAN's and BasicSR's own code, from 8-bit pixels to 8-bit pixels.
+
+One run, taking turns, each contender in a process of its own; RRDB 64/23/32 x4. Weights are the
+published ones where `ESRGAN_TEST_DATA` has them, random ones otherwise. `--json` prints all figures
+for a file in `benchmarks/results/`; `--memory` measures the peak against the size of the picture.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+
+from benchmarks.limits import DEVICE, conv_limit, flops
+from benchmarks.peers import basicsr, realesrgan
+from benchmarks.processes import Contender, Work, compete, most_memory
+from benchmarks.timing import machine, side_by_side
+from esrgan_core.image import read_rgb
+from esrgan_core.inference.memory import free_memory
+from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
+from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
+from esrgan_core.models.weights import load_generator, save_layout
+from esrgan_core.pictures import Picture
+from esrgan_core.resize import resize_pixels
+
+MODULE = "benchmarks.inference"
+SIDES = (128, 256)
+SAMPLE = RRDBNetConfig(num_features=32, num_blocks=2, growth_channels=16, init="basicsr")
+MEGAPIXELS = {"64/23/32": (0.25, 1.0, 4.0), "32/2/16, the sample's": (0.25, 4.0, 12.0, 24.0)}
+TOP = 255
+
+
+def network() -> RRDBNet:
+    """The generator that all contenders run."""
+    if data := os.environ.get("ESRGAN_TEST_DATA"):
+        found = load_generator(Path(data) / "weights" / "RealESRGAN_x4plus_fp16.pth")
+        assert isinstance(found, RRDBNet)
+        return found
+    torch.manual_seed(0)
+    return RRDBNet(RRDBNetConfig(init="basicsr")).eval()
+
+
+def picture(side: int) -> np.ndarray:
+    """A square photograph of this size, or noise with its smoothness."""
+    if data := os.environ.get("ESRGAN_TEST_DATA"):
+        photo = read_rgb(Path(data) / "photos" / "kodak" / "kodim08.png")
+        return np.ascontiguousarray(photo[100 : 100 + side, 200 : 200 + side])
+    coarse = np.random.default_rng(0).integers(0, 256, (side // 8, side // 8, 3)).astype(np.uint8)
+    return resize_pixels(coarse, 8)
+
+
+def peers_network() -> torch.nn.Module:
+    """BasicSR's RRDBNet with the same weights."""
+    theirs = basicsr("archs.rrdbnet_arch").RRDBNet(3, 3, num_feat=64, num_block=23, num_grow_ch=32)
+    theirs.load_state_dict(network().state_dict())
+    return theirs.eval().to(DEVICE)
+
+
+def by_realesrgan(side: int) -> Callable[[], np.ndarray]:
+    """`RealESRGANer.enhance`, as its script calls it, in fp32."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "weights.pth"
+        save_layout(path, network().state_dict(), "basicsr")
+        host = realesrgan("utils").RealESRGANer(
+            scale=4, model_path=str(path), model=peers_network(), tile=0, pre_pad=0, half=False,
+            device=DEVICE,
+        )  # fmt: skip
+    bgr = np.ascontiguousarray(picture(side)[..., ::-1])
+    return lambda: host.enhance(bgr, outscale=4)[0][..., ::-1]
+
+
+def by_basicsr(side: int) -> Callable[[], np.ndarray]:
+    """BasicSR's network, and its own ways from pixels to tensors and back."""
+    theirs, image = peers_network(), basicsr("utils.img_util")
+    bgr = np.ascontiguousarray(picture(side)[..., ::-1])
+
+    @torch.no_grad()
+    def work() -> np.ndarray:
+        lr = image.img2tensor(bgr.astype(np.float32) / TOP, bgr2rgb=True, float32=True)
+        sr = theirs(lr[None].to(DEVICE))
+        result: np.ndarray = image.tensor2img(sr, rgb2bgr=True)
+        return result[..., ::-1]
+
+    return work
+
+
+def ours(precision: str) -> Callable[[int], Callable[[], np.ndarray]]:
+    """`Upscaler`, as `esrgan upscale` calls it."""
+
+    def make(side: int) -> Callable[[], np.ndarray]:
+        config = UpscaleConfig(device=DEVICE.type, precision=precision)  # type: ignore[arg-type]
+        upscaler = Upscaler(network(), config, free_memory=free_memory)
+        lr = Picture(pixels=picture(side))
+        return lambda: upscaler(lr).pixels
+
+    return make
+
+
+CONTENDERS: Mapping[str, Callable[[int], Callable[[], np.ndarray]]] = {
+    "Real-ESRGAN": by_realesrgan,
+    "BasicSR": by_basicsr,
+    "ours, fp32": ours("fp32"),
+    "ours, bf16": ours("bf16"),
+}
+
+
+def measure(rounds: int) -> dict[str, Any]:
+    """All figures of all sizes."""
+    results: dict[str, Any] = {"machine": machine(), "weights": _weights()}
+    for side in SIDES:
+        running = {name: Contender(MODULE, f"{side}:{name}") for name in CONTENDERS}
+        seconds = side_by_side(f"LR {side}x{side}", running, rounds=rounds)
+        peaks = {name: contender.end() for name, contender in running.items()}
+        operations = flops(network().to(DEVICE), torch.zeros(1, 3, side, side, device=DEVICE))
+        limits = {
+            name: conv_limit(kind, 1, side, backward=False)
+            for name, kind in {"fp32": torch.float32, "bf16": torch.bfloat16}.items()
+        }
+        exact = CONTENDERS["BasicSR"](side)().astype(np.float64)
+        results[f"lr_{side}"] = {
+            name: {
+                "seconds": round(time, 3),
+                "times_realesrgan": round(seconds["Real-ESRGAN"] / time, 3),
+                "times_basicsr": round(seconds["BasicSR"] / time, 3),
+                "of_conv_limit": round(
+                    operations / time / limits["bf16" if "bf16" in name else "fp32"], 3
+                ),
+                "peak_kib_per_lr_pixel": round(peaks[name] * 2**20 / side**2, 2),
+                **_difference(CONTENDERS[name](side)().astype(np.float64), exact),
+            }
+            for name, time in seconds.items()
+        }
+    return results
+
+
+def _weights() -> str:
+    return "published x4plus" if os.environ.get("ESRGAN_TEST_DATA") else "random"
+
+
+def _difference(found: np.ndarray, exact: np.ndarray) -> dict[str, float]:
+    off = np.abs(found - exact)
+    mse = float((off**2).mean())
+    return {
+        "levels_changed": round(float((off > 0).mean()), 6),
+        "largest_change": float(off.max()),
+        "psnr_to_fp32": round(10 * float(np.log10(TOP**2 / mse)), 1) if mse else float("inf"),
+    }
+
+
+def measure_memory() -> dict[str, Any]:
+    """Peak of memory per LR pixel, by size, each in a process of its own."""
+    results: dict[str, Any] = {"machine": machine()}
+    for name, sizes in MEGAPIXELS.items():
+        for size in sizes:
+            command = [sys.executable, "-m", MODULE, "--contender", f"memory:{name}:{size}"]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            found = json.loads(done.stdout.splitlines()[-1])
+            print(name, size, found, file=sys.stderr)
+            results.setdefault(name, {})[f"{size:g}_megapixels"] = found
+    return results
+
+
+def _memory(name: str, size: float) -> None:
+    """Upscale a picture of so many megapixels once, and print what it took."""
+    config = SAMPLE if "2/16" in name else RRDBNetConfig(init="basicsr")
+    height = int((size * 1e6 / 1.5) ** 0.5)
+    lr = np.zeros((height, int(height * 1.5), 3), dtype=np.uint8)
+    lr[...] = np.arange(lr.shape[1])[:, None] % 256
+    said: list[str] = []
+    upscaler = Upscaler(
+        RRDBNet(config).eval(),
+        UpscaleConfig(device="cpu", precision="fp32"),
+        free_memory=free_memory,
+        say=said.append,
+    )
+    upscaler(Picture(pixels=lr[:64, :64]))
+    before = most_memory()
+    result = upscaler(Picture(pixels=lr))
+    peak = (most_memory() - before) * 2**20
+    pixels = lr.shape[0] * lr.shape[1]
+    output = result.pixels.nbytes / 2**10
+    print(
+        json.dumps(
+            {
+                "kib_per_lr_pixel": round(peak / pixels, 2),
+                "of_it_the_result": round(output / pixels, 3),
+                "said": said,
+            }
+        )
+    )
+
+
+def _competing(side: int, name: str) -> Callable[[], Work]:
+    return lambda: CONTENDERS[name](side)
+
+
+def main(
+    rounds: Annotated[int, typer.Option(help="turns that each contender takes")] = 5,
+    memory: Annotated[bool, typer.Option("--memory", help="peaks by size, nothing else")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print all figures as JSON")] = False,
+    contender: Annotated[str, typer.Option(hidden=True)] = "",
+) -> None:
+    """Print seconds, ratios, shares of the machine's limit, peaks and differences from fp32."""
+    if contender.startswith("memory:"):
+        _, name, size = contender.split(":")
+        _memory(name, float(size))
+        return
+    if contender:
+        side, _, name = contender.partition(":")
+        compete(_competing(int(side), name))
+        return
+    results = measure_memory() if memory else measure(rounds)
+    if as_json:
+        print(json.dumps(results, indent=2))
+        return
+    for title, values in results.items():
+        print(title, values)
+
+
+if __name__ == "__main__":
+    typer.run(main)
