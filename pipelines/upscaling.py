@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from filelock import FileLock, Timeout
 
-from esrgan_core.image import BadImageError, find_images
+from esrgan_core.image import SUFFIXES, BadImageError, find_images
 from esrgan_core.inference.memory import free_memory
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
 from esrgan_core.models import Generator
@@ -129,7 +129,8 @@ def find_jobs(inputs: Sequence[str], target: Path, output: Output) -> list[Job]:
 
     Raises:
         FileNotFoundError: if an input matches nothing.
-        ValueError: if a result would take the place of its source.
+        ValueError: if a result would take the place of its source or of another result, or
+            cannot be written.
     """
     found: list[tuple[Path, Path]] = []
     for given in inputs:
@@ -149,7 +150,8 @@ def find_jobs(inputs: Sequence[str], target: Path, output: Output) -> list[Job]:
             missing = "is no file or folder, and matches none"
         if not pictures:
             raise FileNotFoundError(f"{given} {missing}")
-    if len(found) == 1 and target.suffix.lower() in SUFFIX_FORMATS and not target.is_dir():
+    if len(found) == 1 and target.suffix.lower() in SUFFIXES and not target.is_dir():
+        insist_on_format(target, output)
         jobs = [Job(source=found[0][0], target=target)]
     else:
         named = [
@@ -168,10 +170,30 @@ def find_jobs(inputs: Sequence[str], target: Path, output: Output) -> list[Job]:
             )
             for source, place in named
         ]
+    sources: dict[Path, Path] = {}
     for job in jobs:
         if job.source.resolve() == job.target.resolve():
             raise ValueError(f"{job.source} would be overwritten; give another -o")
-    return jobs
+        if (other := sources.setdefault(job.target, job.source)) != job.source:
+            raise ValueError(
+                f"{other} and {job.source} would both become {job.target}; give the folder that "
+                "both are in, whose tree is kept"
+            )
+    return list(dict.fromkeys(jobs))
+
+
+def insist_on_format(target: Path, output: Output) -> None:
+    """Refuse a file whose suffix is not of the format that it would have.
+
+    Raises:
+        ValueError: naming both.
+    """
+    wanted = SUFFIX_FORMATS.get(target.suffix.lower())
+    if wanted is None:
+        known = ", ".join(SUFFIX_FORMATS)
+        raise ValueError(f"{target}: no such format can be written; there are {known}")
+    if output.format not in (None, wanted):
+        raise ValueError(f"{target} would be a {output.format}; give it that suffix")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -391,6 +413,9 @@ def alone(folder: Path) -> Iterator[None]:
             f"another process upscales into {folder}; wait, or give another -o"
         ) from error
     try:
+        # what a killed one has half written
+        for left in folder.rglob(f".{16 * '[0-9a-f]'}.tmp*"):
+            left.unlink()
         yield
     finally:
         lock.release()

@@ -1,5 +1,6 @@
 """Pictures of every kind through one network: what `esrgan upscale` and the served model run."""
 
+import math
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -115,7 +116,9 @@ class Upscaler:
 
     def size_of(self, height: int, width: int) -> tuple[int, int]:
         """(height, width) of the result."""
-        return int(np.ceil(height * self.scale)), int(np.ceil(width * self.scale))
+        # 0.1 * 30 is a little more than 3
+        rows, columns = (math.ceil(round(side * self.scale, 6)) for side in (height, width))
+        return rows, columns
 
     def __call__(
         self,
@@ -147,7 +150,7 @@ class Upscaler:
         if alpha is not None:
             pixels = bled(pixels, alpha)
             shares = as_type(alpha, np.float32)[..., None]
-            enlarged = imresize(shares, self.scale)[..., 0]
+            enlarged = imresize(shares, size=self.size_of(height, width))[..., 0]
             whole[..., channels] = as_type(enlarged, pixels.dtype)
         # half precision tells no 16 bits apart
         exact = pixels.dtype != np.uint8

@@ -133,7 +133,7 @@ def _through_pipes(
     from esrgan_core.image import BadImageError  # noqa: PLC0415
     from esrgan_core.inference.memory import free_memory  # noqa: PLC0415
     from esrgan_core.inference.upscaler import Upscaler  # noqa: PLC0415
-    from pipelines.upscaling import STANDARD, load_model, say, upscale_one  # noqa: PLC0415
+    from pipelines.upscaling import STANDARD, insist_on_format, load_model, say, upscale_one  # noqa: PLC0415
 
     if len(inputs) != 1:
         raise ValueError("one picture at a time goes through standard input or output")
@@ -142,6 +142,8 @@ def _through_pipes(
     from_pipe = inputs[0] == STANDARD
     source = BytesIO(sys.stdin.buffer.read()) if from_pipe else Path(inputs[0])
     name = target if target != STANDARD else inputs[0]
+    if target != STANDARD:
+        insist_on_format(Path(target), how)
     try:
         result = upscale_one(upscaler, source, how, name)
     except BadImageError as error:

@@ -19,7 +19,7 @@ from esrgan_core.inference.upscale import upscale
 from esrgan_core.inference.upscaler import UpscaleConfig
 from esrgan_core.models.rrdb import RRDBNet
 from esrgan_core.models.weights import load_generator, save_weights
-from esrgan_core.pictures import read_picture
+from esrgan_core.pictures import Format, read_picture
 from pipelines import upscaling
 from pipelines.cli import app
 from pipelines.upscaling import (
@@ -86,6 +86,21 @@ def test_inputs_that_are_not_there_and_sources_in_the_way_are_named(tmp_path: Pa
     photo(tmp_path / "a.png")
     with pytest.raises(ValueError, match=r"a\.png would be overwritten"):
         find_jobs([str(tmp_path / "a.png")], tmp_path, Output())
+    photo(tmp_path / "in" / "a.png")
+    with pytest.raises(ValueError, match=r"in/a\.png would both become .*out/a\.png\.png"):
+        find_jobs([str(tmp_path / "**" / "a.png")], tmp_path / "out", Output())
+
+
+@pytest.mark.parametrize(
+    ("name", "format_", "words"),
+    [("b.bmp", None, "no such format can be written"), ("b.jpg", "png", "would be a png")],
+)
+def test_a_suffix_that_would_lie_is_refused(
+    name: str, format_: Format | None, words: str, tmp_path: Path
+) -> None:
+    photo(tmp_path / "a.png")
+    with pytest.raises(ValueError, match=words):
+        find_jobs([str(tmp_path / "a.png")], tmp_path / name, Output(format=format_))
 
 
 def test_a_bad_picture_costs_itself_alone_and_what_is_done_is_not_done_again(

@@ -89,6 +89,13 @@ def test_another_scale_is_resized_before_it_is_rounded() -> None:
     assert np.abs(result.astype(int) - wanted).max() <= 1
 
 
+def test_sizes_are_not_rounded_up_for_an_error_of_arithmetic() -> None:
+    upscaler = made(Nearest(1), scale=0.1)
+    assert upscaler.size_of(30, 31) == (3, 4)
+    picture = Picture(pixels=np.zeros((30, 31, 3), np.uint8), alpha=np.zeros((30, 31), np.uint8))
+    assert upscaler(picture).pixels.shape == (3, 4, 3)
+
+
 def test_self_ensemble_is_the_mean_over_flips_and_turns() -> None:
     network, lr = small(), values(3, np.uint8)
     images = torch.from_numpy(lr / np.float32(255)).permute(2, 0, 1)[None]
