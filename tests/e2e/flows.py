@@ -203,12 +203,16 @@ def kill_flow(flows: Flows, run: str, name: str) -> None:
 
 def terminate_worker(flows: Flows, run: str, name: str) -> None:
     del run, name
-    flows.worker().terminate()
+    worker = flows.worker()
+    worker.terminate()
+    worker.wait(SECONDS_FOR_ORPHANS)  # while it still ends, no other is started
 
 
 def kill_worker(flows: Flows, run: str, name: str) -> None:
     del run, name
-    flows.worker().kill()
+    worker = flows.worker()
+    worker.kill()
+    worker.wait(SECONDS_FOR_ORPHANS)
 
 
 def stop_all(flows: Flows, run: str, name: str) -> None:
@@ -269,10 +273,13 @@ def interrupt(flows: Flows, name: str, how: Disturbance, random: Random) -> Inte
     flows.local("start")
     before, run = flows.steps(), flows.begin(name)
     wait_for(
-        lambda: flows.steps() > before and flows.trainer(name) is not None,
+        lambda: (
+            (flows.steps() > before and flows.trainer(name) is not None) or flows.state(run) in OVER
+        ),
         SECONDS_FOR_A_RUN,
         PAUSE,
     )
+    assert (state := flows.state(run)) not in OVER, f"{state} before it was ended"
     time.sleep(random.uniform(0, 2))
     done = Interruption(f"{how.__name__} at step {flows.steps()}", run, time.monotonic(), [])
     how(flows, run, name)

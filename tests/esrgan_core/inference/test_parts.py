@@ -108,7 +108,7 @@ def test_the_published_network_gives_a_photograph_in_parts_as_a_whole(test_data:
     # only where the value lies between two levels, within the error
     ties = (whole.clamp(0, 1) * 255 + 0.5).frac().sub(0.5).abs().sub(0.5).abs()
     assert all(float(ties[tuple(place)]) < 1e-2 for place in differing)
-    assert len(differing) < 1e-4 * whole.numel()
+    assert len(differing) < 1e-3 * whole.numel()
 
 
 def test_rows_and_columns_meet(monkeypatch: pytest.MonkeyPatch) -> None:
