@@ -23,8 +23,8 @@ from benchmarks.peers import basicsr, realesrgan
 from benchmarks.processes import Contender, Work, compete, most_memory
 from benchmarks.timing import machine, side_by_side
 from esrgan_core.image import read_rgb
-from esrgan_core.inference.memory import free_memory
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
+from esrgan_core.memory import free_memory
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 from esrgan_core.models.weights import load_generator, save_layout
 from esrgan_core.pictures import Picture

@@ -21,12 +21,12 @@ from benchmarks.processes import Contender, compete
 from benchmarks.timing import machine, side_by_side
 from esrgan_core.data.sampling import Pair
 from esrgan_core.engine.execution import Execution, OptimizerConfig
-from esrgan_core.engine.memory import keep_freed_memory
 from esrgan_core.engine.steps import GanStep, LossWeights, PixelStep
 from esrgan_core.features.sequential import SequentialFeatures
 from esrgan_core.features.vgg import vgg_layers
 from esrgan_core.losses.adversarial import ADVERSARIAL
 from esrgan_core.losses.perceptual import PerceptualLoss
+from esrgan_core.memory import keep_freed_memory
 from esrgan_core.models.discriminator import VGGDiscriminator, VGGDiscriminatorConfig
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 

@@ -24,7 +24,6 @@ from esrgan_core.data.sampling import PatchSampler
 from esrgan_core.engine.evaluate import Sample, evaluate
 from esrgan_core.engine.execution import Execution, OptimizerConfig
 from esrgan_core.engine.loop import Trouble, fit
-from esrgan_core.engine.memory import keep_freed_memory
 from esrgan_core.engine.schedule import Schedule
 from esrgan_core.engine.steps import GanStep, LossWeights, PixelStep, Step
 from esrgan_core.features import FeaturesConfig, build_features
@@ -32,6 +31,7 @@ from esrgan_core.files import atomic_path, write_text
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.losses.adversarial import ADVERSARIAL, GanKind
 from esrgan_core.losses.perceptual import PerceptualLoss
+from esrgan_core.memory import keep_freed_memory
 from esrgan_core.metrics import metrics_by_name
 from esrgan_core.models import Generator, build_discriminator, build_generator
 from esrgan_core.models.discriminator import VGGDiscriminatorConfig

@@ -16,8 +16,8 @@ from tempfile import TemporaryDirectory
 import torch
 
 from esrgan_core.image import SUFFIXES, BadImageError
-from esrgan_core.inference.memory import free_memory
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
+from esrgan_core.memory import free_memory
 from pipelines.parallel import in_parallel
 from pipelines.sources.answers import HostError
 from pipelines.sources.expected import Expected

@@ -22,8 +22,8 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 from rich.filesize import decimal
 
-from esrgan_core.inference.memory import free_memory
 from esrgan_core.inference.upscaler import computes_in_bf16, device_of
+from esrgan_core.memory import free_memory
 from pipelines.params import PARAMS, ParamsError, check, read_yaml
 from pipelines.paths import state_root
 from pipelines.shell import CommandError, output

@@ -20,9 +20,9 @@ from ruamel.yaml import YAML
 
 from esrgan_core.engine.journal import Journal
 from esrgan_core.image import BadImageError
-from esrgan_core.inference.memory import free_memory
 from esrgan_core.inference.parts import WHOLE, bytes_for, side_for
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
+from esrgan_core.memory import free_memory
 from esrgan_core.models import build_generator
 from esrgan_core.models.weights import save_weights
 from esrgan_core.pictures import Picture, encode, fit_to, picture_size, read_picture

@@ -8,9 +8,9 @@ from typing import Any
 
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.execution import Compile, Execution, Precision
-from esrgan_core.engine.memory import keep_freed_memory
 from esrgan_core.engine.schedule import Schedule
 from esrgan_core.engine.selection import SelectConfig
+from esrgan_core.memory import keep_freed_memory
 from pipelines.ranks import device_of_rank, set_determinism, world_of_environment
 
 ENGINE_VERSION = 2

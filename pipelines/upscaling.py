@@ -16,8 +16,8 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from esrgan_core.image import SUFFIXES, BadImageError, find_images
-from esrgan_core.inference.memory import free_memory
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
+from esrgan_core.memory import free_memory
 from esrgan_core.models import Generator
 from esrgan_core.models.sft import SFTNet
 from esrgan_core.models.weights import digest, load_generator

@@ -12,6 +12,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from esrgan_core.inference.parts import SMALLEST_TILE, in_parts, is_exact, side_for
+from esrgan_core.memory import keep_freed_memory
 from esrgan_core.models import Generator
 from esrgan_core.ops import symmetry
 from esrgan_core.pictures import WHITE, Picture, as_type, bled
@@ -106,6 +107,8 @@ class Upscaler:
         """
         self.config, self.free_memory, self.say = config, free_memory, say
         self.device = device_of(config.device)
+        if self.device.type == "cpu":
+            keep_freed_memory()
         kept: Generator = deepcopy(network).to(self.device)
         self.full = kept.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network_scale: int = network.config.scale
@@ -164,6 +167,8 @@ class Upscaler:
                 self._color(_inverse(pixels[..., :3]), inks, exact, on_part)
                 inks[...] = _inverse(inks)
                 self._color(pixels[..., 3:].repeat(3, axis=2), black, exact, on_part)
+        if self.device.type == "cpu":
+            give_back_freed_memory()
         return replace(picture, pixels=color, alpha=None if alpha is None else whole[..., channels])
 
     def _color(

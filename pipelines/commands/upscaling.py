@@ -131,8 +131,8 @@ def _through_pipes(
 
     from esrgan_core.files import atomic_path  # noqa: PLC0415
     from esrgan_core.image import BadImageError  # noqa: PLC0415
-    from esrgan_core.inference.memory import free_memory  # noqa: PLC0415
     from esrgan_core.inference.upscaler import Upscaler  # noqa: PLC0415
+    from esrgan_core.memory import free_memory  # noqa: PLC0415
     from pipelines.upscaling import STANDARD, insist_on_format, load_model, say, upscale_one  # noqa: PLC0415
 
     if len(inputs) != 1:

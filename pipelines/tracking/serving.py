@@ -16,8 +16,8 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel
 
 from esrgan_core.image import BadImageError
-from esrgan_core.inference.memory import free_memory
 from esrgan_core.inference.upscaler import Precision, UpscaleConfig, Upscaler
+from esrgan_core.memory import free_memory
 from esrgan_core.models.weights import interpolate, load_generator, load_state
 from esrgan_core.pictures import (
     SUFFIX_FORMATS,
