@@ -12,7 +12,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from esrgan_core.inference.parts import SMALLEST_TILE, in_parts, is_exact, side_for
-from esrgan_core.memory import keep_freed_memory
+from esrgan_core.memory import give_back_freed_memory, keep_freed_memory
 from esrgan_core.models import Generator
 from esrgan_core.ops import symmetry
 from esrgan_core.pictures import WHITE, Picture, as_type, bled
