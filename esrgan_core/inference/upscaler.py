@@ -21,10 +21,11 @@ from esrgan_core.resize import imresize
 Precision = Literal["auto", "fp32", "bf16"]
 PROBE = 48
 """Pixels a side on which half precision is tried."""
-MOST_DRIFT = 8.0
+MOST_DRIFT = 32.0
 """Levels of 255 by which half precision may be off at a pixel of the probe ..."""
-MOST_MEAN_DRIFT = 0.5
-"""... and at all of them in the mean."""
+MOST_MEAN_DRIFT = 0.75
+"""... and at all of them in the mean. The published x4plus network is off by a third of a level in
+the mean of a photograph, and by up to 11 at single pixels."""
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 SYMMETRIES = 8
 
