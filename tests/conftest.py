@@ -1,4 +1,5 @@
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,16 @@ def textured(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
     ]
     noise = random.normal(0, 0.1, (height, width, 3))
     return np.clip((np.stack(waves, axis=2) * 0.4 + noise + 1) * 127, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def environment_stays() -> Iterator[None]:
+    """Undo what a test leaves in the environment: Dask's threads change what trainings add up to."""
+    before = dict(os.environ)
+    yield
+    if os.environ != before:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from mlflow.entities import Run
 from ruamel.yaml import YAML
 
 from esrgan_core.engine.journal import Journal
+from pipelines.guardian import is_alive
 from pipelines.params import merge, read_yaml
 from tests.e2e.conftest import command_in, project_copy
 from tests.e2e.trainings import wait_for
@@ -205,14 +206,15 @@ def terminate_worker(flows: Flows, run: str, name: str) -> None:
     del run, name
     worker = flows.worker()
     worker.terminate()
-    worker.wait(SECONDS_FOR_ORPHANS)  # while it still ends, no other is started
+    # while it still ends, no other is started
+    wait_for(lambda: not is_alive(worker), SECONDS_FOR_ORPHANS, PAUSE)
 
 
 def kill_worker(flows: Flows, run: str, name: str) -> None:
     del run, name
     worker = flows.worker()
     worker.kill()
-    worker.wait(SECONDS_FOR_ORPHANS)
+    wait_for(lambda: not is_alive(worker), SECONDS_FOR_ORPHANS, PAUSE)
 
 
 def stop_all(flows: Flows, run: str, name: str) -> None:

@@ -158,7 +158,9 @@ def test_a_folder_goes_through_the_registered_model(flows: Flows, whole: bytes) 
     sizes = {path.name: read_rgb(path).shape for path in large.glob("*.png")}
     assert sizes == {f"{name}.png": (96, 144, 3) for name in "abc"}
     (photos / "d.png").write_bytes(b"no picture")
-    assert "1 of 4 could not be upscaled" in flows.run(*command, fails=True)
+    run = re.search(r"UUID: (\S+)", flows.run(*command, fails=True))
+    assert run
+    assert "1 of 4 could not be upscaled" in flows.message(run[1])
     assert flows.run("git", "status", "--porcelain") == ""
 
 
