@@ -28,7 +28,7 @@ def textured(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
 
 @pytest.fixture(autouse=True)
 def environment_stays() -> Iterator[None]:
-    """Undo what a test leaves in the environment: Dask's threads change what trainings add up to."""
+    """Undo what a test leaves in the environment; Dask leaves one thread to all trainings."""
     before = dict(os.environ)
     yield
     if os.environ != before:
