@@ -28,6 +28,22 @@ def keep_freed_memory() -> bool:
     return bool(library.mallopt(M_MMAP_MAX, 0) and library.mallopt(M_TRIM_THRESHOLD, never))
 
 
+def keep_no_freed_memory() -> bool:
+    """Let the allocator do as it does by itself again, after `keep_freed_memory`.
+
+    For work near the memory's end: what is kept lies in pieces, and half as much again is needed.
+
+    Returns:
+        Whether it was done: only glibc can.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    library = ctypes.CDLL(None)
+    mapped, trimmed = 65536, 128 * 1024  # glibc's defaults
+    done = library.mallopt(M_MMAP_MAX, mapped) and library.mallopt(M_TRIM_THRESHOLD, trimmed)
+    return bool(done)
+
+
 def give_back_freed_memory() -> bool:
     """Give back to the system what has been kept.
 

@@ -3,6 +3,9 @@
 import os
 import sys
 
+# before torch is imported: large tensors in large pages, which take less time to clear
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+
 import typer
 
 from pipelines.commands import (
