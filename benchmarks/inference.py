@@ -160,7 +160,9 @@ def measure_memory() -> dict[str, Any]:
     for name, sizes in MEGAPIXELS.items():
         for size in sizes:
             command = [sys.executable, "-m", MODULE, "--contender", f"memory:{name}:{size}"]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            # as the command line has it
+            env = os.environ | {"THP_MEM_ALLOC_ENABLE": "1"}
+            done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
             found = json.loads(done.stdout.splitlines()[-1])
             print(name, size, found, file=sys.stderr)
             results.setdefault(name, {})[f"{size:g}_megapixels"] = found
