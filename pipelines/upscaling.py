@@ -26,6 +26,7 @@ from esrgan_core.pictures import (
     SUFFIX_FORMATS,
     Format,
     Metadata,
+    Picture,
     encode,
     fit_to,
     insist_on_size,
@@ -214,12 +215,16 @@ def upscale_one(upscaler: Upscaler, source: Path | BytesIO, output: Output, name
         MemoryError: if it does not fit into memory.
     """
     format_ = output.format_for(name)
+    picture = _read(upscaler, source, output, format_)
+    return encode(fit_to(upscaler(picture), format_), format_, output.quality)
+
+
+def _read(upscaler: Upscaler, source: Path | BytesIO, output: Output, format_: Format) -> Picture:
+    """A picture whose result fits the format, which its header tells before it is decoded."""
     height, width = upscaler.size_of(*picture_size(source))
     insist_on_size(width, height, format_)
     picture = read_picture(source)
-    if output.strip_metadata:
-        picture = replace(picture, metadata=Metadata())
-    return encode(fit_to(upscaler(picture), format_), format_, output.quality)
+    return replace(picture, metadata=Metadata()) if output.strip_metadata else picture
 
 
 def upscale_file(
@@ -236,11 +241,8 @@ def upscale_file(
         OSError: if it cannot be read or written.
     """
     format_ = output.format_for(job.target.name)
-    height, width = upscaler.size_of(*picture_size(job.source))
-    insist_on_size(width, height, format_)
-    picture = read_picture(job.source)
-    if output.strip_metadata:
-        picture = replace(picture, metadata=Metadata())
+    picture = _read(upscaler, job.source, output, format_)
+    height, width = upscaler.size_of(*picture.pixels.shape[:2])
     channels = picture.pixels.shape[2] + (picture.alpha is not None)
     if format_ == "tif" and height * width * channels * picture.pixels.itemsize > STREAMED:
         with streamed_tiff(job.target, picture, (height, width)) as canvas:
