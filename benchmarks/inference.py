@@ -27,7 +27,7 @@ from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
 from esrgan_core.memory import free_memory
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 from esrgan_core.models.weights import load_generator, save_layout
-from esrgan_core.pictures import Picture
+from esrgan_core.pictures.picture import Picture
 from esrgan_core.resize import resize_pixels
 
 MODULE = "benchmarks.inference"

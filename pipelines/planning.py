@@ -25,12 +25,16 @@ from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
 from esrgan_core.memory import free_memory
 from esrgan_core.models import build_generator
 from esrgan_core.models.weights import save_weights
-from esrgan_core.pictures import Picture, encode, fit_to, picture_size, read_picture
+from esrgan_core.pictures.fitting import fit_to
+from esrgan_core.pictures.picture import Picture
+from esrgan_core.pictures.reading import picture_size, read_picture
+from esrgan_core.pictures.writing import encode
 from pipelines.leftovers import bytes_in
 from pipelines.params import PARAMS, check, load_params, read_yaml
 from pipelines.paths import PAIRS, PRETRAINED, state_root
 from pipelines.stages.pretrain import Params as Pretraining
-from pipelines.upscaling import Job, Model, Output
+from pipelines.upscaling.jobs import Job, Output
+from pipelines.upscaling.model import Model
 
 TRAININGS = ("pretrain", "finetune")
 STEPS = 30

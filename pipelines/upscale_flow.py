@@ -3,12 +3,15 @@
 It runs on the workers that train, in their repository, by joblib's processes or Dask's workers.
 """
 
+from collections import Counter
+
 from prefect import flow, get_run_logger, runtime
 from prefect.artifacts import create_table_artifact
 
 from esrgan_core.inference.upscaler import UpscaleConfig
-from pipelines.batches import Batch, Result, upscale_batch
 from pipelines.commands.upscaling import config_of, output_of
+from pipelines.upscaling.batches import Batch, upscale_batch
+from pipelines.upscaling.jobs import Outcome
 from pipelines.workspace import repository
 
 MOST_NAMED = 1000
@@ -64,25 +67,25 @@ def upscale(
         overwrite=overwrite,
     )
     log = get_run_logger()
-    results: list[Result] = []
-    for result in upscale_batch(batch, workers):
-        results.append(result)
-        if not result.done:
-            log.error("%s: %s", result.source, result.words)
-        elif result.words:
-            log.warning("%s: %s", result.target, result.words)
-    failed = [one for one in results if not one.done]
-    skipped = sum(one.skipped for one in results)
+    outcomes: list[Outcome] = []
+    for outcome in upscale_batch(batch, workers):
+        outcomes.append(outcome)
+        if outcome.state == "failed":
+            log.error("%s: %s", outcome.source, outcome.words)
+        elif outcome.words:
+            log.warning("%s: %s", outcome.target, outcome.words)
+    counts = Counter(one.state for one in outcomes)
     log.info(
         "%d done, %d were there already, %d failed",
-        len(results) - skipped - len(failed),
-        skipped,
-        len(failed),
+        counts["done"],
+        counts["skipped"],
+        counts["failed"],
     )
+    failed = [one for one in outcomes if one.state == "failed"]
     if failed:
         rows = [{"picture": one.source, "why": one.words} for one in failed[:MOST_NAMED]]
         if runtime.flow_run.id:
             create_table_artifact(table=rows, key="failed")
         raise PicturesError(
-            f"{len(failed)} of {len(results)} could not be upscaled; the log names them"
+            f"{len(failed)} of {len(outcomes)} could not be upscaled; the log names them"
         )

@@ -19,7 +19,7 @@ from esrgan_core.memory import (
 )
 from esrgan_core.models import Generator
 from esrgan_core.ops import symmetry
-from esrgan_core.pictures import WHITE, Picture, as_type, bled
+from esrgan_core.pictures.picture import WHITE, Picture, as_type, bled
 from esrgan_core.resize import imresize
 
 Precision = Literal["auto", "fp32", "bf16"]

@@ -88,7 +88,8 @@ def upscale(
     from pathlib import Path  # noqa: PLC0415
 
     from pipelines.planning import plan_upscaling  # noqa: PLC0415
-    from pipelines.upscaling import find_jobs, load_model  # noqa: PLC0415
+    from pipelines.upscaling.jobs import find_jobs  # noqa: PLC0415
+    from pipelines.upscaling.model import load_model  # noqa: PLC0415
 
     config = config_of(device, precision, tile, ensemble=ensemble, scale=scale)
     how = output_of(format_, quality, strip_metadata=False)

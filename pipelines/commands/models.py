@@ -80,7 +80,7 @@ def convert(
         save_layout,
         save_weights,
     )
-    from pipelines.upscaling import load_model  # noqa: PLC0415
+    from pipelines.upscaling.model import load_model  # noqa: PLC0415
 
     if source.startswith("models:/"):
         model = load_model(source, alpha)
@@ -122,7 +122,7 @@ def export(
     except ImportError as error:
         raise ValueError(f"{error}; pip install 'esrgan[export]'") from error
     from esrgan_core.inference.export import export_onnx  # noqa: PLC0415
-    from pipelines.upscaling import load_model  # noqa: PLC0415
+    from pipelines.upscaling.model import load_model  # noqa: PLC0415
 
     found = load_model(model, alpha)
 

@@ -10,7 +10,7 @@ from pipelines.commands.batch import end
 
 if TYPE_CHECKING:
     from esrgan_core.inference.upscaler import UpscaleConfig
-    from pipelines.upscaling import Output
+    from pipelines.upscaling.jobs import Output
 
 
 Inputs = Annotated[
@@ -87,13 +87,9 @@ def upscale(
               esrgan upscale scans/*.tif -o large --model RRDB_ESRGAN_x4.pth --precision fp32
               cat photo.png | esrgan upscale - -o - > large.png
     """
-    from pipelines.upscaling import (  # noqa: PLC0415
-        STANDARD,
-        find_jobs,
-        load_model,
-        upscale_all,
-        upscale_single,
-    )
+    from pipelines.upscaling.jobs import STANDARD, find_jobs  # noqa: PLC0415
+    from pipelines.upscaling.many import upscale_all, upscale_single  # noqa: PLC0415
+    from pipelines.upscaling.model import load_model  # noqa: PLC0415
 
     config = config_of(device, precision, tile, ensemble=ensemble, scale=scale)
     how = output_of(format_, quality, strip_metadata=strip_metadata)
@@ -111,11 +107,11 @@ def upscale(
         outcomes = list(upscale_all(found, config, jobs, target, how, overwrite=overwrite))
     for one in outcomes:
         if one.state == "done" and one.words:
-            typer.echo(f"{one.job.target}: {one.words}", err=True)
+            typer.echo(f"{one.target}: {one.words}", err=True)
     done, skipped = (sum(one.state == state for one in outcomes) for state in ("done", "skipped"))
     before = f", {skipped} were there already" if skipped else ""
     typer.echo(f"{done} done{before}, in {output}", err=True)
-    end(f"{one.job.source}: {one.words}" for one in outcomes if one.state == "failed")
+    end(f"{one.source}: {one.words}" for one in outcomes if one.state == "failed")
 
 
 def _through_pipes(
@@ -133,7 +129,10 @@ def _through_pipes(
     from esrgan_core.image import BadImageError  # noqa: PLC0415
     from esrgan_core.inference.upscaler import Upscaler  # noqa: PLC0415
     from esrgan_core.memory import free_memory  # noqa: PLC0415
-    from pipelines.upscaling import STANDARD, insist_on_format, load_model, say, upscale_one  # noqa: PLC0415
+    from pipelines.upscaling.jobs import STANDARD, insist_on_format  # noqa: PLC0415
+    from pipelines.upscaling.many import say  # noqa: PLC0415
+    from pipelines.upscaling.model import load_model  # noqa: PLC0415
+    from pipelines.upscaling.one import upscale_one  # noqa: PLC0415
 
     if len(inputs) != 1:
         raise ValueError("one picture at a time goes through standard input or output")
@@ -178,8 +177,8 @@ def config_of(
 
 def output_of(format_: str | None, quality: int | None, *, strip_metadata: bool) -> "Output":
     """The options of the command line, checked."""
-    from esrgan_core.pictures import FORMATS, SUFFIX_FORMATS  # noqa: PLC0415
-    from pipelines.upscaling import Output  # noqa: PLC0415
+    from esrgan_core.pictures.picture import FORMATS, SUFFIX_FORMATS  # noqa: PLC0415
+    from pipelines.upscaling.jobs import Output  # noqa: PLC0415
 
     wanted = None
     if format_ is not None:

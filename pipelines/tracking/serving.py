@@ -19,14 +19,10 @@ from esrgan_core.image import BadImageError
 from esrgan_core.inference.upscaler import Precision, UpscaleConfig, Upscaler
 from esrgan_core.memory import free_memory
 from esrgan_core.models.weights import interpolate, load_generator, load_state
-from esrgan_core.pictures import (
-    SUFFIX_FORMATS,
-    encode,
-    fit_to,
-    insist_on_size,
-    picture_size,
-    read_picture,
-)
+from esrgan_core.pictures.fitting import fit_to, insist_on_size
+from esrgan_core.pictures.picture import SUFFIX_FORMATS
+from esrgan_core.pictures.reading import picture_size, read_picture
+from esrgan_core.pictures.writing import encode
 
 MOST_PIXELS = int(os.environ.get("ESRGAN_SERVE_PIXELS", 16 * 10**6))
 """Of a picture that is sent; larger ones are refused by their header."""

@@ -12,11 +12,11 @@ from esrgan_core.inference.upscale import upscale
 from esrgan_core.inference.upscaler import UpscaleConfig
 from esrgan_core.models.rrdb import RRDBNet
 from esrgan_core.models.weights import load_generator, save_weights
-from esrgan_core.pictures import read_picture
-from pipelines.batches import Batch, Result, upscale_batch
+from esrgan_core.pictures.reading import read_picture
 from pipelines.parallel import SCHEDULER
 from pipelines.sources.s3 import s3_client
-from pipelines.upscaling import Output
+from pipelines.upscaling.batches import Batch, upscale_batch
+from pipelines.upscaling.jobs import Outcome, Output
 from tests.esrgan_core.inference.networks import SMALL
 from tests.s3 import S3, serving_s3
 
@@ -55,12 +55,9 @@ def photos(tmp_path: Path) -> dict[str, np.ndarray]:
     return found
 
 
-def states(results: Iterator[Result]) -> dict[str, str]:
+def states(outcomes: Iterator[Outcome]) -> dict[str, str]:
     """By name of the source."""
-    return {
-        Path(one.source).stem: "skipped" if one.skipped else "done" if one.done else "failed"
-        for one in results
-    }
+    return {Path(one.source).stem: one.state for one in outcomes}
 
 
 FIRST = {"a": "done", "b": "done", "c": "done", "bad": "failed"}

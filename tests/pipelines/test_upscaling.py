@@ -19,20 +19,14 @@ from esrgan_core.inference.upscale import upscale
 from esrgan_core.inference.upscaler import UpscaleConfig
 from esrgan_core.models.rrdb import RRDBNet
 from esrgan_core.models.weights import load_generator, save_weights
-from esrgan_core.pictures import Format, read_picture
-from pipelines import upscaling
+from esrgan_core.pictures.picture import Format
+from esrgan_core.pictures.reading import read_picture
 from pipelines.cli import app
-from pipelines.upscaling import (
-    JOURNAL,
-    Job,
-    Model,
-    Outcome,
-    Output,
-    find_jobs,
-    load_model,
-    upscale_all,
-    upscale_single,
-)
+from pipelines.upscaling import one as one_picture
+from pipelines.upscaling.jobs import Job, Outcome, Output, find_jobs
+from pipelines.upscaling.journal import JOURNAL
+from pipelines.upscaling.many import upscale_all, upscale_single
+from pipelines.upscaling.model import Model, load_model
 from tests.esrgan_core.inference.networks import SMALL
 
 RANDOM = np.random.default_rng(0)
@@ -114,20 +108,20 @@ def test_a_bad_picture_costs_itself_alone_and_what_is_done_is_not_done_again(
     whole = (sources / "large.png").read_bytes()
     (sources / "cut.png").write_bytes(whole[: len(whole) // 2])
     jobs = find_jobs([str(sources)], target, Output())
-    first = {one.job.source.name: one for one in done(model, jobs, target)}
+    first = {Path(one.source).name: one for one in done(model, jobs, target)}
     assert {name for name, one in first.items() if one.state == "done"} == {"good.png", "large.png"}
     assert "not a picture" in first["bad.png"].words
     assert "damaged" in first["cut.png"].words
     found = read_picture(target / "good.png").pixels
     assert np.array_equal(found, upscale(load_generator(weights), pixels))
-    second = {one.job.source.name: one.state for one in done(model, jobs, target)}
+    second = {Path(one.source).name: one.state for one in done(model, jobs, target)}
     assert second == {"good.png": "skipped", "large.png": "skipped"} | dict.fromkeys(
         ("bad.png", "cut.png"), "failed"
     )
     # another source, a result that is gone, another model: each is done again
     photo(sources / "good.png")
     (target / "large.png").unlink()
-    third = {one.job.source.name: one.state for one in done(model, jobs, target)}
+    third = {Path(one.source).name: one.state for one in done(model, jobs, target)}
     assert (third["good.png"], third["large.png"]) == ("done", "done")
     other = Model(network=RRDBNet(SMALL).eval(), words="another")
     assert {one.state for one in done(other, jobs, target)} == {"done", "failed"}
@@ -156,7 +150,7 @@ def test_a_full_disk_ends_it(
     def full(*words: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(upscaling, "write_picture", full)
+    monkeypatch.setattr(one_picture, "write_picture", full)
     with pytest.raises(OSError, match="No space left"):
         done(load_model(str(weights), None), jobs, tmp_path / "out")
 
@@ -179,7 +173,7 @@ def test_a_large_tiff_is_streamed_to_the_disk(
     source = tmp_path / "a.tif"
     tifffile.imwrite(source, pixels, photometric="rgb", metadata=None)
     for name, streamed in (("whole.tif", 2**30), ("streamed.tif", 100)):
-        monkeypatch.setattr(upscaling, "STREAMED", streamed)
+        monkeypatch.setattr(one_picture, "STREAMED", streamed)
         outcome = upscale_single(model, EXACT, Job(source=source, target=tmp_path / name), Output())
         assert outcome.state == "done"
     whole, streamed_ = (read_picture(tmp_path / f"{name}.tif") for name in ("whole", "streamed"))

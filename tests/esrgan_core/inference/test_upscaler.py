@@ -14,7 +14,7 @@ from esrgan_core.inference.upscale import upscale
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler, departure
 from esrgan_core.models import Generator
 from esrgan_core.models.rrdb import RRDBNet
-from esrgan_core.pictures import Picture
+from esrgan_core.pictures.picture import Picture
 from esrgan_core.resize import imresize, resize_pixels
 from tests.esrgan_core.inference.networks import SMALL, Nearest, WrongInHalf
 

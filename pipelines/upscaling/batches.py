@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 import torch
 
@@ -32,19 +33,10 @@ from pipelines.sources.s3 import (
     put_text,
     upload,
 )
-from pipelines.upscaling import (
-    FOREIGN,
-    Job,
-    Journal,
-    Output,
-    Stamp,
-    alone,
-    find_jobs,
-    key_of,
-    load_model,
-    stamp_of,
-    upscale_file,
-)
+from pipelines.upscaling.jobs import Job, Outcome, Output, find_jobs
+from pipelines.upscaling.journal import FOREIGN, Journal, Stamp, alone, key_of, stamp_of
+from pipelines.upscaling.model import load_model
+from pipelines.upscaling.one import upscale_file
 
 S3 = "s3://"
 NOTES = ".esrgan"
@@ -78,18 +70,7 @@ class Item:
     threads: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Result:
-    """What became of one picture."""
-
-    source: str
-    target: str
-    done: bool
-    words: str = ""
-    skipped: bool = False
-
-
-def upscale_batch(batch: Batch, workers: int = -1) -> Iterator[Result]:
+def upscale_batch(batch: Batch, workers: int = -1) -> Iterator[Outcome]:
     """Do all that is not done; one picture that fails costs itself alone.
 
     Args:
@@ -127,19 +108,17 @@ def upscale_batch(batch: Batch, workers: int = -1) -> Iterator[Result]:
         journal = Journal(folder, key)
         todo = []
         for item in items:
-            target, stamp = Path(item.target), list(item.stamp)
-            if journal.has(target, stamp):
-                yield Result(source=item.source, target=item.target, done=True, skipped=True)
-            elif journal.is_foreign(target) and not batch.overwrite:
-                words = FOREIGN.format(target)
-                yield Result(source=item.source, target=item.target, done=False, words=words)
+            known = journal.ask(
+                item.source, Path(item.target), list(item.stamp), overwrite=batch.overwrite
+            )
+            if known is not None:
+                yield known
             else:
-                journal.begin(target, stamp)
                 todo.append(item)
-        for item, result in zip(todo, in_parallel(_upscaled, todo, workers), strict=True):
-            if result.done:
+        for item, outcome in zip(todo, in_parallel(_upscaled, todo, workers), strict=True):
+            if outcome.state == "done":
                 journal.end(Path(item.target), list(item.stamp))
-            yield result
+            yield outcome
 
 
 def _pairs(batch: Batch) -> Iterator[tuple[str, str, Stamp]]:
@@ -181,17 +160,16 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _upscaled(item: Item) -> Result:
+def _upscaled(item: Item) -> Outcome:
     """Do one picture, in whatever process."""
+    state: Literal["done", "skipped", "failed"] = "done"
     try:
         with TemporaryDirectory() as name:
-            words = _upscaled_in(item, Path(name))
+            changes = _upscaled_in(item, Path(name))
+        state, words = ("skipped", "") if changes is None else ("done", "; ".join(changes))
     except (BadImageError, HostError, MemoryError, OSError) as error:
-        said = str(error) or type(error).__name__
-        return Result(source=item.source, target=item.target, done=False, words=said)
-    if words is None:
-        return Result(source=item.source, target=item.target, done=True, skipped=True)
-    return Result(source=item.source, target=item.target, done=True, words="; ".join(words))
+        state, words = "failed", str(error) or type(error).__name__
+    return Outcome(source=item.source, target=item.target, state=state, words=words)
 
 
 def _upscaled_in(item: Item, folder: Path) -> tuple[str, ...] | None:

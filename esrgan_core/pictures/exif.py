@@ -1,0 +1,19 @@
+"""EXIF of results."""
+
+from PIL import Image
+
+from esrgan_core.pictures.picture import Picture
+from esrgan_core.pictures.tags import EXIF_IFD, HEIGHT_TAG, WIDTH_TAG
+
+
+def exif_of(picture: Picture) -> Image.Exif:
+    """The tags, with the sizes that they may name set right."""
+    exif = Image.Exif()
+    if picture.metadata.exif:
+        exif.load(picture.metadata.exif)
+        inner = exif.get_ifd(EXIF_IFD)
+        height, width = picture.pixels.shape[:2]
+        for tag, value in ((WIDTH_TAG, width), (HEIGHT_TAG, height)):
+            if tag in inner:
+                inner[tag] = value
+    return exif

@@ -1,0 +1,22 @@
+"""Pixels as Pillow and the encoders want them."""
+
+import numpy as np
+from jaxtyping import Shaped
+from PIL import Image
+
+from esrgan_core.pictures.picture import Array, Plane
+
+
+def as_pillow(pixels: Array, alpha: Plane | None) -> Image.Image:
+    """8-bit pixels as an object of Pillow's."""
+    mode = {1: "L", 3: "RGB", 4: "CMYK"}[pixels.shape[2]]
+    values = stacked(pixels, alpha)
+    # CMYK and RGBA have four channels both
+    name = mode if alpha is None else f"{mode}A"
+    return Image.frombytes(name, values.shape[1::-1], values.tobytes())
+
+
+def stacked(pixels: Array, alpha: Plane | None) -> Shaped[np.ndarray, "..."]:
+    """Color and alpha in one array, gray without an axis for its channel."""
+    values = pixels if alpha is None else np.dstack([pixels, alpha])
+    return np.ascontiguousarray(values[..., 0] if values.shape[2] == 1 else values)

@@ -1,0 +1,144 @@
+"""Pictures out of files; those of TIFF that Pillow cannot read are `tiff_reading`'s."""
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Shaped
+from PIL import Image, ImageOps
+
+from esrgan_core.image import BadImageError, headed, opened
+from esrgan_core.pictures.picture import Array, Metadata, Picture
+from esrgan_core.pictures.tags import DESCRIBING, EXIF_IFD, GPS_IFD, ORIENTATION
+from esrgan_core.pictures.tiff_reading import deep_tiff, tiff_size
+from esrgan_core.pictures.turning import TURNED, turned
+
+
+def read_picture(source: Path | BytesIO) -> Picture:
+    """Read a PNG, JPEG, WebP, TIFF or BMP whole; the size is checked before anything is decoded.
+
+    Raises:
+        BadImageError: if it is damaged, too large, several in one, no picture, or of a mode that
+            cannot be upscaled.
+    """
+    if (deep := deep_tiff(source)) is not None:
+        return deep
+    with opened(source) as (image, mode):
+        # before anything else: some conversions forget it
+        metadata = _metadata(image)
+        pixels, alpha, changes = _channels(image, mode, source)
+        upright = [_upright(each, image) for each in (pixels, alpha) if each is not None]
+        return Picture(
+            pixels=upright[0],
+            alpha=upright[1][..., 0] if alpha is not None else None,
+            metadata=metadata,
+            format=image.format or "",
+            changes=changes,
+        )
+
+
+def picture_size(source: Path | BytesIO) -> tuple[int, int]:
+    """(height, width) of the upright picture, by the file's header.
+
+    Raises:
+        BadImageError: if it is no picture, or too large.
+    """
+    try:
+        with headed(source) as image:
+            turned = int(image.getexif().get(ORIENTATION, 1)) in TURNED
+            return image.size if turned else image.size[::-1]
+    except BadImageError:
+        if (size := tiff_size(source)) is None:
+            raise
+        return size
+
+
+def _channels(
+    image: Image.Image, mode: str, source: Path | BytesIO
+) -> tuple[Array, Array | None, tuple[str, ...]]:
+    """(pixels, alpha, what had to be changed) of an open picture."""
+    changes: tuple[str, ...] = ()
+    if _is_deep_color(image, mode):
+        whole = _decode_png(source) if image.format == "PNG" else None
+        if whole is None:
+            raise BadImageError(f"16-bit color in {image.format}; save it as PNG or TIFF")
+        if "transparency" in image.info:
+            raise BadImageError("16-bit color with a transparent color; give it an alpha channel")
+        return *_parted(whole), changes
+    if image.mode == "1":
+        image, changes = image.convert("L"), ("1 bit became 8-bit gray",)
+    if image.mode in ("P", "PA"):
+        clear = image.mode == "PA" or "transparency" in image.info
+        image = image.convert("RGBA" if clear else "RGB")
+        changes = (f"the palette became {image.mode}",)
+    elif image.mode in ("L", "RGB") and "transparency" in image.info:
+        image = image.convert("LA" if image.mode == "L" else "RGBA")
+        changes = ("the transparent color became alpha",)
+    elif image.mode in ("La", "RGBa", "RGBX"):
+        image = image.convert({"La": "LA", "RGBa": "RGBA", "RGBX": "RGB"}[image.mode])
+    if image.mode == "F" or image.mode.startswith("I;16"):
+        native = np.float32 if image.mode == "F" else np.uint16
+        return np.asarray(image).astype(native)[..., None], None, changes
+    if image.mode not in ("L", "LA", "RGB", "RGBA", "CMYK"):
+        raise BadImageError(f"mode {image.mode}; convert it to RGB, gray or CMYK")
+    values = np.asarray(image)
+    if image.mode == "CMYK":
+        return values, None, changes
+    return *_parted(values), changes
+
+
+def _is_deep_color(image: Image.Image, mode: str) -> bool:
+    """Whether Pillow has dropped the lower half of 16 bits."""
+    return mode.endswith(";16") and not image.mode.startswith("I;16")
+
+
+def _decode_png(source: Path | BytesIO) -> Array:
+    from imagecodecs import png_decode  # noqa: PLC0415  many codecs, needed for few pictures
+
+    decoded: Array = png_decode(_bytes_of(source))
+    return decoded
+
+
+def _bytes_of(source: Path | BytesIO) -> bytes:
+    return source.getvalue() if isinstance(source, BytesIO) else source.read_bytes()
+
+
+def _parted(values: Shaped[np.ndarray, "..."]) -> tuple[Array, Array | None]:
+    """(color, alpha) of gray or RGB with or without alpha."""
+    if values.ndim == 2:
+        values = values[..., None]
+    if values.shape[2] in (2, 4):
+        return values[..., :-1], values[..., -1:]
+    return values, None
+
+
+def _upright(pixels: Array, image: Image.Image) -> Array:
+    return turned(pixels, int(image.getexif().get(ORIENTATION, 1)))
+
+
+def _metadata(image: Image.Image) -> Metadata:
+    """What is kept, with everything in it that the pixels' turning makes wrong set right."""
+    found = image.getexif()
+    kept = Image.Exif()
+    for tag in DESCRIBING:
+        if tag in found:
+            kept[tag] = found[tag]
+    for ifd in (EXIF_IFD, GPS_IFD):
+        if content := dict(found.get_ifd(ifd)):
+            kept.get_ifd(ifd).update(content)
+    small = Image.new("L", (1, 1))
+    if ORIENTATION in found and (xmp := image.info.get("xmp")):
+        # Pillow's own way to take the orientation out of XMP, without turning the pixels twice
+        small.info["xmp"] = xmp
+        small.getexif()[ORIENTATION] = found[ORIENTATION]
+        small = ImageOps.exif_transpose(small)
+    xmp = small.info.get("xmp", image.info.get("xmp", b""))
+    dpi = image.info.get("dpi")
+    return Metadata(
+        exif=kept.tobytes()
+        if len(kept) or kept.get_ifd(EXIF_IFD) or kept.get_ifd(GPS_IFD)
+        else b"",
+        icc=image.info.get("icc_profile") or b"",
+        xmp=xmp if isinstance(xmp, bytes) else xmp.encode(),
+        dpi=(float(dpi[0]), float(dpi[1])) if dpi and min(dpi) > 0 else None,
+    )

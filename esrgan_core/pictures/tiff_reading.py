@@ -1,0 +1,130 @@
+"""TIFFs of more than 8 bits, of which Pillow reads some in part and some not at all."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from esrgan_core.image import BadImageError
+from esrgan_core.pictures.picture import Metadata, Picture
+from esrgan_core.pictures.tags import DESCRIBING, ICC_TAG, ORIENTATION, XMP_TAG
+from esrgan_core.pictures.turning import TURNED, turned
+
+
+def deep_tiff(source: Path | BytesIO) -> Picture | None:
+    """A TIFF of more than 8 bits; None for all else.
+
+    Raises:
+        BadImageError: if it is damaged, too large, several in one, or of a mode that cannot be
+            upscaled.
+    """
+    with _page(source) as page:
+        return None if page is None or _is_plain(page) else _from_page(page)
+
+
+def tiff_size(source: Path | BytesIO) -> tuple[int, int] | None:
+    """(height, width) of the upright picture; None for what is no TIFF.
+
+    Raises:
+        BadImageError: if it is damaged or too large.
+    """
+    with _page(source) as page:
+        if page is None:
+            return None
+        size = page.imagelength, page.imagewidth
+        turned = ORIENTATION in page.tags and int(page.tags[ORIENTATION].value) in TURNED
+        return size[::-1] if turned else size
+
+
+def _is_plain(page: Any) -> bool:
+    return page.dtype is None or page.dtype == np.uint8 or page.bitspersample < 8
+
+
+@contextmanager
+def _page(source: Path | BytesIO) -> Iterator[Any]:
+    """The only page of a TIFF that is not too large; None for what is no TIFF.
+
+    Raises:
+        BadImageError: for what goes wrong with it.
+    """
+    if _head(source)[:2] not in (b"II", b"MM"):
+        yield None
+        return
+    from tifffile import TiffFile, TiffFileError  # noqa: PLC0415  slow to import
+
+    try:
+        with TiffFile(
+            BytesIO(source.getvalue()) if isinstance(source, BytesIO) else source
+        ) as file:
+            page = file.pages.first
+            if len(file.pages) > 1 and not _is_plain(page):
+                raise BadImageError(
+                    f"{len(file.pages)} pictures in one; save the one that is meant"
+                )
+            limit = Image.MAX_IMAGE_PIXELS or 0
+            if page.imagewidth * page.imagelength > limit:
+                raise BadImageError(
+                    f"{page.imagewidth}x{page.imagelength} pixels are more than {limit}; "
+                    "cut the picture into smaller ones"
+                )
+            yield page
+            return
+    except BadImageError:
+        raise
+    except TiffFileError:
+        pass  # Pillow has the better words for what is no TIFF
+    except MemoryError as error:
+        raise BadImageError("it does not fit into memory; cut it into smaller ones") from error
+    except Exception as error:
+        # decoders of damaged files fail in every way there is
+        raise BadImageError(f"damaged ({error}); fetch or export it again") from error
+    yield None
+
+
+def _head(source: Path | BytesIO) -> bytes:
+    if isinstance(source, BytesIO):
+        return source.getvalue()[:4]
+    with source.open("rb") as file:
+        return file.read(4)
+
+
+def _from_page(page: Any) -> Picture:
+    tags = {tag.code: tag.value for tag in page.tags}
+    photometric = page.photometric.name
+    values = page.asarray()
+    if values.dtype == np.float64 or values.dtype == np.float16:
+        values = values.astype(np.float32)
+    if values.dtype not in (np.uint16, np.float32):
+        raise BadImageError(f"pixels of type {values.dtype}; convert them to 8 or 16 bits")
+    if values.ndim == 3 and page.planarconfig.name == "SEPARATE":
+        values = np.moveaxis(values, 0, -1)
+    extra = len(page.extrasamples)
+    counts = {"MINISBLACK": 1, "MINISWHITE": 1, "RGB": 3, "SEPARATED": 4}
+    samples = 1 if values.ndim == 2 else values.shape[2]
+    if counts.get(photometric) != samples - extra or extra > 1:
+        raise BadImageError(f"{samples} channels as {photometric}; convert it to RGB, gray or CMYK")
+    values = values.reshape(*values.shape[:2], samples)
+    if photometric == "MINISWHITE":
+        values = (np.iinfo(values.dtype).max if values.dtype == np.uint16 else 1) - values
+    if values.dtype == np.float32 and not np.isfinite(values).all():
+        raise BadImageError("it has values that are not finite")
+    exif = Image.Exif()
+    for tag in DESCRIBING:
+        if tag in tags:
+            exif[tag] = tags[tag]
+    turn = int(tags.get(ORIENTATION, 1))
+    color, alpha = (values[..., :-1], values[..., -1]) if extra else (values, None)
+    return Picture(
+        pixels=turned(color, turn),
+        alpha=None if alpha is None else turned(alpha[..., None], turn)[..., 0],
+        metadata=Metadata(
+            exif=exif.tobytes() if len(exif) else b"",
+            icc=bytes(tags.get(ICC_TAG, b"")),
+            xmp=bytes(tags.get(XMP_TAG, b"")),
+        ),
+        format="TIFF",
+    )

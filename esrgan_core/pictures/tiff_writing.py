@@ -1,0 +1,110 @@
+"""TIFFs with all metadata, at once or streamed onto the disk."""
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+from esrgan_core.files import atomic_path
+from esrgan_core.pictures.exif import exif_of
+from esrgan_core.pictures.picture import Array, Picture
+from esrgan_core.pictures.pillow import stacked
+from esrgan_core.pictures.tags import DESCRIBING, EXIF_IFD, GPS_IFD, XMP_TAG
+
+STREAMED = 2**30
+"""Bytes of a TIFF's pixels from which on they are written as they come, uncompressed."""
+ASCII, LONG = 2, 4
+"""TIFF's types of values."""
+
+
+def write_tiff(file: BytesIO, picture: Picture) -> None:
+    """Write a picture of any mode, losslessly compressed."""
+    from tifffile import imwrite  # noqa: PLC0415
+
+    values = stacked(picture.pixels, picture.alpha)
+    imwrite(file, values, compression="adobe_deflate", **tiff_options(picture))
+    append_ifds(file, exif_of(picture))
+
+
+def tiff_options(picture: Picture) -> dict[str, Any]:
+    """What tifffile is told of a picture beside its pixels."""
+    metadata, exif = picture.metadata, exif_of(picture)
+    extra: list[tuple[int, int, int | None, Any, bool]] = [
+        (tag, ASCII, None, str(exif[tag]), True) for tag in DESCRIBING if tag in exif
+    ]
+    extra += [(tag - 1, LONG, 1, 0, True) for tag in (EXIF_IFD, GPS_IFD) if exif.get_ifd(tag)]
+    if metadata.xmp:
+        extra.append((XMP_TAG, 1, len(metadata.xmp), metadata.xmp, True))
+    kinds = {"gray": "minisblack", "rgb": "rgb", "cmyk": "separated"}
+    options: dict[str, Any] = {
+        "photometric": kinds[picture.kind],
+        "extratags": extra,
+        "software": False,
+        "metadata": None,
+    }
+    if picture.alpha is not None:
+        options |= {"extrasamples": ["unassalpha"], "planarconfig": "contig"}
+    if metadata.icc:
+        options["iccprofile"] = metadata.icc
+    if metadata.dpi:
+        options |= {"resolution": metadata.dpi, "resolutionunit": "inch"}
+    return options
+
+
+def append_ifds(file: Any, exif: Image.Exif) -> None:
+    """Put EXIF's own directories behind a TIFF and point its tags to them.
+
+    tifffile writes no such tags; in their places stand some without a meaning.
+    """
+    from tifffile import TiffFile  # noqa: PLC0415
+
+    for code in (EXIF_IFD, GPS_IFD):
+        if not (content := exif.get_ifd(code)):
+            continue
+        file.seek(0, 2)
+        offset = file.tell() + file.tell() % 2
+        file.write(b"\0" * (offset - file.tell()))
+        directory = ImageFileDirectory_v2(group=code)
+        for number, value in content.items():
+            directory[number] = value
+        file.write(directory.tobytes(offset))
+        file.seek(0)
+        with TiffFile(file, mode="r+") as written:
+            tag = written.pages.first.tags[code - 1]
+            tag.overwrite(offset)
+            order = written.byteorder
+        file.seek(tag.offset)
+        file.write(struct.pack(f"{order}H", code))
+
+
+@contextmanager
+def streamed_tiff(path: Path, picture: Picture, size: tuple[int, int]) -> Iterator[Array]:
+    """Yield the pixels of a TIFF of (height, width), on the disk as they are written.
+
+    It has the mode and the metadata of `picture`, is not compressed, and is at `path` when all
+    went well.
+    """
+    from tifffile import memmap  # noqa: PLC0415
+
+    channels = picture.pixels.shape[2] + (picture.alpha is not None)
+    shape = (*size, channels) if channels > 1 else size
+    # for the sizes in EXIF, a picture as large that takes no memory
+    large = replace(
+        picture, pixels=np.broadcast_to(picture.pixels[:1, :1], (*size, picture.pixels.shape[2]))
+    )
+    with atomic_path(path) as temporary:
+        pixels = memmap(
+            temporary, shape=shape, dtype=picture.pixels.dtype, bigtiff=True, **tiff_options(large)
+        )
+        yield pixels.reshape(*size, channels)
+        pixels.flush()
+        del pixels
+        with temporary.open("r+b") as file:
+            append_ifds(file, exif_of(large))

@@ -1,0 +1,92 @@
+"""Pictures into files."""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from esrgan_core.files import atomic_path
+from esrgan_core.pictures.exif import exif_of
+from esrgan_core.pictures.picture import Format, Picture
+from esrgan_core.pictures.pillow import as_pillow, stacked
+from esrgan_core.pictures.tiff_writing import write_tiff
+
+QUALITY = 95
+"""Of JPEG, where nothing else is said; WebP is lossless then."""
+XMP_KEYWORD = b"XML:com.adobe.xmp"
+
+
+def encode(picture: Picture, format_: Format, quality: int | None = None) -> bytes:
+    """The file's bytes of a picture that fits the format; see `fit_to`."""
+    match format_:
+        case "png":
+            return _png(picture)
+        case "tif":
+            buffer = BytesIO()
+            write_tiff(buffer, picture)
+            return buffer.getvalue()
+        case "jpg" | "webp":
+            return _by_pillow(picture, format_, quality)
+
+
+def write_picture(
+    path: Path, picture: Picture, format_: Format, quality: int | None = None
+) -> None:
+    """Write a picture that fits the format, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(encode(picture, format_, quality))
+
+
+def _by_pillow(picture: Picture, format_: Format, quality: int | None) -> bytes:
+    options: dict[str, Any] = {"quality": QUALITY if quality is None else quality}
+    if format_ == "jpg":
+        options["subsampling"] = "4:4:4"
+        if picture.metadata.dpi:
+            options["dpi"] = picture.metadata.dpi
+    elif quality is None:
+        options = {"lossless": True, "quality": 80, "exact": True}
+    for name, content in (
+        ("exif", _sized_exif(picture)),
+        ("icc_profile", picture.metadata.icc),
+        ("xmp", picture.metadata.xmp),
+    ):
+        if content:
+            options[name] = content
+    buffer = BytesIO()
+    image = as_pillow(picture.pixels, picture.alpha)
+    image.save(buffer, format={"jpg": "JPEG", "webp": "WEBP"}[format_], **options)
+    return buffer.getvalue()
+
+
+def _sized_exif(picture: Picture) -> bytes:
+    return bytes(exif_of(picture).tobytes()) if picture.metadata.exif else b""
+
+
+def _png(picture: Picture) -> bytes:
+    """PNG of 8 or 16 bits; Pillow writes no 16-bit color."""
+    from imagecodecs import png_encode  # noqa: PLC0415
+
+    encoded = png_encode(stacked(picture.pixels, picture.alpha))
+    chunks = b"".join(_chunk(name, content) for name, content in _png_metadata(picture))
+    # the first chunk is the header of 25 bytes, after a signature of 8
+    return b"".join([encoded[:33], chunks, encoded[33:]])
+
+
+def _png_metadata(picture: Picture) -> Iterator[tuple[bytes, bytes]]:
+    metadata = picture.metadata
+    if metadata.icc:
+        yield b"iCCP", b"ICC\0\0" + zlib.compress(metadata.icc)
+    if metadata.dpi:
+        per_meter = [round(dpi / 0.0254) for dpi in metadata.dpi]
+        yield b"pHYs", struct.pack(">IIB", *per_meter, 1)
+    if metadata.xmp:
+        yield b"iTXt", XMP_KEYWORD + b"\0\0\0\0\0" + metadata.xmp
+    if exif := _sized_exif(picture):
+        yield b"eXIf", exif.removeprefix(b"Exif\0\0")
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    checksum = zlib.crc32(name + content)
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum)

@@ -1,0 +1,58 @@
+"""The network that upscales, out of the registry or a file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from esrgan_core.models import Generator
+from esrgan_core.models.sft import SFTNet
+from esrgan_core.models.weights import load_generator
+from pipelines.contenders import interpolated
+
+CHAMPION = "models:/esrgan@champion"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Model:
+    """A generator, and where it is from."""
+
+    network: Generator
+    words: str
+
+
+def load_model(name: str | None, alpha: float | None) -> Model:
+    """A generator out of the registry or a file.
+
+    Args:
+        name: `models:/NAME@ALIAS`, `models:/NAME/VERSION` or a file; None for the champion.
+        alpha: between the PSNR-oriented and the perception-oriented network of a registered
+            model; None for the model's own.
+
+    Raises:
+        FileNotFoundError: if there is no such file, or no champion.
+        ValueError: if it is no generator that takes a picture alone, or `alpha` does not apply.
+        StoreDownError: if MLflow does not answer.
+    """
+    from pipelines.tracking.models import generators_of, has_champion  # noqa: PLC0415
+
+    if name is None:
+        if not has_champion(CHAMPION):
+            raise FileNotFoundError(
+                "the registry has no champion yet; `make repro` trains one, or name weights: "
+                "--model FILE"
+            )
+        name = CHAMPION
+    if name.startswith("models:/"):
+        found = generators_of(name)
+        chosen = found.alpha if alpha is None else alpha
+        network = interpolated(chosen, found.psnr, found.gan)
+        words = f"{found.words}, alpha {chosen:g}"
+    elif alpha is not None:
+        raise ValueError(
+            "--alpha lies between the two networks of a registered model; a file has one: "
+            "`esrgan interpolate` makes one between two files"
+        )
+    else:
+        network, words = load_generator(Path(name)), name
+    if isinstance(network, SFTNet):
+        raise ValueError(f"{name} is an SFTNet, which must be told what a picture shows")
+    return Model(network=network, words=words)
