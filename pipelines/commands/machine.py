@@ -33,7 +33,7 @@ def doctor(
 
     Nothing is changed. Exit code 1 if there is a fault; a remark is none.
     """
-    from pipelines.doctor import examine  # noqa: PLC0415
+    from pipelines.doctor.examination import examine  # noqa: PLC0415
 
     findings = []
     for one in examine():

@@ -10,15 +10,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from types import SimpleNamespace
+from threading import Thread
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
 
-from pipelines import doctor
 from pipelines.cli import app
-from pipelines.doctor import Finding, examine
+from pipelines.doctor import examination, installation, machine
+from pipelines.doctor.examination import examine
+from pipelines.doctor.finding import Finding
 
 ROOT = Path(__file__).parents[2]
 SECRET = "s3cr3t"
@@ -26,7 +29,7 @@ Seed = Callable[[pytest.MonkeyPatch, Path], None]
 
 
 @pytest.fixture
-def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository in which nothing is wrong."""
     for name in ("params.yaml", "requirements.lock"):
         shutil.copy(ROOT / name, tmp_path / name)
@@ -42,8 +45,8 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("ESRGAN_STATE", str(tmp_path / ".esrgan"))
-    monkeypatch.setattr(doctor, "LEAST_MEMORY", 1)
-    monkeypatch.setattr(doctor, "LEAST_DISK", 1)
+    monkeypatch.setattr(machine, "LEAST_MEMORY", 1)
+    monkeypatch.setattr(machine, "LEAST_DISK", 1)
     return tmp_path
 
 
@@ -73,8 +76,8 @@ def with_env(**words: str) -> Seed:
     return seed
 
 
-def with_value(name: str, value: object) -> Seed:
-    return lambda monkeypatch, folder: monkeypatch.setattr(doctor, name, value)
+def with_value(module: ModuleType, name: str, value: object) -> Seed:
+    return lambda monkeypatch, folder: monkeypatch.setattr(module, name, value)
 
 
 def with_command(*words: str) -> Seed:
@@ -96,7 +99,7 @@ def broken_store(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
 def state_root_is_a_link_to_nowhere(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     # root may write anywhere, but not into /proc
-    monkeypatch.setattr(doctor, "state_root", lambda: Path("/proc/self"))
+    monkeypatch.setattr(machine, "state_root", lambda: Path("/proc/self"))
 
 
 def no_repository(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
@@ -113,8 +116,30 @@ def silent_server(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:{SECRET}@127.0.0.1:{port}")
 
 
+def trickling_server(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Each piece of its answer comes in time; the answer never does."""
+    del folder
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+
+    def trickle() -> None:
+        with listening:
+            listening.accept()[0].close()  # whether somebody listens at all
+            connection, _ = listening.accept()
+            with connection, suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\n")
+                for _ in range(10):
+                    time.sleep(0.5)
+                    connection.sendall(b"More: to come\r\n")
+
+    Thread(target=trickle, daemon=True).start()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+
+
 FAULTS: dict[str, tuple[Seed, str, str]] = {
-    "old Python": (with_value("PYTHONS", ((3, 98), (3, 99))), "Python", "is not supported"),
+    "old Python": (
+        with_value(installation, "PYTHONS", ((3, 98), (3, 99))), "Python", "is not supported",
+    ),
     "package missing": (with_version("typer", None), "packages", "not installed: typer"),
     "package of another version": (
         with_version("typer", "0.1"), "packages", "typer 0.1 instead of",
@@ -124,8 +149,8 @@ FAULTS: dict[str, tuple[Seed, str, str]] = {
     "boto3 and botocore apart": (with_version("botocore", "1.1"), "versions", "belong together"),
     "device that is not there": (with_env(ESRGAN_DEVICE="cuda:9"), "device", "cuda:9"),
     "too many threads": (with_env(OMP_NUM_THREADS="1"), "threads", "for "),
-    "little memory": (with_value("LEAST_MEMORY", 2**60), "memory", "free of"),
-    "little disk": (with_value("LEAST_DISK", 2**60), "disk of the project", "free below"),
+    "little memory": (with_value(machine, "LEAST_MEMORY", 2**60), "memory", "free of"),
+    "little disk": (with_value(machine, "LEAST_DISK", 2**60), "disk of the project", "free below"),
     "state root not writable": (
         state_root_is_a_link_to_nowhere, "state root", "cannot be written",
     ),
@@ -148,6 +173,7 @@ FAULTS: dict[str, tuple[Seed, str, str]] = {
         "cannot be reached",
     ),
     "MLflow silent": (silent_server, "MLflow", "no answer within 2 s"),
+    "MLflow trickling": (trickling_server, "MLflow", "no answer within 2 s"),
     "MLflow damaged": (broken_store, "MLflow", "cannot be read"),
     "S3 down": (
         with_env(AWS_ENDPOINT_URL="http://127.0.0.1:9", AWS_ACCESS_KEY_ID="me",
@@ -163,13 +189,11 @@ FAULTS: dict[str, tuple[Seed, str, str]] = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_named_with_a_remedy(
-    fault: str, installation: Path, monkeypatch: pytest.MonkeyPatch
+    fault: str, sound: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seed, what, words = FAULTS[fault]
-    seed(monkeypatch, installation)
-    began = time.monotonic()
+    seed(monkeypatch, sound)
     found = [one for one in examine() if one.state != "well"]
-    assert time.monotonic() - began < 20
     named = [one for one in found if one.what == what and words_in(words, one)]
     assert named, found
     assert all(one.remedy for one in found)
@@ -180,9 +204,9 @@ def words_in(words: str, finding: Finding) -> bool:
     return re.search(words, finding.words) is not None
 
 
-def test_where_nothing_is_wrong_nothing_is_said(installation: Path) -> None:
-    (installation / ".esrgan").mkdir()
-    with sqlite3.connect(installation / ".esrgan" / "mlflow.db") as base:
+def test_where_nothing_is_wrong_nothing_is_said(sound: Path) -> None:
+    (sound / ".esrgan").mkdir()
+    with sqlite3.connect(sound / ".esrgan" / "mlflow.db") as base:
         base.execute("create table alembic_version (version_num text)")
     base.close()
     assert [one for one in examine() if one.state != "well"] == []
@@ -191,13 +215,11 @@ def test_where_nothing_is_wrong_nothing_is_said(installation: Path) -> None:
     assert {one["state"] for one in json.loads(result.stdout)} == {"well"}
 
 
-def test_a_check_that_fails_hides_no_other(
-    installation: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_check_that_fails_hides_no_other(sound: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def _broken() -> Iterator[Finding]:
         raise RuntimeError("unforeseen")
 
-    monkeypatch.setattr(doctor, "CHECKS", (_broken, *doctor.CHECKS))
+    monkeypatch.setattr(examination, "CHECKS", (_broken, *examination.CHECKS))
     found = list(examine())
     assert found[0].words == "RuntimeError: unforeseen"
     assert len(found) > 10

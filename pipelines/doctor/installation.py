@@ -1,0 +1,97 @@
+"""What is installed."""
+
+import importlib.metadata
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from pipelines.doctor.finding import Finding, fault, remark, well
+from pipelines.shell import output
+
+PYTHONS = ((3, 11), (3, 14))
+LOCK = Path("requirements.lock")
+FIGHTING = {
+    "fastapi": ("<0.151", "later ones break Prefect's server"),
+    "torch": (">=2.10", "earlier ones lack what the training uses"),
+    "numpy": (">=2", "earlier ones lack what the data sampling uses"),
+}
+"""Versions that are known not to work, where they differ from what pip sees itself."""
+TELEMETRY = {
+    "MLflow": ("MLFLOW_DISABLE_TELEMETRY", "true"),
+    "Prefect": ("PREFECT_SERVER_ANALYTICS_ENABLED", "false"),
+    "Great Expectations": ("GX_ANALYTICS_ENABLED", "false"),
+}
+
+
+def python() -> Iterator[Finding]:
+    """Whether this Python is supported."""
+    version = sys.version.split()[0]
+    least, beyond = PYTHONS
+    if not least <= sys.version_info[:2] < beyond:
+        yield fault(
+            "Python", f"{version} is not supported", "make PYTHON=python3.11 (3.12 and 3.13 do)"
+        )
+    else:
+        yield well("Python", version)
+
+
+def packages() -> Iterator[Finding]:
+    """Whether the packages are the locked ones, and none is known not to work."""
+    found: dict[str, str] = {
+        each.metadata["Name"].lower(): each.version for each in importlib.metadata.distributions()
+    }
+    missing, other = [], []
+    for line in LOCK.read_text(encoding="utf-8").splitlines() if LOCK.is_file() else []:
+        name, pinned, version = line.partition("==")
+        if not pinned:
+            continue
+        # a build of torch for a GPU has a suffix
+        installed = found.get(name.strip().lower(), "").partition("+")[0]
+        if not installed:
+            missing.append(name)
+        elif installed != version.strip().partition("+")[0]:
+            other.append(f"{name} {installed} instead of {version.strip()}")
+    install = "make install"
+    if missing:
+        yield fault("packages", f"not installed: {_some(missing)}", install)
+    if other:
+        yield remark("packages", f"other than {LOCK} has it: {_some(other)}", install)
+    for name, (range_, why) in FIGHTING.items():
+        version = found.get(name, "")
+        if (
+            version
+            and Version(version.partition("+")[0]) not in Requirement(name + range_).specifier
+        ):
+            yield fault("versions", f"{name} {version}: {why}", f"pip install '{name}{range_}'")
+    boto = {name: found.get(name, "") for name in ("boto3", "botocore")}
+    if len(set(boto.values())) > 1:
+        told = ", ".join(f"{name} {version or 'missing'}" for name, version in boto.items())
+        yield fault("versions", f"{told} belong together", install)
+    if not (missing or other):
+        yield well("packages", f"{len(found)}, as {LOCK} has them")
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more
+
+
+def telemetry() -> Iterator[Finding]:
+    """Whether no tool tells its makers what it is used for."""
+    on = [
+        f"{tool} ({name}={value})"
+        for tool, (name, value) in TELEMETRY.items()
+        if os.environ.get(name, value).lower() != value
+    ]
+    if Path(".dvc").is_dir():
+        kept = output(["dvc", "config", "core.analytics"], Path.cwd(), fails=True)
+        if kept.strip() != "false":
+            on.append("DVC (dvc config core.analytics false)")
+    if on:
+        yield remark("telemetry", f"on: {', '.join(on)}", "set what stands in brackets")
+    else:
+        yield well("telemetry", "off")
