@@ -4,13 +4,15 @@ import math
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from esrgan_core.inference.devices import computes_in_bf16, device_of
+from esrgan_core.inference.half import half_of
 from esrgan_core.inference.parts import SMALLEST_TILE, bytes_for, in_parts, is_exact, side_for
 from esrgan_core.memory import (
     give_back_freed_memory,
@@ -23,13 +25,6 @@ from esrgan_core.pictures.picture import WHITE, Picture, as_type, bled
 from esrgan_core.resize import imresize
 
 Precision = Literal["auto", "fp32", "bf16"]
-PROBE = 48
-"""Pixels a side on which half precision is tried."""
-MOST_DRIFT = 32.0
-"""Levels of 255 by which half precision may be off at a pixel of the probe ..."""
-MOST_MEAN_DRIFT = 0.75
-"""... and at all of them in the mean. The published x4plus network is off by a third of a level in
-the mean of a photograph, and by up to 11 at single pixels."""
 KEPT_BELOW = 2**29
 """Bytes that a picture needs, below which freed memory is kept from layer to layer: twice as fast,
 but half as much again is needed."""
@@ -61,34 +56,6 @@ class UpscaleConfig:
             raise ValueError(f"tiles must be at least {SMALLEST_TILE} pixels, got {self.tile}")
         if self.scale is not None and not 0 < self.scale <= 16:
             raise ValueError(f"scale must lie in (0, 16], got {self.scale:g}")
-
-
-def device_of(word: str) -> torch.device:
-    """The device that `UpscaleConfig.device` names.
-
-    Raises:
-        ValueError: if there is none such.
-    """
-    if word == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.empty(1, device=word)
-        return torch.device(word)
-    except (RuntimeError, AssertionError) as error:
-        said = str(error).splitlines()[0]
-        raise ValueError(f"device {word!r} cannot be used: {said}; take auto or cpu") from error
-
-
-def computes_in_bf16(device: torch.device) -> bool:
-    """Whether bf16 is faster there than fp32, not merely possible."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type != "cpu":
-        return False
-    # the names are torch's own, without a public one
-    known: Any = torch.cpu
-    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(known, name, bool)() for name in names)
 
 
 class Upscaler:
@@ -188,44 +155,29 @@ class Upscaler:
         divisor = WHITE[rgb.dtype]
         lr = torch.from_numpy(rgb.astype(np.float32)).div_(divisor).permute(2, 0, 1)[None]
         if not exact and self.untried:
-            self._try_half(lr)
+            self.untried = False
+            self.half, words = half_of(self.full, lr)
+            self.say(words)
         network = self.full if exact or self.half is None else self.half
-        direct = not self.config.ensemble and self.scale == self.network_scale
-        shape = (rgb.shape[0] * self.network_scale, rgb.shape[1] * self.network_scale, 3)
-        values = result if direct else np.zeros(shape, dtype=np.float32)
-        count = SYMMETRIES if self.config.ensemble else 1
-        for which in range(count):
-            turned = np.ascontiguousarray(symmetry(lr[0].permute(1, 2, 0).numpy(), which))
-            images = torch.from_numpy(turned).permute(2, 0, 1)[None]
-            target = symmetry(values, which)
-
-            def write(top: int, left: int, sr: Tensor, target: Canvas = target) -> None:
-                block = sr[0].permute(1, 2, 0).cpu().numpy()
-                rows, columns = slice(top, top + block.shape[0]), slice(left, left + block.shape[1])
-                if direct:
-                    target[rows, columns] = _quantised(block, result)
-                else:
-                    target[rows, columns] += block / count
-
-            def part_done(done: int, total: int, which: int = which) -> None:
-                on_part(which * total + done, count * total)
-
-            self._whole_or_tiles(network, images, write, values, part_done)
-        if direct:
+        if not self.config.ensemble and self.scale == self.network_scale:
+            self._in_memory(network, lr, result, on_part)
             return
+        shape = (rgb.shape[0] * self.network_scale, rgb.shape[1] * self.network_scale, 3)
+        values = np.empty(shape, dtype=np.float32)
+        self._in_memory(network, lr, values, on_part)
         if self.scale != self.network_scale:
             size = result.shape[:2]
             values = imresize(values, size=(size[0], size[1])).astype(np.float32)
         result[...] = _quantised(values, result)
 
-    def _whole_or_tiles(
+    def _in_memory(
         self,
         network: Generator,
-        lr: Tensor,
-        write: Callable[[int, int, Tensor], None],
+        lr: Float[Tensor, "1 3 h w"],
         values: Canvas,
         on_part: Callable[[int, int], None],
     ) -> None:
+        """Fill `values` by parts as large as the memory allows."""
         height, width = lr.shape[-2:]
         if self.device.type == "cpu":
             small = bytes_for(network, height, width) < KEPT_BELOW
@@ -237,7 +189,7 @@ class Upscaler:
             if side:
                 self.say(_tiles(network, side, height, width))
             try:
-                apart = in_parts(network, lr, write, side=side, on_tile=on_part)
+                apart = self._all_turns(network, lr, values, side, on_part)
                 break
             except (MemoryError, RuntimeError) as error:
                 if not _wants_memory(error):
@@ -252,56 +204,48 @@ class Upscaler:
                 raise MemoryError("the smallest tile does not fit into memory")
             self.say(f"out of memory; tiles of {smaller} pixels are tried")
             side = smaller
-            if values.dtype == np.float32:
-                values[...] = 0
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
         if side and not is_exact(network, side):
             self.say(f"tiles differ by at most {apart * 255:.2f} of 255 at their seams")
 
+    def _all_turns(
+        self,
+        network: Generator,
+        lr: Float[Tensor, "1 3 h w"],
+        values: Canvas,
+        side: int,
+        on_part: Callable[[int, int], None],
+    ) -> float:
+        """Fill `values` with the picture's result, or the ensemble's mean; how far tiles differ."""
+        count = SYMMETRIES if self.config.ensemble else 1
+        if count > 1:
+            values[...] = 0
+        apart = 0.0
+        for which in range(count):
+            turned = np.ascontiguousarray(symmetry(lr[0].permute(1, 2, 0).numpy(), which))
+            images = torch.from_numpy(turned).permute(2, 0, 1)[None]
+            target = symmetry(values, which)
+
+            def write(top: int, left: int, sr: Tensor, target: Canvas = target) -> None:
+                block = sr[0].permute(1, 2, 0).cpu().numpy()
+                rows, columns = slice(top, top + block.shape[0]), slice(left, left + block.shape[1])
+                if count > 1:
+                    target[rows, columns] += block / count
+                else:
+                    target[rows, columns] = _quantised(block, values)
+
+            def part_done(done: int, total: int, which: int = which) -> None:
+                on_part(which * total + done, count * total)
+
+            seams = in_parts(network, images, write, side=side, on_tile=part_done)
+            apart = max(apart, seams)
+        return apart
+
     def _memory(self) -> int:
         if self.device.type == "cuda":
             return int(torch.cuda.mem_get_info(self.device)[0] * 0.9)
         return self.free_memory()
-
-    def _try_half(self, lr: Float[Tensor, "1 3 h w"]) -> None:
-        """Make the half precision network, if its result for a piece of the picture is right."""
-        self.untried = False
-        half: Generator = deepcopy(self.full).to(torch.bfloat16)
-        top, left = (max(length - PROBE, 0) // 2 for length in lr.shape[-2:])
-        piece = lr[..., top : top + PROBE, left : left + PROBE]
-        wanted, found = _result(self.full, piece), _result(half, piece)
-        problem = departure(found, wanted)
-        if problem:
-            self.say(f"bf16 gives {problem} with this network; fp32 it is")
-            return
-        self.half = half
-        worst = float(np.abs(found - wanted).max()) * 255
-        self.say(f"bf16, off by at most {worst:.1f} of 255 on a probe; --precision fp32 is exact")
-
-
-def departure(found: Values, wanted: Values) -> str:
-    """What is wrong with a result in half precision; empty if nothing is."""
-    if not np.isfinite(found).all():
-        return "values that are not finite"
-    if found.max() <= 0 < wanted.max():
-        return "black"
-    off = np.abs(found.clip(0, 1) - wanted.clip(0, 1)) * 255
-    if off.max() > MOST_DRIFT or off.mean() > MOST_MEAN_DRIFT:
-        return f"results off by up to {off.max():.1f} of 255, {off.mean():.2f} in the mean,"
-    return ""
-
-
-def _result(network: Generator, lr: Tensor) -> Values:
-    scale = network.config.scale
-    values = np.empty((lr.shape[-2] * scale, lr.shape[-1] * scale, 3), dtype=np.float32)
-
-    def write(top: int, left: int, sr: Tensor) -> None:
-        block = sr[0].permute(1, 2, 0).cpu().numpy()
-        values[top : top + block.shape[0], left : left + block.shape[1]] = block
-
-    in_parts(network, lr, write)
-    return values
 
 
 def _quantised(block: Values, like: Canvas) -> Canvas:

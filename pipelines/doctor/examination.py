@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from pipelines.doctor.finding import Finding
+from pipelines.doctor.finding import Finding, fault
 from pipelines.doctor.hosts import mlflow, s3
 from pipelines.doctor.installation import packages, python, telemetry
 from pipelines.doctor.machine import devices, disks, memory
@@ -20,9 +20,8 @@ def examine() -> Iterator[Finding]:
             yield from look()
         except Exception as error:
             # a check that fails must not hide the others
-            yield Finding(
-                what=look.__name__.strip("_"),
-                state="fault",
-                words=f"{type(error).__name__}: {error}",
-                remedy="tell the maintainers; the other checks are not concerned",
+            yield fault(
+                look.__name__,
+                f"{type(error).__name__}: {error}",
+                "tell the maintainers; the other checks are not concerned",
             )

@@ -9,7 +9,7 @@ from tempfile import NamedTemporaryFile
 import psutil
 from rich.filesize import decimal
 
-from esrgan_core.inference.upscaler import computes_in_bf16, device_of
+from esrgan_core.inference.devices import computes_in_bf16, device_of
 from esrgan_core.memory import free_memory
 from pipelines.doctor.finding import Finding, fault, remark, well
 from pipelines.paths import state_root

@@ -10,8 +10,9 @@ from torch import Tensor
 from esrgan_core.image import to_pixels
 from esrgan_core.inference import parts
 from esrgan_core.inference import upscaler as module
+from esrgan_core.inference.half import departure
 from esrgan_core.inference.upscale import upscale
-from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler, departure
+from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
 from esrgan_core.models import Generator
 from esrgan_core.models.rrdb import RRDBNet
 from esrgan_core.pictures.picture import Picture
@@ -140,6 +141,26 @@ def test_a_tile_that_does_not_fit_is_halved_unless_it_was_asked_for(
     assert said[0] == "out of memory; tiles of 100 pixels are tried"
     with pytest.raises(MemoryError, match="a tile of 128 does not fit"):
         made(network, tile=128)(Picture(pixels=lr))
+
+
+def test_memory_that_ends_in_the_middle_of_an_ensemble_costs_no_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network = small()
+    picture = Picture(pixels=RANDOM.integers(0, 256, (64, 64, 3)).astype(np.uint8))
+    wanted, real = made(network, ensemble=True)(picture).pixels, parts.in_parts
+    turns = list[int]()
+
+    def failing(network: Generator, lr: Tensor, *words: object, **options: object) -> float:
+        turns.append(int(str(options["side"])))
+        if len(turns) == 3:
+            raise MemoryError
+        return real(network, lr, *words, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "in_parts", failing)
+    result = made(network, ensemble=True)(picture).pixels
+    assert turns == [0] * 3 + [32] * 8
+    assert np.abs(result.astype(int) - wanted).max() <= 1
 
 
 @pytest.mark.parametrize(
