@@ -59,7 +59,7 @@ def train(
 
     Takes up to two minutes a stage, and needs the pairs: `dvc repro bicubic`.
     """
-    from pipelines.planning import TRAININGS, plan_training  # noqa: PLC0415
+    from pipelines.planning.training import TRAININGS, plan_training  # noqa: PLC0415
 
     wanted = stages or list(TRAININGS)
     if unknown := set(wanted) - set(TRAININGS):
@@ -87,7 +87,7 @@ def upscale(
     """
     from pathlib import Path  # noqa: PLC0415
 
-    from pipelines.planning import plan_upscaling  # noqa: PLC0415
+    from pipelines.planning.pictures import plan_upscaling  # noqa: PLC0415
     from pipelines.upscaling.jobs import find_jobs  # noqa: PLC0415
     from pipelines.upscaling.model import load_model  # noqa: PLC0415
 
