@@ -87,6 +87,8 @@ def upscale(
     """
     from pathlib import Path  # noqa: PLC0415
 
+    import psutil  # noqa: PLC0415
+
     from pipelines.planning.pictures import plan_upscaling  # noqa: PLC0415
     from pipelines.upscaling.jobs import find_jobs  # noqa: PLC0415
     from pipelines.upscaling.model import load_model  # noqa: PLC0415
@@ -94,7 +96,8 @@ def upscale(
     config = config_of(device, precision, tile, ensemble=ensemble, scale=scale)
     how = output_of(format_, quality, strip_metadata=False)
     jobs = find_jobs(inputs, Path("nowhere"), how)
-    typer.echo(str(plan_upscaling(load_model(model, alpha), config, jobs, how)))
+    began = psutil.Process().create_time()
+    typer.echo(str(plan_upscaling(load_model(model, alpha), config, jobs, how, began)))
 
 
 COMMANDS = (doctor,)

@@ -1,14 +1,14 @@
 """What a batch of pictures will take."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from esrgan_core.image import BadImageError
 from esrgan_core.inference.parts import WHOLE, bytes_for, side_for
-from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
+from esrgan_core.inference.upscaler import KEPT_BELOW, UpscaleConfig, Upscaler
 from esrgan_core.memory import free_memory
 from esrgan_core.pictures.fitting import fit_to
 from esrgan_core.pictures.picture import Picture
@@ -18,16 +18,25 @@ from pipelines.planning.plan import Plan
 from pipelines.upscaling.jobs import Job, Output
 from pipelines.upscaling.model import Model
 
-TRIED = 7
-"""Pictures of a batch that are tried."""
-MOST_SIDE = 320
-"""Of a picture that is tried whole; of larger ones a piece of that size is."""
+TRIED = (1.0, 0.0, 0.5, 0.83, 0.17, 0.67, 0.33)
+"""Which pictures of a batch are tried, by their places in the order of sizes ..."""
+ENOUGH = 60.0
+"""... until so many seconds are over and the largest and the smallest were."""
+LEAST_SIDE = 320
+"""Of a piece of a large picture that is tried, at least."""
 
 
 def plan_upscaling(
-    model: Model, config: UpscaleConfig, jobs: Sequence[Job], output: Output
+    model: Model, config: UpscaleConfig, jobs: Sequence[Job], output: Output, began: float
 ) -> Plan:
     """Try some of the pictures, and tell from them what all will take.
+
+    Args:
+        model: the network.
+        config: how it computes.
+        jobs: the pictures.
+        output: how results would be written.
+        began: when this process did, in seconds since the epoch; another one begins as slowly.
 
     Raises:
         ValueError: if none can be read.
@@ -44,27 +53,21 @@ def plan_upscaling(
         raise ValueError("none of the pictures can be read")
     upscaler = Upscaler(model.network, config, free_memory=free_memory)
     ordered = sorted(sizes, key=sizes.__getitem__)
-    chosen = [ordered[round(i)] for i in np.linspace(0, len(ordered) - 1, min(TRIED, len(sizes)))]
-    paces, densities, areas = [], [], []
-    _tried(upscaler, chosen[0], output)  # the first is slower than the rest
-    for job in chosen:
-        try:
-            pixels, seconds, bytes_ = _tried(upscaler, job, output)
-        except (BadImageError, OSError):
-            continue
-        areas.append(pixels)
-        paces.append(seconds / pixels)
-        densities.append(bytes_ / pixels)
-    if not areas:
+    chosen = [ordered[round(share * (len(ordered) - 1))] for share in TRIED]
+    to_begin = time.time() - began
+    tries = list(_tries(upscaler, list(dict.fromkeys(chosen)), output))
+    if not tries:
         raise ValueError("none of the pictures that were tried can be upscaled")
-    order = np.argsort(areas)
-    known, pace = np.array(areas)[order], np.array(paces)[order]
+    areas = np.array([one.pixels for one in tries])
+    known = np.unique(areas)
+    paces = np.array([one.seconds / one.pixels for one in tries])
+    pace = [np.median(paces[areas == area]) for area in known]
     total = sum(sizes.values())
     seconds = sum(float(np.interp(size, known, pace)) * size for size in sizes.values())
     largest = ordered[-1]
     height, width = picture_size(largest.source)
     memory = _memory(upscaler, height, width)
-    remarks = [f"{len(sizes)} pictures, {total / 1e6:.1f} megapixels, {len(areas)} of them tried"]
+    remarks = [f"{len(sizes)} pictures, {total / 1e6:.1f} megapixels, {len(tries)} of them tried"]
     if bad:
         remarks.append(f"{bad} cannot be read and are left out")
     side = side_for(upscaler.full, height, width, free_memory())
@@ -72,34 +75,70 @@ def plan_upscaling(
         remarks.append(f"the largest goes in tiles of {side} pixels")
     return Plan(
         what=f"{model.words}: {len(sizes)} to upscale x{upscaler.scale:g}",
-        seconds=seconds,
-        disk=round(total * float(np.average(densities, weights=areas))),
+        seconds=to_begin + seconds,
+        disk=round(total * sum(one.bytes for one in tries) / int(areas.sum())),
         memory=memory,
         remarks=tuple(remarks),
     )
 
 
-def _tried(upscaler: Upscaler, job: Job, output: Output) -> tuple[int, float, int]:
-    """(pixels, seconds, bytes of the file) of a picture, or of its middle if it is large."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Try:
+    pixels: int
+    """LR pixels that were upscaled."""
+    seconds: float
+    bytes: int
+    """Of the file that would be written."""
+
+
+def _tries(upscaler: Upscaler, jobs: Sequence[Job], output: Output) -> Iterator[_Try]:
+    ends = time.monotonic() + ENOUGH
+    warm = False
+    for number, job in enumerate(jobs):
+        if number > 1 and time.monotonic() > ends:
+            return
+        try:
+            if not warm:
+                # the first is slower than the rest
+                _tried(upscaler, job, output, LEAST_SIDE)
+                warm = True
+            yield _tried(upscaler, job, output, _side(upscaler, job))
+        except (BadImageError, OSError):
+            continue
+
+
+def _side(upscaler: Upscaler, job: Job) -> int:
+    """Of a piece that goes through the network in the same manner as the whole."""
+    height, width = picture_size(job.source)
+    side = LEAST_SIDE
+    if bytes_for(upscaler.full, height, width) >= KEPT_BELOW:
+        while bytes_for(upscaler.full, side, side) < KEPT_BELOW:
+            side += 32
+    return side
+
+
+def _tried(upscaler: Upscaler, job: Job, output: Output, side: int) -> _Try:
+    """Upscale a picture, or its middle if it is large."""
     began = time.perf_counter()
     picture = read_picture(job.source)
     reading = time.perf_counter() - began
     whole = picture.pixels.shape[0] * picture.pixels.shape[1]
-    middle = _middle(picture)
+    middle = _middle(picture, side)
     pixels = middle.pixels.shape[0] * middle.pixels.shape[1]
     began = time.perf_counter()
     format_ = output.format_for(job.target.name)
     data = encode(fit_to(upscaler(middle), format_), format_, output.quality)
     seconds = time.perf_counter() - began
-    return pixels, seconds + reading * pixels / whole, len(data)
+    return _Try(pixels=pixels, seconds=seconds + reading * pixels / whole, bytes=len(data))
 
 
-def _middle(picture: Picture) -> Picture:
+def _middle(picture: Picture, side: int) -> Picture:
     height, width = picture.pixels.shape[:2]
-    rows, columns = (
-        slice(max(length - MOST_SIDE, 0) // 2, (length + min(length, MOST_SIDE)) // 2)
-        for length in (height, width)
-    )
+    # a narrow picture's piece is the longer
+    tall = min(height, max(side, side * side // width))
+    wide = min(width, max(side, side * side // height))
+    rows = slice((height - tall) // 2, (height + tall) // 2)
+    columns = slice((width - wide) // 2, (width + wide) // 2)
     alpha = None if picture.alpha is None else picture.alpha[rows, columns]
     return replace(picture, pixels=picture.pixels[rows, columns], alpha=alpha)
 
