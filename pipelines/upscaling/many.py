@@ -36,10 +36,10 @@ def upscale_all(
         OSError: if the disk is full, or another process upscales into the folder.
     """
     upscaler = Upscaler(model.network, config, free_memory=free_memory, say=say)
-    journal = Journal(folder, key_of(model, config, output))
     sizes = {job: _pixels(job) for job in jobs}
     done = 0
     with alone(folder), progress("upscale", sum(sizes.values())) as advance:
+        journal = Journal(folder, key_of(model, config, output))
         for number, job in enumerate(jobs, start=1):
             note = f"{number}/{len(jobs)} {job.source.name}"
 
