@@ -26,6 +26,7 @@ from tests.e2e.trainings import wait_for
 PAUSE = 0.5
 """Seconds between questions to the server, and looks at all processes."""
 SECONDS_FOR_ORPHANS = 60
+SECONDS_OF_GRACE = 20
 SECONDS_FOR_A_STATE = 180
 SECONDS_FOR_A_RUN = 600
 OVER = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
@@ -206,6 +207,11 @@ def terminate_worker(flows: Flows, run: str, name: str) -> None:
     del run, name
     worker = flows.worker()
     worker.terminate()
+    # it may let its flows end first; whoever manages services waits for that as long as this
+    with suppress(AssertionError):
+        wait_for(lambda: not is_alive(worker), SECONDS_OF_GRACE, PAUSE)
+    if is_alive(worker):
+        worker.kill()
     # while it still ends, no other is started
     wait_for(lambda: not is_alive(worker), SECONDS_FOR_ORPHANS, PAUSE)
 

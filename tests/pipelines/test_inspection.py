@@ -141,14 +141,15 @@ def mutated(data: bytes, source: random.Random) -> bytes:
 
 
 MEASURED = """
-import resource, sys
+import sys
 from pathlib import Path
+from tests.memory import peak_kib
 from tests.pipelines.test_inspection import check, entry
 folder = Path(sys.argv[1])
 for path in sorted((folder / "images" / "train").iterdir()):
     found = check((entry(path.name), folder / "images"))
     print(path.name, "|", "intact" if found.row else found.problem.replace(chr(10), " "))
-print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print("peak", peak_kib() // 1024)
 """
 
 
