@@ -20,10 +20,12 @@ from pipelines.upscaling.model import Model
 
 TRIED = (1.0, 0.0, 0.5, 0.83, 0.17, 0.67, 0.33)
 """Which pictures of a batch are tried, by their places in the order of sizes ..."""
-ENOUGH = 60.0
+ENOUGH = 30.0
 """... until so many seconds are over and the largest and the smallest were."""
+PATIENCE = 15.0
+"""Seconds that a picture may take to be tried whole; of others a piece is."""
 LEAST_SIDE = 320
-"""Of a piece of a large picture that is tried, at least."""
+"""Of a piece, at least."""
 
 
 def plan_upscaling(
@@ -93,23 +95,25 @@ class _Try:
 
 def _tries(upscaler: Upscaler, jobs: Sequence[Job], output: Output) -> Iterator[_Try]:
     ends = time.monotonic() + ENOUGH
-    warm = False
+    pace = 0.0
     for number, job in enumerate(jobs):
         if number > 1 and time.monotonic() > ends:
             return
         try:
-            if not warm:
+            if not pace:
                 # the first is slower than the rest
-                _tried(upscaler, job, output, LEAST_SIDE)
-                warm = True
-            yield _tried(upscaler, job, output, _side(upscaler, job))
+                first = _tried(upscaler, job, output, LEAST_SIDE)
+                pace = first.seconds / first.pixels
+            yield _tried(upscaler, job, output, _side(upscaler, job, pace))
         except (BadImageError, OSError):
             continue
 
 
-def _side(upscaler: Upscaler, job: Job) -> int:
-    """Of a piece that goes through the network in the same manner as the whole."""
+def _side(upscaler: Upscaler, job: Job, pace: float) -> int:
+    """Of the whole, or of a piece that goes through the network in the same manner."""
     height, width = picture_size(job.source)
+    if height * width * pace <= PATIENCE:
+        return max(height, width)
     side = LEAST_SIDE
     if bytes_for(upscaler.full, height, width) >= KEPT_BELOW:
         while bytes_for(upscaler.full, side, side) < KEPT_BELOW:
@@ -122,14 +126,20 @@ def _tried(upscaler: Upscaler, job: Job, output: Output, side: int) -> _Try:
     began = time.perf_counter()
     picture = read_picture(job.source)
     reading = time.perf_counter() - began
-    whole = picture.pixels.shape[0] * picture.pixels.shape[1]
-    middle = _middle(picture, side)
-    pixels = middle.pixels.shape[0] * middle.pixels.shape[1]
-    began = time.perf_counter()
     format_ = output.format_for(job.target.name)
-    data = encode(fit_to(upscaler(middle), format_), format_, output.quality)
+
+    def written(one: Picture) -> int:
+        return len(encode(fit_to(one, format_), format_, output.quality))
+
+    middle = _middle(picture, side)
+    began = time.perf_counter()
+    bytes_ = written(upscaler(middle))
     seconds = time.perf_counter() - began
-    return _Try(pixels=pixels, seconds=seconds + reading * pixels / whole, bytes=len(data))
+    whole, pixels = (one.pixels.shape[0] * one.pixels.shape[1] for one in (picture, middle))
+    if pixels < whole:
+        # the middle shows more than the rest of a picture
+        bytes_ = round(bytes_ * written(picture) / written(middle) * pixels / whole)
+    return _Try(pixels=pixels, seconds=seconds + reading * pixels / whole, bytes=bytes_)
 
 
 def _middle(picture: Picture, side: int) -> Picture:

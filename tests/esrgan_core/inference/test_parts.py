@@ -96,9 +96,16 @@ def test_tiles_are_as_large_as_memory_allows() -> None:
         side_for(network, 3000, 2000, 2**20)
 
 
-def test_the_published_network_gives_a_photograph_in_parts_as_a_whole(test_data: Path) -> None:
+@pytest.mark.parametrize(
+    ("photo", "size"),
+    [("esrgan_official/LR/baboon.png", (120, 125)), ("photos/kodak/kodim08.png", (375, 500))],
+)
+def test_the_published_network_gives_a_photograph_in_parts_as_a_whole(
+    test_data: Path, photo: str, size: tuple[int, int]
+) -> None:
     network = load_generator(test_data / "weights" / "RealESRGAN_x4plus_fp16.pth")
-    lr = to_tensor(read_rgb(test_data / "esrgan_official" / "LR" / "baboon.png"))
+    lr = to_tensor(read_rgb(test_data / photo)[: size[0], : size[1]])
+    assert lr.shape[-2:] == size
     with torch.inference_mode():
         whole = network(lr)
     result, _ = assembled(network, lr, WHOLE)
@@ -109,6 +116,7 @@ def test_the_published_network_gives_a_photograph_in_parts_as_a_whole(test_data:
     ties = (whole.clamp(0, 1) * 255 + 0.5).frac().sub(0.5).abs().sub(0.5).abs()
     assert all(float(ties[tuple(place)]) < 1e-2 for place in differing)
     assert len(differing) < 1e-3 * whole.numel()
+    print(f"{len(differing)} of {whole.numel()} levels differ, all of them rounding ties")
 
 
 def test_rows_and_columns_meet(monkeypatch: pytest.MonkeyPatch) -> None:
