@@ -42,6 +42,15 @@ def _norm(config: RRDBNetConfig, width: int) -> nn.Module:
     return nn.BatchNorm2d(width) if config.batch_norm else nn.Identity()
 
 
+def _as_taken(x: Tensor, conv: nn.Conv2d) -> Tensor:
+    """Features as a layer with weights in half precision wants them.
+
+    With weights in full precision they stay as they are: under autocast they are in half already,
+    and would cost twice the memory.
+    """
+    return x if conv.weight.dtype == torch.float32 else x.to(conv.weight.dtype)
+
+
 class ResidualBlock(nn.Module):
     """Two convolutions and a scaled residual (figure 4 of the paper, left)."""
 
@@ -54,7 +63,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Float[Tensor, "b f h w"]) -> Float[Tensor, "b f h w"]:
         """Features of the same shape."""
-        inner = F.leaky_relu(self.norm1(self.conv1(x.to(self.conv1.weight.dtype))), 0.2)
+        inner = F.leaky_relu(self.norm1(self.conv1(_as_taken(x, self.conv1))), 0.2)
         return x + self.residual_scale * self.norm2(self.conv2(inner))
 
 
@@ -77,7 +86,7 @@ class ResidualDenseBlock(nn.Module):
     def forward(self, x: Float[Tensor, "b f h w"]) -> Float[Tensor, "b f h w"]:
         """Features of the same shape."""
         # where weights are in half precision, the residual stream `x` stays in full
-        seen = x.to(self.conv1.weight.dtype)
+        seen = _as_taken(x, self.conv1)
         for conv, norm in (
             (self.conv1, self.norm1),
             (self.conv2, self.norm2),
@@ -157,17 +166,16 @@ class RRDBNet(nn.Module):
         if self.fold > 1:
             padding = (0, -width % self.fold, 0, -height % self.fold)
             lr = F.pixel_unshuffle(F.pad(lr, padding, mode="replicate"), self.fold)
-        kind = self.conv_first.weight.dtype
-        first = self.conv_first(lr.to(kind))
-        if kind != lr.dtype:
+        first = self.conv_first(_as_taken(lr, self.conv_first))
+        if self.conv_first.weight.dtype != torch.float32:
             first = first.to(lr.dtype)
-        return first + self.conv_body(self._through_body(first).to(kind))
+        return first + self.conv_body(_as_taken(self._through_body(first), self.conv_body))
 
     def tail(
         self, features: Float[Tensor, "b f fh fw"]
     ) -> Float[Tensor, "b 3 {self.fold*self.config.scale}*fh {self.fold*self.config.scale}*fw"]:
         """The picture of the trunk's features; it looks no farther than `tail_reach`."""
-        features = features.to(self.conv_up1.weight.dtype)
+        features = _as_taken(features, self.conv_up1)
         ups = [self.conv_up1, self.conv_up2] + ([self.conv_up3] if self.config.scale == 8 else [])
         for up in ups:
             wide = F.interpolate(features, scale_factor=2, mode="nearest")

@@ -1,9 +1,11 @@
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor, nn
 
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 
@@ -69,3 +71,19 @@ def test_residual_scale_zero_leaves_the_trunk_out(block: str) -> None:
     network, lr = tiny(block=block, residual_scale=0.0), torch.rand(1, 3, 7, 5)
     first = network.conv_first(lr)
     assert torch.equal(network.body(first), first)
+
+
+@pytest.mark.parametrize("block", ["rrdb", "residual"])
+def test_a_training_in_half_precision_keeps_its_features_in_half(block: str) -> None:
+    network = tiny(block=block)
+    seen: dict[str, torch.dtype] = {}
+
+    def looking_at(name: str) -> Callable[[nn.Module, tuple[Tensor]], None]:
+        return lambda _, inputs: seen.update({name: inputs[0].dtype})
+
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Conv2d) and name != "conv_first":
+            module.register_forward_pre_hook(looking_at(name))
+    with torch.autocast("cpu", torch.bfloat16):
+        network(torch.rand(1, 3, 8, 8))
+    assert set(seen.values()) == {torch.bfloat16}
