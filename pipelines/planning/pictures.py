@@ -65,6 +65,7 @@ def plan_upscaling(
     paces = np.array([one.seconds / one.pixels for one in tries])
     pace = [np.median(paces[areas == area]) for area in known]
     total = sum(sizes.values())
+    sources = sum(job.source.stat().st_size for job in sizes)
     seconds = sum(float(np.interp(size, known, pace)) * size for size in sizes.values())
     largest = ordered[-1]
     height, width = picture_size(largest.source)
@@ -78,7 +79,8 @@ def plan_upscaling(
     return Plan(
         what=f"{model.words}: {len(sizes)} to upscale x{upscaler.scale:g}",
         seconds=to_begin + seconds,
-        disk=round(total * sum(one.bytes for one in tries) / int(areas.sum())),
+        # what compresses well compresses well at any size
+        disk=round(sources * sum(one.bytes for one in tries) / sum(one.source for one in tries)),
         memory=memory,
         remarks=tuple(remarks),
     )
@@ -90,7 +92,9 @@ class _Try:
     """LR pixels that were upscaled."""
     seconds: float
     bytes: int
-    """Of the file that would be written."""
+    """Of the file that would be written of the whole picture."""
+    source: int
+    """Bytes of the picture's own file."""
 
 
 def _tries(upscaler: Upscaler, jobs: Sequence[Job], output: Output) -> Iterator[_Try]:
@@ -138,8 +142,13 @@ def _tried(upscaler: Upscaler, job: Job, output: Output, side: int) -> _Try:
     whole, pixels = (one.pixels.shape[0] * one.pixels.shape[1] for one in (picture, middle))
     if pixels < whole:
         # the middle shows more than the rest of a picture
-        bytes_ = round(bytes_ * written(picture) / written(middle) * pixels / whole)
-    return _Try(pixels=pixels, seconds=seconds + reading * pixels / whole, bytes=bytes_)
+        bytes_ = round(bytes_ * written(picture) / written(middle))
+    return _Try(
+        pixels=pixels,
+        seconds=seconds + reading * pixels / whole,
+        bytes=bytes_,
+        source=job.source.stat().st_size,
+    )
 
 
 def _middle(picture: Picture, side: int) -> Picture:
