@@ -39,7 +39,7 @@ ablation: install ## what each of the paper's parts is worth, on the pairs of `m
 	python -m pipelines.ablation
 
 test: install ## all tests, several files at a time
-	pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: install ## format, lint, types, layers
 	ruff format --check .

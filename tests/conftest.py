@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from esrgan_core.data.pairs import PairStore, StoreFacts, add_picture, write_index
 from esrgan_core.image import write_png
 
+# As many pytest workers as cores: a training, here or in a program that a test starts, takes one
 torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def textured(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
