@@ -21,18 +21,20 @@ from prefect.tasks import exponential_backoff
 
 from pipelines.flows_results import ProgressArtifact, show_mlflow, show_results
 from pipelines.guardian import die_with_parent
-from pipelines.kept_runs import has_remote, push, save
+from pipelines.kept_runs import has_remote, insist_on_name, push, save
 from pipelines.shell import CommandError
 from pipelines.stage_graph import Node, stage_graph
 from pipelines.status import STATUS, Passing, Status, read_status
-from pipelines.supervisor import follow
+from pipelines.supervisor import HELD, follow
 from pipelines.tracking.record import begin_parent, close_runs
 from pipelines.workspace import (
     RECIPE_OF_PARAMS,
     Request,
     WorkspaceError,
     changed_files,
+    command_lock_of,
     environment,
+    newer_commit,
     occupied,
     prepare,
     repository,
@@ -112,6 +114,10 @@ def esrgan(
             source.address,
         )
     log.info("workspace %s", folder)
+    with suppress(CommandError):  # a repository that does not answer now may do so in the end
+        if not revision and (newer := newer_commit(source, folder)):
+            log.warning("%s goes on with its own commit; %s takes another name", folder.name, newer)
+        insist_on_name(folder)
     with occupied(folder), _known_to_mlflow(folder.name) as mlflow_url:
         _rename(folder.name)
         states: dict[str, State[None]] = {}
@@ -193,8 +199,8 @@ def publish() -> None:
 def keep() -> None:
     """Save the run as a DVC experiment, and push it to the repository and the DVC remote."""
     folder = Path.cwd()
-    save(folder)
     try:
+        save(folder)
         push(folder)
     except CommandError as error:
         raise StageTroubleError(str(error)) from error
@@ -222,7 +228,7 @@ def _run(name: str, command: list[str], *, passing: bool = False) -> None:
         code = follow(
             [sys.executable, "-m", modules[command[0]], *command[1:]],
             Path.cwd(),
-            env | {STATUS: str(status)},
+            env | {STATUS: str(status), HELD: str(command_lock_of(Path.cwd()))},
             on_line=log.info,
             on_look=progress.look,
         )

@@ -23,7 +23,7 @@ import psutil
 import requests
 import typer
 from prefect import get_client
-from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
@@ -33,16 +33,17 @@ from esrgan_core.files import write_text
 from pipelines.guardian import is_alive
 from pipelines.workspace import Repository, repository
 
+HERE = ("127.0.0.1", "localhost")
 POOL = "gpu"
 RUNS_AT_ONCE = 4
 """Of the pool; at each device only one of them trains."""
-HEARTBEAT = 30
-"""Seconds between a flow's signs of life."""
 SILENCE = timedelta(seconds=100)
-"""Without one, after which a flow counts as crashed."""
+"""Without a sign of life, of which prefect.yaml has one every 30 s, a flow counts as crashed."""
 SECONDS_TO_START = 90.0
 SECONDS_TO_STOP = 45.0
 """That the worker's flows may take to save."""
+MOST_SAID = 2000
+"""Characters of a log that a message has."""
 ZOMBIES = "esrgan: runs that gave no sign of life are crashed"
 HEARTBEAT_EVENT = "prefect.flow-run.heartbeat"
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
@@ -53,14 +54,16 @@ class Started:
     """A process that was started from here."""
 
     pid: int
-    since: float
-    """Its start by the system's clock: a number may be given again."""
+    command: list[str]
+    """A number may be given again, and the time of a start changes with the system's clock."""
+    api: str
+    """The server that it is, or works for."""
 
     def process(self) -> psutil.Process | None:
         """The process, None if it is over."""
         with suppress(psutil.NoSuchProcess):
             found = psutil.Process(self.pid)
-            if found.create_time() == self.since and is_alive(found):
+            if found.cmdline() == self.command and is_alive(found):
                 return found
         return None
 
@@ -90,7 +93,11 @@ class Local:
     @property
     def is_here(self) -> bool:
         """Whether the server is this machine's."""
-        return urlsplit(self.api).hostname in ("127.0.0.1", "localhost")
+        return urlsplit(self.api).hostname in HERE
+
+    def log(self, name: str) -> Path:
+        """Where a process's output goes."""
+        return self.folder / f"{name}.log"
 
     def answers(self) -> bool:
         """Whether a Prefect server answers there."""
@@ -100,16 +107,32 @@ class Local:
 
     def started(self, name: str) -> psutil.Process | None:
         """The process that was started under a name, if it still runs."""
+        noted = self._noted(name)
+        return noted.process() if noted else None
+
+    def insist_on_own(self) -> None:
+        """Refuse to go on beside a server or a worker of another server.
+
+        Raises:
+            OSError: if one runs.
+        """
+        for name in ("server", "worker"):
+            noted = self._noted(name)
+            if noted and noted.api != self.api and noted.process():
+                raise OSError(f"a {name} of {noted.api} runs here; `make stop` ends it")
+
+    def _noted(self, name: str) -> Started | None:
         note = self.folder / f"{name}.json"
         if not note.is_file():
             return None
-        return Started(**json.loads(note.read_text(encoding="utf-8"))).process()
+        return Started(**json.loads(note.read_text(encoding="utf-8")))
 
     def start(self, name: str, command: list[str], env: Mapping[str, str]) -> psutil.Process:
         """Start a process that stays when this one ends; its output goes to a log file."""
-        with (self.folder / f"{name}.log").open("ab") as log:
+        whole = [sys.executable, "-m", "prefect", *command]
+        with self.log(name).open("ab") as log:
             process = psutil.Popen(
-                [sys.executable, "-m", "prefect", *command],
+                whole,
                 cwd=self.folder,
                 env={**os.environ, **env},
                 stdin=subprocess.DEVNULL,
@@ -117,7 +140,7 @@ class Local:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        note = Started(pid=process.pid, since=process.create_time())
+        note = Started(pid=process.pid, command=whole, api=self.api)
         write_text(self.folder / f"{name}.json", json.dumps(asdict(note)))
         return process
 
@@ -138,8 +161,10 @@ class Local:
         server = self.start("server", command, env)
         end = time.monotonic() + SECONDS_TO_START
         while not self.answers():
-            if not server.is_running() or time.monotonic() > end:
-                raise OSError(f"the server does not start; {self.folder / 'server.log'} says why")
+            if not is_alive(server) or time.monotonic() > end:
+                _end([server])
+                said = self.log("server").read_text(encoding="utf-8", errors="replace")
+                raise OSError(f"the server does not start:\n{said[-MOST_SAID:]}")
             time.sleep(0.2)
         return server
 
@@ -150,7 +175,17 @@ def local(source: Repository) -> Local:
         api = str(client.api_url).rstrip("/")
     folder = source.state / "prefect"
     folder.mkdir(parents=True, exist_ok=True)
-    return Local(api=api, folder=folder)
+    found = Local(api=api, folder=folder)
+    if found.is_here:
+        _leave_out_proxies()
+    return found
+
+
+def _leave_out_proxies() -> None:
+    """Let nothing that is said to this machine go through a proxy."""
+    for name in ("NO_PROXY", "no_proxy"):
+        given = [os.environ[name]] if os.environ.get(name) else []
+        os.environ[name] = ",".join([*given, *HERE])
 
 
 @app.command()
@@ -158,6 +193,7 @@ def start() -> None:
     """Start what does not run yet: server, work pool, deployments, automation and a worker."""
     source = repository()
     here = local(source)
+    here.insist_on_own()
     env = {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         "ESRGAN_STATE": str(source.state),
@@ -166,6 +202,8 @@ def start() -> None:
     if not here.answers():
         if not here.is_here:
             raise OSError(f"no Prefect server answers at {here.api}, which PREFECT_API_URL names")
+        if here.started("server"):
+            raise OSError(f"the server does not answer; `make stop`, or see {here.log('server')}")
         here.start_server(env)
     _set_up_pool()
     _set_up_automation()
@@ -180,25 +218,29 @@ def start() -> None:
     if done.returncode:
         raise OSError(f"the deployments were refused: {done.stdout}{done.stderr}")
     if here.started("worker") is None:
-        settings = {
-            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT),
-            "PREFECT_WORKER_QUERY_SECONDS": "5",
-        }
+        settings = {"PREFECT_WORKER_QUERY_SECONDS": "5"}
         name = f"{socket.gethostname()}-{source.state.parent.name}"
         here.start("worker", ["worker", "start", "--pool", POOL, "--name", name], env | settings)
     typer.echo(f"Prefect's UI: {here.ui}")
     typer.echo("start a run:  prefect deployment run esrgan/sample --watch")
-    typer.echo(f"logs:         {here.folder}/server.log, {here.folder}/worker.log")
+    typer.echo(f"logs:         {here.log('server')}, {here.log('worker')}")
     typer.echo("end it all:   make stop")
 
 
 def _set_up_pool() -> None:
     with get_client(sync_client=True) as client:
         try:
-            client.read_work_pool(POOL)
+            kind = client.read_work_pool(POOL).type
         except ObjectNotFound:
-            client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
-        client.update_work_pool(POOL, WorkPoolUpdate(concurrency_limit=RUNS_AT_ONCE))
+            client.create_work_pool(
+                WorkPoolCreate(name=POOL, type="process", concurrency_limit=RUNS_AT_ONCE)
+            )
+        else:
+            if kind != "process":
+                raise OSError(
+                    f"the server's work pool {POOL} is of type {kind}, whose workers start as "
+                    "deploy/README.md says"
+                )
 
 
 def _set_up_automation() -> None:
@@ -211,6 +253,8 @@ def _set_up_automation() -> None:
             expect={HEARTBEAT_EVENT, *ends},
             for_each={"prefect.resource.id"},
             match={"prefect.resource.id": ["prefect.flow-run.*"]},
+            # flows of others may be silent for longer
+            match_related={"prefect.resource.role": "flow", "prefect.resource.name": "esrgan"},
             posture=Posture.Proactive,
             threshold=1,
             within=SILENCE,
@@ -263,6 +307,7 @@ def run(parameters: str) -> None:
     # whoever supervises this ends the flow, too, and the server is to outlive it
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
+    _leave_out_proxies()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

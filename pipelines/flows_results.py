@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -26,7 +27,8 @@ class ProgressArtifact:
     """Shows a stage's status file, from when there is something in it."""
 
     def __init__(self, stage: str, path: Path) -> None:
-        self.key = f"progress-{stage.replace('.', '-').replace('_', '-')}"
+        # of what else Prefect takes no key
+        self.key = "progress-" + re.sub(r"[^a-z0-9]+", "-", stage.lower()).strip("-")
         self.path = path
         self.artifact: UUID | None = None
         self.shown: Status | None = None

@@ -15,7 +15,7 @@ from pipelines.parallel import in_parallel
 from pipelines.paths import state_root
 from pipelines.progress import byte_progress, progress
 from pipelines.sources import Expected, Manner, Origin, S3Object, located
-from pipelines.sources.s3 import listed
+from pipelines.sources.s3 import Listed, listed
 
 PIRM = {
     "split": "test",
@@ -62,9 +62,8 @@ def catalog_prefix(
     Raises:
         HostError: if the prefix cannot be listed.
     """
-    start = len(prefix.key.rpartition("/")[0]) + 1 if "/" in prefix.key else 0
     found = {
-        one.place.key[start:]: one
+        one.inside: one
         for one in listed(prefix)
         if PurePosixPath(one.place.key).suffix.lower() in SUFFIXES
     }
@@ -92,8 +91,13 @@ def catalog_prefix(
             _readdressed(entry, found[str(Path(entry.origin).relative_to(folder))].place)
             for entry in entries
         ]
-    base = S3Object(bucket=prefix.bucket, key=prefix.key[:start])
-    return _write(output, own), [*bad, *(line.replace(f"{folder}/", str(base)) for line in more)]
+    return _write(output, own), [*bad, *(_with_place(line, folder, found) for line in more)]
+
+
+def _with_place(line: str, folder: Path, found: Mapping[str, Listed]) -> str:
+    """A complaint about a picture that was fetched, with the picture's own address."""
+    path, colon, words = line.removeprefix(f"{folder}/").partition(": ")
+    return f"{found[path].place}{colon}{words}" if path in found else line
 
 
 def _link(origin: Origin, target: Path, manner: Manner) -> None:

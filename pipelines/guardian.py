@@ -100,7 +100,9 @@ def _turn(path: Path, what: str, *, patient: bool) -> Iterator[None]:
         print(waiting, flush=True)
         tell(Status(what=waiting))
         lock.acquire()
-    with lock:
+    try:
         run = f" for the run {name}" if (name := os.environ.get("ESRGAN_RUN")) else ""
         holder.write_text(f"process {os.getpid()} in {Path.cwd()}{run}", encoding="utf-8")
         yield
+    finally:
+        lock.release()

@@ -3,10 +3,10 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
@@ -24,6 +24,14 @@ def write_result(folder: Path, output: Path) -> None:
     repository = Path(os.environ.get("DVC_ROOT", ".")).absolute()
     content = {"repository": str(repository), "output": str(output), "md5": _md5(output)}
     write_text(folder / RESULT, json.dumps(content, indent=2) + "\n")
+
+
+def note_kept(repository: Path) -> None:
+    """Note which trainings' results a repository's `dvc.lock` names, before it is removed."""
+    for note in (state_root() / "checkpoints").glob(f"*/*/{RESULT}"):
+        facts = json.loads(note.read_text(encoding="utf-8"))
+        if Path(facts["repository"]).resolve() == repository.resolve() and _locked(facts):
+            write_text(note, json.dumps({**facts, "kept": True}, indent=2) + "\n")
 
 
 def _md5(path: Path) -> str:
@@ -65,10 +73,10 @@ def _state(folder: Path) -> State:
     if not result.is_file():
         return "unfinished"
     facts = json.loads(result.read_text(encoding="utf-8"))
-    return "kept by dvc.lock" if _locked(facts) else "unlocked"
+    return "kept by dvc.lock" if facts.get("kept") or _locked(facts) else "unlocked"
 
 
-def _locked(facts: dict[str, str]) -> bool:
+def _locked(facts: Mapping[str, Any]) -> bool:
     try:
         lock = read_yaml(Path(facts["repository"]) / "dvc.lock")
     except ParamsError:

@@ -8,7 +8,7 @@ import dataclasses
 import difflib
 import importlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast, get_args, get_origin, get_type_hints
@@ -179,23 +179,41 @@ def merge_profile(params: dict[str, Any], profile: str) -> None:
 def parse_assignments(assignments: list[str]) -> dict[str, Any]:
     """Nested values of `a.b=1` and the like; what stands after `=` is YAML.
 
-    >>> parse_assignments(["a.b=1e-4", "a.c=[x, y]"])
+    >>> parse_assignments(["a.b=1e-4", "a={c: [x, y]}"])
     {'a': {'b': 0.0001, 'c': ['x', 'y']}}
 
     Raises:
-        ParamsError: for what has no `=`.
+        ParamsError: for what has no `=`, is no YAML, or stands below another value.
     """
     content: dict[str, Any] = {}
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals:
             raise ParamsError(f"{assignment!r} is no KEY=VALUE")
-        inner = content
-        *outer, last = key.split(".")
-        for name in outer:
-            inner = inner.setdefault(name, {})
-        inner[last] = YAML(typ="safe").load(text)
+        try:
+            value = YAML(typ="safe").load(text)
+        except YAMLError as error:
+            raise ParamsError(f"{assignment!r}: what stands after = is not valid YAML") from error
+        _set(content, key.split("."), value)
     return content
+
+
+def _set(content: dict[str, Any], key: Sequence[str], value: Any) -> None:
+    """Write a value below sections; its own keys may have dots, too."""
+    name, *rest = key
+    if not rest and (name in FREE or not isinstance(value, Mapping)):
+        content[name] = value
+        return
+    inner = content.setdefault(name, {})
+    if not isinstance(inner, dict):
+        raise ParamsError(f"{name} is given as {inner!r} and as a section")
+    if rest and name in FREE:
+        inner[".".join(rest)] = value  # what stands there is no section
+    elif rest:
+        _set(inner, rest, value)
+    else:
+        for own, one in value.items():
+            _set(inner, str(own).split("."), one)
 
 
 def check(params: dict[str, Any], path: Path = PARAMS) -> None:

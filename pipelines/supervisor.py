@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
@@ -21,6 +21,7 @@ from types import FrameType
 from typing import IO
 
 import psutil
+from filelock import FileLock
 
 from pipelines.guardian import die_with_parent, is_alive
 from pipelines.tracking.record import RUN, close_runs
@@ -32,6 +33,10 @@ SECONDS_TO_LINGER = 5.0
 SECONDS_BETWEEN_LOOKS = 0.1
 SECONDS_BETWEEN_CALLS = 2.0
 """Of `on_look`."""
+STARTER = "ESRGAN_STARTER"
+"""Environment variable with the process that a supervisor is to outlive by seconds only."""
+HELD = "ESRGAN_HELD"
+"""Environment variable with a lock that a supervisor holds until all is over."""
 SET_DEATH_SIGNAL, SET_SUBREAPER = 1, 36
 """Of Linux's prctl."""
 
@@ -58,7 +63,7 @@ def follow(
     process = subprocess.Popen(
         [sys.executable, "-m", "pipelines.supervisor", *command],
         cwd=folder,
-        env=env,
+        env={**env, STARTER: str(os.getpid())},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -105,8 +110,22 @@ class Ending:
         self.number = self.number or number
 
 
-def run(command: list[str]) -> int:
-    """Run `command` to its end or to the end that is wished for; its exit code."""
+def run(command: list[str], seconds_to_save: float = SECONDS_TO_SAVE) -> int:
+    """Run `command` to its end or to the end that is wished for; its exit code.
+
+    In the end no MLflow run of the pipeline run that the environment names says RUNNING.
+
+    Args:
+        command: the program and its arguments.
+        seconds_to_save: between SIGTERM and SIGKILL.
+    """
+    code = _run(command, seconds_to_save)
+    if code and (name := os.environ.get(RUN)):
+        close_runs(name, "KILLED" if code > 128 else "FAILED")
+    return code
+
+
+def _run(command: list[str], seconds_to_save: float) -> int:
     ending = Ending()
     # what loses its parent becomes this process's child, in whatever group it is
     _prctl(SET_SUBREAPER, 1)
@@ -126,7 +145,7 @@ def run(command: list[str]) -> int:
     if ending.number:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
-    _end_descendants(SECONDS_TO_SAVE if ending.number or process.poll() else SECONDS_TO_LINGER)
+    _end_descendants(seconds_to_save if ending.number or process.poll() else SECONDS_TO_LINGER)
     code = process.wait()
     relay.join(timeout=SECONDS_TO_LINGER)
     return 128 + ending.number if ending.number else 128 - code if code < 0 else code
@@ -170,10 +189,11 @@ def _prctl(option: int, value: int) -> None:
 
 
 def main() -> None:
-    """Run the command of the command line; see to it that MLflow knows of its end."""
-    code = run(sys.argv[1:])
-    if code and (name := os.environ.get(RUN)):
-        close_runs(name, "KILLED" if code > 128 else "FAILED")
+    """Run the command of the command line, unless whoever asked for it is gone already."""
+    starter, held = os.environ.pop(STARTER, ""), os.environ.pop(HELD, "")
+    with FileLock(held) if held else nullcontext():
+        wanted = starter in ("", str(os.getppid()))
+        code = run(sys.argv[1:]) if wanted else 128 + signal.SIGHUP
     # the standard output may be closed, and must not be flushed on the way out
     os._exit(code)
 

@@ -23,8 +23,13 @@ class PicturesError(ValueError):
 
 
 def own_folder() -> dict[str, str]:
-    """Pull step of the deployment: the worker's repository, in which nothing is changed."""
-    return {"directory": repository().address}
+    """Pull step of the deployment: the worker's repository, in which nothing is changed.
+
+    Where that lies elsewhere, it is the state root.
+    """
+    source = repository()
+    source.state.mkdir(parents=True, exist_ok=True)
+    return {"directory": source.address if source.local else str(source.state)}
 
 
 @flow(name="esrgan", persist_result=False)

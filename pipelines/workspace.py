@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,10 @@ REPOSITORY = "ESRGAN_REPOSITORY"
 """Environment variable with the path or address of the repository; else the one this code is of."""
 RECIPE_OF_PARAMS = "sample"
 """The profile that is params.yaml as it is."""
+SECONDS_FOR_A_LOOK = 10.0
+"""That `esrgan runs` may take to look at a workspace."""
+SECONDS_FOR_AN_END = 60.0
+"""That a command may take to save and to close what it has begun."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -92,11 +96,13 @@ def repository() -> Repository:
         WorkspaceError: if there is none, or no place for what its runs leave.
     """
     address = os.environ.get(REPOSITORY) or str(Path(__file__).parents[1])
-    remote = bool(urlsplit(address).scheme) or bool(re.match(r"[^/]+@[^/]+:", address))
-    if urlsplit(address).password:
+    parts = urlsplit(address)
+    remote = bool(parts.scheme) or bool(re.match(r"[^/]+@[^/]+:", address))
+    # a token may stand where the user's name would
+    if parts.password or (parts.username and parts.scheme in ("http", "https")):
         raise WorkspaceError(
-            f"{REPOSITORY} has a password in it, which logs would show; leave that to git's "
-            "credential helper"
+            f"{REPOSITORY} has a password or a token in it, which logs would show; leave that to "
+            "git's credential helper"
         )
     if not remote and not (Path(address) / ".git").exists():
         raise WorkspaceError(
@@ -140,6 +146,7 @@ def prepare(source: Repository, request: Request) -> Path:
     with _made_whole(source, request.name) as partial:
         if partial is None:
             _insist_on_same(folder, request)
+            folder.touch()  # or it might be removed for being old before the flow works in it
         else:
             _cloned(source, partial, request.revision)
             write_text(partial / PARAMS, _recipe(partial, request))
@@ -173,7 +180,7 @@ def _made_whole(source: Repository, name: str) -> Iterator[Path | None]:
     """A folder to fill that then becomes the workspace; None if that is there already."""
     folder = source.runs / name
     source.runs.mkdir(parents=True, exist_ok=True)
-    with FileLock(source.runs / f".{name}.lock"):
+    with FileLock(making_lock_of(folder)):
         if folder.is_dir():
             yield None
             return
@@ -218,8 +225,8 @@ def _recipe(folder: Path, request: Request) -> str:
     command = [sys.executable, "-m", "pipelines.params", "--output", str(made)]
     if request.profile != RECIPE_OF_PARAMS:
         command += ["--profile", request.profile]
-    for key, value in leaves(request.overrides):
-        command += ["--set", f"{key}={json.dumps(value)}"]
+    for key, value in request.overrides.items():
+        command += ["--set", f"{key}={json.dumps(value, ensure_ascii=False)}"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         raise WorkspaceError(done.stderr.strip().replace(str(made), str(PARAMS)))
@@ -256,8 +263,14 @@ def _configure(source: Repository, folder: Path) -> None:
     """Let DVC use the repository's cache, and what only this machine knows of its remotes."""
     own = Path(source.address) / ".dvc" / "config.local"
     if source.local and own.is_file():
-        shutil.copyfile(own, folder / ".dvc" / "config.local")
+        shutil.copy(own, folder / ".dvc" / "config.local")  # nobody else may read it, as before
     output(["dvc", "config", "--local", "cache.dir", str(source.cache)], folder)
+    if source.local:
+        # a path in DVC's configuration is relative to the repository
+        for line in output(["dvc", "remote", "list"], Path(source.address)).splitlines():
+            name, url = line.split("\t")[:2]
+            if not urlsplit(url).scheme:
+                output(["dvc", "remote", "modify", "--local", name, "url", url], folder)
     if remote := output(["dvc", "config", "core.remote"], folder, fails=True):
         # else DVC takes whatever a remote gives for what it should be
         output(["dvc", "remote", "modify", "--local", remote, "verify", "true"], folder)
@@ -274,22 +287,41 @@ def changed_files(source: Repository) -> list[str]:
     return git(["diff", "--name-only", "HEAD"], Path(source.address)).splitlines()
 
 
+def newer_commit(source: Repository, folder: Path) -> str:
+    """What the repository has checked out by now, if it is not what a workspace is of; else ""."""
+    now = git(["ls-remote", source.address, "HEAD"], folder).split("\t")[0]
+    return "" if now == git(["rev-parse", "HEAD"], folder) else now
+
+
 @contextmanager
 def occupied(folder: Path) -> Iterator[None]:
-    """Be the only flow that works in a workspace.
+    """Be the only flow that works in a workspace, once all is over that a killed one has begun.
 
     Raises:
         WorkspaceError: if another one does.
     """
-    try:
-        with FileLock(lock_of(folder), timeout=0):
-            yield
-    except Timeout as error:
-        raise WorkspaceError(
-            f"a run {folder.name} is under way; wait for it, or take another name"
-        ) from error
+    with ExitStack() as held:
+        try:
+            held.enter_context(FileLock(lock_of(folder), timeout=SECONDS_FOR_A_LOOK))
+            with FileLock(command_lock_of(folder), timeout=SECONDS_FOR_AN_END):
+                pass
+        except Timeout as error:
+            raise WorkspaceError(
+                f"a run {folder.name} is under way; wait for it, or take another name"
+            ) from error
+        yield
+
+
+def making_lock_of(folder: Path) -> Path:
+    """The lock that is held while a workspace is made or removed."""
+    return folder.with_name(f".{folder.name}.lock")
 
 
 def lock_of(folder: Path) -> Path:
     """The lock that a flow holds while it works in a workspace."""
     return folder / ".git" / "esrgan-running.lock"
+
+
+def command_lock_of(folder: Path) -> Path:
+    """The lock that a command of a flow holds, which ends seconds after a flow that is killed."""
+    return folder / ".git" / "esrgan-command.lock"

@@ -35,7 +35,7 @@ def flow(
     background.
     """
     from pipelines.params import parse_assignments  # noqa: PLC0415
-    from pipelines.supervisor import run  # noqa: PLC0415
+    from pipelines.supervisor import SECONDS_TO_SAVE, run  # noqa: PLC0415
     from pipelines.workspace import Request, environment, prepare, repository  # noqa: PLC0415
 
     source = repository()
@@ -53,7 +53,9 @@ def flow(
         "name": name,
         "update_data": update_data,
     }
-    code = run([sys.executable, "-m", "pipelines.flows_local", "run", json.dumps(words)])
+    command = [sys.executable, "-m", "pipelines.flows_local", "run", json.dumps(words)]
+    # a stage has a supervisor of its own, which must come to its end before
+    code = run(command, seconds_to_save=2 * SECONDS_TO_SAVE)
     raise typer.Exit(code=code)
 
 
@@ -74,7 +76,7 @@ def runs(
     brings it back. A run that is under way, unfinished or changed since stays.
     """
     from pipelines.kept_runs import workspaces  # noqa: PLC0415
-    from pipelines.leftovers import bytes_in  # noqa: PLC0415
+    from pipelines.leftovers import bytes_in, note_kept  # noqa: PLC0415
     from pipelines.workspace import repository  # noqa: PLC0415
 
     for one in workspaces(repository()):
@@ -84,6 +86,7 @@ def runs(
         word = "remove" if goes else "keep"
         typer.echo(f"{word}  {one.folder.name}  {size}  {one.state}  {one.used:%Y-%m-%d %H:%M}")
         if goes and not dry_run:
+            note_kept(one.folder)
             shutil.rmtree(one.folder)
 
 

@@ -25,12 +25,11 @@ def publish() -> None:
         published_run,
     )
     from pipelines.tracking.record import RUN, record_path  # noqa: PLC0415
-    from pipelines.tracking.store import tracking_uri  # noqa: PLC0415
+    from pipelines.tracking.store import public, tracking_uri  # noqa: PLC0415
 
     done = publish_all()
-    typer.echo(
-        f"MLflow at {tracking_uri()}: " + (f"added {', '.join(done)}" if done else "complete")
-    )
+    said = f"added {', '.join(done)}" if done else "complete"
+    typer.echo(f"MLflow at {public(tracking_uri())}: {said}")
     if record_path("register").is_file():
         params = load_params(Params)
         run_id = published_run("register")

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pipelines.doctor.finding import Finding, fault, well
 from pipelines.shell import output
-from pipelines.tracking.store import DATABASE, tracking_uri
+from pipelines.tracking.store import DATABASE, public, tracking_uri
 
 SECONDS = 2.0
 """That a host is waited for."""
@@ -21,7 +21,7 @@ def mlflow() -> Iterator[Finding]:
     """Whether the tracking store answers, or its file can be read."""
     uri = tracking_uri()
     parts = urlsplit(uri)
-    shown = _public(uri)
+    shown = public(uri)
     if parts.scheme in ("http", "https"):
         problem = _unreachable(uri)
         if problem:
@@ -71,25 +71,17 @@ def s3() -> Iterator[Finding]:
     where = endpoint or "https://s3.amazonaws.com"
     if problem := _unreachable(where):
         yield fault(
-            "S3", f"{_public(where)}: {problem}",
+            "S3", f"{public(where)}: {problem}",
             "start it or correct AWS_ENDPOINT_URL; then `esrgan probe s3://bucket/prefix`",
         )  # fmt: skip
     elif credentials is not None:
-        yield well("S3", f"{_public(where)} answers, and there are credentials")
+        yield well("S3", f"{public(where)} answers, and there are credentials")
 
 
 def _uses_s3() -> bool:
     if not Path(".dvc").is_dir():
         return False
     return "s3://" in output(["dvc", "config", "--list"], Path.cwd(), fails=True)
-
-
-def _public(uri: str) -> str:
-    """An address without the name and password that may stand in it."""
-    parts = urlsplit(uri)
-    if "@" not in parts.netloc:
-        return uri
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def _unreachable(url: str) -> str:

@@ -1,8 +1,10 @@
 """What a batch of pictures will take."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 import numpy as np
 
@@ -43,47 +45,39 @@ def plan_upscaling(
     Raises:
         ValueError: if none can be read.
     """
-    sizes: dict[Job, int] = {}
-    bad = 0
-    for job in jobs:
-        try:
-            height, width = picture_size(job.source)
-            sizes[job] = height * width
-        except (BadImageError, OSError):
-            bad += 1
+    sizes = _sizes(jobs)
     if not sizes:
         raise ValueError("none of the pictures can be read")
     upscaler = Upscaler(model.network, config, free_memory=free_memory)
-    ordered = sorted(sizes, key=sizes.__getitem__)
-    chosen = [ordered[round(share * (len(ordered) - 1))] for share in TRIED]
     to_begin = time.time() - began
-    tries = list(_tries(upscaler, list(dict.fromkeys(chosen)), output))
+    tries = list(_tries(upscaler, list(sizes), output))
     if not tries:
         raise ValueError("none of the pictures that were tried can be upscaled")
-    areas = np.array([one.pixels for one in tries])
-    known = np.unique(areas)
-    paces = np.array([one.seconds / one.pixels for one in tries])
-    pace = [np.median(paces[areas == area]) for area in known]
-    total = sum(sizes.values())
-    sources = sum(job.source.stat().st_size for job in sizes)
-    seconds = sum(float(np.interp(size, known, pace)) * size for size in sizes.values())
-    largest = ordered[-1]
-    height, width = picture_size(largest.source)
-    memory = _memory(upscaler, height, width)
-    remarks = [f"{len(sizes)} pictures, {total / 1e6:.1f} megapixels, {len(tries)} of them tried"]
-    if bad:
+    pixels = sum(sizes.values()) / 1e6
+    remarks = [f"{len(sizes)} pictures, {pixels:.1f} megapixels, {len(tries)} of them tried"]
+    if bad := len(jobs) - len(sizes):
         remarks.append(f"{bad} cannot be read and are left out")
+    height, width = picture_size(list(sizes)[-1].source)
     side = side_for(upscaler.full, height, width, free_memory())
     if side != WHOLE and config.tile is None:
         remarks.append(f"the largest goes in tiles of {side} pixels")
     return Plan(
         what=f"{model.words}: {len(sizes)} to upscale x{upscaler.scale:g}",
-        seconds=to_begin + seconds,
-        # what compresses well compresses well at any size
-        disk=round(sources * sum(one.bytes for one in tries) / sum(one.source for one in tries)),
-        memory=memory,
+        seconds=to_begin + _seconds(tries, sizes.values()),
+        disk=_disk(tries, sizes),
+        memory=_memory(upscaler, height, width),
         remarks=tuple(remarks),
     )
+
+
+def _sizes(jobs: Iterable[Job]) -> dict[Job, int]:
+    """Pixels of those pictures that can be read, the smallest first."""
+    sizes: dict[Job, int] = {}
+    for job in jobs:
+        with suppress(BadImageError, OSError):
+            height, width = picture_size(job.source)
+            sizes[job] = height * width
+    return dict(sorted(sizes.items(), key=itemgetter(1)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,10 +91,11 @@ class _Try:
     """Bytes of the picture's own file."""
 
 
-def _tries(upscaler: Upscaler, jobs: Sequence[Job], output: Output) -> Iterator[_Try]:
+def _tries(upscaler: Upscaler, ordered: Sequence[Job], output: Output) -> Iterator[_Try]:
+    chosen = dict.fromkeys(ordered[round(share * (len(ordered) - 1))] for share in TRIED)
     ends = time.monotonic() + ENOUGH
     pace = 0.0
-    for number, job in enumerate(jobs):
+    for number, job in enumerate(chosen):
         if number > 1 and time.monotonic() > ends:
             return
         try:
@@ -160,6 +155,21 @@ def _middle(picture: Picture, side: int) -> Picture:
     columns = slice((width - wide) // 2, (width + wide) // 2)
     alpha = None if picture.alpha is None else picture.alpha[rows, columns]
     return replace(picture, pixels=picture.pixels[rows, columns], alpha=alpha)
+
+
+def _seconds(tries: Sequence[_Try], sizes: Iterable[int]) -> float:
+    """At the pace of those pictures that are next in size."""
+    areas = np.array([one.pixels for one in tries])
+    paces = np.array([one.seconds / one.pixels for one in tries])
+    known = np.unique(areas)
+    pace = [np.median(paces[areas == area]) for area in known]
+    return sum(float(np.interp(size, known, pace)) * size for size in sizes)
+
+
+def _disk(tries: Sequence[_Try], jobs: Iterable[Job]) -> int:
+    """What compresses well compresses well at any size."""
+    grown = sum(one.bytes for one in tries) / sum(one.source for one in tries)
+    return round(grown * sum(job.source.stat().st_size for job in jobs))
 
 
 def _memory(upscaler: Upscaler, height: int, width: int) -> int:

@@ -57,6 +57,8 @@ class Listed:
     """An object of a listing."""
 
     place: S3Object
+    inside: str
+    """Its key below the prefix."""
     bytes: int
     etag: str
     """Of its content."""
@@ -112,17 +114,26 @@ def make_client(checksums: Checksums | None = None) -> Any:
 
 
 def listed(prefix: S3Object) -> Iterator[Listed]:
-    """The objects below a prefix, page by page.
+    """The objects below a prefix as below a folder, or the one of just that key, page by page.
 
     Raises:
         HostError: if they cannot be listed; says why.
     """
     pages = s3_client().get_paginator("list_objects_v2")
+    folder = f"{prefix.key.rstrip('/')}/" if prefix.key else ""
     with plainly(prefix):
         for page in pages.paginate(Bucket=prefix.bucket, Prefix=prefix.key):
             for one in page.get("Contents", []):
                 place = S3Object(bucket=prefix.bucket, key=one["Key"])
-                yield Listed(place=place, bytes=int(one["Size"]), etag=str(one["ETag"]))
+                if place == prefix:
+                    inside = place.key.rpartition("/")[2]
+                elif place.key.startswith(folder):
+                    inside = place.key.removeprefix(folder)
+                else:
+                    continue  # it only begins with the same letters
+                yield Listed(
+                    place=place, inside=inside, bytes=int(one["Size"]), etag=str(one["ETag"])
+                )
 
 
 def upload(path: Path, place: S3Object) -> None:

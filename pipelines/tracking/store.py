@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from filelock import FileLock
 
@@ -33,6 +34,18 @@ def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or _own_uri()
 
 
+def public(uri: str) -> str:
+    """An address without the name and password that may stand in it.
+
+    >>> public("postgresql://me:secret@host/mlflow")
+    'postgresql://host/mlflow'
+    """
+    parts = urlsplit(uri)
+    if "@" not in parts.netloc:
+        return uri
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
 def has_store() -> bool:
     """Whether there is a store to look into; the default one is made when it is first used."""
     return tracking_uri() != _own_uri() or (state_root() / DATABASE).is_file()
@@ -40,7 +53,8 @@ def has_store() -> bool:
 
 def run_url(run_id: str) -> str:
     """Where the UI shows a run; that of `make ui`, where the store is a database."""
-    address = tracking_uri() if tracking_uri().startswith("http") else "http://127.0.0.1:5000"
+    uri = tracking_uri()
+    address = public(uri) if uri.startswith("http") else "http://127.0.0.1:5000"
     return f"{address.rstrip('/')}/#/experiments/{experiment_id()}/runs/{run_id}"
 
 
@@ -131,15 +145,23 @@ def child_run(parent: str, name: str, tags: Mapping[str, str]) -> str:
 
 @contextmanager
 def reaching_store() -> Iterator[None]:
-    """Turn whatever MLflow raises into one error that a stage can shrug off.
+    """Turn whatever MLflow and its stores raise into one error that a stage can shrug off.
 
     Raises:
-        StoreDownError: with MLflow's own words.
+        StoreDownError: with their own words, less what the address has of secrets.
     """
+    # artifacts may lie on S3, whose errors MLflow passes on as they are
+    from boto3.exceptions import Boto3Error  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
     from mlflow.exceptions import MlflowException  # noqa: PLC0415
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
+    uri = tracking_uri()
     try:
         yield
-    except (MlflowException, SQLAlchemyError, OSError) as error:
-        raise StoreDownError(f"MLflow at {tracking_uri()}: {error}") from error
+    except (
+        *(MlflowException, SQLAlchemyError, OSError),
+        *(Boto3Error, BotoCoreError, ClientError),
+    ) as error:
+        problem = str(error).replace(uri, public(uri))
+        raise StoreDownError(f"MLflow at {public(uri)}: {problem}") from error

@@ -33,7 +33,7 @@ from pipelines.sources.s3 import (
     put_text,
     upload,
 )
-from pipelines.upscaling.jobs import Job, Outcome, Output, find_jobs
+from pipelines.upscaling.jobs import Job, Outcome, Output, find_jobs, places_of_results
 from pipelines.upscaling.journal import FOREIGN, Journal, Stamp, alone, key_of, stamp_of
 from pipelines.upscaling.model import load_model
 from pipelines.upscaling.one import upscale_file
@@ -126,15 +126,19 @@ def _pairs(batch: Batch) -> Iterator[tuple[str, str, Stamp]]:
     beyond = batch.target.startswith(S3)
     below = Path("/") if beyond else Path(batch.target)
     if batch.source.startswith(S3):
-        prefix = parse_s3(batch.source)
-        found = [one for one in listed(prefix) if Path(one.place.key).suffix.lower() in SUFFIXES]
+        results = f"{batch.target.rstrip('/')}/"
+        found = [
+            one
+            for one in listed(parse_s3(batch.source))
+            if Path(one.inside).suffix.lower() in SUFFIXES
+            and not str(one.place).startswith(results)
+        ]
         if not found:
             raise FileNotFoundError(f"{batch.source} has no pictures")
-        for one in found:
-            own = one.place.key.removeprefix(prefix.key).lstrip("/")
-            place = Path(own or one.place.key.rpartition("/")[2])
-            target = below / place.with_suffix(f".{batch.output.suffix_for(place)}")
-            yield str(one.place), _named(batch, target), [str(one.place), one.bytes, one.etag]
+        places = places_of_results([Path(one.inside) for one in found], batch.output)
+        for one, place in zip(found, places, strict=True):
+            stamp: Stamp = [str(one.place), one.bytes, one.etag]
+            yield str(one.place), _named(batch, below / place), stamp
         return
     for job in find_jobs([batch.source], below, batch.output):
         yield str(job.source), _named(batch, job.target), stamp_of(job.source)

@@ -68,18 +68,27 @@ def find_jobs(inputs: Sequence[str], target: Path, output: Output) -> list[Job]:
         insist_on_format(target, output)
         jobs = [Job(source=found[0][0], target=target)]
     else:
-        places = [place.with_suffix(f".{output.suffix_for(source)}") for source, place in found]
-        counts = Counter(places)
+        places = places_of_results([place for _, place in found], output)
         jobs = [
-            Job(
-                source=source,
-                target=target
-                / (place if counts[place] == 1 else place.with_name(source.name + place.suffix)),
-            )
+            Job(source=source, target=target / place)
             for (source, _), place in zip(found, places, strict=True)
         ]
     _insist_on_own_places(jobs)
     return list(dict.fromkeys(jobs))
+
+
+def places_of_results(places: Sequence[Path], output: Output) -> list[Path]:
+    """Where results go, by their sources' places below an input.
+
+    >>> [str(path) for path in places_of_results([Path("a.jpg"), Path("a.bmp")], Output())]
+    ['a.jpg', 'a.png']
+    """
+    results = [place.with_suffix(f".{output.suffix_for(place)}") for place in places]
+    counts = Counter(results)
+    return [
+        result if counts[result] == 1 else place.with_name(place.name + result.suffix)
+        for place, result in zip(places, results, strict=True)
+    ]
 
 
 def _found(given: str, target: Path) -> list[tuple[Path, Path]]:

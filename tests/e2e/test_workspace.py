@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pipelines.kept_runs import push, save, workspaces
+from pipelines.kept_runs import insist_on_name, push, save, workspaces
 from pipelines.params import read_yaml
 from pipelines.shell import CommandError, git
 from pipelines.workspace import (
@@ -14,6 +14,7 @@ from pipelines.workspace import (
     Request,
     WorkspaceError,
     changed_files,
+    newer_commit,
     occupied,
     prepare,
     repository,
@@ -47,10 +48,11 @@ def folder(source: Repository) -> Path:
     return prepare(source, PLAIN)
 
 
-def saved(folder: Path) -> str:
-    """Finish a run and save it."""
+def finished(folder: Path) -> None:
+    """Finish a run, save it and push it."""
     command_in(folder)("dvc", "repro")
-    return save(folder)
+    save(folder)
+    push(folder)
 
 
 def test_a_clone_has_its_own_parameters_and_the_cache_of_all(
@@ -113,10 +115,11 @@ def test_one_flow_at_a_time_works_in_a_clone(source: Repository, folder: Path) -
 def test_a_repository_elsewhere_needs_a_state_root_and_no_password(
     source: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ESRGAN_REPOSITORY", "https://me:secret@host/esrgan.git")
-    with pytest.raises(WorkspaceError, match="has a password in it") as caught:
-        repository()
-    assert "secret" not in str(caught.value)
+    for secret in ("me:secret", "secret"):
+        monkeypatch.setenv("ESRGAN_REPOSITORY", f"https://{secret}@host/esrgan.git")
+        with pytest.raises(WorkspaceError, match="has a password or a token in it") as caught:
+            repository()
+        assert "secret" not in str(caught.value)
     monkeypatch.setenv("ESRGAN_REPOSITORY", f"file://{source.address}")
     with pytest.raises(WorkspaceError, match="ESRGAN_STATE must name a folder"):
         repository()
@@ -133,7 +136,11 @@ def test_a_repository_elsewhere_needs_a_state_root_and_no_password(
 
 
 def test_a_name_is_not_taken_from_another_run(source: Repository, folder: Path) -> None:
-    assert "refs/exps/" in saved(folder)
+    assert insist_on_name(folder) == ""
+    command_in(folder)("dvc", "repro")
+    save(folder)
+    (found,) = [one for one in workspaces(source) if one.folder == folder]
+    assert found.state == "unsaved", "the repository does not have it yet"
     push(folder)
     assert "plain" in command_in(Path(source.address))("dvc", "exp", "list", "--name-only")
     (found,) = [one for one in workspaces(source) if one.folder == folder]
@@ -141,12 +148,34 @@ def test_a_name_is_not_taken_from_another_run(source: Repository, folder: Path) 
     # the same again, though the folder is another
     shutil.rmtree(folder)
     folder = prepare(source, PLAIN)
-    saved(folder)
-    push(folder)
+    finished(folder)
     shutil.rmtree(folder)
     folder = prepare(source, Request(name="plain", overrides={"pretrain.steps": 80}))
     with pytest.raises(WorkspaceError, match="another experiment plain already"):
-        saved(folder)
+        insist_on_name(folder)
+    shutil.rmtree(folder)
+
+
+def test_a_run_keeps_its_commit_and_is_told_of_a_newer_one(
+    source: Repository, folder: Path
+) -> None:
+    assert newer_commit(source, folder) == ""
+    run = command_in(Path(source.address))
+    run("git", "commit", "--quiet", "--allow-empty", "--message", "newer")
+    assert prepare(source, PLAIN) == folder
+    assert newer_commit(source, folder) == git(["rev-parse", "HEAD"], Path(source.address))
+    shutil.rmtree(folder)
+
+
+def test_a_remote_named_by_a_relative_path_is_the_repositorys(
+    source: Repository, project: Path
+) -> None:
+    run = command_in(project)
+    run("dvc", "remote", "add", "--default", "--local", "store", "../store")
+    folder = prepare(source, Request(name="stored"))
+    finished(folder)
+    assert any((project.parent / "store").iterdir())
+    run("dvc", "remote", "remove", "--local", "store")
     shutil.rmtree(folder)
 
 

@@ -106,23 +106,24 @@ def test_a_prefix_to_a_prefix(
     for path in (tmp_path / "photos").rglob("*.png"):
         key = f"raw/{path.relative_to(tmp_path / 'photos')}"
         s3.client.upload_file(str(path), "pictures", key)
+    s3.client.put_object(Bucket="pictures", Key="rawer/d.png", Body=b"of another folder")
     batch = Batch(
-        source="s3://pictures/raw", target="s3://pictures/large", model=str(weights), config=EXACT
-    )
+        source="s3://pictures/raw", target="s3://pictures/raw/large", model=str(weights),
+        config=EXACT,
+    )  # fmt: skip
     assert states(upscale_batch(batch, 1)) == FIRST
-    keys = [
-        key for key in s3.keys("pictures") if key.startswith("large/") and "/.esrgan/" not in key
-    ]
-    assert sorted(keys) == ["large/a.png", "large/b.png", "large/in/c.png"]
+    below = "raw/large/"
+    keys = [key for key in s3.keys("pictures") if key.startswith(below) and "/.esrgan/" not in key]
+    assert sorted(keys) == [f"{below}{name}" for name in ("a.png", "b.png", "in/c.png")]
     for key in keys:
         place = tmp_path / key
         place.parent.mkdir(parents=True, exist_ok=True)
         s3.client.download_file("pictures", key, str(place))
-    assert are_right(tmp_path / "large", photos, weights)
+    assert are_right(tmp_path / below, photos, weights)
     assert states(upscale_batch(batch, 1)) == AGAIN
     # what changes on either side is done again, what is not of here stays
     s3.client.upload_file(str(tmp_path / "photos" / "b.png"), "pictures", "raw/a.png")
-    s3.client.delete_object(Bucket="pictures", Key="large/.esrgan/b.png.json")
+    s3.client.delete_object(Bucket="pictures", Key=f"{below}.esrgan/b.png.json")
     assert states(upscale_batch(batch, 1)) == AGAIN | {"a": "done", "b": "failed"}
 
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from pipelines.cli import app
 from pipelines.guardian import LOCK
-from pipelines.leftovers import trainings, write_result
+from pipelines.leftovers import note_kept, trainings, write_result
 
 
 @pytest.fixture
@@ -50,6 +50,15 @@ def test_a_result_is_needed_until_the_lock_names_it(repository: Path) -> None:
     with FileLock(repository / "state/checkpoints/pretrain/running" / LOCK):
         found = states()
     assert found == {"cut": "unfinished", "finished": "kept by dvc.lock", "running": "running"}
+
+
+def test_what_a_removed_repository_had_locked_stays_kept(repository: Path) -> None:
+    lock = repository / "dvc.lock"
+    for md5, state in (("0" * 32, "unlocked"), (hashlib.md5(b"weights").hexdigest(), "kept")):
+        write_lock(repository, md5)
+        note_kept(repository)
+        lock.unlink()
+        assert states()["finished"].startswith(state)
 
 
 def test_prune_removes_what_dvc_has_and_with_a_wish_what_was_cut(repository: Path) -> None:

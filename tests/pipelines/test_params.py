@@ -119,6 +119,7 @@ def test_a_profile_is_written_with_the_comments_kept(own_profile: Path) -> None:
         ("pretrain.optimizer.learning=1", "unknown key pretrain.optimizer.learning; did you mean"),
         ("pretrain.steps=many", "pretrain.steps = 'many': Input should be a valid integer"),
         ("pretrain.steps", "'pretrain.steps' is no KEY=VALUE"),
+        ("pretrain.steps=[1", "'pretrain.steps=[1': what stands after = is not valid YAML"),
         ("interpolate.alpha=7", "alpha"),
     ],
 )
@@ -130,6 +131,16 @@ def test_no_value_is_written_that_a_stage_would_refuse(
         door.apply(set_=[assignment])
     assert complaint in str(caught.value)
     assert (own_profile / "params.yaml").read_text() == before
+
+
+def test_free_names_keep_their_dots_and_no_value_is_lost() -> None:
+    given = ['finetune={"steps": 2, "rate_factors": {"body.0": 1}}', "finetune.layers.a.b=😀"]
+    assert door.parse_assignments([*given, "evaluate={weight_files: {}}"]) == {
+        "finetune": {"steps": 2, "rate_factors": {"body.0": 1}, "layers": {"a.b": "😀"}},
+        "evaluate": {"weight_files": {}},
+    }
+    with pytest.raises(ParamsError, match="pretrain is given as 1 and as a section"):
+        door.parse_assignments(["pretrain=1", "pretrain.steps=2"])
 
 
 def test_every_key_of_params_yaml_is_commented() -> None:

@@ -71,7 +71,8 @@ def test_a_prefix_becomes_a_catalog_whose_pictures_come_once(
     server.client.put_object(Bucket="pictures", Key="a set/broken.png", Body=b"no picture")
     server.client.put_object(Bucket="pictures", Key="a set/notes.txt", Body=b"no picture")
     output = tmp_path / "mine.csv"
-    prefix = parse_s3("s3://pictures/a set/")
+    server.client.put_object(Bucket="pictures", Key="a setting/other.png", Body=b"no picture")
+    prefix = parse_s3("s3://pictures/a set")
     written, bad = catalog_prefix(prefix, output, {"license": "CC0"}, scale=4, skip_bad=False)
     assert written == 0
     assert len(bad) == 1
