@@ -19,6 +19,7 @@ from prefect import State, flow, get_client, get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.tasks import exponential_backoff
 
+from esrgan_core.files import write_text
 from pipelines.flows_results import ProgressArtifact, show_mlflow, show_results
 from pipelines.guardian import die_with_parent
 from pipelines.kept_runs import has_remote, insist_on_name, push, save
@@ -181,12 +182,30 @@ patient = task(
 @patient
 def run_stage(node: Node, *, update: bool) -> None:
     """Do what DVC does for one stage, which may be nothing."""
-    if node.kind == "remote data" and update:
-        _run(node.address, ["dvc", "update", node.address], passing=True)
     if node.kind == "stage":
         _run(node.address, ["dvc", "repro", "--single-item", node.address])
-    else:
+        return
+    if node.kind == "remote data" and update:
+        _run(node.address, ["dvc", "update", node.address], passing=True)
+    try:
         _run(node.address, ["dvc", "pull", node.address], passing=has_remote(Path.cwd()))
+    except StageError:
+        if node.kind != "remote data":
+            raise
+        _import_again(node.address)
+
+
+def _import_again(address: str) -> None:
+    """Get imported data from where it was imported, which `dvc pull` does not."""
+    path = Path(address)
+    committed = path.read_text(encoding="utf-8")
+    get_run_logger().info("%s: neither cache nor remote has it; it is imported again", address)
+    _run(address, ["dvc", "update", address], passing=True)
+    if path.read_text(encoding="utf-8") != committed:
+        write_text(path, committed)
+        raise StageError(
+            f"{address}: it has changed where it was imported from; update_data takes it as it is"
+        )
 
 
 @patient

@@ -267,8 +267,7 @@ def _configure(source: Repository, folder: Path) -> None:
     output(["dvc", "config", "--local", "cache.dir", str(source.cache)], folder)
     if source.local:
         # a path in DVC's configuration is relative to the repository
-        for line in output(["dvc", "remote", "list"], Path(source.address)).splitlines():
-            name, url = line.split("\t")[:2]
+        for name, url in _remotes(Path(source.address)).items():
             if not urlsplit(url).scheme:
                 output(["dvc", "remote", "modify", "--local", name, "url", url], folder)
     if remote := output(["dvc", "config", "core.remote"], folder, fails=True):
@@ -278,6 +277,14 @@ def _configure(source: Repository, folder: Path) -> None:
         # DVC's commits need someone who made them
         if not output(["git", "config", key], folder, fails=True):
             git(["config", key, "esrgan"], folder)
+
+
+def _remotes(folder: Path) -> dict[str, str]:
+    """Addresses of DVC's remotes; paths are absolute."""
+    from dvc.repo import Repo  # noqa: PLC0415  takes a second
+
+    with Repo(str(folder)) as repo:
+        return {name: str(remote["url"]) for name, remote in repo.config["remote"].items()}
 
 
 def changed_files(source: Repository) -> list[str]:

@@ -4,11 +4,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from prefect.logging import disable_run_logger
 from ruamel.yaml import YAML
 
+from pipelines.flows import StageError, run_stage
 from pipelines.kept_runs import insist_on_name, push, save, workspaces
 from pipelines.params import read_yaml
 from pipelines.shell import CommandError, git
+from pipelines.stage_graph import Node
 from pipelines.workspace import (
     Repository,
     Request,
@@ -177,6 +180,38 @@ def test_a_remote_named_by_a_relative_path_is_the_repositorys(
     assert any((project.parent / "store").iterdir())
     run("dvc", "remote", "remove", "--local", "store")
     shutil.rmtree(folder)
+
+
+@pytest.mark.filterwarnings("ignore")  # DVC's own, of its own dependencies
+def test_imported_data_that_nobody_keeps_comes_from_its_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin, folder = tmp_path / "origin", tmp_path / "repository"
+    for path in (origin, folder):
+        path.mkdir()
+    (origin / "a.txt").write_text("one")
+    run = command_in(folder)
+    run("git", "init", "--quiet")
+    run("dvc", "init", "--quiet")
+    run("dvc", "import-url", str(origin), "data")
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    node = Node(address="data.dvc", upstream=(), kind="remote data")
+    committed = Path("data.dvc").read_text()
+
+    def bring(*, update: bool) -> str:
+        for path in ("data", ".dvc/cache", ".dvc/tmp"):
+            shutil.rmtree(path, ignore_errors=True)
+        with disable_run_logger():
+            run_stage.fn(node, update=update)
+        return Path("data/a.txt").read_text()
+
+    assert bring(update=False) == "one"
+    (origin / "a.txt").write_text("two")
+    with pytest.raises(StageError, match=r"data\.dvc: it has changed where it was imported from"):
+        bring(update=False)
+    assert Path("data.dvc").read_text() == committed
+    assert bring(update=True) == "two"
 
 
 def test_what_is_not_committed_is_said(source: Repository) -> None:
