@@ -177,11 +177,11 @@ def local(source: Repository) -> Local:
     folder.mkdir(parents=True, exist_ok=True)
     found = Local(api=api, folder=folder)
     if found.is_here:
-        _leave_out_proxies()
+        leave_out_proxies()
     return found
 
 
-def _leave_out_proxies() -> None:
+def leave_out_proxies() -> None:
     """Let nothing that is said to this machine go through a proxy."""
     for name in ("NO_PROXY", "no_proxy"):
         given = [os.environ[name]] if os.environ.get(name) else []
@@ -307,7 +307,7 @@ def run(parameters: str) -> None:
     # whoever supervises this ends the flow, too, and the server is to outlive it
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
-    _leave_out_proxies()
+    leave_out_proxies()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -4,8 +4,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from operator import itemgetter
 from pathlib import Path
 
 import psutil
@@ -66,8 +67,12 @@ def _watch(watched: list[psutil.Process], number: signal.Signals, seconds: float
 
 
 @contextmanager
-def sole_trainer(folder: Path, devices: Sequence[str]) -> Iterator[None]:
+def sole_trainer(folder: Path, devices: Mapping[str, str]) -> Iterator[None]:
     """Be the only one that trains in `folder`, and on `devices`, waiting for the latter.
+
+    Args:
+        folder: of the checkpoints.
+        devices: names of devices and what tells each from all others.
 
     For the folder it waits only where `ESRGAN_PATIENT` is set, as a flow does: what another run
     of the same recipe leaves there is then this one's result, too.
@@ -80,8 +85,9 @@ def sole_trainer(folder: Path, devices: Sequence[str]) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as turns:
         turns.enter_context(_turn(folder / LOCK, str(folder), patient=PATIENT in os.environ))
-        for device in devices:
-            path = state_root() / "locks" / f"{device.replace(':', '')}.lock"
+        # in one order, or two trainings could wait for each other
+        for device, identity in sorted(devices.items(), key=itemgetter(1)):
+            path = state_root() / "locks" / f"{identity}.lock"
             path.parent.mkdir(exist_ok=True)
             turns.enter_context(_turn(path, device, patient=True))
         yield

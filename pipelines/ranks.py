@@ -9,6 +9,7 @@ and `ESRGAN_RENDEZVOUS` (host:port) set, and the others join by torchrun; see de
 """
 
 import os
+import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,12 +43,22 @@ def device_of_rank() -> torch.device:
 
 
 def devices_of_world(world: World) -> list[str]:
-    """Names of all devices that a training uses, in the order in which their turns are taken."""
+    """Names of all devices that a training uses."""
     device = device_of_rank()
     if device.type != "cuda" or world.size == 1:
         return [str(device)]
     here = int(os.environ.get("LOCAL_WORLD_SIZE", world.size))
     return [f"cuda:{index}" for index in range(here)]
+
+
+def identity_of(device: str) -> str:
+    """What tells a device from all others whose trainings may have the same state root.
+
+    `cuda:0` is another GPU on every machine and with every `CUDA_VISIBLE_DEVICES`.
+    """
+    if torch.device(device).type == "cuda":
+        return f"gpu-{torch.cuda.get_device_properties(device).uuid}"
+    return f"{device}-of-{platform.node()}"
 
 
 def ranks_wanted() -> int:

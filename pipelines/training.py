@@ -37,7 +37,7 @@ from pipelines.leftovers import write_result
 from pipelines.lineage import git_commit
 from pipelines.paths import ARTIFACTS, state_root
 from pipelines.progress import note, progress
-from pipelines.ranks import connected, devices_of_world
+from pipelines.ranks import connected, devices_of_world, identity_of
 from pipelines.samples import samples_of
 from pipelines.tracking.live import shipping
 from pipelines.training_config import TrainingConfig, fingerprint_of
@@ -81,7 +81,8 @@ def train(
     folder = state_root() / "checkpoints" / stage / fingerprint
     world = execution.world
     leads = world.leads
-    alone = sole_trainer(folder, devices_of_world(world)) if leads else nullcontext()
+    devices = {device: identity_of(device) for device in devices_of_world(world)} if leads else {}
+    alone = sole_trainer(folder, devices) if leads else nullcontext()
     with alone, connected(world):
         training = _Training(stage, step, store, config, execution, folder, told)
         training.run()

@@ -237,10 +237,12 @@ def _close(name: str, status: str) -> None:
 
 
 def _within_seconds(work: Callable[..., None], *words: str) -> None:
-    """Do something that may hang, and leave it behind if it does."""
+    """Do something that may hang, and leave it behind, with a word, if it does."""
     thread = Thread(target=work, args=words, daemon=True)
     thread.start()
     thread.join(timeout=SECONDS_TO_OPEN)
+    if thread.is_alive():
+        print(f"MLflow has not answered in {SECONDS_TO_OPEN:g} s", file=sys.stderr)
 
 
 def _end(run_id: str, status: str) -> None:

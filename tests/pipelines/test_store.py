@@ -1,6 +1,8 @@
 from pathlib import Path
 
 import pytest
+from boto3.exceptions import S3UploadFailedError
+from botocore.exceptions import EndpointConnectionError
 
 from pipelines.tracking import store
 
@@ -28,6 +30,24 @@ def test_an_interrupted_making_of_the_database_leaves_none(
     assert not (root / "mlflow.db").exists()
     store._make_database()
     assert (root / "mlflow.db").read_bytes().startswith(b"SQLite format 3")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError("https://me:secret@host/api/2.0 hangs"),
+        EndpointConnectionError(endpoint_url="http://s3"),
+        S3UploadFailedError("of an artifact"),
+    ],
+)
+def test_trouble_is_of_one_kind_and_tells_no_secret(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:secret@host")
+    with pytest.raises(store.StoreDownError) as caught, store.reaching_store():
+        raise error
+    assert str(caught.value).startswith("MLflow at https://host: ")
+    assert "secret" not in str(caught.value)
 
 
 def test_a_store_of_ones_own_is_used_as_it_is(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from filelock import FileLock, Timeout
 
-from pipelines.supervisor import follow
+from pipelines.supervisor import HELD, STARTER, follow
 from tests.e2e.trainings import wait_for
 
 MARK = "ESRGAN_TEST_MARK"
@@ -135,6 +136,28 @@ def test_whoever_is_killed_the_command_saves_and_ends(
     parent.wait()
     parent.stdout.close()
     wait_for(lambda: alive(marked) == [], 30)
+
+
+def test_a_lock_is_held_until_all_is_over(tmp_path: Path, marked: dict[str, str]) -> None:
+    held = tmp_path / "held.lock"
+    process = start(
+        [sys.executable, "-c", SAVES, str(tmp_path / "out")], {**marked, HELD: str(held)}
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "ready\n"
+    with pytest.raises(Timeout), FileLock(held, timeout=0):
+        pass
+    process.send_signal(signal.SIGTERM)
+    with FileLock(held, timeout=30):
+        assert (tmp_path / "out").read_text() == "saved"
+    process.stdout.close()
+    process.wait()
+
+
+def test_nothing_is_begun_for_whoever_is_gone_already(marked: dict[str, str]) -> None:
+    with start(["echo", "begun"], {**marked, STARTER: str(os.getppid())}) as process:
+        said, _ = process.communicate(timeout=30)
+    assert (process.returncode, said) == (128 + signal.SIGHUP, "")
 
 
 def test_what_ends_the_follower_ends_the_command(marked: dict[str, str]) -> None:
