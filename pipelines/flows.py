@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -189,8 +190,10 @@ def run_stage(node: Node, *, update: bool) -> None:
         _run(node.address, ["dvc", "update", node.address], passing=True)
     try:
         _run(node.address, ["dvc", "pull", node.address], passing=has_remote(Path.cwd()))
-    except StageError:
-        if node.kind != "remote data":
+    except StageError as error:
+        tried = runtime.task_run.run_count or 0
+        waits = isinstance(error, StageTroubleError) and tried <= RETRIES
+        if node.kind != "remote data" or waits:
             raise
         _import_again(node.address)
 
@@ -219,8 +222,8 @@ def keep() -> None:
     """Save the run as a DVC experiment, and push it to the repository and the DVC remote."""
     folder = Path.cwd()
     try:
-        save(folder)
-        push(folder)
+        save(folder, partial(_run, "keep"))
+        push(folder, partial(_run, "keep", passing=True))
     except CommandError as error:
         raise StageTroubleError(str(error)) from error
     get_run_logger().info("experiment %s: `dvc exp show` and `dvc exp apply` know it", folder.name)

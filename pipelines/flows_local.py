@@ -23,7 +23,7 @@ import psutil
 import requests
 import typer
 from prefect import get_client
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
@@ -125,7 +125,12 @@ class Local:
         note = self.folder / f"{name}.json"
         if not note.is_file():
             return None
-        return Started(**json.loads(note.read_text(encoding="utf-8")))
+        try:
+            return Started(**json.loads(note.read_text(encoding="utf-8")))
+        except (TypeError, ValueError) as error:
+            raise OSError(
+                f"{note} cannot be read ({error}); end that {name} by hand, then remove the file"
+            ) from error
 
     def start(self, name: str, command: list[str], env: Mapping[str, str]) -> psutil.Process:
         """Start a process that stays when this one ends; its output goes to a log file."""
@@ -183,9 +188,9 @@ def local(source: Repository) -> Local:
 
 def leave_out_proxies() -> None:
     """Let nothing that is said to this machine go through a proxy."""
-    for name in ("NO_PROXY", "no_proxy"):
-        given = [os.environ[name]] if os.environ.get(name) else []
-        os.environ[name] = ",".join([*given, *HERE])
+    given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    everything = ",".join([*([given] if given else []), *HERE])
+    os.environ |= dict.fromkeys(("no_proxy", "NO_PROXY"), everything)
 
 
 @app.command()
@@ -230,17 +235,16 @@ def start() -> None:
 def _set_up_pool() -> None:
     with get_client(sync_client=True) as client:
         try:
-            kind = client.read_work_pool(POOL).type
+            pool = client.read_work_pool(POOL)
         except ObjectNotFound:
-            client.create_work_pool(
-                WorkPoolCreate(name=POOL, type="process", concurrency_limit=RUNS_AT_ONCE)
+            pool = client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
+        if pool.type != "process":
+            raise OSError(
+                f"the server's work pool {POOL} is of type {pool.type}, whose workers start as "
+                "deploy/README.md says"
             )
-        else:
-            if kind != "process":
-                raise OSError(
-                    f"the server's work pool {POOL} is of type {kind}, whose workers start as "
-                    "deploy/README.md says"
-                )
+        if pool.concurrency_limit is None:
+            client.update_work_pool(POOL, WorkPoolUpdate(concurrency_limit=RUNS_AT_ONCE))
 
 
 def _set_up_automation() -> None:
@@ -269,8 +273,13 @@ def _set_up_automation() -> None:
         ],
     )
     with get_client(sync_client=True) as client:
-        if not client.read_automations_by_name(ZOMBIES):
+        found = client.read_automations_by_name(ZOMBIES)
+        if not found:
             client.create_automation(wanted)
+        elif found[0].trigger.model_dump(exclude={"id"}) != wanted.trigger.model_dump(
+            exclude={"id"}
+        ):
+            client.update_automation(found[0].id, wanted)
 
 
 @app.command()

@@ -15,7 +15,7 @@ from pipelines.parallel import in_parallel
 from pipelines.paths import state_root
 from pipelines.progress import byte_progress, progress
 from pipelines.sources import Expected, Manner, Origin, S3Object, located
-from pipelines.sources.s3 import Listed, listed
+from pipelines.sources.s3 import Listed, insist_on_path, listed
 
 PIRM = {
     "split": "test",
@@ -67,9 +67,8 @@ def catalog_prefix(
         for one in listed(prefix)
         if PurePosixPath(one.place.key).suffix.lower() in SUFFIXES
     }
-    for inside, one in found.items():
-        if inside != str(PurePosixPath("/", inside).relative_to("/")) or ".." in inside.split("/"):
-            raise ValueError(f"{one.place} has a key that is no path; rename it")
+    for one in found.values():
+        insist_on_path(one)
     if not found:
         raise ValueError(f"no pictures in {prefix}")
     with TemporaryDirectory(dir=state_root()) as name:

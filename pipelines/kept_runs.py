@@ -2,8 +2,8 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +12,8 @@ from typing import Literal
 from filelock import FileLock, Timeout
 
 from esrgan_core.files import write_text
+from pipelines.disk import remove_tree
+from pipelines.leftovers import note_kept
 from pipelines.params import PARAMS
 from pipelines.shell import commit_of, git, output
 from pipelines.workspace import Repository, WorkspaceError, lock_of, making_lock_of
@@ -19,13 +21,15 @@ from pipelines.workspace import Repository, WorkspaceError, lock_of, making_lock
 SAVED = Path(".git", "esrgan-saved")
 """In a workspace, says which commit the repository has its experiment as."""
 State = Literal["running", "saved", "unsaved"]
+Runner = Callable[[list[str]], object]
+"""Runs a command in the workspace, and raises if it fails."""
 
 
-def save(folder: Path) -> None:
+def save(folder: Path, run: Runner) -> None:
     """Save a finished run as a DVC experiment of its name, in its own folder.
 
     Raises:
-        WorkspaceError: if the repository has an experiment of that name from elsewhere.
+        WorkspaceError: if the repository has another recipe's experiment of that name.
         CommandError: if the repository cannot be asked.
     """
     there = insist_on_name(folder)
@@ -33,17 +37,13 @@ def save(folder: Path) -> None:
         return
     # DVC leaves out new files that git does not know: metrics, and the lock where there was none
     git(["add", "--all"], folder)
-    output(["dvc", "exp", "save", "--force", "--name", folder.name], folder)
+    run(["dvc", "exp", "save", "--force", "--name", folder.name])
 
 
-def push(folder: Path) -> None:
-    """Push a saved run to the repository, and its files to the DVC remote if there is one.
-
-    Raises:
-        CommandError: if either does not take it.
-    """
+def push(folder: Path, run: Runner) -> None:
+    """Push a saved run to the repository, and its files to the DVC remote if there is one."""
     cache = [] if has_remote(folder) else ["--no-cache"]
-    output(["dvc", "exp", "push", "--force", *cache, "origin", folder.name], folder)
+    run(["dvc", "exp", "push", "--force", *cache, "origin", folder.name])
     write_text(folder / SAVED, commit_of(_reference(folder), folder))
 
 
@@ -97,18 +97,40 @@ class Workspace:
 
 
 def workspaces(source: Repository) -> Iterator[Workspace]:
-    """All runs' folders, the oldest first; none begins in one while it is looked at."""
+    """All runs' folders, the oldest first."""
     found = [path.parent for path in source.runs.glob("[!.]*/.git")]
     for folder in sorted(found, key=lambda path: path.stat().st_mtime):
-        with ExitStack() as held:
-            held.enter_context(FileLock(making_lock_of(folder)))
-            used = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
-            try:
-                held.enter_context(FileLock(lock_of(folder), timeout=0))
-                state = _state(folder)
-            except Timeout:
-                state = "running"
-            yield Workspace(folder=folder, state=state, used=used)
+        with _looked_at(folder) as one:
+            pass
+        if one:
+            yield one
+
+
+def remove(source: Repository, one: Workspace) -> bool:
+    """Remove a run's folder if it still is as it was found; whether it was."""
+    with _looked_at(one.folder) as now:
+        if now != one:
+            return False
+        note_kept(source.state, one.folder)
+        remove_tree(one.folder)
+    return True
+
+
+@contextmanager
+def _looked_at(folder: Path) -> Iterator[Workspace | None]:
+    """What a folder is, in which no flow begins meanwhile; None if it is gone."""
+    with ExitStack() as held:
+        held.enter_context(FileLock(making_lock_of(folder)))
+        if not folder.is_dir():
+            yield None
+            return
+        used = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
+        try:
+            held.enter_context(FileLock(lock_of(folder), timeout=0))
+            state = _state(folder)
+        except Timeout:
+            state = "running"
+        yield Workspace(folder=folder, state=state, used=used)
 
 
 def _state(folder: Path) -> State:

@@ -26,9 +26,14 @@ def write_result(folder: Path, output: Path) -> None:
     write_text(folder / RESULT, json.dumps(content, indent=2) + "\n")
 
 
-def note_kept(repository: Path) -> None:
-    """Note which trainings' results a repository's `dvc.lock` names, before it is removed."""
-    for note in (state_root() / "checkpoints").glob(f"*/*/{RESULT}"):
+def note_kept(root: Path, repository: Path) -> None:
+    """Note which trainings' results a repository's `dvc.lock` names, before it is removed.
+
+    Args:
+        root: the state root that has their checkpoints.
+        repository: the folder that will go.
+    """
+    for note in (root / "checkpoints").glob(f"*/*/{RESULT}"):
         facts = json.loads(note.read_text(encoding="utf-8"))
         if Path(facts["repository"]).resolve() == repository.resolve() and _locked(facts):
             write_text(note, json.dumps({**facts, "kept": True}, indent=2) + "\n")

@@ -113,19 +113,10 @@ class Ending:
 def run(command: list[str], seconds_to_save: float = SECONDS_TO_SAVE) -> int:
     """Run `command` to its end or to the end that is wished for; its exit code.
 
-    In the end no MLflow run of the pipeline run that the environment names says RUNNING.
-
     Args:
         command: the program and its arguments.
         seconds_to_save: between SIGTERM and SIGKILL.
     """
-    code = _run(command, seconds_to_save)
-    if code and (name := os.environ.get(RUN)):
-        close_runs(name, "KILLED" if code > 128 else "FAILED")
-    return code
-
-
-def _run(command: list[str], seconds_to_save: float) -> int:
     ending = Ending()
     # what loses its parent becomes this process's child, in whatever group it is
     _prctl(SET_SUBREAPER, 1)
@@ -188,12 +179,19 @@ def _prctl(option: int, value: int) -> None:
         ctypes.CDLL(None).prctl(option, value)
 
 
+def close(name: str, code: int) -> None:
+    """Let no MLflow run of a pipeline run say RUNNING after a command of it that failed."""
+    if code and name:
+        close_runs(name, "KILLED" if code > 128 else "FAILED")
+
+
 def main() -> None:
     """Run the command of the command line, unless whoever asked for it is gone already."""
     starter, held = os.environ.pop(STARTER, ""), os.environ.pop(HELD, "")
     with FileLock(held) if held else nullcontext():
         wanted = starter in ("", str(os.getppid()))
         code = run(sys.argv[1:]) if wanted else 128 + signal.SIGHUP
+        close(os.environ.get(RUN, ""), code)
     # the standard output may be closed, and must not be flushed on the way out
     os._exit(code)
 

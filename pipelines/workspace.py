@@ -31,8 +31,8 @@ REPOSITORY = "ESRGAN_REPOSITORY"
 """Environment variable with the path or address of the repository; else the one this code is of."""
 RECIPE_OF_PARAMS = "sample"
 """The profile that is params.yaml as it is."""
-SECONDS_FOR_A_LOOK = 10.0
-"""That `esrgan runs` may take to look at a workspace."""
+SECONDS_FOR_A_LOOK = 30.0
+"""That a flow waits for `esrgan runs`, which may be looking at its workspace."""
 SECONDS_FOR_AN_END = 60.0
 """That a command may take to save and to close what it has begun."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -267,8 +267,9 @@ def _configure(source: Repository, folder: Path) -> None:
     output(["dvc", "config", "--local", "cache.dir", str(source.cache)], folder)
     if source.local:
         # a path in DVC's configuration is relative to the repository
+        here = _remotes(folder)
         for name, url in _remotes(Path(source.address)).items():
-            if not urlsplit(url).scheme:
+            if name in here and not urlsplit(url).scheme:
                 output(["dvc", "remote", "modify", "--local", name, "url", url], folder)
     if remote := output(["dvc", "config", "core.remote"], folder, fails=True):
         # else DVC takes whatever a remote gives for what it should be
@@ -301,15 +302,19 @@ def newer_commit(source: Repository, folder: Path) -> str:
 
 
 @contextmanager
-def occupied(folder: Path) -> Iterator[None]:
+def occupied(folder: Path, seconds: float = SECONDS_FOR_A_LOOK) -> Iterator[None]:
     """Be the only flow that works in a workspace, once all is over that a killed one has begun.
+
+    Args:
+        folder: the workspace.
+        seconds: to wait where `esrgan runs` may be looking at it.
 
     Raises:
         WorkspaceError: if another one does.
     """
     with ExitStack() as held:
         try:
-            held.enter_context(FileLock(lock_of(folder), timeout=SECONDS_FOR_A_LOOK))
+            held.enter_context(FileLock(lock_of(folder), timeout=seconds))
             with FileLock(command_lock_of(folder), timeout=SECONDS_FOR_AN_END):
                 pass
         except Timeout as error:

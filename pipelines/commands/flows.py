@@ -2,8 +2,8 @@
 
 import json
 import os
-import shutil
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -35,8 +35,15 @@ def flow(
     background.
     """
     from pipelines.params import parse_assignments  # noqa: PLC0415
-    from pipelines.supervisor import SECONDS_TO_SAVE, run  # noqa: PLC0415
-    from pipelines.workspace import Request, environment, prepare, repository  # noqa: PLC0415
+    from pipelines.supervisor import SECONDS_TO_SAVE, close, run  # noqa: PLC0415
+    from pipelines.workspace import (  # noqa: PLC0415
+        Request,
+        WorkspaceError,
+        environment,
+        occupied,
+        prepare,
+        repository,
+    )
 
     source = repository()
     name = name or f"flow-{datetime.now(UTC):%Y%m%d-%H%M%S}"
@@ -56,6 +63,8 @@ def flow(
     command = [sys.executable, "-m", "pipelines.flows_local", "run", json.dumps(words)]
     # a stage has a supervisor of its own, which must come to its end before
     code = run(command, seconds_to_save=2 * SECONDS_TO_SAVE)
+    with suppress(WorkspaceError), occupied(folder, seconds=0):  # unless another flow works in it
+        close(name, code)
     raise typer.Exit(code=code)
 
 
@@ -75,19 +84,19 @@ def runs(
     What is saved is an experiment of the repository, its files in DVC's cache: `dvc exp apply NAME`
     brings it back. A run that is under way, unfinished or changed since stays.
     """
-    from pipelines.kept_runs import workspaces  # noqa: PLC0415
-    from pipelines.leftovers import bytes_in, note_kept  # noqa: PLC0415
+    from pipelines.kept_runs import remove, workspaces  # noqa: PLC0415
+    from pipelines.leftovers import bytes_in  # noqa: PLC0415
     from pipelines.workspace import repository  # noqa: PLC0415
 
-    for one in workspaces(repository()):
+    source = repository()
+    for one in workspaces(source):
         old = datetime.now(UTC) - one.used > timedelta(days=days)
         goes = prune and one.state == "saved" and old
         size = f"{bytes_in(one.folder) / 2**20:.1f} MiB"
         word = "remove" if goes else "keep"
         typer.echo(f"{word}  {one.folder.name}  {size}  {one.state}  {one.used:%Y-%m-%d %H:%M}")
-        if goes and not dry_run:
-            note_kept(one.folder)
-            shutil.rmtree(one.folder)
+        if goes and not dry_run and not remove(source, one):
+            typer.echo(f"keep  {one.folder.name} after all: it is in use by now")
 
 
 COMMANDS = (flow, runs)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -128,12 +128,23 @@ def listed(prefix: S3Object) -> Iterator[Listed]:
                 if place == prefix:
                     inside = place.key.rpartition("/")[2]
                 elif place.key.startswith(folder):
-                    inside = place.key.removeprefix(folder)
+                    inside = place.key.removeprefix(folder).lstrip("/")
                 else:
                     continue  # it only begins with the same letters
                 yield Listed(
                     place=place, inside=inside, bytes=int(one["Size"]), etag=str(one["ETag"])
                 )
+
+
+def insist_on_path(one: Listed) -> None:
+    """Refuse an object whose key would lead out of a folder, or to another place in it.
+
+    Raises:
+        ValueError: naming it.
+    """
+    plain = str(PurePosixPath("/", one.inside).relative_to("/"))
+    if one.inside != plain or ".." in one.inside.split("/"):
+        raise ValueError(f"{one.place} has a key that is no path; rename it")
 
 
 def upload(path: Path, place: S3Object) -> None:

@@ -28,6 +28,7 @@ from pipelines.sources.s3 import (
     bytes_of,
     download_object,
     get_text,
+    insist_on_path,
     listed,
     parse_s3,
     put_text,
@@ -126,19 +127,24 @@ def _pairs(batch: Batch) -> Iterator[tuple[str, str, Stamp]]:
     beyond = batch.target.startswith(S3)
     below = Path("/") if beyond else Path(batch.target)
     if batch.source.startswith(S3):
-        results = f"{batch.target.rstrip('/')}/"
+        pictures, results = (f"{one.rstrip('/')}/" for one in (batch.source, batch.target))
+        within = results != pictures and results.startswith(pictures)
         found = [
             one
             for one in listed(parse_s3(batch.source))
             if Path(one.inside).suffix.lower() in SUFFIXES
-            and not str(one.place).startswith(results)
+            and not (within and str(one.place).startswith(results))
         ]
         if not found:
             raise FileNotFoundError(f"{batch.source} has no pictures")
+        for one in found:
+            insist_on_path(one)
         places = places_of_results([Path(one.inside) for one in found], batch.output)
         for one, place in zip(found, places, strict=True):
-            stamp: Stamp = [str(one.place), one.bytes, one.etag]
-            yield str(one.place), _named(batch, below / place), stamp
+            source, result = str(one.place), _named(batch, below / place)
+            if source == result:
+                raise ValueError(f"{source} would be overwritten; give another target")
+            yield source, result, [source, one.bytes, one.etag]
         return
     for job in find_jobs([batch.source], below, batch.output):
         yield str(job.source), _named(batch, job.target), stamp_of(job.source)

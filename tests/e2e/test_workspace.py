@@ -4,11 +4,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from prefect.logging import disable_run_logger
 from ruamel.yaml import YAML
 
+from pipelines import workspace
 from pipelines.flows import StageError, run_stage
-from pipelines.kept_runs import insist_on_name, push, save, workspaces
+from pipelines.kept_runs import insist_on_name, push, remove, save, workspaces
 from pipelines.params import read_yaml
 from pipelines.shell import CommandError, git
 from pipelines.stage_graph import Node
@@ -17,6 +19,7 @@ from pipelines.workspace import (
     Request,
     WorkspaceError,
     changed_files,
+    command_lock_of,
     newer_commit,
     occupied,
     prepare,
@@ -53,9 +56,10 @@ def folder(source: Repository) -> Path:
 
 def finished(folder: Path) -> None:
     """Finish a run, save it and push it."""
-    command_in(folder)("dvc", "repro")
-    save(folder)
-    push(folder)
+    run = command_in(folder)
+    run("dvc", "repro")
+    save(folder, lambda command: run(*command))
+    push(folder, lambda command: run(*command))
 
 
 def test_a_clone_has_its_own_parameters_and_the_cache_of_all(
@@ -110,9 +114,39 @@ def test_one_flow_at_a_time_works_in_a_clone(source: Repository, folder: Path) -
         assert found.state == "running"
         with (
             pytest.raises(WorkspaceError, match="a run plain is under way"),
-            occupied(folder),
+            occupied(folder, seconds=0),
         ):
             pass
+
+
+def test_a_flow_waits_for_what_a_killed_one_still_has_under_way(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workspace, "SECONDS_FOR_AN_END", 0.1)
+    with (
+        FileLock(command_lock_of(folder)),
+        pytest.raises(WorkspaceError, match="is under way"),
+        occupied(folder),
+    ):
+        pass
+    with occupied(folder):
+        pass
+
+
+@pytest.mark.filterwarnings("ignore")  # DVC's own, of its own dependencies
+def test_a_stage_holds_the_lock_that_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = command_in(tmp_path)
+    run("git", "init", "--quiet")
+    run("dvc", "init", "--quiet")
+    held = "! flock --nonblock .git/esrgan-command.lock true"
+    run("dvc", "stage", "add", "--quiet", "--name", "held", "--outs", "out", f"{held} && touch out")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    with disable_run_logger():
+        run_stage.fn(Node(address="held", upstream=(), kind="stage"), update=False)
+    assert (tmp_path / "out").exists()
 
 
 def test_a_repository_elsewhere_needs_a_state_root_and_no_password(
@@ -140,16 +174,22 @@ def test_a_repository_elsewhere_needs_a_state_root_and_no_password(
 
 def test_a_name_is_not_taken_from_another_run(source: Repository, folder: Path) -> None:
     assert insist_on_name(folder) == ""
-    command_in(folder)("dvc", "repro")
-    save(folder)
+    run = command_in(folder)
+    run("dvc", "repro")
+    save(folder, lambda command: run(*command))
     (found,) = [one for one in workspaces(source) if one.folder == folder]
     assert found.state == "unsaved", "the repository does not have it yet"
-    push(folder)
+    push(folder, lambda command: run(*command))
     assert "plain" in command_in(Path(source.address))("dvc", "exp", "list", "--name-only")
     (found,) = [one for one in workspaces(source) if one.folder == folder]
     assert found.state == "saved"
     # the same again, though the folder is another
-    shutil.rmtree(folder)
+    (folder / "mark").touch()
+    assert not remove(source, found), "it has changed since"
+    (folder / "mark").unlink()
+    (found,) = [one for one in workspaces(source) if one.folder == folder]
+    assert remove(source, found)
+    assert not folder.exists()
     folder = prepare(source, PLAIN)
     finished(folder)
     shutil.rmtree(folder)

@@ -1,6 +1,7 @@
 """Batches by several processes, from and to folders and a real S3 server."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +140,20 @@ def test_a_prefix_to_a_folder_in_another_format(
     expected = upscale(load_generator(weights), photos["in/c"])
     assert np.array_equal(read_picture(tmp_path / "out" / "in" / "c.webp").pixels, expected)
     assert states(upscale_batch(batch, 1)) == {"c": "skipped"}
+
+
+@pytest.mark.usefixtures("photos")
+def test_results_go_above_the_pictures_but_not_in_their_place(
+    tmp_path: Path, weights: Path, s3: S3
+) -> None:
+    s3.client.upload_file(str(tmp_path / "photos" / "a.png"), "pictures", "raw/a.png")
+    batch = Batch(
+        source="s3://pictures/raw", target="s3://pictures", model=str(weights), config=EXACT
+    )
+    assert states(upscale_batch(batch, 1)) == {"a": "done"}
+    assert "a.png" in s3.keys("pictures")
+    with pytest.raises(ValueError, match=r"raw/a\.png would be overwritten"):
+        list(upscale_batch(replace(batch, target=batch.source, overwrite=True), 1))
 
 
 def test_a_prefix_without_pictures_is_named(weights: Path, s3: S3, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What `make prefect` knows of what it has started; tests/e2e has the rest."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -32,8 +33,12 @@ def test_a_worker_of_another_server_is_named(pid: int, tmp_path: Path) -> None:
     note = Started(pid=pid, command=COMMAND, api="http://one/api")
     (tmp_path / "worker.json").write_text(json.dumps(asdict(note)))
     Local(api="http://one/api", folder=tmp_path).insist_on_own()
+    other = Local(api="http://two/api", folder=tmp_path)
     with pytest.raises(OSError, match="a worker of http://one/api runs here; `make stop`"):
-        Local(api="http://two/api", folder=tmp_path).insist_on_own()
+        other.insist_on_own()
+    (tmp_path / "worker.json").write_text(json.dumps({"pid": pid, "since": 0.0}))
+    with pytest.raises(OSError, match=r"worker\.json cannot be read"):
+        other.started("worker")
 
 
 def test_a_proxy_is_not_asked_for_this_machine(
@@ -43,6 +48,9 @@ def test_a_proxy_is_not_asked_for_this_machine(
         here = Local(api=server.url("api"), folder=tmp_path)
         for name in ("HTTP_PROXY", "http_proxy"):
             monkeypatch.setenv(name, "http://127.0.0.1:9")
+        monkeypatch.setenv("no_proxy", "")
+        monkeypatch.setenv("NO_PROXY", "mlflow.example")
         assert not here.answers()
         leave_out_proxies()
         assert here.answers()
+        assert os.environ["no_proxy"] == "mlflow.example,127.0.0.1,localhost"

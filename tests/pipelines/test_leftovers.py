@@ -56,7 +56,7 @@ def test_what_a_removed_repository_had_locked_stays_kept(repository: Path) -> No
     lock = repository / "dvc.lock"
     for md5, state in (("0" * 32, "unlocked"), (hashlib.md5(b"weights").hexdigest(), "kept")):
         write_lock(repository, md5)
-        note_kept(repository)
+        note_kept(repository / "state", repository)
         lock.unlink()
         assert states()["finished"].startswith(state)
 

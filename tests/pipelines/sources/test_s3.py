@@ -19,7 +19,14 @@ from pipelines.folder_catalog import catalog_prefix
 from pipelines.sources import Expected, Manner, Origin, located, parse_location
 from pipelines.sources.answers import BusyHostError, HostError
 from pipelines.sources.partial import Patience
-from pipelines.sources.s3 import S3Object, download_object, parse_s3, s3_client
+from pipelines.sources.s3 import (
+    Listed,
+    S3Object,
+    download_object,
+    insist_on_path,
+    parse_s3,
+    s3_client,
+)
 from pipelines.sources.s3_probe import probe
 from pipelines.status import is_passing
 from tests.conftest import textured
@@ -63,6 +70,14 @@ def test_a_uri_names_bucket_and_key_as_they_are() -> None:
     assert parse_location("s3://b/a b/c%20#d.png") == S3Object(bucket="b", key="a b/c%20#d.png")
     with pytest.raises(ValueError, match="no s3://bucket/key"):
         parse_s3("s3:///key")
+
+
+@pytest.mark.parametrize("inside", ["../a.png", "b/../a.png", "b//a.png", "./a.png"])
+def test_a_key_that_is_no_path_is_refused(inside: str) -> None:
+    place = S3Object(bucket="b", key=f"prefix/{inside}")
+    with pytest.raises(ValueError, match="has a key that is no path"):
+        insist_on_path(Listed(place=place, inside=inside, bytes=1, etag=""))
+    insist_on_path(Listed(place=place, inside="b/a..b.png", bytes=1, etag=""))
 
 
 def test_a_prefix_becomes_a_catalog_whose_pictures_come_once(
