@@ -79,7 +79,9 @@ def test_a_stop_is_agreed_on_and_saved(trainings: Trainings) -> None:
     seen = trainings.steps_done("pretrain", state)
     printed, _ = process.communicate(timeout=120)
     assert process.returncode == 143, printed
-    assert seen <= trainings.saved("pretrain", state) <= seen + 3
+    # no step is taken that is not saved; how many there are until both have heard, nobody knows
+    assert seen <= trainings.saved("pretrain", state) < STEPS
+    assert trainings.saved("pretrain", state) == trainings.steps_done("pretrain", state)
     assert "going on after step" in trainings.finish("pretrain", state, **TWO)
 
 
