@@ -2,8 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Literal
+
+from ruamel.yaml import YAML
+
+from esrgan_core.files import write_text
+from pipelines.params import read_yaml
 
 Kind = Literal["stage", "data", "remote data"]
 
@@ -36,6 +42,28 @@ def stage_graph(folder: Path) -> Iterator[Node]:
                     upstream=tuple(sorted(one.addressing for one in graph.successors(stage))),
                     kind=_kind(stage),
                 )
+
+
+def forget_what_is_lost(folder: Path) -> None:
+    """Take out of `dvc.lock` what DVC's cache does not have.
+
+    DVC looks for results among all earlier runs only where a stage is not as its lock says.
+    """
+    from dvc.repo import Repo  # noqa: PLC0415  takes a second
+
+    lock = folder / "dvc.lock"
+    if not lock.is_file():
+        return
+    with Repo(str(folder)) as repo:
+        own = [stage for stage in repo.index.stages if stage.path_in_repo == "dvc.yaml"]
+        lost = [stage.name for stage in own if not stage.outs_cached()]
+    content = read_yaml(lock)
+    for name in lost:
+        content["stages"].pop(name, None)
+    if lost:
+        text = StringIO()
+        YAML().dump(content, text)
+        write_text(lock, text.getvalue())
 
 
 def _kind(stage: object) -> Kind:

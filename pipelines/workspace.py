@@ -25,6 +25,7 @@ from pipelines.disk import remove_tree
 from pipelines.guardian import PATIENT
 from pipelines.params import PARAMS
 from pipelines.shell import commit_of, git, output
+from pipelines.stage_graph import forget_what_is_lost
 from pipelines.tracking.record import RUN
 
 REPOSITORY = "ESRGAN_REPOSITORY"
@@ -150,6 +151,7 @@ def prepare(source: Repository, request: Request) -> Path:
         else:
             _cloned(source, partial, request.revision)
             write_text(partial / PARAMS, _recipe(partial, request))
+            forget_what_is_lost(partial)
     return folder
 
 

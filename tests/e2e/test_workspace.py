@@ -254,6 +254,28 @@ def test_imported_data_that_nobody_keeps_comes_from_its_source(
     assert bring(update=True) == "two"
 
 
+def test_what_the_cache_lacks_is_looked_for_among_earlier_runs(
+    source: Repository, project: Path
+) -> None:
+    run = command_in(project)
+    run("dvc", "repro")
+    run("git", "add", "dvc.lock")
+    run("git", "commit", "--quiet", "--message", "locked here")
+    here = prepare(source, Request(name="here"))
+    assert git(["status", "--porcelain", "dvc.lock"], here) == ""
+    record = read_yaml(project / "dvc.lock")["stages"]["download"]["outs"][0]
+    assert record["path"] == "artifacts/download/run.json"
+    lock = (project / "dvc.lock").read_text()
+    (project / "dvc.lock").write_text(lock.replace(record["md5"], "a" * 32))
+    run("git", "commit", "--quiet", "--all", "--message", "locked elsewhere")
+    elsewhere = prepare(source, Request(name="elsewhere"))
+    for folder in (here, elsewhere):
+        printed = command_in(folder)("dvc", "repro")
+        assert "Stage 'download' is cached - skipping run" in printed
+        assert "Running" not in printed
+        shutil.rmtree(folder)
+
+
 def test_what_is_not_committed_is_said(source: Repository) -> None:
     assert changed_files(source) == []
     path = Path(source.address) / "params.yaml"
