@@ -65,7 +65,7 @@ def estimate(catalog: Catalog) -> Estimate:
     for origin in origins:
         match parse_location(origin.uri):
             case HttpFile() | S3Object():
-                missing = cache.missing(origin.uri, origin.expected)
+                missing = cache.missing(origin.address, origin.expected)
                 unknown += not origin.expected.bytes
                 to_fetch += missing
                 folder += origin.expected.bytes

@@ -75,7 +75,7 @@ def catalog_prefix(
         folder = Path(name)
         wanted = {
             inside: (
-                Origin(uri=str(one.place), expected=Expected(bytes=one.bytes)),
+                Origin(uri=str(one.place), expected=Expected(bytes=one.bytes), version=one.etag),
                 folder / inside,
             )
             for inside, one in found.items()

@@ -64,6 +64,13 @@ class Origin:
     uri: str
     expected: Expected
     mirrors: tuple[str, ...] = ()
+    version: str = ""
+    """What tells this content from others of the address, where no checksum does."""
+
+    @property
+    def address(self) -> str:
+        """What the cache knows it by."""
+        return f"{self.uri} {self.version}".rstrip()
 
     def __post_init__(self) -> None:
         """Refuse a URI that no source serves."""
@@ -88,7 +95,10 @@ def located(origin: Origin, manner: Manner) -> Path:
         case S3Object() as place:
             expected = origin.expected
             return shared_cache().fetched(
-                str(place), expected, manner, lambda p: download_object(place, p, expected, manner)
+                origin.address,
+                expected,
+                manner,
+                lambda part: download_object(place, part, expected, manner),
             )
         case WheelResource() as resource:
             return _checked(wheel_file(resource), origin)

@@ -5,11 +5,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from random import Random
 from threading import Thread
 
 import pytest
+from PIL import Image
 
 from esrgan_core.files import sha256_of
 from esrgan_core.image import encode_png
@@ -106,6 +109,24 @@ def test_a_prefix_becomes_a_catalog_whose_pictures_come_once(
         assert (tmp_path / "images" / entry.path).read_bytes() == content
     for text in (output, *tmp_path.rglob("*.json")):
         assert server.secret not in text.read_text()
+
+
+def test_a_picture_that_was_replaced_by_one_of_its_size_is_fetched_anew(
+    server: S3, tmp_path: Path
+) -> None:
+    found = set()
+    for seed in (1, 2):
+        buffer = BytesIO()
+        Image.fromarray(textured(60, 70, seed)).save(buffer, format="BMP")
+        server.client.put_object(Bucket="pictures", Key="b set/a.bmp", Body=buffer.getvalue())
+        output = tmp_path / "mine.csv"
+        catalog_prefix(
+            parse_s3("s3://pictures/b set"), output, {"split": "val"}, scale=1, skip_bad=False
+        )
+        (entry,) = read_catalog(output).entries
+        assert entry.source.expected.sha256 == sha256(buffer.getvalue()).hexdigest()
+        found.add(entry.source.expected.bytes)
+    assert len(found) == 1
 
 
 @pytest.mark.parametrize("damage", ["flipped", "cut"])
