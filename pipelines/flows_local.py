@@ -34,6 +34,7 @@ from pipelines.guardian import is_alive
 from pipelines.workspace import Repository, repository
 
 HERE = ("127.0.0.1", "localhost")
+"""Names of this machine."""
 POOL = "gpu"
 RUNS_AT_ONCE = 4
 """Of the pool; at each device only one of them trains."""

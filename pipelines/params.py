@@ -52,6 +52,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return cast(dict[str, Any], content)
 
 
+def write_yaml(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a mapping of `read_yaml`, what was not changed as it was; whole or not at all."""
+    text = StringIO()
+    _yaml().dump(content, text)
+    write_text(path, text.getvalue())
+
+
 def _yaml() -> YAML:
     """Reads and writes a file so that what was not changed stays as a person has written it."""
     yaml = YAML()
@@ -154,9 +161,7 @@ def apply(
         merge_profile(params, profile)
     merge(params, parse_assignments(set_ or []))
     check(params, output)
-    text = StringIO()
-    _yaml().dump(params, text)
-    write_text(output, text.getvalue())
+    write_yaml(output, params)
     typer.echo(f"{output} now has the recipe; `dvc repro` runs it")
 
 

@@ -2,14 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Literal
 
-from ruamel.yaml import YAML
-
-from esrgan_core.files import write_text
-from pipelines.params import read_yaml
+from pipelines.params import read_yaml, write_yaml
 
 Kind = Literal["stage", "data", "remote data"]
 
@@ -61,9 +57,7 @@ def forget_what_is_lost(folder: Path) -> None:
     for name in lost:
         content["stages"].pop(name, None)
     if lost:
-        text = StringIO()
-        YAML().dump(content, text)
-        write_text(lock, text.getvalue())
+        write_yaml(lock, content)
 
 
 def _kind(stage: object) -> Kind:

@@ -63,8 +63,10 @@ def flow(
     command = [sys.executable, "-m", "pipelines.flows_local", "run", json.dumps(words)]
     # a stage has a supervisor of its own, which must come to its end before
     code = run(command, seconds_to_save=2 * SECONDS_TO_SAVE)
-    with suppress(WorkspaceError), occupied(folder, seconds=0):  # unless another flow works in it
-        close(name, code)
+    if code:
+        # unless another flow works in it
+        with suppress(WorkspaceError), occupied(folder, seconds=0):
+            close(name, code)
     raise typer.Exit(code=code)
 
 
