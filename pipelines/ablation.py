@@ -5,8 +5,6 @@ on the test pictures (and on folders given by `--set`). What has been trained is
 state root, so that a run that is cut goes on.
 """
 
-import hashlib
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -21,6 +19,7 @@ from torch import Tensor
 from esrgan_core.data.loading import batches
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.data.sampling import PatchSampler
+from esrgan_core.devices import PrecisionChoice, resolve_precision
 from esrgan_core.engine.evaluate import Sample, evaluate
 from esrgan_core.engine.execution import Execution, OptimizerConfig
 from esrgan_core.engine.loop import Trouble, fit
@@ -37,13 +36,16 @@ from esrgan_core.models import Generator, build_discriminator, build_generator
 from esrgan_core.models.discriminator import VGGDiscriminatorConfig
 from esrgan_core.models.rrdb import RRDBNetConfig
 from esrgan_core.models.weights import load_generator, save_weights
+from esrgan_core.records import record_hash
 from pipelines.folders import folder_samples, named_files, weights_finder
 from pipelines.params import ParamsError, load_params
 from pipelines.paths import ARTIFACTS, PAIRS, state_root
 from pipelines.pretrained_features import find_weights
 from pipelines.progress import progress
+from pipelines.records import PIPELINE_RECORDS
 from pipelines.report.words import number, title_of
 from pipelines.samples import samples_of
+from pipelines.training_config import ENGINE_VERSION, precision_message
 
 METRICS = ("psnr_y", "ssim_y", "lpips", "niqe")
 BRIGHTNESS = "brightness"
@@ -64,6 +66,7 @@ class AblationConfig:
     num_blocks: int = 2
     """RRDBs; in the variant with plain residual blocks ten times as many, for as many weights."""
     growth_channels: int = 12
+    precision: PrecisionChoice = "auto"
 
     def __post_init__(self) -> None:
         """Refuse what trains nothing."""
@@ -120,7 +123,12 @@ class Lab:
     def __init__(self, config: AblationConfig, store: PairStore) -> None:
         self.config, self.store = config, store
         self.folder = state_root() / "ablation"
-        self.execution = Execution(precision="bf16")
+        device = torch.device("cpu")
+        precision = resolve_precision(config.precision, device)
+        self.execution = Execution(precision=precision, device=device)
+        print(
+            f"ablation: {precision_message(config.precision, precision, device)}", file=sys.stderr
+        )
 
     def pretrained(self, variant: Variant, seed: int) -> Generator:
         """The variant's generator after stage 1."""
@@ -133,7 +141,7 @@ class Lab:
 
         warmup = min(100, self.config.pretrain_steps // 10)
         schedule = Schedule(kind="cosine", warmup=warmup)
-        identity = [asdict(variant.generator), seed]
+        identity = [variant.generator, seed]
         what = f"{variant.name}, seed {seed}, stage 1"
         return self._trained(what, identity, make, self.config.pretrain_steps, schedule, seed)
 
@@ -160,7 +168,7 @@ class Lab:
                 execution=self.execution,
             )
 
-        identity = [asdict(variant), seed]
+        identity = [variant, seed]
         what = f"{variant.name}, seed {seed}, stage 2"
         steps = self.config.finetune_steps
         return self._trained(what, identity, make, steps, Schedule(), seed + 1000)
@@ -168,8 +176,9 @@ class Lab:
     def _trained(
         self, what: str, identity: list[Any], make: Any, steps: int, schedule: Schedule, seed: int
     ) -> Generator:
-        everything = [self.store.fingerprint, asdict(self.config), identity, steps]
-        key = hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:16]
+        config = replace(self.config, precision=self.execution.precision)
+        everything = [ENGINE_VERSION, self.store.content_hash("train"), config, identity, steps]
+        key = record_hash(everything, PIPELINE_RECORDS)[:16]
         path = self.folder / f"{key}.safetensors"
         if not path.is_file():
             step: Step = make()

@@ -1,7 +1,7 @@
 """Training a generator on against a discriminator and by its features."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -59,7 +59,7 @@ def train_adversarially(
 ) -> None:
     """Leave a generator that was trained on from `start`, the discriminator, curve and metrics."""
     torch.manual_seed(config.seed)
-    execution = config.execution()
+    execution = config.execution(stage)
     weights = find_weights(features)
     judge = build_discriminator(discriminator)
     generator = load_generator(start)
@@ -77,7 +77,7 @@ def train_adversarially(
         execution=execution,
     )
     identity: Mapping[str, Any] = {
-        "discriminator": {"kind": type(discriminator).__name__, **asdict(discriminator)},
+        "discriminator": discriminator,
         "features": {"layers": dict(features.layers), "sha256": sha256_of(weights)},
         "start": digest(generator),
     }

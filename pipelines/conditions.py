@@ -8,7 +8,7 @@ would, and are no substitute for segmentation in a comparison with the paper.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,8 +24,10 @@ from esrgan_core.image import to_tensor
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.models import Generator
 from esrgan_core.ops import rgb_to_y
+from esrgan_core.records import record_hash, record_of
 from pipelines.paths import CLUSTERS, state_root
 from pipelines.progress import progress
+from pipelines.records import PIPELINE_RECORDS
 
 if TYPE_CHECKING:
     from sklearn.mixture import GaussianMixture
@@ -187,8 +189,8 @@ def training_maps(
     store: PairStore, conditions: Conditions, identity: Mapping[str, Any]
 ) -> dict[str, Maps]:
     """The maps of all training pictures, kept under the state root and mapped from there."""
-    text = json.dumps([store.fingerprint, dict(identity)], sort_keys=True)
-    folder = state_root() / "conditions" / hashlib.sha256(text.encode()).hexdigest()[:16]
+    key = record_hash([store.content_hash("train"), dict(identity)])
+    folder = state_root() / "conditions" / key[:16]
     names = store.names("train")
     with progress("conditions", len(names)) as advance:
         for number, name in enumerate(names, start=1):
@@ -212,7 +214,7 @@ class Told:
     @classmethod
     def of(cls, store: PairStore, config: ConditionsConfig) -> "Told":
         """Read or make the maps of a store's training pictures."""
-        conditions, identity = conditions_of(config), asdict(config)
+        conditions, identity = conditions_of(config), record_of(config, PIPELINE_RECORDS)
         maps = training_maps(store, conditions, identity)
         return cls(maps=maps, conditions=conditions, identity=identity)
 

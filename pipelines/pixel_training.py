@@ -1,6 +1,6 @@
 """Training a generator for pixels alone, from its initial weights."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import torch
 
@@ -30,7 +30,7 @@ def train_for_pixels(
 ) -> None:
     """Leave a generator that was trained from its initial weights, with curve and metrics."""
     torch.manual_seed(config.seed)
-    execution = config.execution()
+    execution = config.execution(stage)
     step = PixelStep(
         build_generator(generator),
         config.optimizer,
@@ -39,6 +39,6 @@ def train_for_pixels(
         execution=execution,
         accumulate=config.accumulate,
     )
-    identity = {"generator": {"kind": type(generator).__name__, **asdict(generator)}}
+    identity = {"generator": generator}
     store = PairStore(PAIRS)
     train(stage, step, store, config, execution=execution, identity=identity, told=told)

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -19,6 +19,7 @@ from rich.filesize import decimal
 
 from esrgan_core.data.pairs import VERSION, Entry, add_picture
 from esrgan_core.files import sha256_of, write_text
+from esrgan_core.records import fields_of, settings_of
 from pipelines.disk import insist_on_room
 from pipelines.images import Row
 
@@ -129,14 +130,15 @@ def _note(task: PairTask) -> Path:
 def read_note(path: Path) -> Entry | None:
     """What is noted of a prepared pair; None if the note is not there or not as written."""
     try:
-        entry = Entry(**json.loads(path.read_text(encoding="utf-8"))["entry"])
+        content = json.loads(path.read_text(encoding="utf-8"))["entry"]
+        entry = Entry(**settings_of(Entry, content))
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return entry if path.read_bytes() == _note_text(entry).encode() else None
 
 
 def _note_text(entry: Entry) -> str:
-    content = asdict(entry)
+    content = fields_of(entry)
     digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
     return json.dumps({"entry": content, "sha256": digest}) + "\n"
 

@@ -11,7 +11,7 @@ and `ESRGAN_RENDEZVOUS` (host:port) set, and the others join by torchrun; see de
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -128,6 +128,32 @@ def run_ranks(stage: str, count: int, nodes: int = 1) -> None:
         ) from error
 
 
+def agree(name: str, decide: Callable[[], str], world: World) -> str:
+    """What the main process decides, in all processes of a training.
+
+    Args:
+        name: of what is decided.
+        decide: called in the main process alone.
+        world: the processes.
+    """
+    if world.size == 1:
+        return decide()
+    store, _, _ = _rendezvous()
+    if world.leads:
+        store.set(name, decide())
+    return str(store.get(name).decode())
+
+
+def _rendezvous() -> tuple[PrefixStore, int, int]:
+    """(store, rank, size) of this attempt at a training.
+
+    The launcher's store outlives processes that failed, and so does what they wrote to it.
+    """
+    store, rank, size = next(rendezvous("env://", timeout=PATIENCE))
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    return PrefixStore(f"attempt {attempt}", store), rank, size
+
+
 @contextmanager
 def connected(world: World) -> Iterator[None]:
     """Connect the processes of a training: gloo between CPUs, NCCL between GPUs."""
@@ -138,10 +164,7 @@ def connected(world: World) -> Iterator[None]:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
-    store, rank, size = next(rendezvous("env://", timeout=PATIENCE))
-    # the launcher's store outlives processes that failed, and so do their addresses in it
-    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-    own = PrefixStore(f"attempt {attempt}", store)
+    own, rank, size = _rendezvous()
     dist.init_process_group(backend, store=own, rank=rank, world_size=size, timeout=PATIENCE)
     try:
         yield

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -40,7 +41,7 @@ from pipelines.progress import note, progress
 from pipelines.ranks import connected, devices_of_world, identity_of
 from pipelines.samples import samples_of
 from pipelines.tracking.live import shipping
-from pipelines.training_config import TrainingConfig, fingerprint_of
+from pipelines.training_config import TrainingConfig, fingerprint_of, in_other_precision
 from pipelines.usage import Usage
 
 VALIDATION_METRICS = ("psnr_y", "ssim_y")
@@ -77,10 +78,17 @@ def train(
         The lineage to write into the weights' header; None in processes that write nothing.
     """
     own = identity if told is None else {**identity, "told": told.identity}
+    config = replace(config, precision=execution.precision)
     fingerprint = fingerprint_of(store, config, own)
-    folder = state_root() / "checkpoints" / stage / fingerprint
+    checkpoints = state_root() / "checkpoints" / stage
+    folder = checkpoints / fingerprint
     world = execution.world
     leads = world.leads
+    if leads:
+        other = in_other_precision(config)
+        report_other_precision(
+            stage, folder, checkpoints / fingerprint_of(store, other, own), other.precision
+        )
     devices = {device: identity_of(device) for device in devices_of_world(world)} if leads else {}
     alone = sole_trainer(folder, devices) if leads else nullcontext()
     with alone, connected(world):
@@ -91,14 +99,34 @@ def train(
         training.leave_files(ARTIFACTS / stage)
         lineage = {
             "fingerprint": fingerprint,
-            "data": store.fingerprint,
+            "data": store.content_hash("train", "val"),
             "git.commit": git_commit(),
+            "precision": execution.precision,
             "step": str(training.selection.step),
         }
         target = ARTIFACTS / stage / "generator.safetensors"
         save_weights(target, training.selection.weights, step.ema.network.config, lineage)
         write_result(folder, target)
         return lineage
+
+
+def report_other_precision(stage: str, folder: Path, other: Path, precision: str) -> None:
+    """Name the checkpoints of the same recipe in the other precision, where only those are there.
+
+    Args:
+        stage: name of the training.
+        folder: of its checkpoints.
+        other: where those in the other precision would be.
+        precision: the other one.
+    """
+    steps = Checkpoints.steps_in(other)
+    if steps and not Checkpoints.steps_in(folder):
+        print(
+            f"{stage}: {other} has step {steps[-1]} of this recipe in {precision}; to continue it, "
+            f"set {stage}.precision to {precision}",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 class _Training:
@@ -327,6 +355,7 @@ class _Training:
         chosen = curve[curve["step"] == self.selection.step].iloc[0]
         content = {
             "steps": int(curve["step"].max()),
+            "precision": self.config.precision,
             "selected": {
                 "step": self.selection.step,
                 "by": self.config.select.metric,

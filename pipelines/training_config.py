@@ -1,25 +1,30 @@
 """What every training stage reads of params.yaml, and what of it decides the weights."""
 
-import hashlib
-import json
+import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
+
 from esrgan_core.data.pairs import PairStore
-from esrgan_core.engine.execution import Compile, Execution, Precision
+from esrgan_core.devices import (
+    Precision,
+    PrecisionChoice,
+    bf16_slowdown,
+    has_native_bf16,
+    resolve_precision,
+)
+from esrgan_core.engine.execution import Compile, Execution
 from esrgan_core.engine.schedule import Schedule
 from esrgan_core.engine.selection import SelectConfig
 from esrgan_core.memory import keep_freed_memory
-from pipelines.ranks import device_of_rank, set_determinism, world_of_environment
+from esrgan_core.records import record_hash, record_of
+from pipelines.ranks import agree, device_of_rank, set_determinism, world_of_environment
+from pipelines.records import PIPELINE_RECORDS
 
-ENGINE_VERSION = 2
+ENGINE_VERSION = 3
 """Raised with every change that makes the same parameters train to other weights."""
-NO_MATHEMATICS = (
-    "save_every", "save_minutes", "keep", "report_every",
-    "compile", "checkpointing", "accumulate", "workers", "deterministic",
-)  # fmt: skip
-"""Parameters that leave the weights as they are, but for rounding."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +38,7 @@ class TrainingConfig:
     schedule: Schedule = field(default_factory=Schedule)
     ema: float = 0.999
     select: SelectConfig = field(default_factory=SelectConfig)
-    precision: Precision = "fp32"
+    precision: PrecisionChoice = "auto"
     compile: Compile = "off"
     checkpointing: bool = False
     deterministic: bool = False
@@ -56,19 +61,46 @@ class TrainingConfig:
         if self.save_minutes <= 0:
             raise ValueError(f"save_minutes must be above 0, got {self.save_minutes}")
 
-    def execution(self) -> Execution:
-        """How steps are computed here, from this and the environment."""
+    def execution(self, stage: str) -> Execution:
+        """How steps of a stage are computed here, from this and the environment.
+
+        The precision is resolved once for all ranks, and reported.
+        """
         set_determinism(on=self.deterministic)
-        device = device_of_rank()
+        device, world = device_of_rank(), world_of_environment()
         if device.type == "cpu":
             keep_freed_memory()
+        precision: Precision = agree(  # type: ignore[assignment]  # one of the two it resolves to
+            "precision", lambda: resolve_precision(self.precision, device), world
+        )
+        if world.leads:
+            message = precision_message(self.precision, precision, device)
+            print(f"{stage}: {message}", file=sys.stderr, flush=True)
         return Execution(
-            precision=self.precision,
+            precision=precision,
             compile=self.compile,
             checkpointing=self.checkpointing,
-            world=world_of_environment(),
+            world=world,
             device=device,
         )
+
+
+def precision_message(wanted: PrecisionChoice, found: Precision, device: torch.device) -> str:
+    """What a training computes in and why; a warning, with a measurement, where bf16 is emulated.
+
+    Measuring takes about a second.
+    """
+    if found == "bf16" and not has_native_bf16(device):
+        return (
+            f"warning: precision is bf16, which {device} emulates: a convolution takes "
+            f"{bf16_slowdown(device):.1f} times as long as in fp32 (just measured); "
+            "set precision to auto"
+        )
+    why = ""
+    if wanted == "auto":
+        native = "computes in bf16" if found == "bf16" else "does not compute in bf16"
+        why = f" (auto: {device} {native} natively)"
+    return f"training in {found} on {device}{why}"
 
 
 def fingerprint_of(store: PairStore, config: TrainingConfig, identity: Mapping[str, Any]) -> str:
@@ -76,9 +108,24 @@ def fingerprint_of(store: PairStore, config: TrainingConfig, identity: Mapping[s
 
     The number of steps counts only where the rate depends on it, so that elsewhere a longer
     run continues a shorter one. Validations count, since one of them chooses the weights.
+
+    Args:
+        store: the pairs; those of its test split do not count.
+        config: the stage's section, its precision resolved.
+        identity: whatever else decides the weights.
+
+    Raises:
+        ValueError: if the precision is not resolved.
     """
-    mathematics = {key: v for key, v in asdict(config).items() if key not in NO_MATHEMATICS}
+    if config.precision == "auto":
+        raise ValueError("precision must be resolved before a training has a fingerprint")
+    mathematics = record_of(config, PIPELINE_RECORDS)
     if config.schedule.kind == "multistep":
         del mathematics["steps"]
-    everything = [ENGINE_VERSION, store.fingerprint, mathematics, dict(identity)]
-    return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:16]
+    everything = [ENGINE_VERSION, store.content_hash("train", "val"), mathematics, dict(identity)]
+    return record_hash(everything, PIPELINE_RECORDS)[:16]
+
+
+def in_other_precision(config: TrainingConfig) -> TrainingConfig:
+    """The same recipe in the precision that it is not trained in."""
+    return replace(config, precision="bf16" if config.precision == "fp32" else "fp32")

@@ -9,8 +9,7 @@ A name is a picture's path in the image folder without its suffix (`test/set5/ba
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Literal
@@ -22,6 +21,7 @@ from jaxtyping import UInt8
 from esrgan_core.files import atomic_path, sha256_of, write_text
 from esrgan_core.image import read_rgb
 from esrgan_core.ops import crop_to_multiple
+from esrgan_core.records import RECORDS, fields_of, record_hash, settings_of
 from esrgan_core.resize import bicubic_pair
 
 VERSION = 1
@@ -112,8 +112,8 @@ def write_index(root: Path, entries: list[Entry], facts: StoreFacts) -> None:
     """
     if twice := [name for name, count in Counter(e.name for e in entries).items() if count > 1]:
         raise ValueError(f"several pictures are called {', '.join(twice)}")
-    write_text(root / "store.json", json.dumps(asdict(facts), indent=2) + "\n")
-    frame = pd.DataFrame([asdict(entry) for entry in entries]).sort_values("name")
+    write_text(root / "store.json", json.dumps(fields_of(facts), indent=2) + "\n")
+    frame = pd.DataFrame([fields_of(entry) for entry in entries]).sort_values("name")
     with atomic_path(root / "index.parquet") as temporary:
         frame.to_parquet(temporary, index=False)
 
@@ -134,13 +134,17 @@ class PairStore:
         facts = json.loads((root / "store.json").read_text(encoding="utf-8"))
         if facts["version"] != VERSION:
             raise ValueError(f"{root} has version {facts['version']}, this code reads {VERSION}")
-        self.facts = StoreFacts(**facts)
+        self.facts = StoreFacts(**settings_of(StoreFacts, facts))
         self.index = pd.read_parquet(root / "index.parquet")
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """What the store holds, as text: equal for equal pairs at an equal scale."""
-        return sha256_of(self.root / "index.parquet") + sha256_of(self.root / "store.json")
+    def content_hash(self, *splits: Split) -> str:
+        """SHA-256 of what splits hold: equal for equal pairs at an equal scale, and only then.
+
+        The bytes of the index do not count: those of a Parquet file name the program that wrote it.
+        """
+        columns = list(RECORDS["Entry"].names.values())
+        rows = self.index.loc[self.index["split"].isin(splits), columns].sort_values("name")
+        return record_hash([self.facts, rows.to_numpy().tolist()])
 
     def names(self, split: Split) -> list[str]:
         """Names of a split's pictures, sorted."""

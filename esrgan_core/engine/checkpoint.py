@@ -60,7 +60,12 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """Steps of the complete states, ascending."""
-        found = (re.fullmatch(r"step_(\d+)\.json", path.name) for path in self.folder.iterdir())
+        return self.steps_in(self.folder)
+
+    @staticmethod
+    def steps_in(folder: Path) -> list[int]:
+        """Steps of the complete states in a folder, ascending; none where there is no folder."""
+        found = (re.fullmatch(r"step_(\d+)\.json", path.name) for path in folder.glob("*.json"))
         return sorted(int(match[1]) for match in found if match)
 
     def restore(self, parts: Mapping[str, Any], *, at_most: int) -> int | None:

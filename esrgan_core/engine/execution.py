@@ -8,12 +8,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from esrgan_core.devices import Precision
 from esrgan_core.engine.distributed import ALONE, World, share_statistics
 from esrgan_core.engine.flat import Flat
 from esrgan_core.models import Generator
 from esrgan_core.models.rrdb import RRDBNet
 
-Precision = Literal["fp32", "bf16"]
 Compile = Literal["off", "default", "reduce-overhead"]
 
 

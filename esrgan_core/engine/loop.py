@@ -76,13 +76,18 @@ class Trouble:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that must survive."""
-        counts = {name: float(getattr(self, name)) for name in ("total", "row", "longest")}
-        return {**counts, "setbacks": self.setbacks}
+        return {
+            "total": float(self.total),
+            "row": float(self.row),
+            "longest": float(self.longest),
+            "setbacks": self.setbacks,
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state."""
-        for name in ("total", "row", "longest"):
-            setattr(self, name, torch.tensor(state[name]))
+        self.total = torch.tensor(state["total"])
+        self.row = torch.tensor(state["row"])
+        self.longest = torch.tensor(state["longest"])
         self.setbacks = state["setbacks"]
 
 

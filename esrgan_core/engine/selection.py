@@ -78,10 +78,15 @@ class Selection:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that must survive."""
-        names = ("start", "step", "waited", "key", "weights")
-        return {name: getattr(self, name) for name in names}
+        return {
+            "start": self.start,
+            "step": self.step,
+            "waited": self.waited,
+            "key": self.key,
+            "weights": self.weights,
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state."""
-        for name, value in state.items():
-            setattr(self, name, value)
+        self.start, self.step, self.waited = state["start"], state["step"], state["waited"]
+        self.key, self.weights = state["key"], state["weights"]

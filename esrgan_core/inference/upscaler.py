@@ -4,14 +4,13 @@ import math
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from esrgan_core.inference.devices import computes_in_bf16, device_of
+from esrgan_core.devices import PrecisionChoice, device_of, has_native_bf16
 from esrgan_core.inference.half import half_of
 from esrgan_core.inference.parts import SMALLEST_TILE, bytes_for, in_parts, is_exact, side_for
 from esrgan_core.memory import (
@@ -24,7 +23,6 @@ from esrgan_core.ops import symmetry
 from esrgan_core.pictures.picture import WHITE, Picture, as_type, bled
 from esrgan_core.resize import imresize
 
-Precision = Literal["auto", "fp32", "bf16"]
 KEPT_BELOW = 2**29
 """Bytes that a picture needs, below which freed memory is kept from layer to layer: twice as fast,
 but half as much again is needed."""
@@ -41,7 +39,7 @@ class UpscaleConfig:
 
     device: str = "auto"
     """`cpu`, `cuda`, `cuda:1`; `auto` takes a GPU where there is one."""
-    precision: Precision = "auto"
+    precision: PrecisionChoice = "auto"
     """`auto` takes bf16 where the hardware computes in it and a probe finds nothing wrong."""
     tile: int | None = None
     """LR pixels a side; 0 for none; None to choose by the memory that is free."""
@@ -87,7 +85,7 @@ class Upscaler:
         self.network_scale: int = network.config.scale
         self.scale = float(config.scale or network.config.scale)
         self.half: Generator | None = None
-        wanted = config.precision == "auto" and computes_in_bf16(self.device)
+        wanted = config.precision == "auto" and has_native_bf16(self.device)
         self.untried = wanted or config.precision == "bf16"
 
     def size_of(self, height: int, width: int) -> tuple[int, int]:

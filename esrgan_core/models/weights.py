@@ -3,8 +3,8 @@
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, get_args
@@ -30,12 +30,13 @@ from esrgan_core.models.layouts import (
     layout_of,
     to_layout,
 )
+from esrgan_core.records import RECORDS, fields_of, settings_of
 
 ENTRY = "esrgan"
 OURS = "esrgan-pipeline"
 """Our own layout: BasicSR's names, and an entry in the header."""
-GENERATORS: Mapping[str, Callable[..., GeneratorConfig]] = {
-    kind.__name__.removesuffix("Config"): kind for kind in get_args(GeneratorConfig)
+GENERATORS: Mapping[str, type[GeneratorConfig]] = {
+    RECORDS[kind.__name__].kind: kind for kind in get_args(GeneratorConfig)
 }
 WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "generator")
 PREFIXES = ("module.", "_orig_mod.")
@@ -55,12 +56,12 @@ def save_weights(
     Args:
         path: a `.safetensors` file.
         state: tensors by key; copied to contiguous memory.
-        config: the network's shape; its class name becomes the architecture.
+        config: the network's shape.
         lineage: training fingerprint, git commit, data hash and the like.
     """
     entry = {
-        "architecture": type(config).__name__.removesuffix("Config"),
-        "config": asdict(config),
+        "architecture": RECORDS[type(config).__name__].kind,
+        "config": fields_of(config),
         "lineage": dict(lineage),
     }
     tensors = {key: _plain(value) for key, value in state.items()}
@@ -96,7 +97,11 @@ def read_weights(path: Path) -> WeightsFile:
     if (architecture := entry.get("architecture")) is not None:
         if architecture not in GENERATORS:
             raise ValueError(f"{path} holds a {architecture}, not one of {sorted(GENERATORS)}")
-        config = _config(GENERATORS[architecture], entry["config"])
+        kind = GENERATORS[architecture]
+        try:
+            config = kind(**settings_of(kind, entry["config"]))
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
         return WeightsFile(layout=OURS, config=config, state=state, lineage=entry["lineage"])
     if not state:
         raise ValueError(f"{path} holds no tensors but {sorted(map(str, content))[:5]}")
@@ -109,11 +114,6 @@ def read_weights(path: Path) -> WeightsFile:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     return WeightsFile(layout=layout, config=config, state=ours, lineage={}, wrapper=wrapper)
-
-
-def _config(kind: Callable[..., GeneratorConfig], content: Mapping[str, Any]) -> GeneratorConfig:
-    # JSON knows no tuples
-    return kind(**{key: tuple(v) if isinstance(v, list) else v for key, v in content.items()})
 
 
 def _read(path: Path) -> tuple[dict[str, str], Mapping[str, Any]]:

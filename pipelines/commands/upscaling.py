@@ -159,10 +159,11 @@ def config_of(
     device: str, precision: str, tile: str, *, ensemble: bool, scale: float | None
 ) -> "UpscaleConfig":
     """The options of the command line, checked."""
-    from esrgan_core.inference.upscaler import Precision, UpscaleConfig  # noqa: PLC0415
+    from esrgan_core.devices import PrecisionChoice  # noqa: PLC0415  torch
+    from esrgan_core.inference.upscaler import UpscaleConfig  # noqa: PLC0415
 
-    if precision not in get_args(Precision):
-        raise ValueError(f"no precision {precision!r}; there are {', '.join(get_args(Precision))}")
+    if precision not in (known := get_args(PrecisionChoice)):
+        raise ValueError(f"no precision {precision!r}; there are {', '.join(known)}")
     sides = {"auto": None, "off": 0}
     if tile not in sides and not tile.isdigit():
         raise ValueError(f"--tile is auto, off or a number of pixels, got {tile!r}")

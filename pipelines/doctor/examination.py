@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 from pipelines.doctor.finding import Finding, fault
 from pipelines.doctor.hosts import mlflow, s3
 from pipelines.doctor.installation import packages, python, telemetry
-from pipelines.doctor.machine import devices, disks, memory
+from pipelines.doctor.machine import devices, disks, memory, precision
 from pipelines.doctor.project import dvc, recipe, repository
 
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
-    python, packages, devices, memory, disks, recipe, repository, dvc, mlflow, s3, telemetry,
+    python, packages, devices, precision, memory, disks, recipe, repository, dvc, mlflow, s3,
+    telemetry,
 )  # fmt: skip
 
 

@@ -2,16 +2,17 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 import psutil
 from rich.filesize import decimal
 
-from esrgan_core.inference.devices import computes_in_bf16, device_of
+from esrgan_core.devices import bf16_slowdown, device_of, has_native_bf16
 from esrgan_core.memory import free_memory
 from pipelines.doctor.finding import Finding, fault, remark, well
+from pipelines.params import PARAMS, ParamsError, read_yaml
 from pipelines.paths import state_root
 
 LEAST_MEMORY = 2 * 2**30
@@ -36,8 +37,9 @@ def devices() -> Iterator[Finding]:
             "install a CUDA build of torch of the version in requirements.lock",
         )
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
-    bf16 = "bf16 is fast" if computes_in_bf16(device) else "bf16 is not faster than fp32"
-    yield well("device", f"{device}: {name}, {bf16}")
+    native = has_native_bf16(device)
+    trained = "auto trains in bf16" if native else "no bf16 of its own: auto trains in fp32"
+    yield well("device", f"{device}: {name}, {trained}")
     cores = os.cpu_count() or 1
     threads = int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads()))
     if threads > cores or ("OMP_NUM_THREADS" in os.environ and threads < cores):
@@ -46,6 +48,31 @@ def devices() -> Iterator[Finding]:
         )
     else:
         yield well("threads", f"{threads} for {cores} cores")
+
+
+def precision() -> Iterator[Finding]:
+    """Whether params.yaml asks for bf16 on a device that only emulates it."""
+    try:
+        params = read_yaml(PARAMS)
+    except ParamsError:
+        return  # another check reports it
+    asking = [
+        f"{name}.precision"
+        for name, section in params.items()
+        if isinstance(section, Mapping) and section.get("precision") == "bf16"
+    ]
+    if not asking:
+        return
+    device = device_of(os.environ.get("ESRGAN_DEVICE", "auto"))
+    if has_native_bf16(device):
+        yield well("precision", f"bf16 in {', '.join(asking)}, which {device} computes natively")
+    else:
+        yield remark(
+            "precision",
+            f"{PARAMS} asks for bf16 in {', '.join(asking)}, which {device} emulates: a "
+            f"convolution takes {bf16_slowdown(device):.1f} times as long as in fp32 (measured)",
+            f"set {' and '.join(asking)} to auto",
+        )
 
 
 def memory() -> Iterator[Finding]:

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -15,6 +15,7 @@ from typing import Any
 from rich.filesize import decimal
 from ruamel.yaml import YAML
 
+from esrgan_core.devices import resolve_precision
 from esrgan_core.engine.journal import Journal
 from esrgan_core.models import build_generator
 from esrgan_core.models.weights import save_weights
@@ -22,7 +23,9 @@ from pipelines.leftovers import bytes_in
 from pipelines.params import PARAMS, check, load_params, read_yaml
 from pipelines.paths import PAIRS, PRETRAINED, state_root
 from pipelines.planning.plan import Plan
+from pipelines.ranks import device_of_rank
 from pipelines.stages.pretrain import Params as Pretraining
+from pipelines.training_config import precision_message
 
 TRAININGS = ("pretrain", "finetune")
 STEPS = 30
@@ -58,7 +61,15 @@ def plan_training(stage: str) -> Plan:
         }
         YAML().dump({**params, stage: tried}, folder / PARAMS)
         seconds_to_begin, journal, checkpoints = _run(stage, folder)
-        return _told(stage, section, seconds_to_begin, journal, checkpoints, folder)
+        return _told(
+            stage, section, seconds_to_begin, journal, checkpoints, folder, _precision(section)
+        )
+
+
+def _precision(section: Mapping[str, Any]) -> str:
+    """What a section's training computes in, and a warning where that is slow."""
+    wanted, device = section.get("precision", "auto"), device_of_rank()
+    return precision_message(wanted, resolve_precision(wanted, device), device)
 
 
 @contextmanager
@@ -123,6 +134,7 @@ def _told(
     rows: list[dict[str, float]],
     checkpoints: Path,
     folder: Path,
+    precision: str,
 ) -> Plan:
     steps = {int(row["step"]): row["time"] / 1000 for row in rows if "rate" in row}
     validations = {
@@ -150,7 +162,7 @@ def _told(
     networks = sum(path.stat().st_size for path in folder.glob("artifacts/*/*.safetensors"))
     memory = max((row.get("system/memory_mib", 0.0) for row in rows), default=0.0) * 2**20
     gpu = max((row.get("system/gpu_memory_mib", 0.0) for row in rows), default=0.0) * 2**20
-    remarks = [f"{1 / pace:.2f} steps/s, {count} steps; {len(steps)} were tried"]
+    remarks = [f"{1 / pace:.2f} steps/s, {count} steps; {len(steps)} were tried", precision]
     if gpu:
         remarks.append(f"{decimal(int(gpu))} of the GPU's memory")
     remarks.append("plateaus (select.patience) may end it sooner")

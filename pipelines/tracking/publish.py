@@ -143,7 +143,7 @@ def _tags(record: Record) -> "list[RunTag]":
         "git.commit": record.git_commit,
         "data.md5": record.data_md5,
         "params.sha256": record.params_sha256,
-    }
+    } | ({"precision": record.precision} if record.precision else {})
     return [RunTag(name, text) for name, text in texts.items()]
 
 

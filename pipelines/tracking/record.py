@@ -58,6 +58,8 @@ class Record:
     started: float
     """Seconds since 1970."""
     seconds: float
+    precision: str = ""
+    """What a training computed in, where the parameters may say auto; empty for other stages."""
 
 
 def record_path(stage: str) -> Path:
@@ -69,6 +71,14 @@ def read_record(stage: str) -> Record | None:
     """A stage's record, None where the stage has not run and was not pulled."""
     path = record_path(stage)
     return Record(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+
+
+def trained_precision(stage: str) -> str:
+    """The precision that a training stage computed in; empty for stages that train nothing."""
+    path = ARTIFACTS / stage / "metrics.json"
+    if not path.is_file():
+        return ""
+    return str(json.loads(path.read_text(encoding="utf-8")).get("precision", ""))
 
 
 def run_name() -> str:
@@ -136,6 +146,7 @@ def recording(stage: str, params: Any) -> Iterator[None]:
         data_md5=data_md5(),
         params_sha256=digest,
         params=content,
+        precision=trained_precision(stage),
         started=started,
         seconds=round(time.time() - started, 3),
     )

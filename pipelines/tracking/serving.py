@@ -15,8 +15,9 @@ from mlflow.models import set_model
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel
 
+from esrgan_core.devices import PrecisionChoice
 from esrgan_core.image import BadImageError
-from esrgan_core.inference.upscaler import Precision, UpscaleConfig, Upscaler
+from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
 from esrgan_core.memory import free_memory
 from esrgan_core.models.weights import interpolate, load_generator, load_state
 from esrgan_core.pictures.fitting import fit_to, insist_on_size
@@ -80,8 +81,8 @@ class EsrganModel(PythonModel):
         """Made anew only where the last call wanted another."""
         if not 0 <= alpha <= 1:
             raise _refused(f"alpha must lie in [0, 1], got {alpha}")
-        if precision not in get_args(Precision):
-            raise _refused(f"no precision {precision!r}; there are {get_args(Precision)}")
+        if precision not in get_args(PrecisionChoice):
+            raise _refused(f"no precision {precision!r}; there are {get_args(PrecisionChoice)}")
         key = alpha, precision
         with self.making:  # requests come side by side
             if key not in self.made:

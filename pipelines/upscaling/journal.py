@@ -1,10 +1,8 @@
 """What is done in a folder, so that it is not done again."""
 
-import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,8 @@ from filelock import FileLock, Timeout
 
 from esrgan_core.inference.upscaler import UpscaleConfig
 from esrgan_core.models.weights import digest
+from esrgan_core.records import record_hash
+from pipelines.records import PIPELINE_RECORDS
 from pipelines.upscaling.jobs import Outcome, Output
 from pipelines.upscaling.model import Model
 
@@ -111,5 +111,4 @@ def stamp_of(source: Path) -> Stamp:
 
 def key_of(model: Model, config: UpscaleConfig, output: Output) -> str:
     """Stands for everything that a result depends on but its source."""
-    settings = [digest(model.network), asdict(config), asdict(output)]
-    return hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
+    return record_hash([digest(model.network), config, output], PIPELINE_RECORDS)[:16]

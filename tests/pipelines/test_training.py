@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,16 +11,17 @@ import torch
 
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.data.sampling import Pair
-from esrgan_core.engine.execution import OptimizerConfig
+from esrgan_core.engine.execution import PLAIN, Execution, OptimizerConfig
 from esrgan_core.engine.loop import DivergedError
 from esrgan_core.engine.schedule import Schedule
 from esrgan_core.engine.selection import SelectConfig
 from esrgan_core.engine.steps import PixelStep, Terms
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
+from pipelines.tracking.record import trained_precision
 from pipelines.training import train
 from pipelines.training_config import TrainingConfig, fingerprint_of
 
-CONFIG = TrainingConfig(steps=10, patch_size=32, batch_size=2)
+CONFIG = TrainingConfig(steps=10, patch_size=32, batch_size=2, precision="fp32")
 
 
 def test_reporting_does_not_change_the_fingerprint(store: PairStore) -> None:
@@ -41,6 +43,11 @@ def test_what_changes_the_weights_changes_the_fingerprint(store: PairStore) -> N
     assert fingerprint_of(store, CONFIG, {"generator": {"num_blocks": 3}}) != plain
 
 
+def test_a_precision_that_is_not_resolved_has_no_fingerprint(store: PairStore) -> None:
+    with pytest.raises(ValueError, match="precision must be resolved"):
+        fingerprint_of(store, replace(CONFIG, precision="auto"), {})
+
+
 def test_the_number_of_steps_counts_only_where_the_rate_depends_on_it(store: PairStore) -> None:
     def both(kind: str) -> set[str]:
         schedule = Schedule(kind=kind)  # type: ignore[arg-type]
@@ -54,10 +61,17 @@ def test_the_number_of_steps_counts_only_where_the_rate_depends_on_it(store: Pai
 class Stumbling(PixelStep):
     """A step that meets something not finite at some calls."""
 
-    def __init__(self, *, pictures_at: range = range(0), weights_at: int = -1) -> None:
+    def __init__(
+        self,
+        *,
+        pictures_at: range = range(0),
+        weights_at: int = -1,
+        execution: Execution = PLAIN,
+    ) -> None:
         torch.manual_seed(0)
         config = RRDBNetConfig(num_features=8, num_blocks=1, growth_channels=4, init="basicsr")
-        super().__init__(RRDBNet(config), OptimizerConfig(learning_rate=1e-3), ema=0.9)
+        optimizer = OptimizerConfig(learning_rate=1e-3)
+        super().__init__(RRDBNet(config), optimizer, ema=0.9, execution=execution)
         self.pictures_at, self.weights_at, self.calls = pictures_at, weights_at, 0
         self.rates: list[float] = []
 
@@ -133,6 +147,29 @@ def test_a_full_disk_costs_no_training(
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=7))
     assert trained(Stumbling(), LONG)["steps"] == 120
     assert "step 20 was not saved" in capsys.readouterr().err
+
+
+def test_checkpoints_in_the_other_precision_are_named(
+    trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained(Stumbling(), CONFIG)
+    assert "in fp32" not in capsys.readouterr().err
+    half = Stumbling(execution=Execution(precision="bf16"))
+    trained(half, CONFIG)
+    assert re.search(
+        r"checkpoints/pretrain/\w+ has step 10 of this recipe in fp32; to continue it, "
+        r"set pretrain.precision to fp32",
+        capsys.readouterr().err,
+    )
+    assert half.calls == 10
+    trained(Stumbling(execution=Execution(precision="bf16")), CONFIG)
+    assert "to continue it" not in capsys.readouterr().err
+
+
+def test_the_precision_is_recorded(trained: Trained) -> None:
+    assert trained(Stumbling(), CONFIG)["precision"] == "fp32"
+    assert trained_precision("pretrain") == "fp32"
+    assert trained_precision("download") == ""
 
 
 def test_minutes_make_a_checkpoint_due(trained: Trained, tmp_path: Path) -> None:

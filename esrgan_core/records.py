@@ -1,0 +1,165 @@
+"""Settings as they are hashed and stored: names on disk are apart from names in code.
+
+A class, field or default may change in code without a change on disk. `RECORDS` maps the names:
+a renamed field keeps its name on disk, and a new field gets an absent value, the one that means
+what programs did before the field was there. A field at its absent value is left out, so that
+records, and the hashes of them, stay as they were.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecordType:
+    """How one class of settings is stored."""
+
+    kind: str
+    """Name of the class on disk."""
+    names: Mapping[str, str]
+    """Names on disk by names in code. A field without one is neither hashed nor stored."""
+    absent: Mapping[str, Any] = field(default_factory=dict)
+    """By name on disk, the value that is left out."""
+
+
+def same(*names: str) -> dict[str, str]:
+    """Fields that are called the same on disk as in code."""
+    return {name: name for name in names}
+
+
+RECORDS: Mapping[str, RecordType] = {
+    "RRDBNetConfig": RecordType(
+        kind="RRDBNet",
+        names=same(
+            "scale", "num_features", "num_blocks", "growth_channels", "residual_scale", "init",
+            "block", "batch_norm",
+        ),
+        absent={"residual_scale": 0.2, "block": "rrdb", "batch_norm": False},
+    ),
+    "SRResNetConfig": RecordType(
+        kind="SRResNet", names=same("scale", "num_features", "num_blocks")
+    ),
+    "SRCNNConfig": RecordType(kind="SRCNN", names=same("scale", "kernels", "num_features")),
+    "SFTNetConfig": RecordType(
+        kind="SFTNet",
+        names=same(
+            "scale", "num_features", "num_blocks", "num_classes", "condition_features", "form"
+        ),
+    ),
+    "VGGDiscriminatorConfig": RecordType(
+        kind="VGGDiscriminator", names=same("patch_size", "num_features")
+    ),
+    "SRGANDiscriminatorConfig": RecordType(
+        kind="SRGANDiscriminator", names=same("patch_size", "num_features")
+    ),
+    "ClassDiscriminatorConfig": RecordType(
+        kind="ClassDiscriminator", names=same("patch_size", "num_features", "num_classes")
+    ),
+    "OptimizerConfig": RecordType(
+        kind="optimizer",
+        names=same("learning_rate", "betas", "kind", "momentum", "rate_factors", "held"),
+        absent={
+            "betas": [0.9, 0.999], "kind": "adam", "momentum": 0.9, "rate_factors": {}, "held": 0,
+        },
+    ),
+    "Schedule": RecordType(
+        kind="schedule",
+        names=same("kind", "milestones", "gamma", "floor", "warmup"),
+        absent={"milestones": [], "gamma": 0.5, "floor": 0.0, "warmup": 0},
+    ),
+    "SelectConfig": RecordType(
+        kind="select",
+        names=same("metric", "psnr_y_loss", "patience"),
+        absent={"psnr_y_loss": None, "patience": 0},
+    ),
+    "LossWeights": RecordType(
+        kind="loss_weights",
+        names=same("pixel", "perceptual", "adversarial", "classification"),
+        absent={"classification": 0.0},
+    ),
+    "StoreFacts": RecordType(kind="pair_store", names=same("scale", "convention", "version")),
+    "Entry": RecordType(
+        kind="pair",
+        names=same("name", "split", "set", "hr_sha256", "lr_sha256", "height", "width"),
+    ),
+    "UpscaleConfig": RecordType(
+        kind="upscale",
+        names=same("device", "precision", "tile", "ensemble", "scale"),
+        absent={"tile": None, "ensemble": False, "scale": None},
+    ),
+}  # fmt: skip
+
+
+def record_of(value: Any, records: Mapping[str, RecordType] = RECORDS) -> Any:
+    """Settings as JSON knows them, with their names on disk and without what is absent.
+
+    A class that has no entry of its own is stored as the nearest of its bases that has one.
+
+    >>> from esrgan_core.models.srresnet import SRResNetConfig
+    >>> record_of({"generator": SRResNetConfig(num_blocks=4)})
+    {'generator': {'record': 'SRResNet', 'scale': 4, 'num_features': 64, 'num_blocks': 4}}
+
+    Raises:
+        TypeError: for a value or class that has no form on disk.
+    """
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case Mapping():
+            return {str(key): record_of(inner, records) for key, inner in value.items()}
+        case list() | tuple():
+            return [record_of(inner, records) for inner in value]
+    return {"record": _record_type(type(value), records).kind} | fields_of(value, records)
+
+
+def fields_of(value: Any, records: Mapping[str, RecordType] = RECORDS) -> dict[str, Any]:
+    """The record of settings without the name of its kind, for places that imply it.
+
+    Raises:
+        TypeError: for a value or class that has no form on disk.
+    """
+    found = _record_type(type(value), records)
+    content = {
+        stored: record_of(getattr(value, name), records) for name, stored in found.names.items()
+    }
+    return {
+        name: inner
+        for name, inner in content.items()
+        if name not in found.absent or inner != found.absent[name]
+    }
+
+
+def settings_of(
+    kind: type, content: Mapping[str, Any], records: Mapping[str, RecordType] = RECORDS
+) -> dict[str, Any]:
+    """Arguments that build a `kind` from its record, absent values filled in.
+
+    Raises:
+        ValueError: for a name that no version of `kind` up to this one has stored.
+    """
+    found = _record_type(kind, records)
+    given = {**found.absent, **content}
+    in_code = {stored: name for name, stored in found.names.items()}
+    if unknown := sorted(given.keys() - in_code.keys()):
+        raise ValueError(f"{found.kind} has no {unknown}; a newer version of this program wrote it")
+    # JSON knows no tuples
+    return {
+        in_code[name]: tuple(value) if isinstance(value, list) else value
+        for name, value in given.items()
+    }
+
+
+def record_hash(value: Any, records: Mapping[str, RecordType] = RECORDS) -> str:
+    """SHA-256 of the record of a value, in hexadecimal digits."""
+    text = json.dumps(record_of(value, records), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _record_type(kind: type, records: Mapping[str, RecordType]) -> RecordType:
+    for base in kind.__mro__:
+        if base.__name__ in records:
+            return records[base.__name__]
+    raise TypeError(f"{kind.__name__} has no entry in the table of records, so no form on disk")

@@ -1,0 +1,41 @@
+"""The library's records, and those of the pipeline's own settings."""
+
+from collections.abc import Mapping
+
+from esrgan_core.records import RECORDS, RecordType, same
+
+TRAINING = same(
+    "steps", "patch_size", "batch_size", "seed", "schedule", "ema", "select", "precision",
+    "validate_every",
+)  # fmt: skip
+"""What decides the weights of every training; the rest changes them by rounding at most."""
+
+PIPELINE_RECORDS: Mapping[str, RecordType] = {
+    **RECORDS,
+    "TrainingConfig": RecordType(kind="training", names=TRAINING),
+    "PixelTraining": RecordType(
+        kind="pixel_training", names=TRAINING | same("loss", "optimizer"), absent={"loss": "l1"}
+    ),
+    "AdversarialTraining": RecordType(
+        kind="adversarial_training",
+        names=TRAINING
+        | same("gan", "content", "weights", "generator_optimizer", "discriminator_optimizer"),
+        absent={"gan": "relativistic_average", "content": "l1"},
+    ),
+    "ConditionsConfig": RecordType(kind="semantic_maps", names=same("maps", "classes", "seed")),
+    "AblationConfig": RecordType(
+        kind="ablation",
+        names=same(
+            "seeds", "pretrain_steps", "finetune_steps", "patch_size", "batch_size",
+            "num_features", "num_blocks", "growth_channels", "precision",
+        ),
+    ),
+    "Variant": RecordType(
+        kind="variant", names=same("name", "generator", "gan", "layer", "weight")
+    ),
+    "Output": RecordType(
+        kind="output",
+        names=same("format", "quality", "strip_metadata"),
+        absent={"format": None, "quality": None, "strip_metadata": False},
+    ),
+}  # fmt: skip
