@@ -19,8 +19,8 @@ from pipelines.commands import (
     tracking,
     upscaling,
 )
-from pipelines.params import ParamsError
 from pipelines.status import Status, is_passing, tell
+from pipelines.tracking import StoreDownError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -37,11 +37,9 @@ app.add_typer(machine.plan, name="plan")
 
 def main() -> None:
     """Run the command line; a mistake of the user's ends with its message alone."""
-    from pipelines.tracking.store import StoreDownError  # noqa: PLC0415
-
     try:
         app()
-    except (ParamsError, ValueError, OSError, StoreDownError) as error:
+    except (ValueError, OSError, StoreDownError) as error:
         if os.environ.get("ESRGAN_TRACEBACK"):
             raise
         tell(Status(what="esrgan", problem=str(error), passing=is_passing(error)))

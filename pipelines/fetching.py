@@ -27,7 +27,7 @@ from pipelines.sources import (
 )
 from pipelines.sources.archive import BadArchiveError, Limits, unpack
 from pipelines.sources.cache import shared_cache
-from pipelines.sources.partial import StoppedError
+from pipelines.sources.errors import StoppedError
 
 AT_ONCE = 8
 """Files that are fetched side by side."""

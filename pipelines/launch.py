@@ -9,10 +9,10 @@ from typing import TypeVar
 
 from esrgan_core.engine.signals import InterruptedTrainingError
 from pipelines.guardian import die_with_parent
-from pipelines.params import ParamsError, load_params
+from pipelines.params import load_params
 from pipelines.status import Status, is_passing, tell
+from pipelines.tracking import StoreDownError
 from pipelines.tracking.record import recording
-from pipelines.tracking.store import StoreDownError
 
 Stage = TypeVar("Stage")
 ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -50,7 +50,7 @@ def launch(
     except InterruptedTrainingError as interruption:
         print(f"{name}: {interruption}; the same command goes on from there", file=sys.stderr)
         sys.exit(interruption.exit_code)
-    except (ParamsError, ValueError, OSError, FloatingPointError, StoreDownError) as error:
+    except (ValueError, OSError, FloatingPointError, StoreDownError) as error:
         tell(Status(what=name, problem=str(error), passing=is_passing(error)))
         sys.exit(f"{name}: {error}")
     # all is done and written: an end that was wished for now is no failure

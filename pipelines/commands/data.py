@@ -50,7 +50,7 @@ def make(
     its 100 pictures.
     """
     from pipelines.folder_catalog import catalog_folder, catalog_prefix  # noqa: PLC0415
-    from pipelines.sources.s3 import parse_s3  # noqa: PLC0415
+    from pipelines.sources.addresses import parse_s3  # noqa: PLC0415
 
     words = {"set": set_name, "split": split, "license": license_, "citation": citation}
     given = {name: text for name, text in words.items() if text}
@@ -97,7 +97,7 @@ def probe(
     Says which checksum headers the server takes. Endpoint and credentials come from the
     environment: AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY.
     """
-    from pipelines.sources.s3 import parse_s3  # noqa: PLC0415
+    from pipelines.sources.addresses import parse_s3  # noqa: PLC0415
     from pipelines.sources.s3_probe import probe as try_out  # noqa: PLC0415
 
     for line in try_out(parse_s3(place)):

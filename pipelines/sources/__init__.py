@@ -1,7 +1,8 @@
 """Where pictures come from. A catalog names each by a URI; its scheme chooses the source.
 
 A new source is a module here with a location type and a function that fetches, one member of
-`Location`, and one case in `parse_location` and `located`.
+`Location`, and one case in `parse_location` and `located`. Libraries that speak to a host are
+imported when something comes from one.
 """
 
 import shutil
@@ -11,13 +12,12 @@ from typing import assert_never
 from urllib.parse import unquote, urlsplit
 
 from esrgan_core.files import atomic_path
+from pipelines.sources.addresses import HttpFile, S3Object, parse_s3
 from pipelines.sources.archive import ArchiveMember, plain_name
 from pipelines.sources.cache import shared_cache
 from pipelines.sources.expected import Expected
-from pipelines.sources.http import HttpFile, download
 from pipelines.sources.local import LocalFile, local_file
 from pipelines.sources.partial import Manner
-from pipelines.sources.s3 import S3Object, download_object, parse_s3
 from pipelines.sources.wheel import WheelResource, wheel_file
 
 __all__ = [
@@ -88,11 +88,15 @@ def located(origin: Origin, manner: Manner) -> Path:
     """
     match parse_location(origin.uri):
         case HttpFile() as file:
+            from pipelines.sources.http import download  # noqa: PLC0415  requests
+
             urls, expected = [file.url, *origin.mirrors], origin.expected
             return shared_cache().fetched(
                 file.url, expected, manner, lambda part: download(urls, part, expected, manner)
             )
         case S3Object() as place:
+            from pipelines.sources.s3 import download_object  # noqa: PLC0415  boto3
+
             expected = origin.expected
             return shared_cache().fetched(
                 origin.address,

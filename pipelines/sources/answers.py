@@ -7,42 +7,12 @@ from time import time
 
 import requests
 
+from pipelines.sources.errors import ChangedError, HostError, PassingError, WrongRangeError
 from pipelines.sources.expected import Expected
-from pipelines.status import Passing
+from pipelines.sources.partial import LONGEST_WAIT
 
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Answers that may be others a little later."""
-LONGEST_WAIT = 60.0
-"""Seconds that a host may ask for."""
-
-
-class HostError(OSError):
-    """This host does not give the file; another may."""
-
-
-class BusyHostError(Passing, HostError):
-    """No host gives the file now, but one that may have it was troubled."""
-
-
-class PassingError(Exception):
-    """Another try may do better."""
-
-    def __init__(self, problem: str, wait: float) -> None:
-        """Say what happened, and the seconds that the host asks to wait."""
-        super().__init__(problem)
-        self.wait = wait
-
-
-class SlowError(Exception):
-    """The host sends so little that another one should be asked."""
-
-
-class WrongRangeError(Exception):
-    """The host answers a Range request with something else; it must not be asked for parts."""
-
-
-class ChangedError(Exception):
-    """The file is another one than that of which a part is here."""
 
 
 def total_of(response: requests.Response, offset: int, expected: Expected) -> int:

@@ -19,9 +19,9 @@ from filelock import FileLock, Timeout
 
 from esrgan_core.files import atomic_path, sha256_of, write_text
 from pipelines.paths import state_root
-from pipelines.sources.answers import HostError
+from pipelines.sources.errors import HostError, StoppedError
 from pipelines.sources.expected import WHOLE, Expected
-from pipelines.sources.partial import Manner, StoppedError
+from pipelines.sources.partial import Manner
 
 SECONDS_BETWEEN_LOOKS = 0.5
 Fetch = Callable[[Path], None]

@@ -16,18 +16,18 @@ import urllib3
 
 from esrgan_core.files import write_text
 from pipelines.disk import insist_on_room
-from pipelines.sources.answers import (
+from pipelines.sources.answers import total_of, validator_of
+from pipelines.sources.errors import (
     BusyHostError,
     ChangedError,
     HostError,
     PassingError,
     SlowError,
+    StoppedError,
     WrongRangeError,
-    total_of,
-    validator_of,
 )
 from pipelines.sources.expected import Expected
-from pipelines.sources.partial import CHUNK, Manner, StoppedError, forget, note_of, size_of
+from pipelines.sources.partial import CHUNK, Manner, forget, note_of, size_of
 
 TIMEOUT = (10.0, 30.0)
 """Seconds to connect, and without a byte."""
@@ -42,13 +42,6 @@ WRONG_ADDRESSES = (
     requests.exceptions.TooManyRedirects,
 )
 NETWORK_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HttpFile:
-    """A file by its address."""
-
-    url: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

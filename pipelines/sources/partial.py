@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipelines.sources.answers import LONGEST_WAIT
-
 CHUNK = 256 * 1024
 """Bytes that a cut can cost at most."""
+LONGEST_WAIT = 60.0
+"""Seconds that a host may ask for."""
 OnBytes = Callable[[int], None]
 
 
@@ -37,10 +37,6 @@ class Manner:
     """Told of every piece that arrives; a negative one is what has to be fetched again."""
     silent: set[str] = field(default_factory=set)
     """Hosts that never answered; the next file asks them once and not again and again."""
-
-
-class StoppedError(OSError):
-    """Someone wished the fetching to end."""
 
 
 def size_of(part: Path) -> int:

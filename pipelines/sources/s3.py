@@ -26,9 +26,10 @@ from botocore.exceptions import (
 
 from esrgan_core.files import write_text
 from pipelines.disk import insist_on_room
-from pipelines.sources.answers import BusyHostError, ChangedError, HostError
+from pipelines.sources.addresses import S3Object
+from pipelines.sources.errors import BusyHostError, ChangedError, HostError, StoppedError
 from pipelines.sources.expected import Expected
-from pipelines.sources.partial import CHUNK, Manner, StoppedError, forget, note_of, size_of
+from pipelines.sources.partial import CHUNK, Manner, forget, note_of, size_of
 
 CHECKSUM_SETTINGS = ("request_checksum_calculation", "response_checksum_validation")
 Answer = TypeVar("Answer")
@@ -39,17 +40,6 @@ CREDENTIALS = frozenset(
 )
 GONE = frozenset({"NoSuchKey", "NoSuchBucket", "404"})
 CHANGED = frozenset({"PreconditionFailed", "InvalidRange", "412", "416"})
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class S3Object:
-    """An object by its bucket and key."""
-
-    bucket: str
-    key: str
-
-    def __str__(self) -> str:
-        return f"s3://{self.bucket}/{self.key}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,18 +60,6 @@ class _Version:
 
     etag: str
     bytes: int
-
-
-def parse_s3(uri: str) -> S3Object:
-    """The object that `s3://bucket/key` names; the key as it is, nothing in it is escaped.
-
-    Raises:
-        ValueError: if it names no bucket.
-    """
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    if not uri.startswith("s3://") or not bucket:
-        raise ValueError(f"{uri} is no s3://bucket/key")
-    return S3Object(bucket=bucket, key=key)
 
 
 @lru_cache(maxsize=1)

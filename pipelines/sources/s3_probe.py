@@ -9,8 +9,9 @@ from io import BytesIO
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipelines.sources.answers import HostError
-from pipelines.sources.s3 import S3Object, make_client, plainly, s3_client
+from pipelines.sources.addresses import S3Object
+from pipelines.sources.errors import HostError
+from pipelines.sources.s3 import make_client, plainly, s3_client
 
 SMALL = 64 * 1024
 PART = 5 * 1024 * 1024

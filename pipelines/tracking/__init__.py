@@ -2,6 +2,12 @@
 
 from pathlib import Path
 
+from pipelines.status import Passing
+
+
+class StoreDownError(Passing, RuntimeError):
+    """The MLflow store did not answer."""
+
 
 def serving_path() -> Path:
     """The file that MLflow keeps as the model's code."""

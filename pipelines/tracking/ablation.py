@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 
+from pipelines.tracking import StoreDownError
 from pipelines.tracking.record import flat
 from pipelines.tracking.store import (
     NAME,
     STAGE,
-    StoreDownError,
     child_run,
     client,
     find_run,

@@ -11,8 +11,9 @@ from esrgan_core.engine.journal import Journal
 from esrgan_core.files import write_text
 from esrgan_core.image import read_rgb
 from pipelines.paths import state_root
+from pipelines.tracking import StoreDownError
 from pipelines.tracking.record import open_run_id
-from pipelines.tracking.store import StoreDownError, client, reaching_store, usable
+from pipelines.tracking.store import client, reaching_store, usable
 
 SECONDS_TO_LOOK = 0.5
 """Between looks for the run to ship to."""

@@ -19,10 +19,10 @@ from esrgan_core.engine.signals import InterruptedTrainingError
 from esrgan_core.files import write_text
 from pipelines.lineage import data_md5, git_commit
 from pipelines.paths import ARTIFACTS, state_root
+from pipelines.tracking import StoreDownError
 from pipelines.tracking.store import (
     NAME,
     STAGE,
-    StoreDownError,
     child_run,
     client,
     find_run,

@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from esrgan_core.files import atomic_path
 from pipelines.paths import state_root
-from pipelines.status import Passing
+from pipelines.tracking import StoreDownError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -23,10 +23,6 @@ EXPERIMENT = "esrgan"
 NAME, STAGE, MODEL, KEY = "esrgan.run", "dvc.stage", "esrgan.model", "esrgan.key"
 PARENT = "mlflow.parentRunId"
 DATABASE = "mlflow.db"
-
-
-class StoreDownError(Passing, RuntimeError):
-    """The MLflow store did not answer."""
 
 
 def tracking_uri() -> str:

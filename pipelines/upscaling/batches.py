@@ -20,17 +20,16 @@ from esrgan_core.image import SUFFIXES, BadImageError
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
 from esrgan_core.memory import free_memory
 from pipelines.parallel import in_parallel
-from pipelines.sources.answers import HostError
+from pipelines.sources.addresses import S3Object, parse_s3
+from pipelines.sources.errors import HostError
 from pipelines.sources.expected import Expected
 from pipelines.sources.partial import Manner
 from pipelines.sources.s3 import (
-    S3Object,
     bytes_of,
     download_object,
     get_text,
     insist_on_path,
     listed,
-    parse_s3,
     put_text,
     upload,
 )

@@ -32,6 +32,22 @@ def load_model(name: str | None, alpha: float | None) -> Model:
         ValueError: if it is no generator that takes a picture alone, or `alpha` does not apply.
         StoreDownError: if MLflow does not answer.
     """
+    if name is None or name.startswith("models:/"):
+        model = _registered(name, alpha)
+    elif alpha is not None:
+        raise ValueError(
+            "--alpha lies between the two networks of a registered model; a file has one: "
+            "`esrgan interpolate` makes one between two files"
+        )
+    else:
+        model = Model(network=load_generator(Path(name)), words=name)
+    if isinstance(model.network, SFTNet):
+        raise ValueError(f"{name} is an SFTNet, which must be told what a picture shows")
+    return model
+
+
+def _registered(name: str | None, alpha: float | None) -> Model:
+    # weights in a file need none of what the registry does
     from pipelines.tracking.models import generators_of, has_champion  # noqa: PLC0415
 
     if name is None:
@@ -41,18 +57,7 @@ def load_model(name: str | None, alpha: float | None) -> Model:
                 "--model FILE"
             )
         name = CHAMPION
-    if name.startswith("models:/"):
-        found = generators_of(name)
-        chosen = found.alpha if alpha is None else alpha
-        network = interpolated(chosen, found.psnr, found.gan)
-        words = f"{found.words}, alpha {chosen:g}"
-    elif alpha is not None:
-        raise ValueError(
-            "--alpha lies between the two networks of a registered model; a file has one: "
-            "`esrgan interpolate` makes one between two files"
-        )
-    else:
-        network, words = load_generator(Path(name)), name
-    if isinstance(network, SFTNet):
-        raise ValueError(f"{name} is an SFTNet, which must be told what a picture shows")
-    return Model(network=network, words=words)
+    found = generators_of(name)
+    chosen = found.alpha if alpha is None else alpha
+    network = interpolated(chosen, found.psnr, found.gan)
+    return Model(network=network, words=f"{found.words}, alpha {chosen:g}")

@@ -16,7 +16,7 @@ from pipelines.progress import progress
 from pipelines.sources import Expected, Manner, Origin
 from pipelines.sources.partial import Patience
 from pipelines.status import STATUS, Status, is_passing, read_status, tell
-from pipelines.tracking.store import StoreDownError
+from pipelines.tracking import StoreDownError
 from tests.pipelines.sources.server import Misbehavior, serving
 
 HASTE = Manner(patience=Patience(tries=2, first_wait=0.01))

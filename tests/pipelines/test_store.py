@@ -4,7 +4,7 @@ import pytest
 from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import EndpointConnectionError
 
-from pipelines.tracking import store
+from pipelines.tracking import StoreDownError, store
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, of its own dependencies
 
@@ -44,7 +44,7 @@ def test_trouble_is_of_one_kind_and_tells_no_secret(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:secret@host")
-    with pytest.raises(store.StoreDownError) as caught, store.reaching_store():
+    with pytest.raises(StoreDownError) as caught, store.reaching_store():
         raise error
     assert str(caught.value).startswith("MLflow at https://host: ")
     assert "secret" not in str(caught.value)

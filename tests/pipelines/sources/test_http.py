@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.sources.answers import HostError
+from pipelines.sources.errors import HostError, StoppedError
 from pipelines.sources.expected import Expected
 from pipelines.sources.http import download
-from pipelines.sources.partial import Manner, Patience, StoppedError
+from pipelines.sources.partial import Manner, Patience
 from tests.pipelines.sources.server import Misbehavior, Server, serving
 
 MIB = 1024 * 1024

@@ -20,16 +20,10 @@ from pipelines.catalog import read_catalog
 from pipelines.fetching import fetch_all
 from pipelines.folder_catalog import catalog_prefix
 from pipelines.sources import Expected, Manner, Origin, located, parse_location
-from pipelines.sources.answers import BusyHostError, HostError
+from pipelines.sources.addresses import S3Object, parse_s3
+from pipelines.sources.errors import BusyHostError, HostError
 from pipelines.sources.partial import Patience
-from pipelines.sources.s3 import (
-    Listed,
-    S3Object,
-    download_object,
-    insist_on_path,
-    parse_s3,
-    s3_client,
-)
+from pipelines.sources.s3 import Listed, download_object, insist_on_path, s3_client
 from pipelines.sources.s3_probe import probe
 from pipelines.status import is_passing
 from tests.conftest import textured
@@ -306,7 +300,8 @@ def test_a_large_object_takes_little_memory(server: S3, tmp_path: Path) -> None:
         "import sys\n"
         "from pathlib import Path\n"
         "from pipelines.sources import Expected, Manner\n"
-        "from pipelines.sources.s3 import download_object, parse_s3, s3_client\n"
+        "from pipelines.sources.addresses import parse_s3\n"
+        "from pipelines.sources.s3 import download_object, s3_client\n"
         "from tests.memory import peak_kib\n"
         "s3_client()\n"
         "before = peak_kib()\n"
