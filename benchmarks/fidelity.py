@@ -14,14 +14,15 @@ import numpy as np
 import torch
 
 from esrgan_core.files import write_text
-from esrgan_core.image import Pixels, read_rgb, to_tensor
 from esrgan_core.inference.upscale import upscale
+from esrgan_core.io.geometry import crop_to_multiple
+from esrgan_core.io.resize import Convention, bicubic_pair, resize_pixels
+from esrgan_core.io.rgb import Pixels, read_rgb
 from esrgan_core.metrics import METRICS, metrics_by_name
 from esrgan_core.metrics.niqe import niqe
 from esrgan_core.metrics.ssim import ssim
 from esrgan_core.models.weights import load_generator
-from esrgan_core.ops import crop_to_multiple
-from esrgan_core.resize import Convention, bicubic_pair, resize_pixels
+from esrgan_core.tensors import to_tensor
 
 ROOT = Path(__file__).parents[1]
 Line = tuple[str, str, str]

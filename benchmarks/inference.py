@@ -22,13 +22,13 @@ from benchmarks.limits import DEVICE, conv_limit, flops
 from benchmarks.peers import basicsr, realesrgan
 from benchmarks.processes import Contender, Work, compete, most_memory
 from benchmarks.timing import machine, side_by_side
-from esrgan_core.image import read_rgb
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
+from esrgan_core.io.picture import Picture
+from esrgan_core.io.resize import resize_pixels
+from esrgan_core.io.rgb import read_rgb
 from esrgan_core.memory import free_memory
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 from esrgan_core.models.weights import load_generator, save_layout
-from esrgan_core.pictures.picture import Picture
-from esrgan_core.resize import resize_pixels
 
 MODULE = "benchmarks.inference"
 SIDES = (128, 256)

@@ -19,8 +19,8 @@ from benchmarks.peers import basicsr
 from benchmarks.timing import machine, side_by_side
 from esrgan_core.data.pairs import PairStore, StoreFacts, add_picture, write_index
 from esrgan_core.data.sampling import PatchSampler
-from esrgan_core.image import read_rgb, write_png
-from esrgan_core.resize import bicubic_pair
+from esrgan_core.io.resize import bicubic_pair
+from esrgan_core.io.rgb import read_rgb, write_png
 
 PATCH, BATCH, SUB = 128, 16, 480
 

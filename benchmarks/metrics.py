@@ -7,9 +7,10 @@ import numpy as np
 
 from benchmarks.peers import basicsr
 from benchmarks.timing import machine, side_by_side
-from esrgan_core.image import Pixels, to_tensor, write_png
+from esrgan_core.io.resize import resize_pixels
+from esrgan_core.io.rgb import Pixels, write_png
 from esrgan_core.metrics import METRICS
-from esrgan_core.resize import resize_pixels
+from esrgan_core.tensors import to_tensor
 
 
 def picture(height: int, width: int) -> Pixels:

@@ -5,7 +5,7 @@ import torch
 
 from benchmarks.peers import basicsr
 from benchmarks.timing import machine, side_by_side
-from esrgan_core.resize import imresize
+from esrgan_core.io.resize import imresize
 
 
 def main() -> None:

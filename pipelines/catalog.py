@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from esrgan_core.files import atomic_path
-from esrgan_core.image import SUFFIXES
+from esrgan_core.io.rgb import SUFFIXES
 from pipelines.sources import ArchiveMember, Expected, Origin, parse_location
 
 REQUIRED = ("name", "split", "set", "uri", "bytes", "sha256", "license", "origin")

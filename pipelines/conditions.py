@@ -20,11 +20,10 @@ from jaxtyping import Float, UInt8
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.evaluate import Pixels, Upscaler
 from esrgan_core.files import atomic_path, write_text
-from esrgan_core.image import to_tensor
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.models import Generator
-from esrgan_core.ops import rgb_to_y
 from esrgan_core.records import record_hash, record_of
+from esrgan_core.tensors import rgb_to_y, to_tensor
 from pipelines.paths import CLUSTERS, state_root
 from pipelines.progress import progress
 from pipelines.records import PIPELINE_RECORDS

@@ -11,10 +11,10 @@ import pandas as pd
 
 from esrgan_core.engine.evaluate import Sample, Scored, Upscaler, evaluate
 from esrgan_core.inference.upscale import upscale
+from esrgan_core.io.resize import resize_pixels
 from esrgan_core.metrics import Metric
 from esrgan_core.models import Generator, build_generator
 from esrgan_core.models.weights import interpolate, load_generator, load_state
-from esrgan_core.resize import resize_pixels
 from pipelines.paths import FINETUNED, PRETRAINED
 from pipelines.progress import progress
 

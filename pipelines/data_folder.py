@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 from esrgan_core.files import sha256_of
-from esrgan_core.image import find_images
+from esrgan_core.io.rgb import find_images
 from pipelines.catalog import LR, SPLITS, Catalog, Entry, insist_on_places, read_catalog
 from pipelines.sources import Expected, Origin
 

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from esrgan_core.image import SUFFIXES, BadImageError, find_images, survey
+from esrgan_core.io.rgb import SUFFIXES, BadImageError, find_images, survey
 from pipelines.catalog import SPLITS, Entry, insist_on_places, write_rows
 from pipelines.data_folder import entries_of_folder
 from pipelines.fetching import at_once

@@ -8,9 +8,10 @@ import hashlib
 from importlib.resources import files
 from pathlib import Path
 
-from esrgan_core.image import read_rgb, to_tensor
+from esrgan_core.io.resize import bicubic_pair, resize_pixels
+from esrgan_core.io.rgb import read_rgb
 from esrgan_core.metrics import METRICS
-from esrgan_core.resize import bicubic_pair, resize_pixels
+from esrgan_core.tensors import to_tensor
 
 PICTURE = "skimage.data", "chelsea.png"
 SCALE = 4

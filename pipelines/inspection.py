@@ -10,7 +10,7 @@ import pandas as pd
 
 from esrgan_core.data.traces import blockiness, contrast, detail_drop, luma
 from esrgan_core.files import atomic_path, sha256_of
-from esrgan_core.image import Survey, survey
+from esrgan_core.io.rgb import Survey, survey
 from pipelines.catalog import Entry
 from pipelines.images import Row
 from pipelines.parallel import in_parallel

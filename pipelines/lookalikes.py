@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from esrgan_core.image import THUMBNAIL, gray_image
+from esrgan_core.io.rgb import THUMBNAIL, gray_image
 
 FARTHEST = 14
 """Bits of 64 that the hashes of candidates may differ in."""

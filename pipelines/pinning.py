@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from esrgan_core.image import survey
+from esrgan_core.io.rgb import survey
 from pipelines.catalog import ARCHIVE, RANGE, origin_of, read_catalog, read_rows, write_rows
 from pipelines.fetching import at_once, forget_if_unpinned
 from pipelines.progress import byte_progress

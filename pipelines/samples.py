@@ -7,9 +7,9 @@ import numpy as np
 
 from esrgan_core.data.pairs import PairStore, Split
 from esrgan_core.engine.evaluate import Sample
-from esrgan_core.image import find_images, read_rgb
-from esrgan_core.ops import crop_to_multiple
-from esrgan_core.resize import bicubic_pair
+from esrgan_core.io.geometry import crop_to_multiple
+from esrgan_core.io.resize import bicubic_pair
+from esrgan_core.io.rgb import find_images, read_rgb
 
 
 def samples_of(store: PairStore, split: Split) -> list[Sample]:

@@ -9,8 +9,8 @@ from skimage.registration import phase_cross_correlation
 
 from esrgan_core.data.provenance import lr_generator
 from esrgan_core.data.traces import luma
-from esrgan_core.image import read_rgb
-from esrgan_core.resize import bicubic_pair
+from esrgan_core.io.resize import bicubic_pair
+from esrgan_core.io.rgb import read_rgb
 from pipelines.images import Row
 from pipelines.parallel import in_parallel
 

@@ -28,8 +28,8 @@ from esrgan_core.engine.selection import Selection
 from esrgan_core.engine.signals import InterruptedTrainingError, Requests, heeding_signals
 from esrgan_core.engine.steps import Step
 from esrgan_core.files import atomic_path, write_text
-from esrgan_core.image import write_png
 from esrgan_core.inference.upscale import upscale
+from esrgan_core.io.rgb import write_png
 from esrgan_core.metrics import METRICS
 from esrgan_core.models.weights import save_weights
 from pipelines.conditions import Told, conditioned

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from esrgan_core.files import write_text
-from esrgan_core.resize import CONVENTIONS
+from esrgan_core.io.resize import CONVENTIONS
 from pipelines.picture_frame import Distribution
 
 BLANK = 2.0

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from esrgan_core.data.pairs import PairStore, StoreFacts, add_picture, write_index
-from esrgan_core.image import write_png
+from esrgan_core.io.rgb import write_png
 
 # As many pytest workers as cores: a training, here or in a program that a test starts, takes one
 torch.set_num_threads(1)

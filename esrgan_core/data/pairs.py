@@ -19,10 +19,10 @@ import pandas as pd
 from jaxtyping import UInt8
 
 from esrgan_core.files import atomic_path, sha256_of, write_text
-from esrgan_core.image import read_rgb
-from esrgan_core.ops import crop_to_multiple
+from esrgan_core.io.geometry import crop_to_multiple
+from esrgan_core.io.resize import bicubic_pair
+from esrgan_core.io.rgb import read_rgb
 from esrgan_core.records import RECORDS, fields_of, record_hash, settings_of
-from esrgan_core.resize import bicubic_pair
 
 VERSION = 1
 Split = Literal["train", "val", "test"]

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from esrgan_core.image import resize_as_pillow
-from esrgan_core.resize import CONVENTIONS, bicubic_pair
+from esrgan_core.io.resize import CONVENTIONS, bicubic_pair
+from esrgan_core.io.rgb import resize_as_pillow
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
 NAMED_FROM = 45.0

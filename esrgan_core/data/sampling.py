@@ -12,7 +12,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from esrgan_core.data.pairs import PairStore
-from esrgan_core.ops import symmetry
+from esrgan_core.io.geometry import symmetry
 
 DRAWS = 4
 """Random numbers of each sample: picture, row, column, symmetry."""

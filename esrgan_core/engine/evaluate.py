@@ -7,10 +7,10 @@ from math import nan
 import numpy as np
 from jaxtyping import UInt8
 
-from esrgan_core.image import to_tensor
+from esrgan_core.io.geometry import crop_to_multiple
 from esrgan_core.metrics import Metric
 from esrgan_core.metrics.errors import UnmeasurableError
-from esrgan_core.ops import crop_to_multiple
+from esrgan_core.tensors import to_tensor
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
 Upscaler = Callable[[Pixels], Pixels]

@@ -13,8 +13,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from esrgan_core.engine.evaluate import Pixels
-from esrgan_core.image import to_tensor
-from esrgan_core.ops import rgb_to_y
+from esrgan_core.tensors import rgb_to_y, to_tensor
 
 PSNR_Y_LOSS = 6.0
 """dB below the start's; a perceptual training loses about 2.5."""

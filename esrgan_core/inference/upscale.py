@@ -4,9 +4,9 @@ from jaxtyping import UInt8
 from numpy import empty, ndarray, uint8
 from torch import Tensor
 
-from esrgan_core.image import to_pixels, to_tensor
 from esrgan_core.inference.parts import in_parts
 from esrgan_core.models import Generator
+from esrgan_core.tensors import to_pixels, to_tensor
 
 
 def upscale(

@@ -13,15 +13,16 @@ from torch import Tensor
 from esrgan_core.devices import PrecisionChoice, device_of, has_native_bf16
 from esrgan_core.inference.half import half_of
 from esrgan_core.inference.parts import SMALLEST_TILE, bytes_for, in_parts, is_exact, side_for
+from esrgan_core.io.bleeding import bled
+from esrgan_core.io.geometry import symmetry
+from esrgan_core.io.picture import WHITE, Picture, as_type
+from esrgan_core.io.resize import imresize
 from esrgan_core.memory import (
     give_back_freed_memory,
     keep_freed_memory,
     keep_no_freed_memory,
 )
 from esrgan_core.models import Generator
-from esrgan_core.ops import symmetry
-from esrgan_core.pictures.picture import WHITE, Picture, as_type, bled
-from esrgan_core.resize import imresize
 
 KEPT_BELOW = 2**29
 """Bytes that a picture needs, below which freed memory is kept from layer to layer: twice as fast,

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import l1_loss, mse_loss
 
-from esrgan_core.ops import crop_border, rgb_to_y
+from esrgan_core.tensors import crop_border, rgb_to_y
 
 PixelLoss = Callable[[Float[Tensor, "b 3 h w"], Float[Tensor, "b 3 h w"]], Float[Tensor, ""]]
 PixelKind = Literal["l1", "mse", "luma_mse"]

@@ -16,7 +16,7 @@ from esrgan_core.metrics.lpips import LPIPS
 from esrgan_core.metrics.niqe import niqe
 from esrgan_core.metrics.psnr import psnr, rmse
 from esrgan_core.metrics.ssim import ssim
-from esrgan_core.ops import crop_border, rgb_to_y
+from esrgan_core.tensors import crop_border, rgb_to_y
 
 Image = Float[Tensor, "1 3 h w"]
 Metric = Callable[[Image, Image, int], float]

@@ -12,8 +12,8 @@ from jaxtyping import Float
 from scipy.ndimage import correlate1d
 from scipy.special import gamma
 
+from esrgan_core.io.resize import imresize
 from esrgan_core.metrics.errors import UnmeasurableError
-from esrgan_core.resize import imresize
 
 BLOCK = 96
 Rows = Float[np.ndarray, "n features"]

@@ -6,8 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the field's name for it
 
-from esrgan_core.ops import rgb_to_y
-from esrgan_core.resize import EDGE, enlarge
+from esrgan_core.tensors import EDGE, enlarge, rgb_to_y
 
 CHROMA_KEPT = 255 / 219
 """What a step of studio luma is in each of R, G and B where chroma stays."""

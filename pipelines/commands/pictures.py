@@ -29,8 +29,8 @@ def lr(
     """
     from joblib import Parallel, delayed  # noqa: PLC0415
 
-    from esrgan_core.image import find_images  # noqa: PLC0415
-    from esrgan_core.resize import CONVENTIONS  # noqa: PLC0415
+    from esrgan_core.io.resize import CONVENTIONS  # noqa: PLC0415
+    from esrgan_core.io.rgb import find_images  # noqa: PLC0415
     from pipelines.progress import progress  # noqa: PLC0415
 
     if convention not in CONVENTIONS:
@@ -59,9 +59,9 @@ def lr(
 
 def _reduce(path: Path, target: Path, scale: int, modcrop: int, convention: Any) -> str:
     """Why one picture could not be made smaller; "" if it could."""
-    from esrgan_core.image import read_rgb, write_png  # noqa: PLC0415
-    from esrgan_core.ops import crop_to_multiple  # noqa: PLC0415
-    from esrgan_core.resize import bicubic_pair  # noqa: PLC0415
+    from esrgan_core.io.geometry import crop_to_multiple  # noqa: PLC0415
+    from esrgan_core.io.resize import bicubic_pair  # noqa: PLC0415
+    from esrgan_core.io.rgb import read_rgb, write_png  # noqa: PLC0415
 
     try:
         hr = crop_to_multiple(read_rgb(path), modcrop)

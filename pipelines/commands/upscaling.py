@@ -126,8 +126,8 @@ def _through_pipes(
     from io import BytesIO  # noqa: PLC0415
 
     from esrgan_core.files import atomic_path  # noqa: PLC0415
-    from esrgan_core.image import BadImageError  # noqa: PLC0415
     from esrgan_core.inference.upscaler import Upscaler  # noqa: PLC0415
+    from esrgan_core.io.rgb import BadImageError  # noqa: PLC0415
     from esrgan_core.memory import free_memory  # noqa: PLC0415
     from pipelines.upscaling.jobs import STANDARD, insist_on_format  # noqa: PLC0415
     from pipelines.upscaling.many import say  # noqa: PLC0415
@@ -178,7 +178,7 @@ def config_of(
 
 def output_of(format_: str | None, quality: int | None, *, strip_metadata: bool) -> "Output":
     """The options of the command line, checked."""
-    from esrgan_core.pictures.picture import FORMATS, SUFFIX_FORMATS  # noqa: PLC0415
+    from esrgan_core.io.picture import FORMATS, SUFFIX_FORMATS  # noqa: PLC0415
     from pipelines.upscaling.jobs import Output  # noqa: PLC0415
 
     wanted = None

@@ -8,14 +8,14 @@ from operator import itemgetter
 
 import numpy as np
 
-from esrgan_core.image import BadImageError
 from esrgan_core.inference.parts import WHOLE, bytes_for, side_for
 from esrgan_core.inference.upscaler import KEPT_BELOW, UpscaleConfig, Upscaler
+from esrgan_core.io.fitting import fit_to
+from esrgan_core.io.picture import Picture
+from esrgan_core.io.reading import picture_size, read_picture
+from esrgan_core.io.rgb import BadImageError
+from esrgan_core.io.writing import encode
 from esrgan_core.memory import free_memory
-from esrgan_core.pictures.fitting import fit_to
-from esrgan_core.pictures.picture import Picture
-from esrgan_core.pictures.reading import picture_size, read_picture
-from esrgan_core.pictures.writing import encode
 from pipelines.planning.plan import Plan
 from pipelines.upscaling.jobs import Job, Output
 from pipelines.upscaling.model import Model

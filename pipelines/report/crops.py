@@ -5,7 +5,7 @@ import base64
 import numpy as np
 from jaxtyping import UInt8
 
-from esrgan_core.image import encode_webp, resize_as_pillow
+from esrgan_core.io.rgb import encode_webp, resize_as_pillow
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
 Box = tuple[slice, slice]

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from esrgan_core.engine.evaluate import Scored
-from esrgan_core.image import write_png
 from esrgan_core.inference.upscale import upscale
+from esrgan_core.io.rgb import write_png
 from pipelines.contenders import compare, interpolated
 from pipelines.evaluation import Evaluation, measures
 from pipelines.interpolation import read_choice

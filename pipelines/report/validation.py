@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from esrgan_core.files import write_text
-from esrgan_core.image import THUMBNAIL
+from esrgan_core.io.rgb import THUMBNAIL
 from pipelines.picture_frame import Distribution, distribution
 from pipelines.report.crops import data_uri
 from pipelines.validation import Outcome

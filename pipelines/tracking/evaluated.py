@@ -117,7 +117,7 @@ def _logged_model(model: str, run_id: str) -> str | None:
 
 def _log_crops(folder: Path, run_id: str) -> None:
     """The crops of the page under the same keys in every model's run: a grid in the UI."""
-    from esrgan_core.image import read_rgb  # noqa: PLC0415
+    from esrgan_core.io.rgb import read_rgb  # noqa: PLC0415
 
     for path in sorted(folder.glob("*/*.png")):
         client().log_image(

@@ -9,7 +9,7 @@ from threading import Event, Thread
 
 from esrgan_core.engine.journal import Journal
 from esrgan_core.files import write_text
-from esrgan_core.image import read_rgb
+from esrgan_core.io.rgb import read_rgb
 from pipelines.paths import state_root
 from pipelines.tracking import StoreDownError
 from pipelines.tracking.record import open_run_id

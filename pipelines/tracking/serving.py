@@ -16,14 +16,14 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel
 
 from esrgan_core.devices import PrecisionChoice
-from esrgan_core.image import BadImageError
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
+from esrgan_core.io.fitting import fit_to, insist_on_size
+from esrgan_core.io.picture import SUFFIX_FORMATS
+from esrgan_core.io.reading import picture_size, read_picture
+from esrgan_core.io.rgb import BadImageError
+from esrgan_core.io.writing import encode
 from esrgan_core.memory import free_memory
 from esrgan_core.models.weights import interpolate, load_generator, load_state
-from esrgan_core.pictures.fitting import fit_to, insist_on_size
-from esrgan_core.pictures.picture import SUFFIX_FORMATS
-from esrgan_core.pictures.reading import picture_size, read_picture
-from esrgan_core.pictures.writing import encode
 
 MOST_PIXELS = int(os.environ.get("ESRGAN_SERVE_PIXELS", 16 * 10**6))
 """Of a picture that is sent; larger ones are refused by their header."""

@@ -16,8 +16,8 @@ from typing import Literal
 
 import torch
 
-from esrgan_core.image import SUFFIXES, BadImageError
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
+from esrgan_core.io.rgb import SUFFIXES, BadImageError
 from esrgan_core.memory import free_memory
 from pipelines.parallel import in_parallel
 from pipelines.sources.addresses import S3Object, parse_s3

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from esrgan_core.image import SUFFIXES, find_images
-from esrgan_core.pictures.picture import SUFFIX_FORMATS, Format
+from esrgan_core.io.picture import SUFFIX_FORMATS, Format
+from esrgan_core.io.rgb import SUFFIXES, find_images
 
 STANDARD = "-"
 """Standard input or output as a path."""

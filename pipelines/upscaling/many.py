@@ -8,10 +8,10 @@ from typing import Literal
 
 import numpy as np
 
-from esrgan_core.image import BadImageError
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
+from esrgan_core.io.reading import picture_size
+from esrgan_core.io.rgb import BadImageError
 from esrgan_core.memory import free_memory
-from esrgan_core.pictures.reading import picture_size
 from pipelines.progress import progress
 from pipelines.upscaling.jobs import Job, Outcome, Output
 from pipelines.upscaling.journal import Journal, alone, key_of, stamp_of

@@ -6,11 +6,11 @@ from io import BytesIO
 from pathlib import Path
 
 from esrgan_core.inference.upscaler import Upscaler
-from esrgan_core.pictures.fitting import fit_to, insist_on_size
-from esrgan_core.pictures.picture import Format, Metadata, Picture
-from esrgan_core.pictures.reading import picture_size, read_picture
-from esrgan_core.pictures.tiff_writing import STREAMED, streamed_tiff
-from esrgan_core.pictures.writing import encode, write_picture
+from esrgan_core.io.fitting import fit_to, insist_on_size
+from esrgan_core.io.picture import Format, Metadata, Picture
+from esrgan_core.io.reading import picture_size, read_picture
+from esrgan_core.io.tiff_writing import STREAMED, streamed_tiff
+from esrgan_core.io.writing import encode, write_picture
 from pipelines.upscaling.jobs import Job, Output
 
 

@@ -13,7 +13,7 @@ from random import Random
 
 import psutil
 
-from esrgan_core.image import encode_png
+from esrgan_core.io.rgb import encode_png
 from tests.conftest import textured
 from tests.e2e.conftest import command_in, environment, project_copy
 from tests.s3 import S3, serving_s3

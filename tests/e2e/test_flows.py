@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from esrgan_core.image import read_rgb, write_png
+from esrgan_core.io.rgb import read_rgb, write_png
 from tests.conftest import textured
 from tests.e2e.flows import (
     LONG,

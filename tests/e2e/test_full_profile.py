@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from esrgan_core.image import encode_png
+from esrgan_core.io.rgb import encode_png
 from pipelines.catalog import read_rows, write_rows
 from pipelines.params import read_yaml
 from pipelines.workspace import leaves

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from esrgan_core.image import write_png
+from esrgan_core.io.rgb import write_png
 from pipelines.leftovers import bytes_in
 from tests.conftest import textured
 from tests.e2e.conftest import Run

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from esrgan_core.image import encode_png
+from esrgan_core.io.rgb import encode_png
 from pipelines.params import read_yaml
 from tests.conftest import textured
 from tests.e2e.cloud import Cloud, clouded, kill_uploads

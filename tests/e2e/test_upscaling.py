@@ -18,8 +18,8 @@ import requests
 from PIL import Image
 
 from esrgan_core.inference.upscale import upscale
+from esrgan_core.io.reading import read_picture
 from esrgan_core.models import Generator
-from esrgan_core.pictures.reading import read_picture
 from pipelines.contenders import interpolated
 from tests.conftest import textured
 from tests.e2e.conftest import Run, environment

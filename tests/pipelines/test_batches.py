@@ -11,9 +11,9 @@ from PIL import Image
 
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.inference.upscaler import UpscaleConfig
+from esrgan_core.io.reading import read_picture
 from esrgan_core.models.rrdb import RRDBNet
 from esrgan_core.models.weights import load_generator, save_weights
-from esrgan_core.pictures.reading import read_picture
 from pipelines.parallel import SCHEDULER
 from pipelines.sources.s3 import s3_client
 from pipelines.upscaling.batches import Batch, upscale_batch

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from esrgan_core.image import encode_png, write_png
+from esrgan_core.io.rgb import encode_png, write_png
 from pipelines.catalog import read_catalog
 from pipelines.cli import app
 from tests.conftest import textured

@@ -8,10 +8,10 @@ import pytest
 import torch
 from typer.testing import CliRunner, Result
 
-from esrgan_core.image import read_rgb, write_png
+from esrgan_core.io.resize import bicubic_pair, resize_pixels
+from esrgan_core.io.rgb import read_rgb, write_png
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 from esrgan_core.models.weights import read_weights, save_weights
-from esrgan_core.resize import bicubic_pair, resize_pixels
 from pipelines.cli import app
 from tests.conftest import textured
 

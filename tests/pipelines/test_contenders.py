@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from esrgan_core.engine.evaluate import Sample
+from esrgan_core.io.resize import resize_pixels
 from esrgan_core.metrics import METRICS
-from esrgan_core.resize import resize_pixels
 from pipelines.contenders import bicubic, compare, nested, set_means
 from pipelines.statistics import intervals
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esrgan_core.image import write_png
+from esrgan_core.io.rgb import write_png
 from pipelines.data_folder import catalog_of, split_by_content
 from tests.conftest import textured
 

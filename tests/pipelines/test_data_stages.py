@@ -21,8 +21,8 @@ from torch.nn.functional import interpolate
 
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.files import sha256_of
-from esrgan_core.image import read_rgb, write_png
-from esrgan_core.resize import bicubic_pair, imresize
+from esrgan_core.io.resize import bicubic_pair, imresize
+from esrgan_core.io.rgb import read_rgb, write_png
 from pipelines.images import BadPicturesError, read_manifest
 from pipelines.paths import MANIFEST, PAIRS, SKIPPED, VALIDATION_REPORT
 from pipelines.stages import bicubic, download, validate

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from esrgan_core.image import encode_png
+from esrgan_core.io.rgb import encode_png
 from pipelines.catalog import Catalog, Entry
 from pipelines.fetching import estimate, fetch_all
 from pipelines.sources import (

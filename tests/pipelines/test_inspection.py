@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from esrgan_core.files import sha256_of
-from esrgan_core.image import write_png
+from esrgan_core.io.rgb import write_png
 from pipelines.catalog import Entry
 from pipelines.inspection import Checked, check, check_all
 from pipelines.sources import Expected, Origin

@@ -17,10 +17,10 @@ from typer.testing import CliRunner
 
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.inference.upscaler import UpscaleConfig
+from esrgan_core.io.picture import Format
+from esrgan_core.io.reading import read_picture
 from esrgan_core.models.rrdb import RRDBNet
 from esrgan_core.models.weights import load_generator, save_weights
-from esrgan_core.pictures.picture import Format
-from esrgan_core.pictures.reading import read_picture
 from pipelines.cli import app
 from pipelines.upscaling import one as one_picture
 from pipelines.upscaling.jobs import Job, Outcome, Output, find_jobs

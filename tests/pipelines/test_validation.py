@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from esrgan_core.image import survey, write_png
+from esrgan_core.io.rgb import survey, write_png
 from pipelines.picture_frame import distribution, picture_frame
 from pipelines.report.validation import write_docs
 from pipelines.supplied import PairFacts

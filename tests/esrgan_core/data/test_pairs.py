@@ -6,8 +6,8 @@ import pytest
 
 from esrgan_core.data.pairs import PairStore, StoreFacts, add_picture, write_index
 from esrgan_core.files import sha256_of
-from esrgan_core.image import write_png
-from esrgan_core.resize import bicubic_pair
+from esrgan_core.io.resize import bicubic_pair
+from esrgan_core.io.rgb import write_png
 from tests.conftest import textured
 
 

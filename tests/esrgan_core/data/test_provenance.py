@@ -9,8 +9,8 @@ from PIL import Image
 from torch.nn.functional import interpolate
 
 from esrgan_core.data.provenance import generators, lr_generator
-from esrgan_core.image import read_rgb
-from esrgan_core.resize import CONVENTIONS, bicubic_pair
+from esrgan_core.io.resize import CONVENTIONS, bicubic_pair
+from esrgan_core.io.rgb import read_rgb
 from tests.conftest import textured
 
 COFFEE = read_rgb(Path(str(files("skimage") / "data" / "coffee.png")))

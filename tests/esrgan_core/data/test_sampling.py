@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from esrgan_core.data.loading import batches
 from esrgan_core.data.pairs import PairStore, StoreFacts, add_picture, write_index
 from esrgan_core.data.sampling import PatchSampler
-from esrgan_core.image import write_png
-from esrgan_core.ops import symmetry
+from esrgan_core.io.geometry import symmetry
+from esrgan_core.io.rgb import write_png
 
 
 def sampler(store: PairStore, seed: int = 0) -> PatchSampler:

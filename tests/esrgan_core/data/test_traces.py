@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from esrgan_core.data.traces import blockiness, contrast, detail_drop, luma
-from esrgan_core.image import read_rgb
-from esrgan_core.resize import imresize
+from esrgan_core.io.resize import imresize
+from esrgan_core.io.rgb import read_rgb
 
 LOSSLESS = ("astronaut.png", "chelsea.png", "coffee.png")
 

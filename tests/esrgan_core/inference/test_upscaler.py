@@ -7,16 +7,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from esrgan_core.image import to_pixels
 from esrgan_core.inference import parts
 from esrgan_core.inference import upscaler as module
 from esrgan_core.inference.half import departure
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
+from esrgan_core.io.picture import Picture
+from esrgan_core.io.resize import imresize, resize_pixels
 from esrgan_core.models import Generator
 from esrgan_core.models.rrdb import RRDBNet
-from esrgan_core.pictures.picture import Picture
-from esrgan_core.resize import imresize, resize_pixels
+from esrgan_core.tensors import to_pixels
 from tests.esrgan_core.inference.networks import SMALL, Nearest, WrongInHalf
 
 PLENTY = 2**34

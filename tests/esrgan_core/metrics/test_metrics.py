@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.metrics import structural_similarity
 
-from esrgan_core.image import read_rgb, to_tensor
+from esrgan_core.io.geometry import crop_to_multiple
+from esrgan_core.io.resize import bicubic_pair, resize_pixels
+from esrgan_core.io.rgb import read_rgb
 from esrgan_core.metrics import LOWER_IS_BETTER, METRICS, metrics_by_name
 from esrgan_core.metrics.niqe import niqe
 from esrgan_core.metrics.psnr import psnr
 from esrgan_core.metrics.ssim import ssim
-from esrgan_core.ops import crop_to_multiple
-from esrgan_core.resize import bicubic_pair, resize_pixels
+from esrgan_core.tensors import to_tensor
 from tests.conftest import textured
 
 

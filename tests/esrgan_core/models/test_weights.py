@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from esrgan_core.engine.evaluate import Sample, evaluate
-from esrgan_core.image import read_rgb
 from esrgan_core.inference.upscale import upscale
+from esrgan_core.io.rgb import read_rgb
 from esrgan_core.metrics import METRICS
 from esrgan_core.models.discriminator import VGGDiscriminatorConfig
 from esrgan_core.models.layouts import LAYOUTS, Layout, to_layout

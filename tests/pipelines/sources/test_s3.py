@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from esrgan_core.files import sha256_of
-from esrgan_core.image import encode_png
+from esrgan_core.io.rgb import encode_png
 from pipelines.catalog import read_catalog
 from pipelines.fetching import fetch_all
 from pipelines.folder_catalog import catalog_prefix

@@ -16,21 +16,16 @@ from functools import lru_cache
 from typing import Literal, get_args
 
 import numpy as np
-import torch
 from jaxtyping import Float, UInt8
 from scipy import sparse
-from torch import Tensor
-from torch.nn.functional import interpolate
 
-from esrgan_core.ops import crop_to_multiple
+from esrgan_core.io.geometry import crop_to_multiple
 
 Convention = Literal["double", "per_pass_uint8", "per_pass_uint8_replicate"]
 CONVENTIONS: tuple[Convention, ...] = get_args(Convention)
 Border = Literal["symmetric", "replicate"]
 STRIPE = 512
 """Lines that are in double precision at a time."""
-EDGE = 2
-"""Pixels beyond the border that enlargement looks at."""
 Array = Float[np.ndarray, "..."]
 
 
@@ -162,25 +157,3 @@ def bicubic_pair(
     """(HR cropped to a multiple of `scale`, its LR): how the field makes its pairs."""
     hr = crop_to_multiple(hr, scale)
     return hr, resize_pixels(hr, 1 / scale, convention=convention)
-
-
-def enlarge(image: Float[Tensor, "b c h w"], factor: int) -> Float[Tensor, "b c hh ww"]:
-    """`imresize` by a whole factor as a network's first layer: on its device, in float32.
-
-    Raises:
-        ValueError: if a side is shorter than two pixels.
-    """
-    if min(image.shape[-2:]) < EDGE:
-        height, width = image.shape[-2:]
-        raise ValueError(
-            f"{width}x{height} pixels are too few to enlarge; {EDGE} a side are needed"
-        )
-    for axis in (2, 3):
-        # mirrored with the outermost pixel doubled, which no mode of torch's padding does
-        near = image.narrow(axis, 0, EDGE).flip(axis)
-        far = image.narrow(axis, image.shape[axis] - EDGE, EDGE).flip(axis)
-        image = torch.cat([near, image, far], dim=axis)
-    # antialiasing changes nothing in an enlargement, but selects MATLAB's kernel
-    wide = interpolate(image, scale_factor=factor, mode="bicubic", antialias=True)
-    edge = EDGE * factor
-    return wide[..., edge:-edge, edge:-edge]

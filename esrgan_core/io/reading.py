@@ -7,11 +7,11 @@ import numpy as np
 from jaxtyping import Shaped
 from PIL import Image, ImageOps
 
-from esrgan_core.image import BadImageError, headed, opened
-from esrgan_core.pictures.picture import Array, Metadata, Picture
-from esrgan_core.pictures.tags import DESCRIBING, EXIF_IFD, GPS_IFD, ORIENTATION
-from esrgan_core.pictures.tiff_reading import deep_tiff, tiff_size
-from esrgan_core.pictures.turning import TURNED, turned
+from esrgan_core.io.picture import Array, Metadata, Picture
+from esrgan_core.io.rgb import BadImageError, headed, opened
+from esrgan_core.io.tags import DESCRIBING, EXIF_IFD, GPS_IFD, ORIENTATION
+from esrgan_core.io.tiff_reading import deep_tiff, tiff_size
+from esrgan_core.io.turning import TURNED, turned
 
 
 def read_picture(source: Path | BytesIO) -> Picture:

@@ -4,8 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esrgan_core.ops import crop_border, crop_to_multiple, rgb_to_y, symmetry
-from tests.conftest import textured
+from esrgan_core.tensors import crop_border, rgb_to_y, to_pixels, to_tensor
 
 
 def test_luma_spans_16_to_235() -> None:
@@ -13,23 +12,19 @@ def test_luma_spans_16_to_235() -> None:
     assert torch.allclose(rgb_to_y(black_white).flatten() * 255, torch.tensor([16.0, 235.0]))
 
 
-def test_the_eight_symmetries_differ_and_keep_the_pixels() -> None:
-    image = textured(8, 8)
-    seen = {symmetry(image, which).tobytes() for which in range(8)}
-    assert len(seen) == 8
-    assert {np.sort(symmetry(image, which), axis=None).tobytes() for which in range(8)} == {
-        np.sort(image, axis=None).tobytes()
-    }
-
-
 def test_a_border_that_leaves_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="border of 4 leaves nothing of a 8x9 image"):
         crop_border(torch.zeros(1, 3, 9, 8), 4)
 
 
-def test_a_picture_below_one_multiple_is_refused() -> None:
-    with pytest.raises(ValueError, match="3x9"):
-        crop_to_multiple(np.zeros((9, 3, 3), np.uint8), 4)
+@given(st.integers(0, 255))
+def test_pixels_survive_the_way_through_a_tensor(level: int) -> None:
+    pixels = np.full((2, 3, 3), level, np.uint8)
+    assert np.array_equal(to_pixels(to_tensor(pixels)), pixels)
+
+
+def test_values_outside_the_range_are_clipped() -> None:
+    assert to_pixels(torch.tensor([[[[-1.0]], [[0.5]], [[7.0]]]])).tolist() == [[[0, 128, 255]]]
 
 
 COLOR = st.lists(st.floats(0, 1), min_size=3, max_size=3)

@@ -5,7 +5,6 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Shaped
-from scipy.ndimage import distance_transform_edt
 
 Format = Literal["png", "jpg", "webp", "tif"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -70,16 +69,3 @@ def as_type(values: Shaped[np.ndarray, "..."], kind: Any) -> Shaped[np.ndarray, 
     shares *= np.float32(WHITE[np.dtype(kind)])
     shares += np.float32(0.5)
     return shares.astype(kind)  # towards zero, which for these is down
-
-
-def bled(pixels: Array, alpha: Plane) -> Array:
-    """Pixels with the nearest visible color wherever alpha is 0, so that no hidden one bleeds out.
-
-    A network or a resize looks beyond the edge of what is visible; what is hidden there is often
-    black.
-    """
-    hidden = alpha == 0
-    if not hidden.any() or hidden.all():
-        return pixels
-    rows, columns = distance_transform_edt(hidden, return_distances=False, return_indices=True)
-    return pixels[rows, columns]

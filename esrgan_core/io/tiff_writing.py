@@ -13,10 +13,10 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from esrgan_core.files import atomic_path
-from esrgan_core.pictures.exif import exif_of
-from esrgan_core.pictures.picture import Array, Picture
-from esrgan_core.pictures.pillow import stacked
-from esrgan_core.pictures.tags import DESCRIBING, EXIF_IFD, GPS_IFD, XMP_TAG
+from esrgan_core.io.exif import exif_of
+from esrgan_core.io.picture import Array, Picture
+from esrgan_core.io.pillow import stacked
+from esrgan_core.io.tags import DESCRIBING, EXIF_IFD, GPS_IFD, XMP_TAG
 
 STREAMED = 2**30
 """Bytes of a TIFF's pixels from which on they are written as they come, uncompressed."""

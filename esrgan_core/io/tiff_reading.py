@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from esrgan_core.image import BadImageError
-from esrgan_core.pictures.picture import Metadata, Picture
-from esrgan_core.pictures.tags import DESCRIBING, ICC_TAG, ORIENTATION, XMP_TAG
-from esrgan_core.pictures.turning import TURNED, turned
+from esrgan_core.io.picture import Metadata, Picture
+from esrgan_core.io.rgb import BadImageError
+from esrgan_core.io.tags import DESCRIBING, ICC_TAG, ORIENTATION, XMP_TAG
+from esrgan_core.io.turning import TURNED, turned
 
 
 def deep_tiff(source: Path | BytesIO) -> Picture | None:

@@ -1,4 +1,4 @@
-"""Image files to arrays and back; the only module that knows Pillow."""
+"""Image files to 8-bit RGB arrays and back, as training and metrics use them."""
 
 import os
 import warnings
@@ -9,10 +9,8 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
-from torch import Tensor
 
 from esrgan_core.files import atomic_path
 
@@ -154,7 +152,7 @@ def encode_webp(pixels: Pixels, quality: int | None = None) -> bytes:
 
 
 def resize_as_pillow(pixels: Pixels, size: tuple[int, int]) -> Pixels:
-    """Pillow's own bicubic to (height, width); not MATLAB's, which is in `esrgan_core.resize`."""
+    """Pillow's own bicubic to (height, width); not MATLAB's, which is in `io.resize`."""
     return np.asarray(Image.fromarray(pixels).resize(size[::-1], Image.Resampling.BICUBIC))
 
 
@@ -179,14 +177,3 @@ def find_images(folder: Path) -> list[Path]:
             found += [path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file()]
         been.add(real)
     return sorted(found)
-
-
-def to_tensor(pixels: UInt8[np.ndarray, "h w c"]) -> Float[Tensor, "1 c h w"]:
-    """8-bit pixels as a float32 batch of one in [0, 1]."""
-    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float().div_(255)
-
-
-def to_pixels(image: Float[Tensor, "1 3 h w"]) -> Pixels:
-    """A batch of one in [0, 1] as 8-bit pixels: clipped, rounded half up."""
-    scaled = image[0].detach().float().clamp(0, 1).mul(255).add(0.5).floor()
-    return scaled.to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()

@@ -13,12 +13,13 @@ import tifffile
 from imagecodecs import png_encode
 from PIL import Image, ImageCms
 
-from esrgan_core.image import BadImageError
-from esrgan_core.pictures.fitting import fit_to, insist_on_size
-from esrgan_core.pictures.picture import FORMATS, Format, Metadata, Picture, bled
-from esrgan_core.pictures.reading import read_picture
-from esrgan_core.pictures.tags import EXIF_IFD, ORIENTATION, WIDTH_TAG
-from esrgan_core.pictures.writing import encode, write_picture
+from esrgan_core.io.bleeding import bled
+from esrgan_core.io.fitting import fit_to, insist_on_size
+from esrgan_core.io.picture import FORMATS, Format, Metadata, Picture
+from esrgan_core.io.reading import read_picture
+from esrgan_core.io.rgb import BadImageError
+from esrgan_core.io.tags import EXIF_IFD, ORIENTATION, WIDTH_TAG
+from esrgan_core.io.writing import encode, write_picture
 
 SHAPE = (24, 32)
 RANDOM = np.random.default_rng(0)

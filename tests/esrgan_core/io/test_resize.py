@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esrgan_core.image import read_rgb
-from esrgan_core.resize import Convention, bicubic_pair, imresize, resize_pixels
+from esrgan_core.io.resize import Convention, bicubic_pair, imresize, resize_pixels
+from esrgan_core.io.rgb import read_rgb
 from tests.conftest import textured
 
 

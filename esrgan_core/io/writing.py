@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from esrgan_core.files import atomic_path
-from esrgan_core.pictures.exif import exif_of
-from esrgan_core.pictures.picture import Format, Picture
-from esrgan_core.pictures.pillow import as_pillow, stacked
-from esrgan_core.pictures.tiff_writing import write_tiff
+from esrgan_core.io.exif import exif_of
+from esrgan_core.io.picture import Format, Picture
+from esrgan_core.io.pillow import as_pillow, stacked
+from esrgan_core.io.tiff_writing import write_tiff
 
 QUALITY = 95
 """Of JPEG, where nothing else is said; WebP is lossless then."""

@@ -6,22 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from esrgan_core.image import (
-    BadImageError,
-    encode_png,
-    find_images,
-    read_rgb,
-    survey,
-    to_pixels,
-    to_tensor,
-    write_png,
-)
+from esrgan_core.io.rgb import BadImageError, encode_png, find_images, read_rgb, survey, write_png
 from tests.conftest import textured
 
 
@@ -30,16 +18,6 @@ def test_png_keeps_every_pixel(tmp_path: Path) -> None:
     write_png(tmp_path / "a.png", pixels)
     assert np.array_equal(read_rgb(tmp_path / "a.png"), pixels)
     assert np.array_equal(read_rgb(BytesIO(encode_png(pixels))), pixels)
-
-
-@given(st.integers(0, 255))
-def test_pixels_survive_the_way_through_a_tensor(level: int) -> None:
-    pixels = np.full((2, 3, 3), level, np.uint8)
-    assert np.array_equal(to_pixels(to_tensor(pixels)), pixels)
-
-
-def test_values_outside_the_range_are_clipped() -> None:
-    assert to_pixels(torch.tensor([[[[-1.0]], [[0.5]], [[7.0]]]])).tolist() == [[[0, 128, 255]]]
 
 
 def test_a_truncated_file_is_named_as_damaged(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 from PIL import Image
 
-from esrgan_core.pictures.picture import Picture
-from esrgan_core.pictures.tags import EXIF_IFD, HEIGHT_TAG, WIDTH_TAG
+from esrgan_core.io.picture import Picture
+from esrgan_core.io.tags import EXIF_IFD, HEIGHT_TAG, WIDTH_TAG
 
 
 def exif_of(picture: Picture) -> Image.Exif:

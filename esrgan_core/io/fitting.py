@@ -6,9 +6,9 @@ from io import BytesIO
 import numpy as np
 from PIL import ImageCms
 
-from esrgan_core.image import BadImageError
-from esrgan_core.pictures.picture import Array, Format, Picture, Plane, as_type
-from esrgan_core.pictures.pillow import as_pillow
+from esrgan_core.io.picture import Array, Format, Picture, Plane, as_type
+from esrgan_core.io.pillow import as_pillow
+from esrgan_core.io.rgb import BadImageError
 
 MOST_SIDE: dict[Format, int] = {"png": 2**31 - 1, "jpg": 65535, "webp": 16383, "tif": 2**31 - 1}
 """Pixels a side that a format can hold."""
