@@ -5,13 +5,12 @@ A catalog is a CSV with a row for each picture. A row may stand for a whole rang
 from; pictures within it have the URI `archive://<its name>/<member>`.
 """
 
+import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
-
-import pandas as pd
 
 from esrgan_core.files import atomic_path
 from esrgan_core.io.rgb import SUFFIXES
@@ -22,6 +21,8 @@ OPTIONAL = ("kind", "md5", "mirrors", "citation")
 COLUMNS = (*REQUIRED, *OPTIONAL)
 SPLITS = ("train", "val", "test")
 ARCHIVE = "archive"
+BEYOND = "beyond the columns"
+"""What a row has more of than there are columns."""
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 LONGEST_RANGE = 1_000_000
 UNKNOWN = ".image"
@@ -106,25 +107,31 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         ValueError: if columns are missing or unknown.
     """
     try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
-    except (ValueError, UnicodeError) as error:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            table = csv.DictReader(file, strict=True, restkey=BEYOND, restval="")
+            columns, rows = table.fieldnames or [], list(table)
+    except (csv.Error, UnicodeError) as error:
         raise ValueError(f"{path} is no table of UTF-8 text ({error})") from error
-    if missing := set(REQUIRED) - set(frame.columns):
+    if missing := set(REQUIRED) - set(columns):
         raise ValueError(f"{path} lacks the columns {sorted(missing)}")
-    if unknown := set(frame.columns) - set(COLUMNS):
+    if unknown := set(columns) - set(COLUMNS):
         raise ValueError(f"{path} has columns {sorted(unknown)} that mean nothing; remove them")
-    frame = frame.reindex(columns=COLUMNS, fill_value="")
-    return [
-        {str(key): str(value) for key, value in row.items()} for row in frame.to_dict("records")
-    ]
+    for number, row in enumerate(rows, start=2):
+        if any(row.pop(BEYOND, "")):
+            raise ValueError(f"{path}, line {number}: more values than columns")
+    return [dict.fromkeys(COLUMNS, "") | row for row in rows]
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
     """Write rows as a catalog file; optional columns that say nothing are left out."""
-    frame = pd.DataFrame([{column: row.get(column, "") for column in COLUMNS} for row in rows])
-    idle = [column for column in OPTIONAL if not frame[column].any()]
-    with atomic_path(path) as temporary:
-        frame.drop(columns=idle).to_csv(temporary, index=False, lineterminator="\n")
+    said = [name for name in COLUMNS if name in REQUIRED or any(row.get(name) for row in rows)]
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        table = csv.DictWriter(file, said, restval="", extrasaction="ignore", lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
 
 
 def read_catalog(path: Path) -> Catalog:

@@ -1,10 +1,11 @@
 """The image folder: pictures as they came, and a manifest that lists them."""
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields
+from operator import attrgetter
 from pathlib import Path
-
-import pandas as pd
+from typing import Any
 
 from esrgan_core.files import atomic_path, sha256_of
 from pipelines.status import Passing
@@ -42,24 +43,23 @@ class UnreachablePicturesError(Passing, BadPicturesError):
 
 def write_manifest(path: Path, rows: list[Row]) -> None:
     """Write the manifest as CSV, sorted by path."""
-    frame = pd.DataFrame([asdict(row) for row in rows]).sort_values("path")
-    with atomic_path(path) as temporary:
-        frame.to_csv(temporary, index=False)
+    names = [field.name for field in fields(Row)]
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        table = csv.DictWriter(file, names, lineterminator="\n")
+        table.writeheader()
+        table.writerows(asdict(row) for row in sorted(rows, key=attrgetter("path")))
 
 
-def read_manifest(path: Path) -> pd.DataFrame:
-    """The manifest, one row per picture, text columns never guessed to be numbers."""
-    sizes = {"width": int, "height": int}
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    return frame.astype(sizes)
-
-
-def rows_of(manifest: pd.DataFrame) -> list[Row]:
-    """The manifest's lines as typed values."""
-    return [
-        Row(**{str(key): value for key, value in row.items()})
-        for row in manifest.to_dict("records")
-    ]
+def read_manifest(path: Path) -> list[Row]:
+    """The manifest's lines, one for each picture."""
+    with path.open(encoding="utf-8", newline="") as file:
+        lines: Iterator[dict[str, Any]] = csv.DictReader(file, strict=True)
+        return [
+            Row(**line | {side: int(line[side]) for side in ("width", "height")}) for line in lines
+        ]
 
 
 def sha256_now(path: Path) -> str:

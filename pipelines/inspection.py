@@ -1,12 +1,15 @@
 """Every picture decoded once: whether it is what it should be, and the figures to judge it by."""
 
+import csv
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
 
 from esrgan_core.data.traces import blockiness, contrast, detail_drop, luma
 from esrgan_core.files import atomic_path, sha256_of
@@ -111,9 +114,9 @@ def _traces(path: str, found: Survey) -> Traces:
 
 def write_traces(path: Path, traces: list[Traces]) -> None:
     """Write them as Parquet, sorted by path."""
-    frame = pd.DataFrame([asdict(one) for one in traces]).sort_values("path")
+    rows = [asdict(one) for one in sorted(traces, key=attrgetter("path"))]
     with atomic_path(path) as temporary:
-        frame.to_parquet(temporary, index=False)
+        parquet.write_table(pa.Table.from_pylist(rows), temporary)
 
 
 def told(bad: list[Checked]) -> list[str]:
@@ -132,5 +135,9 @@ def write_skipped(path: Path, bad: list[Checked]) -> None:
     for one in bad:
         print(f"skipped {one.entry.place}: {one.problem}", file=sys.stderr)
     rows = [(one.entry.place, one.entry.source.uri, one.problem) for one in bad]
-    with atomic_path(path) as temporary:
-        pd.DataFrame(rows, columns=["picture", "uri", "problem"]).to_csv(temporary, index=False)
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        table = csv.writer(file, lineterminator="\n")
+        table.writerows([("picture", "uri", "problem"), *rows])

@@ -8,9 +8,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from joblib import Parallel, delayed, parallel_config
-from joblib.externals.loky.process_executor import TerminatedWorkerError
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 SCHEDULER = "DASK_SCHEDULER_ADDRESS"
@@ -40,12 +37,21 @@ def in_parallel(
     cores = os.cpu_count() or 1
     wanted = cores if workers < 0 else workers
     useful = max(min(wanted, -(-len(items) // WORTH_A_PROCESS)), 1)
+    yield from map(work, items) if useful == 1 else _by_processes(useful, work, items)
+
+
+def _by_processes(
+    count: int, work: Callable[[Item], Result], items: Sequence[Item]
+) -> Iterator[Result]:
+    from joblib import Parallel, delayed  # noqa: PLC0415  slow to import
+    from joblib.externals.loky.process_executor import TerminatedWorkerError  # noqa: PLC0415
+
     try:
         jobs = (delayed(work)(item) for item in items)
-        yield from Parallel(n_jobs=useful, return_as="generator")(jobs)
+        yield from Parallel(n_jobs=count, return_as="generator")(jobs)
     except TerminatedWorkerError as error:
         raise OSError(
-            f"one of {useful} processes was killed, probably for want of memory; what is done "
+            f"one of {count} processes was killed, probably for want of memory; what is done "
             "stays, so run it again, with bicubic.workers lower or less beside it"
         ) from error
 
@@ -54,6 +60,7 @@ def _by_dask(
     address: str, work: Callable[[Item], Result], items: Sequence[Item]
 ) -> Iterator[Result]:
     from distributed import Client  # noqa: PLC0415  takes a second to import
+    from joblib import Parallel, delayed, parallel_config  # noqa: PLC0415
 
     with Client(address), parallel_config(backend="dask"):
         for start in range(0, len(items), PORTION):

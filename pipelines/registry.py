@@ -154,11 +154,10 @@ def _decision(content: Mapping[str, Any]) -> Decision:
 
 
 def _evidence() -> Evidence:
-    index = PairStore(PAIRS).index
-    test = index[index["split"] == "test"].sort_values("name")
+    test = [entry for entry in PairStore(PAIRS).entries if entry.split == "test"]
     results = json.loads(METRICS.read_text(encoding="utf-8"))
     metrics = sorted({name for sets in results.values() for row in sets.values() for name in row})
-    seen = [EVALUATION, metrics, *test["hr_sha256"], *test["lr_sha256"]]
+    seen = [EVALUATION, metrics, *(one.hr_sha256 for one in test), *(one.lr_sha256 for one in test)]
     frame = pd.read_csv(METRICS.parent / "per_image.csv", dtype={"name": str, "set": str})
     return Evidence(
         results=results,

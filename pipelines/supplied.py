@@ -1,21 +1,13 @@
 """LR pictures that came with their HR: who made them, and whether they lie where they should."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from skimage.registration import phase_cross_correlation
 
-from esrgan_core.data.provenance import lr_generator
-from esrgan_core.data.traces import luma
-from esrgan_core.io.resize import bicubic_pair
-from esrgan_core.io.rgb import read_rgb
 from pipelines.images import Row
 from pipelines.parallel import in_parallel
-
-STEPS = 20
-"""Of a pixel in which a shift is measured."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,27 +42,11 @@ def examine_all(pairs: list[tuple[Row, Row | None]], folder: Path, scale: int) -
         for hr, lr in pairs
         if lr is not None
     ]
+    facts: Iterable[PairFacts] = ()
+    if tasks:
+        # slow to import, and most runs make their LR
+        from pipelines.supplied_pair import examine  # noqa: PLC0415
+
+        facts = in_parallel(examine, tasks)
     columns = [field.name for field in fields(PairFacts)]
-    return pd.DataFrame([asdict(one) for one in in_parallel(examine, tasks)], columns=columns)
-
-
-def examine(task: PairTask) -> PairFacts:
-    """Compare a supplied LR with what its HR becomes."""
-    try:
-        hr, lr = read_rgb(task.hr), read_rgb(task.lr)
-        generator = lr_generator(hr, lr, task.scale)
-    except (OSError, ValueError) as error:
-        return PairFacts(path=task.path, lr_problem=f"{task.lr}: {error}")
-    made = luma(bicubic_pair(hr, task.scale)[1])
-    shift = np.zeros(2)
-    # of what a known program made there is none; stripes would be measured wrongly
-    if generator.name == "unknown":
-        shift = phase_cross_correlation(made, luma(lr), upsample_factor=STEPS, normalization=None)[
-            0
-        ]
-    return PairFacts(
-        path=task.path,
-        lr_generator=generator.name,
-        lr_psnr=min(generator.psnr, 99.0),
-        lr_shift=float(np.abs(shift).max()),
-    )
+    return pd.DataFrame([asdict(one) for one in facts], columns=columns)

@@ -14,8 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
+from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.checkpoint import manifest_text
 from pipelines.images import read_manifest
 from pipelines.params import read_yaml
@@ -149,16 +148,16 @@ def _outputs() -> Iterator[Item | Finding]:
 
 def _images() -> Iterator[Item]:
     if IMAGES.is_dir():
-        for row in read_manifest(MANIFEST).to_dict("records"):
-            yield Item(area="images", path=IMAGES / row["path"], digest=row["sha256"])
+        for row in read_manifest(MANIFEST):
+            yield Item(area="images", path=IMAGES / row.path, digest=row.sha256)
 
 
 def _pairs() -> Iterator[Item]:
     if PAIRS.is_dir():
-        for row in pd.read_parquet(PAIRS / "index.parquet").to_dict("records"):
-            for kind in ("hr", "lr"):
-                path = PAIRS / kind / f"{row['name']}.npy"
-                yield Item(area="pairs", path=path, digest=row[f"{kind}_sha256"])
+        for entry in PairStore(PAIRS).entries:
+            for kind, digest in (("hr", entry.hr_sha256), ("lr", entry.lr_sha256)):
+                path = PAIRS / kind / f"{entry.name}.npy"
+                yield Item(area="pairs", path=path, digest=digest)
 
 
 def _checkpoints() -> Iterator[Item | Finding]:

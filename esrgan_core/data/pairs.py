@@ -11,18 +11,20 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from io import BytesIO
+from operator import attrgetter
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 from jaxtyping import UInt8
+from pyarrow import parquet
 
 from esrgan_core.files import atomic_path, sha256_of, write_text
 from esrgan_core.io.geometry import crop_to_multiple
 from esrgan_core.io.resize import bicubic_pair
 from esrgan_core.io.rgb import read_rgb
-from esrgan_core.records import RECORDS, fields_of, record_hash, settings_of
+from esrgan_core.records import fields_of, record_hash, settings_of
 
 VERSION = 1
 Split = Literal["train", "val", "test"]
@@ -113,13 +115,16 @@ def write_index(root: Path, entries: list[Entry], facts: StoreFacts) -> None:
     if twice := [name for name, count in Counter(e.name for e in entries).items() if count > 1]:
         raise ValueError(f"several pictures are called {', '.join(twice)}")
     write_text(root / "store.json", json.dumps(fields_of(facts), indent=2) + "\n")
-    frame = pd.DataFrame([fields_of(entry) for entry in entries]).sort_values("name")
+    rows = [fields_of(entry) for entry in sorted(entries, key=attrgetter("name"))]
     with atomic_path(root / "index.parquet") as temporary:
-        frame.to_parquet(temporary, index=False)
+        parquet.write_table(pa.Table.from_pylist(rows), temporary)
 
 
 class PairStore:
-    """Read access to a pair store; arrays are mapped, not loaded."""
+    """Read access to a pair store; arrays are mapped, not loaded.
+
+    `entries` has its pictures, sorted by name.
+    """
 
     def __init__(self, root: Path) -> None:
         """Open the store at `root`.
@@ -135,24 +140,27 @@ class PairStore:
         if facts["version"] != VERSION:
             raise ValueError(f"{root} has version {facts['version']}, this code reads {VERSION}")
         self.facts = StoreFacts(**settings_of(StoreFacts, facts))
-        self.index = pd.read_parquet(root / "index.parquet")
+        rows = parquet.read_table(root / "index.parquet").to_pylist()
+        self.entries = sorted(
+            (Entry(**settings_of(Entry, row)) for row in rows), key=attrgetter("name")
+        )
+        self._sets = {entry.name: entry.set for entry in self.entries}
 
     def content_hash(self, *splits: Split) -> str:
         """SHA-256 of what splits hold: equal for equal pairs at an equal scale, and only then.
 
         The bytes of the index do not count: those of a Parquet file name the program that wrote it.
         """
-        columns = list(RECORDS["Entry"].names.values())
-        rows = self.index.loc[self.index["split"].isin(splits), columns].sort_values("name")
-        return record_hash([self.facts, rows.to_numpy().tolist()])
+        rows = [list(fields_of(one).values()) for one in self.entries if one.split in splits]
+        return record_hash([self.facts, rows])
 
     def names(self, split: Split) -> list[str]:
         """Names of a split's pictures, sorted."""
-        return sorted(self.index.loc[self.index["split"] == split, "name"])
+        return [entry.name for entry in self.entries if entry.split == split]
 
     def set_of(self, name: str) -> str:
         """The set (Set5, ...) that a picture belongs to."""
-        return str(self.index.set_index("name").loc[name, "set"])
+        return self._sets[name]
 
     def hr(self, name: str) -> Pixels:
         """The HR picture, mapped."""

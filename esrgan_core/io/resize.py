@@ -13,11 +13,10 @@ Public test sets were made by three conventions, which differ by a level here an
 """
 
 from functools import lru_cache
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float, UInt8
-from scipy import sparse
 
 from esrgan_core.io.geometry import crop_to_multiple
 
@@ -38,8 +37,11 @@ def _cubic(x: Array) -> Array:
 
 
 @lru_cache(maxsize=64)
-def _weights(source: int, target: int, factor: float, border: Border) -> sparse.csr_array:
-    """The `target x source` matrix that resizes one axis by `factor`."""
+def _weights(source: int, target: int, factor: float, border: Border) -> Any:
+    """The sparse `target x source` matrix that resizes one axis by `factor`."""
+    # slow to import, and whoever hands the resizing to other processes does without it
+    from scipy import sparse  # noqa: PLC0415
+
     stretch = min(factor, 1.0)
     width = 4.0 / stretch
     taps = int(np.ceil(width)) + 2

@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import pandas as pd
 
@@ -23,6 +22,7 @@ from pipelines.report.crops import Box, data_uri, liveliest_box, thumbnail
 from pipelines.report.figures import curves, plane
 from pipelines.report.published import published
 from pipelines.report.table import words_on_size
+from pipelines.report.template import template
 from pipelines.report.words import number, title_of
 from pipelines.statistics import intervals, metrics_in, paired, worst
 from pipelines.tracking.record import read_record, run_name
@@ -84,13 +84,12 @@ def views_of(subject: Subject) -> list[View]:
 
 def write_page(path: Path, subject: Subject) -> None:
     """Write the page of one evaluation."""
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     here = files("pipelines.report")
-    template = environment.from_string((here / "page.html.j2").read_text(encoding="utf-8"))
     views = views_of(subject)
     pictures, left_out = _pictures(subject.evaluation.shown, views)
-    frame, manifest = subject.evaluation.frame, read_manifest(MANIFEST)
-    html = template.render(
+    frame = subject.evaluation.frame
+    manifest = pd.DataFrame([asdict(row) for row in read_manifest(MANIFEST)])
+    html = template("page.html.j2", autoescape=True).render(
         run=run_name(),
         style=(here / "page.css").read_text(encoding="utf-8"),
         script=(here / "page.js").read_text(encoding="utf-8"),

@@ -1,10 +1,8 @@
 """The data docs: what the pictures are and what was found about them, on a page of its own."""
 
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 
-import jinja2
 import numpy as np
 import pandas as pd
 
@@ -12,6 +10,7 @@ from esrgan_core.files import write_text
 from esrgan_core.io.rgb import THUMBNAIL
 from pipelines.picture_frame import Distribution, distribution
 from pipelines.report.crops import data_uri
+from pipelines.report.template import template
 from pipelines.validation import Outcome
 
 SHOWN = 500
@@ -29,14 +28,10 @@ def write_docs(
         frame: as `validation.picture_frame` gives it.
         accepted: shares of sizes and shapes in the last accepted run.
     """
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    template = environment.from_string(
-        (files("pipelines.report") / "validation.html.j2").read_text(encoding="utf-8")
-    )
     faults = [fault for outcome in outcomes for fault in outcome.faults]
     faults.sort(key=lambda fault: not fault.blocking)
     thumbnails = dict(zip(frame["path"], frame["thumbnail"], strict=True))
-    html = template.render(
+    html = template("validation.html.j2", autoescape=True).render(
         pictures=len(frame),
         blocking=sum(fault.blocking for fault in faults),
         remarks=sum(not fault.blocking for fault in faults),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from esrgan_core.data.pairs import StoreFacts, write_index
 from pipelines.disk import remove_tree
-from pipelines.images import BadPicturesError, place_of, read_manifest, rows_of, with_supplied_lr
+from pipelines.images import BadPicturesError, place_of, read_manifest, with_supplied_lr
 from pipelines.launch import launch
 from pipelines.parallel import in_parallel
 from pipelines.paths import IMAGES, MANIFEST, PAIRS, VALIDATION_REPORT, state_root
@@ -33,9 +33,7 @@ def run(params: Params) -> None:
     """Leave the pair store in `artifacts/pairs/`."""
     excluded = set(json.loads(VALIDATION_REPORT.read_text(encoding="utf-8"))["excluded"])
     pairs = [
-        (hr, lr)
-        for hr, lr in with_supplied_lr(rows_of(read_manifest(MANIFEST)))
-        if hr.path not in excluded
+        (hr, lr) for hr, lr in with_supplied_lr(read_manifest(MANIFEST)) if hr.path not in excluded
     ]
     folder = state_root() / "prepared"
     tasks = [task_of(hr, lr, IMAGES.absolute(), folder, params.scale) for hr, lr in pairs]

@@ -1,12 +1,12 @@
 """Great Expectations over the pictures; a fault stops the pipeline, a remark is told."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import pandas as pd
 
 from pipelines.drift import accept, last_accepted
-from pipelines.images import BadPicturesError, read_manifest, rows_of, sha256_now, with_supplied_lr
+from pipelines.images import BadPicturesError, read_manifest, sha256_now, with_supplied_lr
 from pipelines.launch import launch
 from pipelines.parallel import in_parallel
 from pipelines.paths import IMAGES, MANIFEST, TRACES, VALIDATION_REPORT
@@ -42,10 +42,11 @@ class Params:
 
 def run(params: Params) -> None:
     """Leave `report.json` and `docs/index.html`, or stop with every fault."""
-    manifest = read_manifest(MANIFEST)
+    rows = read_manifest(MANIFEST)
     traces = pd.read_parquet(TRACES)
     images = IMAGES.absolute()
-    pairs = examine_all(with_supplied_lr(rows_of(manifest)), images, params.scale)
+    pairs = examine_all(with_supplied_lr(rows), images, params.scale)
+    manifest = pd.DataFrame([asdict(row) for row in rows])
     frame = picture_frame(manifest, traces, pairs, params.scale)
     frame["sha256_now"] = list(in_parallel(sha256_now, [images / path for path in frame["path"]]))
     before = last_accepted(frame)

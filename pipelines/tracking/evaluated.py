@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from esrgan_core.data.pairs import PairStore
+from esrgan_core.data.pairs import Entry, PairStore
 from esrgan_core.files import sha256_of
 from pipelines.paths import PAIRS, generator_of
 from pipelines.tracking.record import Record
@@ -79,15 +79,18 @@ def _data_sets() -> "dict[str, DatasetInput]":
 
     from mlflow.entities import Dataset, DatasetInput, InputTag  # noqa: PLC0415
 
-    index = PairStore(PAIRS).index
+    sets: dict[str, list[Entry]] = {}
+    for entry in PairStore(PAIRS).entries:
+        if entry.split == "test":
+            sets.setdefault(entry.set, []).append(entry)
     found = {}
-    for name, rows in index[index["split"] == "test"].groupby("set", sort=False):
-        pairs = rows.sort_values("name")
-        digest = hashlib.sha256("".join(pairs["hr_sha256"] + pairs["lr_sha256"]).encode())
+    for name, pairs in sets.items():
+        hashes = "".join(entry.hr_sha256 + entry.lr_sha256 for entry in pairs)
+        digest = hashlib.sha256(hashes.encode())
         about: Mapping[str, Any] = {"num_rows": len(pairs)}
-        found[str(name)] = DatasetInput(
+        found[name] = DatasetInput(
             Dataset(
-                name=str(name),
+                name=name,
                 digest=digest.hexdigest()[:DIGEST],
                 source_type="local",
                 source=json.dumps({"uri": str(PAIRS)}),

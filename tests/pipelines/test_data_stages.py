@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from importlib.resources import files
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -155,7 +156,7 @@ def test_what_cannot_be_used_is_left_out_where_that_is_wished(
     left_out = {"duplicate.png", "leak.jpg", "flat.png", "small.png", "cmyk.tif"}
     excluded = json.loads(VALIDATION_REPORT.read_text())["excluded"]
     assert {Path(path).name for path in excluded} == left_out
-    names = {Path(name).name for name in run_bicubic().index["name"]}
+    names = {Path(name).name for name in map(attrgetter("name"), run_bicubic().entries)}
     assert names == {Path(name).name for name in PHOTOGRAPHS} | {"near_duplicate", "enlarged"}
     assert "skipped train/damaged: damaged" in capsys.readouterr().err
 
@@ -171,7 +172,7 @@ def test_a_picture_can_be_excluded_by_name(data: Path) -> None:
     seed_faults(data)
     run_download(exclude=["train/duplicate", "train/leak", "train/flat"])
     run_validate()
-    assert "train/leak.jpg" not in set(read_manifest(MANIFEST)["path"])
+    assert "train/leak.jpg" not in {row.path for row in read_manifest(MANIFEST)}
 
 
 def test_supplied_lr_is_packed_as_it_is(data: Path) -> None:
@@ -254,7 +255,7 @@ def test_a_kill_costs_at_most_a_picture_per_worker(data: Path, tmp_path: Path) -
         stem for stem, inode in before.items() if (arrays / f"{stem}.npy").stat().st_ino == inode
     }
     assert kept >= done
-    assert len(PairStore(PAIRS).index) == 36
+    assert len(PairStore(PAIRS).entries) == 36
 
 
 def test_what_is_damaged_in_between_is_made_again(data: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from playwright.sync_api import Page
 
 from esrgan_core.engine.evaluate import Sample, Scored
 from pipelines.evaluation import Evaluation
+from pipelines.images import Row, write_manifest
 from pipelines.interpolation import Choice
 from pipelines.paths import GRID, IMAGE_GRID, MANIFEST
 from pipelines.report.page import MOST_BYTES, Subject, views_of, write_page
@@ -84,20 +85,15 @@ def write_files(set_name: str, texts: tuple[str, ...]) -> None:
     )
     grid.to_csv(GRID, index=False)
     grid.to_csv(IMAGE_GRID, index=False)
-    columns = MANIFEST_COLUMNS
     rows = [
-        dict.fromkeys(columns, text)
-        | {"path": f"test/x/{number}.png", "split": "test", "set": set_name}
-        | {"width": 340, "height": 300, "sha256": "0" * 64, "kind": "hr", "scale": ""}
+        Row(
+            path=f"test/x/{number}.png", kind="hr", split="test", set=set_name,
+            width=340, height=300, mode=text, sha256="0" * 64,
+            license=text, origin=text, citation=text,
+        )
         for number, text in enumerate(texts)
-    ]
-    pd.DataFrame(rows).to_csv(MANIFEST, index=False)
-
-
-MANIFEST_COLUMNS = (
-    "path", "split", "set", "kind", "scale", "width", "height", "mode", "sha256", "license",
-    "origin",
-)  # fmt: skip
+    ]  # fmt: skip
+    write_manifest(MANIFEST, rows)
 
 
 @pytest.fixture

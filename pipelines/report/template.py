@@ -1,0 +1,15 @@
+"""The templates of pages and cards, which lie beside this module."""
+
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+
+def template(name: str, **options: Any) -> "Template":
+    """A template that refuses names which it is not given; `options` are Jinja's."""
+    import jinja2  # noqa: PLC0415  not before something is written
+
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, **options)
+    return environment.from_string((files("pipelines.report") / name).read_text(encoding="utf-8"))
