@@ -9,8 +9,8 @@ from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
 
+from pipelines.doctor.dvc_settings import dvc_settings
 from pipelines.doctor.finding import Finding, fault, well
-from pipelines.shell import output
 from pipelines.tracking.store import DATABASE, public, tracking_uri
 
 SECONDS = 2.0
@@ -52,7 +52,8 @@ def mlflow() -> Iterator[Finding]:
 def s3() -> Iterator[Finding]:
     """Whether S3, where it is used, answers, and there are credentials."""
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
-    if not endpoint and not _uses_s3():
+    remotes = dvc_settings().get("remote", {}).values()
+    if not endpoint and not any(str(one.get("url", "")).startswith("s3://") for one in remotes):
         yield well("S3", "not used")
         return
     import boto3  # noqa: PLC0415  takes a second
@@ -76,12 +77,6 @@ def s3() -> Iterator[Finding]:
         )  # fmt: skip
     elif credentials is not None:
         yield well("S3", f"{public(where)} answers, and there are credentials")
-
-
-def _uses_s3() -> bool:
-    if not Path(".dvc").is_dir():
-        return False
-    return "s3://" in output(["dvc", "config", "--list"], Path.cwd(), fails=True)
 
 
 def _unreachable(url: str) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from pipelines.doctor.dvc_settings import dvc_settings
 from pipelines.doctor.finding import Finding, fault, remark, well
-from pipelines.shell import output
 
 PYTHONS = ((3, 11), (3, 14))
 LOCK = Path("requirements.lock")
@@ -87,10 +87,8 @@ def telemetry() -> Iterator[Finding]:
         for tool, (name, value) in TELEMETRY.items()
         if os.environ.get(name, value).lower() != value
     ]
-    if Path(".dvc").is_dir():
-        kept = output(["dvc", "config", "core.analytics"], Path.cwd(), fails=True)
-        if kept.strip() != "false":
-            on.append("DVC (dvc config core.analytics false)")
+    if (settings := dvc_settings()) and settings["core"].get("analytics") != "false":
+        on.append("DVC (dvc config core.analytics false)")
     if on:
         yield remark("telemetry", f"on: {', '.join(on)}", "set what stands in brackets")
     else:

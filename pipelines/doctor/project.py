@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pipelines.doctor.dvc_settings import dvc_settings
 from pipelines.doctor.finding import Finding, fault, remark, well
 from pipelines.params import PARAMS, ParamsError, check, read_yaml
 from pipelines.shell import CommandError, output
@@ -49,19 +50,18 @@ def dvc() -> Iterator[Finding]:
     if not Path(".dvc").is_dir():
         yield remark("DVC", "not set up here", "run this in the root of the repository")
         return
-    config = dict(
-        line.split("=", 1) for line in output(["dvc", "config", "--list"], Path.cwd()).splitlines()
-    )
-    remote = config.get("core.remote", "")
+    settings = dvc_settings()
+    remote = settings["core"].get("remote", "")
+    facts = settings["remote"].get(remote, {})
     if not remote:
         yield well("DVC remote", "none; results stay on this machine")
-    elif config.get(f"remote.{remote}.verify") != "true":
+    elif facts.get("verify") != "true":
         yield remark(
             "DVC remote", f"{remote} is trusted unseen: verify is off",
             f"dvc remote modify {remote} verify true",
         )  # fmt: skip
     else:
         yield well("DVC remote", f"{remote}, whose files are verified")
-    url = config.get(f"remote.{remote}.url", "")
+    url = str(facts.get("url", ""))
     if remote and not urlsplit(url).scheme and not Path(url).expanduser().is_dir():
         yield fault("DVC remote", f"{url} is not there", f"dvc remote modify {remote} url FOLDER")
