@@ -1,0 +1,70 @@
+"""What a fresh process imports: slow packages stay out of programs that do without them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SERVICES = {"mlflow", "great_expectations", "prefect", "boto3", "requests", "distributed"}
+DRAWING = {"matplotlib", "sklearn", "skimage", "jinja2"}
+MODULES = "\nprint(*{name.partition('.')[0] for name in sys.modules})"
+
+
+def packages_after(code: str) -> set[str]:
+    """Packages that a process has imported at the end of `code`, whatever exit it took."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys, atexit\n{code}"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout, done.stderr
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("pipelines.stages.download", {"torch", "pandas", "scipy", "joblib"}),
+        ("pipelines.stages.bicubic", {"torch", "pandas", "scipy", "joblib"}),
+        ("pipelines.stages.validate", {"torch", "scipy", "joblib"}),
+        ("pipelines.stages.register", {"scipy", "joblib"}),
+        ("pipelines.stages.evaluate", {"scipy", "joblib"}),
+        ("pipelines.stages.finetune", {"scipy", "joblib"}),
+        ("pipelines.tracking.publish", {"torch"}),
+    ],
+)
+def test_a_module_imports_nothing_slow_that_it_may_not_need(module: str, absent: set[str]) -> None:
+    found = packages_after(f"import {module}{MODULES}")
+    assert "pipelines" in found
+    assert found.isdisjoint(absent | SERVICES | DRAWING)
+
+
+def test_images_and_pairs_are_read_and_written_without_torch() -> None:
+    files = sorted((ROOT / "esrgan_core" / "io").glob("*.py"))
+    names = [f"esrgan_core.io.{path.stem}" for path in files if path.stem != "__init__"]
+    names += ["esrgan_core.data.pairs", "esrgan_core.data.provenance", "esrgan_core.data.traces"]
+    found = packages_after(f"import {', '.join(names)}{MODULES}")
+    assert "PIL" in found
+    assert found.isdisjoint({"torch", "pandas"} | SERVICES)
+
+
+@pytest.mark.parametrize(
+    ("words", "absent"),
+    [
+        (["--help"], {"torch", "pandas", "numpy", "ruamel"}),
+        (["models", "--help"], {"torch", "pandas", "numpy", "ruamel"}),
+        # without a store
+        (["models"], {"torch", "pandas", "numpy", "sqlalchemy"}),
+        (["doctor"], {"scipy", "joblib"}),
+    ],
+)
+def test_a_command_imports_nothing_slow_that_it_may_not_need(
+    words: list[str], absent: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ESRGAN_STATE", str(tmp_path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    code = f"sys.argv = {['esrgan', *words]}\natexit.register(lambda: {MODULES.strip()})\n"
+    found = packages_after(f"{code}from pipelines.cli import main\nmain()")
+    assert "typer" in found
+    assert found.isdisjoint(absent | SERVICES | DRAWING)
