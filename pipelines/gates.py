@@ -7,37 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from esrgan_core.metrics import LOWER_IS_BETTER
-from pipelines.sections import improves
+from pipelines.sections import RegisterConfig, improves
 from pipelines.statistics import paired
 
 Results = Mapping[str, Mapping[str, Mapping[str, float]]]
 TOLERANCE = 1e-9
 """Equal figures count as no worse."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RegisterConfig:
-    """Section `register`."""
-
-    model: str = "esrgan"
-    """Name in the MLflow registry."""
-    metric: str = "niqe"
-    """The perceptual metric that decides; one that `evaluate` measures."""
-    min_gain: float = 0.0
-    """By which its mean at the default alpha must be better than the champion's."""
-    set_tolerance: float = 0.05
-    """Part of the champion's value by which it may be worse on any one set."""
-    psnr_y_tolerance: float = 0.1
-    """dB of mean PSNR-Y at alpha 0 by which a new champion may fall short of the old one."""
-
-    def __post_init__(self) -> None:
-        """Refuse what is no perceptual metric, and negative bounds."""
-        if self.metric not in LOWER_IS_BETTER or self.metric.startswith("rmse"):
-            raise ValueError(f"metric must be niqe, lpips, lpips_vgg or pi, got {self.metric!r}")
-        for name in ("min_gain", "set_tolerance", "psnr_y_tolerance"):
-            if (value := getattr(self, name)) < 0:
-                raise ValueError(f"{name} must be at least 0, got {value}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from esrgan_core.engine.evaluate import Pixels, Upscaler
 from esrgan_core.files import write_text
-from esrgan_core.metrics import LOWER_IS_BETTER
+from esrgan_core.metric_names import LOWER_IS_BETTER
 from pipelines.paths import CHOICE
 from pipelines.sections import ChooseConfig
 

@@ -23,6 +23,7 @@ from esrgan_core.files import write_text
 PARAMS = Path("params.yaml")
 PROFILES = Path("profiles")
 Stage = TypeVar("Stage")
+Section = TypeVar("Section")
 
 # said once, needed in two places: the second place may not say it again
 DERIVED = {
@@ -77,6 +78,16 @@ def load_params(stage: type[Stage], path: Path = PARAMS) -> Stage:
         ParamsError: for unknown or missing keys and bad values, all of them in one message.
     """
     return _parsed(stage, read_yaml(path), path)
+
+
+def load_section(name: str, kind: type[Section], path: Path = PARAMS) -> Section:
+    """One section, validated, for what is no stage.
+
+    Raises:
+        ParamsError: as `load_params`.
+    """
+    loaded: Any = load_params(dataclasses.make_dataclass("Params", [(name, kind)]), path)
+    return cast(Section, getattr(loaded, name))
 
 
 def _parsed(stage: type[Stage], given: dict[str, Any], path: Path) -> Stage:

@@ -12,10 +12,11 @@ import pandas as pd
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.models.weights import digest, load_generator
 from pipelines.card import model_card
-from pipelines.gates import Evidence, Reason, RegisterConfig, judge
+from pipelines.gates import Evidence, Reason, judge
 from pipelines.golden import departures
 from pipelines.interpolation import read_choice
 from pipelines.paths import ARTIFACTS, FINETUNED, METRICS, PAIRS, PRETRAINED
+from pipelines.sections import RegisterConfig
 from pipelines.tracking.models import (
     aliases,
     evidence_of,

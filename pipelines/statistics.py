@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from esrgan_core.metrics import LOWER_IS_BETTER
+from esrgan_core.metric_names import LOWER_IS_BETTER
 
 CONFIDENCE = 0.95
 RESAMPLES = 9999

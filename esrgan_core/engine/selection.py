@@ -7,7 +7,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from esrgan_core.metrics import LOWER_IS_BETTER, METRICS
+from esrgan_core.metric_names import LOWER_IS_BETTER
+from esrgan_core.metrics import METRICS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

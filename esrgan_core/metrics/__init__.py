@@ -1,8 +1,8 @@
 """Image quality by name: `metrics_by_name(["psnr_y"])["psnr_y"](sr, hr, crop_border)`.
 
 All take float images `1 3 h w` in [0, 1] that were rounded to 8 bits; a value for a set is the
-mean over its pictures. A new metric is one entry in `METRICS`, or a case in `metrics_by_name`
-if it needs weights.
+mean over its pictures. A new metric is a name in `esrgan_core.metric_names` and one entry in
+`METRICS`, or a case in `metrics_by_name` if it needs weights.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -12,10 +12,9 @@ from types import MappingProxyType
 from jaxtyping import Float
 from torch import Tensor
 
+from esrgan_core.metric_names import insist_known
 from esrgan_core.metrics.lpips import LPIPS
-from esrgan_core.metrics.niqe import niqe
 from esrgan_core.metrics.psnr import psnr, rmse
-from esrgan_core.metrics.ssim import ssim
 from esrgan_core.tensors import crop_border, rgb_to_y
 
 Image = Float[Tensor, "1 3 h w"]
@@ -30,6 +29,12 @@ def _channels(image: Image, border: int) -> Float[Tensor, "3 1 h2 w2"]:
     return crop_border(image, border).double()[0][:, None]
 
 
+def _ssim(sr: Float[Tensor, "b 1 h w"], hr: Float[Tensor, "b 1 h w"]) -> Float[Tensor, " b"]:
+    from esrgan_core.metrics.ssim import ssim  # noqa: PLC0415  SciPy is slow to import
+
+    return ssim(sr, hr)
+
+
 def psnr_y(sr: Image, hr: Image, border: int) -> float:
     """PSNR in dB on luma, `border` pixels cut from each side; infinite for equal pictures."""
     return float(psnr(_luma(sr, border), _luma(hr, border)))
@@ -37,7 +42,7 @@ def psnr_y(sr: Image, hr: Image, border: int) -> float:
 
 def ssim_y(sr: Image, hr: Image, border: int) -> float:
     """SSIM on luma, `border` pixels cut from each side."""
-    return float(ssim(_luma(sr, border), _luma(hr, border)))
+    return float(_ssim(_luma(sr, border), _luma(hr, border)))
 
 
 def rmse_y(sr: Image, hr: Image, border: int) -> float:
@@ -52,7 +57,7 @@ def psnr_rgb(sr: Image, hr: Image, border: int) -> float:
 
 def ssim_rgb(sr: Image, hr: Image, border: int) -> float:
     """Mean of the three channels' SSIM, `border` pixels cut from each side."""
-    return float(ssim(_channels(sr, border), _channels(hr, border)).mean())
+    return float(_ssim(_channels(sr, border), _channels(hr, border)).mean())
 
 
 def rmse_rgb(sr: Image, hr: Image, border: int) -> float:
@@ -62,6 +67,8 @@ def rmse_rgb(sr: Image, hr: Image, border: int) -> float:
 
 def niqe_y(sr: Image, hr: Image, border: int) -> float:
     """NIQE of `sr` alone on luma rounded to 8 bits, `border` pixels cut from each side."""
+    from esrgan_core.metrics.niqe import niqe  # noqa: PLC0415  SciPy is slow to import
+
     del hr  # no reference is needed
     return niqe((_luma(sr, border)[0, 0] * 255).round().cpu().numpy())
 
@@ -77,9 +84,6 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         "niqe": niqe_y,
     }
 )
-NEED_WEIGHTS = ("lpips", "lpips_vgg")
-KNOWN = (*METRICS, *NEED_WEIGHTS)
-LOWER_IS_BETTER = frozenset({"rmse_y", "rmse_rgb", "niqe", "pi", *NEED_WEIGHTS})
 
 
 def perceptual_index(niqe: float, ma: float) -> float:
@@ -92,16 +96,6 @@ def perceptual_index(niqe: float, ma: float) -> float:
     2.5
     """
     return (niqe + 10 - ma) / 2
-
-
-def insist_known(names: Iterable[str]) -> None:
-    """Refuse a metric that does not exist.
-
-    Raises:
-        ValueError: naming it, and those that exist.
-    """
-    if unknown := [name for name in names if name not in KNOWN]:
-        raise ValueError(f"no metric {', '.join(unknown)}; there are {', '.join(KNOWN)}")
 
 
 def metrics_by_name(names: Iterable[str], find_weights: Callable[[str], Path]) -> dict[str, Metric]:

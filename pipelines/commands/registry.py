@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pipelines.gates import RegisterConfig
+    from pipelines.sections import RegisterConfig
 
 NAMED = "name in the registry; else register.model of params.yaml"
 
@@ -15,10 +15,10 @@ def _name(given: str) -> str:
 
 
 def _config() -> "RegisterConfig":
-    from pipelines.params import load_params  # noqa: PLC0415
-    from pipelines.stages.register import Params  # noqa: PLC0415
+    from pipelines.params import load_section  # noqa: PLC0415
+    from pipelines.sections import RegisterConfig  # noqa: PLC0415
 
-    return load_params(Params).register
+    return load_section("register", RegisterConfig)
 
 
 def models(
@@ -28,24 +28,25 @@ def models(
     ] = False,
 ) -> None:
     """List the versions of the registered model with their aliases, origin and figures."""
-    from pipelines.tracking.models import aliases, evidence_of, history, versions  # noqa: PLC0415
+    from pipelines.tracking.listing import list_model  # noqa: PLC0415
 
     name = _name(model)
+    listing = list_model(name)
     held: dict[str, list[str]] = {}
-    for alias, version in aliases(name).items():
+    for alias, version in listing.aliases.items():
         held.setdefault(version, []).append(alias)
-    if not (known := versions(name)):
+    if not listing.versions:
         typer.echo(f"there is no model {name} yet; `dvc repro` registers one")
-    for one in known:
+    for listed in listing.versions:
+        one = listed.version
         tags = one.tags
-        evidence = evidence_of(one)
         figures = ""
-        if evidence is not None:
+        if listed.alpha is not None:
             figures = "  ".join(
                 f"{set_name}: " + ", ".join(f"{m} {v:.3f}" for m, v in values.items())
-                for set_name, values in evidence["results"]["interpolated"].items()
+                for set_name, values in listed.results.items()
             )
-            figures = f"alpha {evidence['alpha']:g}  {figures}"
+            figures = f"alpha {listed.alpha:g}  {figures}"
         typer.echo(
             f"{name} {one.version}  {' '.join(held.get(one.version, [])) or '-'}  "
             f"{one.created:%Y-%m-%d %H:%M}  commit {tags.get('git.commit', '')[:10] or 'unknown'}  "
@@ -57,7 +58,7 @@ def models(
             for reason in one.content["reasons"]:
                 word = "yes" if reason["holds"] else "no "
                 typer.echo(f"    {word}  {reason['rule']}: {reason['figures']}")
-    for line in history(name):
+    for line in listing.history:
         how = "by force" if line["forced"] else "by the gates"
         typer.echo(f"champion {line['version']} since {line['when']}, {how}: {line['why']}")
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from esrgan_core.engine.evaluate import Pixels, Sample, Scored
 from esrgan_core.files import write_text
-from esrgan_core.metrics import KNOWN, LOWER_IS_BETTER
+from esrgan_core.metric_names import KNOWN, LOWER_IS_BETTER
 from pipelines.evaluation import Evaluation
 from pipelines.images import read_manifest
 from pipelines.interpolation import Choice

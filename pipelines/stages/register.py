@@ -4,10 +4,10 @@ import json
 from dataclasses import asdict, dataclass
 
 from esrgan_core.files import write_text
-from pipelines.gates import RegisterConfig
 from pipelines.launch import launch
 from pipelines.paths import ARTIFACTS
 from pipelines.registry import admit
+from pipelines.sections import RegisterConfig
 from pipelines.tracking.record import awaited_run_id
 
 

@@ -23,6 +23,8 @@ EXPERIMENT = "esrgan"
 NAME, STAGE, MODEL, KEY = "esrgan.run", "dvc.stage", "esrgan.model", "esrgan.key"
 PARENT = "mlflow.parentRunId"
 DATABASE = "mlflow.db"
+STORE_PACKAGES = ("mlflow", "sqlalchemy", "boto3", "botocore")
+"""Whose errors mean that the store does not answer; MLflow passes on those of S3 as they are."""
 
 
 def tracking_uri() -> str:
@@ -146,18 +148,17 @@ def reaching_store() -> Iterator[None]:
     Raises:
         StoreDownError: with their own words, less what the address has of secrets.
     """
-    # artifacts may lie on S3, whose errors MLflow passes on as they are
-    from boto3.exceptions import Boto3Error  # noqa: PLC0415
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-    from mlflow.exceptions import MlflowException  # noqa: PLC0415
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
-
     uri = tracking_uri()
     try:
         yield
-    except (
-        *(MlflowException, SQLAlchemyError, OSError),
-        *(Boto3Error, BotoCoreError, ClientError),
-    ) as error:
+    except Exception as error:
+        if not _is_of_store(error):
+            raise
         problem = str(error).replace(uri, public(uri))
         raise StoreDownError(f"MLflow at {public(uri)}: {problem}") from error
+
+
+def _is_of_store(error: Exception) -> bool:
+    """Whether MLflow or a library below it raised; told by names, since importing them is slow."""
+    packages = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
+    return isinstance(error, OSError) or not packages.isdisjoint(STORE_PACKAGES)

@@ -33,6 +33,7 @@ def test_the_sample_has_a_license_and_an_origin_for_every_picture() -> None:
         ("{1..3},train,s,{1..2}.png,,,l,o", "the same one once in the URI"),
         ("{1..3},train,s,{1..3}.png,,abc,l,o", "no checksum of its own"),
         ("{3..1},train,s,{3..1}.png,,,l,o", "ends before it begins"),
+        ("a,train,s,a.png,1,ab,l,o,more", "line 2: more values than columns"),
     ],
 )
 def test_a_malformed_row_is_refused(tmp_path: Path, row: str, message: str) -> None:

@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.gates import Evidence, RegisterConfig, judge
+from pipelines.gates import Evidence, judge
+from pipelines.sections import RegisterConfig
 
 
 def evidence(

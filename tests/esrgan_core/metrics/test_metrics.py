@@ -11,12 +11,17 @@ from skimage.metrics import structural_similarity
 from esrgan_core.io.geometry import crop_to_multiple
 from esrgan_core.io.resize import bicubic_pair, resize_pixels
 from esrgan_core.io.rgb import read_rgb
-from esrgan_core.metrics import LOWER_IS_BETTER, METRICS, metrics_by_name
+from esrgan_core.metric_names import LOWER_IS_BETTER, PLAIN
+from esrgan_core.metrics import METRICS, metrics_by_name
 from esrgan_core.metrics.niqe import niqe
 from esrgan_core.metrics.psnr import psnr
 from esrgan_core.metrics.ssim import ssim
 from esrgan_core.tensors import to_tensor
 from tests.conftest import textured
+
+
+def test_metrics_without_weights_are_those_named() -> None:
+    assert tuple(METRICS) == PLAIN
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,19 @@
+"""Metrics by name, for settings and tables: without torch, which computing them needs."""
+
+from collections.abc import Iterable
+
+PLAIN = ("psnr_y", "ssim_y", "rmse_y", "psnr_rgb", "ssim_rgb", "rmse_rgb", "niqe")
+"""Metrics that need no weights."""
+NEED_WEIGHTS = ("lpips", "lpips_vgg")
+KNOWN = (*PLAIN, *NEED_WEIGHTS)
+LOWER_IS_BETTER = frozenset({"rmse_y", "rmse_rgb", "niqe", "pi", *NEED_WEIGHTS})
+
+
+def insist_known(names: Iterable[str]) -> None:
+    """Refuse a metric that does not exist.
+
+    Raises:
+        ValueError: naming it, and those that exist.
+    """
+    if unknown := [name for name in names if name not in KNOWN]:
+        raise ValueError(f"no metric {', '.join(unknown)}; there are {', '.join(KNOWN)}")
