@@ -16,14 +16,13 @@ INSTALLED := $(VENV)/.installed
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 20
 
-install: $(INSTALLED) ## make .venv from requirements.lock
+install: $(INSTALLED) ## make .venv with the versions in requirements.lock
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --upgrade 'pip>=25' 'setuptools>=80'
-	$(VENV)/bin/python -m pip install --quiet --progress-bar off --no-deps -r requirements.lock
-	$(VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(VENV)/bin/python -m pip install --quiet --progress-bar off --constraint requirements.lock --editable '.[pipeline,export,dev]'
 	$(VENV)/bin/python -m pip check
 	@touch $@
 

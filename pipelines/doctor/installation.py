@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from pipelines.doctor.dvc_settings import dvc_settings
@@ -42,19 +43,16 @@ def python() -> Iterator[Finding]:
 def packages() -> Iterator[Finding]:
     """Whether the packages are the locked ones, and none is known not to work."""
     found: dict[str, str] = {
-        each.metadata["Name"].lower(): each.version for each in importlib.metadata.distributions()
+        canonicalize_name(each.metadata["Name"]): each.version
+        for each in importlib.metadata.distributions()
     }
     missing, other = [], []
-    for line in LOCK.read_text(encoding="utf-8").splitlines() if LOCK.is_file() else []:
-        name, pinned, version = line.partition("==")
-        if not pinned:
-            continue
-        # a build of torch for a GPU has a suffix
-        installed = found.get(name.strip().lower(), "").partition("+")[0]
+    for pin in _pins():
+        installed = found.get(canonicalize_name(pin.name))
         if not installed:
-            missing.append(name)
-        elif installed != version.strip().partition("+")[0]:
-            other.append(f"{name} {installed} instead of {version.strip()}")
+            missing.append(pin.name)
+        elif installed not in pin.specifier:  # 2.13.0+cpu is in ==2.13.0
+            other.append(f"{pin.name} {installed} instead of {str(pin.specifier)[2:]}")
     install = "make install"
     if missing:
         yield fault("packages", f"not installed: {_some(missing)}", install)
@@ -73,6 +71,15 @@ def packages() -> Iterator[Finding]:
         yield fault("versions", f"{told} belong together", install)
     if not (missing or other):
         yield well("packages", f"{len(found)}, as {LOCK} has them")
+
+
+def _pins() -> Iterator[Requirement]:
+    """The lines of the lock that apply to this Python and platform."""
+    for line in LOCK.read_text(encoding="utf-8").splitlines() if LOCK.is_file() else []:
+        if line and not line.startswith("#"):
+            pin = Requirement(line)
+            if pin.marker is None or pin.marker.evaluate():
+                yield pin
 
 
 def _some(names: list[str]) -> str:
