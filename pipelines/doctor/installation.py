@@ -3,7 +3,7 @@
 import importlib.metadata
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -15,6 +15,8 @@ from pipelines.doctor.finding import Finding, fault, remark, well
 
 PYTHONS = ((3, 11), (3, 14))
 LOCK = Path("requirements.lock")
+PROJECT = "esrgan[pipeline,export,dev]"
+"""What `make install` installs."""
 FIGHTING = {
     "fastapi": ("<0.151", "later ones break Prefect's server"),
     "torch": (">=2.10", "earlier ones lack what the training uses"),
@@ -42,17 +44,19 @@ def python() -> Iterator[Finding]:
 
 def packages() -> Iterator[Finding]:
     """Whether the packages are the locked ones, and none is known not to work."""
-    found: dict[str, str] = {
-        canonicalize_name(each.metadata["Name"]): each.version
-        for each in importlib.metadata.distributions()
-    }
-    missing, other = [], []
-    for pin in _pins():
-        installed = found.get(canonicalize_name(pin.name))
-        if not installed:
-            missing.append(pin.name)
-        elif installed not in pin.specifier:  # 2.13.0+cpu is in ==2.13.0
-            other.append(f"{pin.name} {installed} instead of {str(pin.specifier)[2:]}")
+    found: dict[str, str] = {}
+    requires: dict[str, list[str]] = {}
+    for metadata in (each.metadata for each in importlib.metadata.distributions()):
+        package = canonicalize_name(metadata["Name"])
+        found[package] = metadata["Version"]
+        requires[package] = metadata.get_all("Requires-Dist") or []
+    missing = sorted(required(PROJECT, requires) - found.keys())
+    # 2.13.0+cpu is in ==2.13.0
+    other = [
+        f"{pin.name} {version} instead of {str(pin.specifier).removeprefix('==')}"
+        for pin in _pins()
+        if (version := found.get(canonicalize_name(pin.name))) and version not in pin.specifier
+    ]
     install = "make install"
     if missing:
         yield fault("packages", f"not installed: {_some(missing)}", install)
@@ -73,13 +77,33 @@ def packages() -> Iterator[Finding]:
         yield well("packages", f"{len(found)}, as {LOCK} has them")
 
 
+def required(root: str, requires: Mapping[str, Iterable[str]]) -> set[str]:
+    """Canonical names of all packages that `root` needs on this Python and platform.
+
+    Args:
+        root: a requirement, such as `esrgan[pipeline]`; it is in the result.
+        requires: what each package requires according to its metadata, by canonical names.
+    """
+    extras: dict[str, set[str]] = {}
+    waiting = [Requirement(root)]
+    while waiting:
+        wanted = waiting.pop()
+        name = canonicalize_name(wanted.name)
+        new = {"", *wanted.extras} - extras.setdefault(name, set())
+        extras[name] |= new
+        waiting += [
+            one
+            for one in map(Requirement, requires.get(name, ()) if new else ())
+            if one.marker is None or any(one.marker.evaluate({"extra": extra}) for extra in new)
+        ]
+    return set(extras)
+
+
 def _pins() -> Iterator[Requirement]:
-    """The lines of the lock that apply to this Python and platform."""
+    """The lines of the lock, without its comments."""
     for line in LOCK.read_text(encoding="utf-8").splitlines() if LOCK.is_file() else []:
         if line and not line.startswith("#"):
-            pin = Requirement(line)
-            if pin.marker is None or pin.marker.evaluate():
-                yield pin
+            yield Requirement(line)
 
 
 def _some(names: list[str]) -> str:

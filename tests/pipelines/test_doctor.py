@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from email import message_from_string
 from pathlib import Path
 from threading import Thread
 from types import ModuleType, SimpleNamespace
@@ -56,12 +57,13 @@ def with_version(name: str, version: str | None) -> Seed:
     def seed(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         del folder
         real = [
-            SimpleNamespace(metadata={"Name": each.metadata["Name"]}, version=each.version)
-            for each in importlib.metadata.distributions()
-            if each.metadata["Name"].lower() != name
+            SimpleNamespace(metadata=metadata)
+            for metadata in (each.metadata for each in importlib.metadata.distributions())
+            if metadata["Name"].lower() != name
         ]
         if version:
-            real.append(SimpleNamespace(metadata={"Name": name}, version=version))
+            metadata = message_from_string(f"Name: {name}\nVersion: {version}\n")
+            real.append(SimpleNamespace(metadata=metadata))
         monkeypatch.setattr(importlib.metadata, "distributions", lambda: real)
 
     return seed
