@@ -19,6 +19,7 @@ from pipelines.commands import (
     tracking,
     upscaling,
 )
+from pipelines.extras import describe_missing_extra
 from pipelines.status import Status, is_passing, tell
 from pipelines.tracking import StoreDownError
 
@@ -39,11 +40,20 @@ def main() -> None:
     """Run the command line; a mistake of the user's ends with its message alone."""
     try:
         app()
-    except (ValueError, OSError, StoreDownError) as error:
-        if os.environ.get("ESRGAN_TRACEBACK"):
+    except (ValueError, OSError, StoreDownError, ModuleNotFoundError) as error:
+        problem = _problem(error)
+        if problem is None or os.environ.get("ESRGAN_TRACEBACK"):
             raise
-        tell(Status(what="esrgan", problem=str(error), passing=is_passing(error)))
-        sys.exit(f"esrgan: {error}")
+        tell(Status(what="esrgan", problem=problem, passing=is_passing(error)))
+        sys.exit(f"esrgan: {problem}")
+
+
+def _problem(error: Exception) -> str | None:
+    """What the user has to know; None for a defect, which needs its traceback."""
+    if isinstance(error, ModuleNotFoundError):
+        command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+        return describe_missing_extra(error, command)
+    return str(error)
 
 
 if __name__ == "__main__":

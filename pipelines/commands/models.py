@@ -116,11 +116,10 @@ def export(
     """
     if output.suffix != ".onnx":
         raise ValueError(f"{output}: give it the suffix .onnx; `esrgan convert` writes weights")
-    try:
-        import onnxruntime  # noqa: F401, PLC0415
-        import onnxscript  # noqa: F401, PLC0415
-    except ImportError as error:
-        raise ValueError(f"{error}; pip install 'esrgan[export]'") from error
+    # at once, so that a missing extra is named before the network is loaded
+    import onnxruntime  # noqa: F401, PLC0415
+    import onnxscript  # noqa: F401, PLC0415
+
     from esrgan_core.inference.export import export_onnx  # noqa: PLC0415
     from pipelines.upscaling.model import load_model  # noqa: PLC0415
 

@@ -48,7 +48,11 @@ def load_model(name: str | None, alpha: float | None) -> Model:
 
 def _registered(name: str | None, alpha: float | None) -> Model:
     # weights in a file need none of what the registry does
-    from pipelines.tracking.models import generators_of, has_champion  # noqa: PLC0415
+    try:
+        from pipelines.tracking.models import generators_of, has_champion  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        error.add_note("weights in a file need no extra: name them instead of a registered model")
+        raise
 
     if name is None:
         if not has_champion(CHAMPION):
