@@ -31,13 +31,13 @@ def heeding_signals() -> Iterator[Requests]:
     """Note SIGTERM, SIGINT, SIGHUP and SIGUSR1 while within.
 
     A second SIGTERM or SIGINT ends the process at once. SIGHUP, which comes when a terminal or
-    a parent goes, is never taken for a second wish.
+    a parent goes, is never taken for a second wish. Windows has neither SIGHUP nor SIGUSR1.
     """
     requests = Requests()
 
     def stop(number: int, frame: FrameType | None) -> None:
         del frame
-        if requests.stop and number != signal.SIGHUP:
+        if requests.stop and number in (signal.SIGTERM, signal.SIGINT):
             os._exit(128 + number)
         requests.stop = requests.stop or number
 
@@ -45,9 +45,12 @@ def heeding_signals() -> Iterator[Requests]:
         del number, frame
         requests.save = True
 
-    handlers = dict.fromkeys((signal.SIGTERM, signal.SIGINT, signal.SIGHUP), stop)
-    handlers[signal.SIGUSR1] = save
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    handlers = {"SIGTERM": stop, "SIGINT": stop, "SIGHUP": stop, "SIGUSR1": save}
+    before = {
+        number: signal.signal(number, handler)
+        for name, handler in handlers.items()
+        if (number := getattr(signal, name, None)) is not None
+    }
     try:
         yield requests
     finally:
