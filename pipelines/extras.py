@@ -1,7 +1,7 @@
 """The project's extras: which optional packages each of them installs."""
 
 EXTRAS: dict[str, frozenset[str]] = {
-    "export": frozenset({"onnx", "onnxruntime", "onnxscript"}),
+    "export": frozenset({"onnxruntime", "onnxscript"}),
     "pipeline": frozenset(
         {
             "boto3",
