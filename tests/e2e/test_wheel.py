@@ -16,7 +16,7 @@ import torch
 from packaging.utils import canonicalize_name
 from typer.main import get_command
 
-from esrgan_core.image import read_rgb, write_png
+from esrgan_core.io.rgb import read_rgb, write_png
 from esrgan_core.models import build_generator
 from esrgan_core.models.rrdb import RRDBNetConfig
 from esrgan_core.models.weights import save_weights
