@@ -51,7 +51,8 @@ def _registered(name: str | None, alpha: float | None) -> Model:
     try:
         from pipelines.tracking.models import generators_of, has_champion  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        error.add_note("weights in a file need no extra: name them instead of a registered model")
+        if name is None:
+            error.add_note("or name weights: --model FILE")
         raise
 
     if name is None:
