@@ -123,7 +123,7 @@ def _read(path: Path) -> tuple[dict[str, str], Mapping[str, Any]]:
     with path.open("rb") as file:
         head = file.read(16)
     try:
-        if head[:2] == b"PK" or head[:1] == b"\x80":
+        if not _is_safetensors(head) and (head[:2] == b"PK" or head[:1] == b"\x80"):
             content = torch.load(path, map_location="cpu", weights_only=True)
             return {}, content if isinstance(content, Mapping) else {type(content).__name__: None}
         with safe_open(path, framework="pt") as tensors:
@@ -136,6 +136,15 @@ def _read(path: Path) -> tuple[dict[str, str], Mapping[str, Any]]:
         ) from error
     except (SafetensorError, RuntimeError, EOFError, OSError) as error:
         raise ValueError(f"{path} is {_kind_of_file(head)} ({error})") from error
+
+
+def _is_safetensors(head: bytes) -> bool:
+    """Whether a file begins with the length of a header and the header's JSON.
+
+    The length's first byte may be the one that a pickle begins with, and torch would then read the
+    tensors without the header.
+    """
+    return head[5:8] == b"\0\0\0" and head[8:9] == b"{"
 
 
 def _kind_of_file(head: bytes) -> str:

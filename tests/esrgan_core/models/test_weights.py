@@ -236,3 +236,10 @@ def test_networks_that_do_not_belong_together_are_refused() -> None:
         interpolate(network().state_dict(), network(num_blocks=3).state_dict(), 0.5)
     with pytest.raises(ValueError, match="unrelated"):
         interpolate(network(0).state_dict(), network(1).state_dict(), 0.5)
+
+
+@pytest.mark.parametrize("length", range(0, 256, 8))
+def test_a_header_of_any_length_is_read(tmp_path: Path, length: int) -> None:
+    network, path = RRDBNet(CONFIG), tmp_path / "g.safetensors"
+    save_weights(path, network.state_dict(), CONFIG, {"note": "x" * length})
+    assert read_weights(path).lineage == {"note": "x" * length}
