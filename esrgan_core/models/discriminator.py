@@ -35,7 +35,7 @@ class VGGDiscriminator(nn.Module):
         widths = [config.num_features * min(2**level, 8) for level in range(halvings)]
         layers: list[nn.Module] = [
             nn.Conv2d(3, widths[0], 3, padding=1),
-            nn.LeakyReLU(0.2),
+            nn.LeakyReLU(0.2, inplace=True),
             *_halving(widths[0]),
         ]
         for inputs, outputs in pairwise(widths):
@@ -45,7 +45,7 @@ class VGGDiscriminator(nn.Module):
         self.classifier = nn.Sequential(
             nn.Flatten(),
             nn.Linear(widths[-1] * side * side, 100),
-            nn.LeakyReLU(0.2),
+            nn.LeakyReLU(0.2, inplace=True),
             nn.Linear(100, 1),
         )
 
@@ -61,7 +61,7 @@ def _normalised(inputs: int, outputs: int, *, kernel: int, stride: int) -> list[
     return [
         nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=1, bias=False),
         nn.BatchNorm2d(outputs),
-        nn.LeakyReLU(0.2),
+        nn.LeakyReLU(0.2, inplace=True),
     ]
 
 
@@ -95,7 +95,10 @@ class SRGANDiscriminator(nn.Module):
         super().__init__()
         self.config = config
         widths = [config.num_features * 2**level for level in range(4)]
-        layers: list[nn.Module] = [nn.Conv2d(3, widths[0], 3, padding=1), nn.LeakyReLU(0.2)]
+        layers: list[nn.Module] = [
+            nn.Conv2d(3, widths[0], 3, padding=1),
+            nn.LeakyReLU(0.2, inplace=True),
+        ]
         layers += _normalised(widths[0], widths[0], kernel=3, stride=2)
         for inputs, outputs in pairwise(widths):
             layers += _normalised(inputs, outputs, kernel=3, stride=1)
@@ -105,7 +108,7 @@ class SRGANDiscriminator(nn.Module):
         self.classifier = nn.Sequential(
             nn.Flatten(),
             nn.Linear(widths[-1] * side * side, hidden),
-            nn.LeakyReLU(0.2),
+            nn.LeakyReLU(0.2, inplace=True),
             nn.Linear(hidden, 1),
         )
 
@@ -141,7 +144,7 @@ class ClassDiscriminator(nn.Module):
         self.classifier = nn.Sequential(
             nn.Flatten(),
             nn.Linear(inputs, 100),  # type: ignore[arg-type]  # of a Linear
-            nn.LeakyReLU(0.2),
+            nn.LeakyReLU(0.2, inplace=True),
             nn.Linear(100, config.num_classes),
         )
 

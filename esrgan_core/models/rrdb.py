@@ -51,6 +51,22 @@ def _as_taken(x: Tensor, conv: nn.Conv2d) -> Tensor:
     return x if conv.weight.dtype == torch.float32 else x.to(conv.weight.dtype)
 
 
+def upsampled_conv(x: Float[Tensor, "b c h w"], conv: nn.Conv2d) -> Float[Tensor, "b k 2*h 2*w"]:
+    """`conv`, of 3x3 with a padding of 1, over `x` enlarged twice by nearest neighbor.
+
+    Each pixel of the result sees 2x2 of `x`, so that weights which meet the same one are added
+    first: 4 products for 9, and nothing is enlarged. It is a transposed convolution of 4x4.
+    """
+    weight = _for_upsampled(_for_upsampled(conv.weight, 2), 3).transpose(0, 1)
+    weight = weight.contiguous(memory_format=torch.channels_last)
+    return F.conv_transpose2d(x, weight, conv.bias, stride=2, padding=1)
+
+
+def _for_upsampled(weight: Tensor, axis: int) -> Tensor:
+    first, middle, last = weight.unbind(axis)
+    return torch.stack([last, middle + last, first + middle, first], dim=axis)
+
+
 class ResidualBlock(nn.Module):
     """Two convolutions and a scaled residual (figure 4 of the paper, left)."""
 
@@ -63,8 +79,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Float[Tensor, "b f h w"]) -> Float[Tensor, "b f h w"]:
         """Features of the same shape."""
-        inner = F.leaky_relu(self.norm1(self.conv1(_as_taken(x, self.conv1))), 0.2)
-        return x + self.residual_scale * self.norm2(self.conv2(inner))
+        inner = F.leaky_relu_(self.norm1(self.conv1(_as_taken(x, self.conv1))), 0.2)
+        return torch.add(x, self.norm2(self.conv2(inner)), alpha=self.residual_scale)
 
 
 class ResidualDenseBlock(nn.Module):
@@ -93,8 +109,8 @@ class ResidualDenseBlock(nn.Module):
             (self.conv3, self.norm3),
             (self.conv4, self.norm4),
         ):
-            seen = torch.cat([seen, F.leaky_relu(norm(conv(seen)), 0.2)], dim=1)
-        return x + self.residual_scale * self.norm5(self.conv5(seen))
+            seen = torch.cat([seen, F.leaky_relu_(norm(conv(seen)), 0.2)], dim=1)
+        return torch.add(x, self.norm5(self.conv5(seen)), alpha=self.residual_scale)
 
 
 class RRDB(nn.Module):
@@ -109,7 +125,7 @@ class RRDB(nn.Module):
 
     def forward(self, x: Float[Tensor, "b f h w"]) -> Float[Tensor, "b f h w"]:
         """Features of the same shape."""
-        return x + self.residual_scale * self.rdb3(self.rdb2(self.rdb1(x)))
+        return torch.add(x, self.rdb3(self.rdb2(self.rdb1(x))), alpha=self.residual_scale)
 
 
 class RRDBNet(nn.Module):
@@ -178,9 +194,8 @@ class RRDBNet(nn.Module):
         features = _as_taken(features, self.conv_up1)
         ups = [self.conv_up1, self.conv_up2] + ([self.conv_up3] if self.config.scale == 8 else [])
         for up in ups:
-            wide = F.interpolate(features, scale_factor=2, mode="nearest")
-            features = F.leaky_relu(up(wide), 0.2)
-        sr: Tensor = self.conv_last(F.leaky_relu(self.conv_hr(features), 0.2))
+            features = F.leaky_relu_(upsampled_conv(features, up), 0.2)
+        sr: Tensor = self.conv_last(F.leaky_relu_(self.conv_hr(features), 0.2))
         return sr
 
     def _through_body(self, x: Float[Tensor, "b f h w"]) -> Float[Tensor, "b f h w"]:

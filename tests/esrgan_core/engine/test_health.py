@@ -46,7 +46,6 @@ def watched(
     *,
     seed: int = 0,
     generator_rate: float = 1e-4,
-    discriminator_rate: float = 1e-4,
     adversarial: float = 5e-3,
     tamper: Tamper = lambda step: None,
 ) -> Watch:
@@ -61,7 +60,7 @@ def watched(
         ADVERSARIAL["relativistic_average"],
         weights=LossWeights(adversarial=adversarial),
         generator_optimizer=OptimizerConfig(learning_rate=generator_rate),
-        discriminator_optimizer=OptimizerConfig(learning_rate=discriminator_rate),
+        discriminator_optimizer=OptimizerConfig(learning_rate=1e-4),
         ema=0.5,
     )
     watch = Watch(REPORT_EVERY)
@@ -113,6 +112,12 @@ def shift_color(step: GanStep) -> None:
     network_of(step).conv_last.bias.data.add_(torch.tensor([0.01, 0.0, 0.0]))  # type: ignore[union-attr]
 
 
+def make_discriminator_sure(step: GanStep) -> None:
+    last = list(step.discriminator.modules())[-1]
+    assert isinstance(last, torch.nn.Linear)
+    last.weight.data.mul_(4)
+
+
 def go_blank(step: GanStep) -> None:
     network_of(step).conv_last.weight.data.mul_(0.5)
 
@@ -143,7 +148,7 @@ class NotFinite(torch.nn.Module):
     ("alarm", "settings"),
     [
         ("psnr_drop", {"generator_rate": 0.3}),
-        ("discriminator_wins", {"discriminator_rate": 3.0}),
+        ("discriminator_wins", {"tamper": make_discriminator_sure}),
         ("color_shift", {"tamper": shift_color}),
         ("blank", {"tamper": go_blank}),
         ("artifacts", {"tamper": add_checks}),

@@ -6,8 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  the field's name for it
 
-from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
+from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig, upsampled_conv
 
 
 def tiny(scale: int = 4, **changes: Any) -> RRDBNet:
@@ -87,3 +88,19 @@ def test_a_training_in_half_precision_keeps_its_features_in_half(block: str) -> 
     with torch.autocast("cpu", torch.bfloat16):
         network(torch.rand(1, 3, 8, 8))
     assert set(seen.values()) == {torch.bfloat16}
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 3), (7, 5)])
+def test_a_convolution_of_upsampled_features_sees_each_pixel_once(height: int, width: int) -> None:
+    torch.manual_seed(0)
+    conv = nn.Conv2d(5, 6, 3, padding=1).double()
+    x = torch.rand(2, 5, height, width, dtype=torch.float64, requires_grad=True)
+    plain = conv(F.interpolate(x, scale_factor=2, mode="nearest"))
+    found = upsampled_conv(x, conv)
+    assert torch.allclose(found, plain, atol=1e-14)
+    for one, two in zip(
+        torch.autograd.grad(plain.sin().sum(), [x, *conv.parameters()]),
+        torch.autograd.grad(found.sin().sum(), [x, *conv.parameters()]),
+        strict=True,
+    ):
+        assert torch.allclose(one, two, atol=1e-12)
