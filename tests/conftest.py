@@ -1,10 +1,13 @@
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from esrgan_core.data.pairs import PairStore, StoreFacts, add_picture, write_index
@@ -13,6 +16,9 @@ from esrgan_core.io.rgb import write_png
 # As many pytest workers as cores: a training, here or in a program that a test starts, takes one
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"
+# How long an example takes says something of the machine, nothing of the code
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 
 def textured(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
@@ -26,6 +32,21 @@ def textured(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
     ]
     noise = random.normal(0, 0.1, (height, width, 3))
     return np.clip((np.stack(waves, axis=2) * 0.4 + noise + 1) * 127, 0, 255).astype(np.uint8)
+
+
+def built_once(
+    factory: pytest.TempPathFactory, name: str, build: Callable[[Path], object]
+) -> Path:
+    """A folder for all workers of a test run, which the first one to need it builds."""
+    base = factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, built = shared / name, shared / f"{name}.built"
+    with FileLock(shared / f"{name}.lock"):
+        if not built.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # what a failure has left
+            build(folder)
+            built.touch()
+    return folder
 
 
 @pytest.fixture(autouse=True)

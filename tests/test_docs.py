@@ -1,11 +1,10 @@
 """What the documents name exists."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from dvc.cli.parser import get_main_parser
 from typer.main import get_command
 
 from pipelines.cli import app
@@ -83,17 +82,6 @@ def test_commands_exist(document: Path) -> None:
                 assert command in commands, text
             case ["python", "-m", module, *_]:
                 assert (ROOT / Path(*module.split("."))).with_suffix(".py").exists(), text
-
-
-def test_dvc_knows_the_subcommands_that_the_readme_uses() -> None:
-    used = {
-        tuple(word for word in text.split()[1:3] if word.isalpha())
-        for text in quoted(ROOT / "README.md")
-        if text.startswith("dvc ") and text.split()[1] in ("exp", "metrics", "plots")
-    }
-    assert used
-    for words in used:
-        done = subprocess.run(
-            [sys.executable, "-m", "dvc", *words, "--help"], capture_output=True, check=False
-        )
-        assert done.returncode == 0, words
+            case ["dvc", _, *_]:
+                # raises for what DVC does not know
+                get_main_parser().parse_args(text.partition(" && ")[0].split()[1:])

@@ -3,7 +3,6 @@
 import csv
 import json
 from io import BytesIO
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -248,8 +247,3 @@ def test_psnr_of_a_folder_by_command(run: Run, project: Path, tmp_path: Path) ->
     results = json.loads((project / "artifacts/evaluate/metrics.json").read_text())
     for metric, value in mean.items():
         assert value == pytest.approx(results["pretrained"]["sample"][metric], abs=1e-5)
-
-
-def test_alphas_of_the_grid_rise(project: Path) -> None:
-    grid = pd.read_csv(project / "artifacts/interpolate/grid.csv")
-    assert all(low < high for low, high in pairwise(grid["alpha"]))

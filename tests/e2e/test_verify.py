@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.e2e.conftest import Run, environment
 
 DAMAGE = """
@@ -81,8 +79,3 @@ def test_a_finding_says_where_and_what_to_do(run: Run, project: Path) -> None:
     finally:
         path.write_bytes(content)
     assert "outputs: artifacts/pretrain/generator.safetensors is gone; `dvc checkout`" in printed
-
-
-@pytest.mark.parametrize("words", [["verify", "--help"], ["catalog", "--help"]])
-def test_help_is_there(run: Run, words: list[str]) -> None:
-    assert "Usage" in run("esrgan", *words)

@@ -98,12 +98,23 @@ def test_tiles_are_as_large_as_memory_allows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("photo", "size"),
-    [("esrgan_official/LR/baboon.png", (120, 125)), ("photos/kodak/kodim08.png", (375, 500))],
+    ("photo", "size", "block_bytes"),
+    [
+        ("esrgan_official/LR/baboon.png", (40, 48), 2**22),
+        ("photos/kodak/kodim08.png", (40, 48), 2**22),
+        pytest.param(
+            "photos/kodak/kodim08.png", (375, 500), parts.BLOCK_BYTES, marks=pytest.mark.long
+        ),
+    ],
 )
 def test_the_published_network_gives_a_photograph_in_parts_as_a_whole(
-    test_data: Path, photo: str, size: tuple[int, int]
+    test_data: Path,
+    photo: str,
+    size: tuple[int, int],
+    block_bytes: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(parts, "BLOCK_BYTES", block_bytes)
     network = load_generator(test_data / "weights" / "RealESRGAN_x4plus_fp16.pth")
     lr = to_tensor(read_rgb(test_data / photo)[: size[0], : size[1]])
     assert lr.shape[-2:] == size

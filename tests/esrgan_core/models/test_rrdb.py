@@ -23,7 +23,7 @@ def test_the_papers_network_has_its_published_number_of_parameters() -> None:
     assert sum(weight.numel() for weight in network.parameters()) == 16_697_987
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(scale=st.sampled_from([1, 2, 4, 8]), height=st.integers(3, 13), width=st.integers(3, 13))
 def test_any_size_grows_by_the_scale(scale: int, height: int, width: int) -> None:
     sr = tiny(scale)(torch.rand(1, 3, height, width))
