@@ -34,9 +34,7 @@ def textured(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
     return np.clip((np.stack(waves, axis=2) * 0.4 + noise + 1) * 127, 0, 255).astype(np.uint8)
 
 
-def built_once(
-    factory: pytest.TempPathFactory, name: str, build: Callable[[Path], object]
-) -> Path:
+def built_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], object]) -> Path:
     """A folder for all workers of a test run, which the first one to need it builds."""
     base = factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base

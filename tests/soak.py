@@ -23,11 +23,14 @@ from torch import nn
 
 from esrgan_core.engine.checkpoint import Checkpoints
 from tests.e2e.cloud import clouded, kill_uploads
+from tests.e2e.conftest import moved, run_whole
 from tests.e2e.flows import INTERRUPTIONS, Flows, go_on, interrupt
-from tests.e2e.trainings import STAGES, Trainings, disturb, orphans
+from tests.e2e.trainings import STAGES, Trainings, disturb, orphans, train_whole
 from tests.states import spoil
 
 ROOT = Path(__file__).parents[1]
+PER_TRAINING = 5
+"""Signals; a training of forty steps has room for no more."""
 WIDTH = 700
 """Of a layer whose state of 2 MB takes long enough to be hit while it is written."""
 
@@ -162,10 +165,10 @@ def under_fire(flows: Flows, tally: Tally, count: int, random: Random) -> None:
     tally.take(words, count, found, began)
 
 
-def tests(*paths: str) -> list[str]:
+def tests(*words: str) -> list[str]:
     """Run tests; what failed."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", *paths],
+        [sys.executable, "-m", "pytest", "-q", *words],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -212,15 +215,19 @@ def main(
         found = full_disks(folder / "full", count := 20)
         tally.take("writes refused by the system, the state before intact", count, found, began)
 
-        trainings = Trainings.prepare(folder / "project")
+        run_whole(folder / "trained")
+        train_whole(moved(folder / "trained", folder / "project"))
+        trainings = Trainings(folder / "project")
         for number, words in (
             (signal.SIGKILL, "kill -9 at random moments, the same bits in the end"),
             (signal.SIGTERM, "SIGTERM at random moments, saved at once, the same bits in the end"),
         ):
             for stage in STAGES:
-                began = time.monotonic()
-                found = disturb(trainings, stage, number, count := points(50), random)
-                tally.take(f"{stage}: {words}", count, found, began)
+                began, found = time.monotonic(), []
+                for index in range(count := points(50) // PER_TRAINING):
+                    state = f"{stage}-{number.name}-{index}"
+                    found += disturb(trainings, stage, state, [number] * PER_TRAINING, random)
+                tally.take(f"{stage}: {words}", count * PER_TRAINING, found, began)
         began = time.monotonic()
         count = points(20)
         found = []
@@ -230,9 +237,9 @@ def main(
         tally.take("dvc ended by TERM or KILL, no training left", count, found, began)
         trainings.end_all()
 
-        flows = Flows.start(folder / "flows")
+        flows = Flows.start(moved(folder / "trained", folder / "flows"))
         try:
-            under_fire(flows, tally, points(20), random)
+            under_fire(flows, tally, max(points(20), len(INTERRUPTIONS)), random)
         finally:
             flows.local("stop")
         began = time.monotonic()
@@ -240,14 +247,15 @@ def main(
             found = kill_uploads(one, count := points(20), random)
         tally.take("uploads to S3 killed, no part to be seen", count, found, began)
 
-    for what, paths in {
+    for what, words in {
+        "a photograph of full size in parts as a whole, where ESRGAN_TEST_DATA is": ["-m", "long"],
         "not finite, caught before the update": ["tests/esrgan_core/engine/test_steps.py"],
         "collapses alarmed, healthy trainings not": ["tests/esrgan_core/engine/test_health.py"],
         "two processes as one": ["tests/esrgan_core/engine/test_distributed.py"],
         "MLflow dead, hanging, slow: nothing lost or doubled": ["tests/e2e/test_telemetry.py"],
     }.items():
         began = time.monotonic()
-        found = tests(*paths)
+        found = tests(*words)
         tally.take(f"tests: {what}", 1, found[:1], began)
     if not short:
         began = time.monotonic()

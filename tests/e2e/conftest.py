@@ -2,16 +2,23 @@
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import chdir, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import pytest
 from ruamel.yaml import YAML
+from typer.testing import CliRunner
 
+from pipelines.cli import app
 from pipelines.params import merge, read_yaml
+from pipelines.tracking import store
+from tests.conftest import built_once
 
 if TYPE_CHECKING:
     from tests.e2e.trainings import Trainings
@@ -89,6 +96,28 @@ def command_in(folder: Path) -> Run:
     return run
 
 
+def esrgan_in(folder: Path) -> Run:
+    """A function that runs `esrgan` as if begun in `folder`, where no process of its own matters.
+
+    It gives what was printed, both streams, and the words of an error.
+    """
+
+    def run(*words: str, fails: bool = False, **extra: str) -> str:
+        env = environment(folder) | {"ESRGAN_REPOSITORY": str(folder)} | extra
+        with chdir(folder), patch.dict(os.environ, env, clear=True):
+            for known in (store.client, store.experiment_id):
+                known.cache_clear()
+            done = CliRunner().invoke(app, words)
+        if done.exception and not isinstance(done.exception, SystemExit):
+            if not fails:
+                raise done.exception
+            return f"{done.output}{done.exception}"
+        assert (done.exit_code != 0) == fails, done.output
+        return done.output
+
+    return run
+
+
 def project_copy(folder: Path) -> Path:
     """The project as it is in the working tree, tiny recipe, committed to a git of its own."""
     shutil.copytree(ROOT, folder, ignore=_left_out)
@@ -102,16 +131,43 @@ def project_copy(folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy in which `dvc repro` and `esrgan publish` have run, and whose results are in git."""
-    folder = project_copy(tmp_path_factory.mktemp("e2e") / "project")
+def run_whole(folder: Path) -> None:
+    """Make a copy, run the whole pipeline in it, publish, and put the results into git."""
+    project_copy(folder)
     run = command_in(folder)
     run("dvc", "repro")
     run("esrgan", "publish")
     run("git", "add", "--all")
     run("git", "commit", "--quiet", "--message", "results")
-    return folder
+
+
+def moved(source: Path, target: Path) -> Path:
+    """A copy of a project in which the pipeline has run, as if it had run in `target`.
+
+    MLflow knows its artifacts, and trainings their repository, by absolute paths.
+    """
+    subprocess.run(["cp", "-a", source, target], check=True)  # links into DVC's cache stay links
+    for note in target.glob(".esrgan/checkpoints/*/*/result.json"):
+        note.write_text(note.read_text().replace(str(source), str(target)))
+    database = target / ".esrgan" / "mlflow.db"
+    with closing(sqlite3.connect(database)) as base:
+        script = "\n".join(base.iterdump()).replace(str(source), str(target))
+    database.unlink()
+    with closing(sqlite3.connect(database)) as base:
+        base.executescript(script)
+    return target
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The copy that the whole pipeline has run in; not to be changed."""
+    return built_once(tmp_path_factory, "trained", run_whole)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, trained: Path) -> Path:
+    """A copy in which `dvc repro` and `esrgan publish` have run, and whose results are in git."""
+    return moved(trained, tmp_path_factory.mktemp("e2e") / "project")
 
 
 @pytest.fixture
@@ -120,12 +176,29 @@ def run(project: Path) -> Run:
     return command_in(project)
 
 
+@pytest.fixture
+def esrgan(project: Path) -> Run:
+    """Runs `esrgan` for that copy, in this process."""
+    return esrgan_in(project)
+
+
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> "Trainings":
+def trained_often(tmp_path_factory: pytest.TempPathFactory, trained: Path) -> Path:
+    """A copy whose trainings save often, done once; not to be changed."""
+    from tests.e2e.trainings import train_whole  # it uses what stands here
+
+    return built_once(
+        tmp_path_factory, "trained-often", lambda folder: train_whole(moved(trained, folder))
+    )
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory, trained_often: Path) -> "Trainings":
     """A copy whose pairs are ready and whose trainings are done once."""
     from tests.e2e.trainings import Trainings  # it uses what stands here
 
-    return Trainings.prepare(tmp_path_factory.mktemp("trainings") / "project")
+    folder = tmp_path_factory.mktemp("trainings") / "project"
+    return Trainings(moved(trained_often, folder))
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from ruamel.yaml import YAML
 from esrgan_core.engine.journal import Journal
 from pipelines.guardian import is_alive
 from pipelines.params import merge, read_yaml
-from tests.e2e.conftest import command_in, project_copy
+from tests.e2e.conftest import command_in
 from tests.e2e.trainings import wait_for
 
 PAUSE = 0.5
@@ -45,8 +45,7 @@ class Flows:
 
     @staticmethod
     def start(folder: Path) -> "Flows":
-        """Make the copy and start everything as `make prefect` does."""
-        project_copy(folder)
+        """Start everything as `make prefect` does, in a copy whose pipeline has run."""
         params = read_yaml(folder / "params.yaml")
         merge(params, LONG)
         YAML().dump(params, folder / "params.yaml")

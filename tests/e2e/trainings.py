@@ -1,11 +1,12 @@
 """Real training stages that are killed, stopped and resumed, and what must be left of them."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -17,14 +18,18 @@ from ruamel.yaml import YAML
 from esrgan_core.engine.checkpoint import Checkpoints
 from esrgan_core.engine.journal import Journal
 from pipelines.params import merge, read_yaml
-from tests.e2e.conftest import command_in, environment, project_copy
+from tests.e2e.conftest import command_in, environment
 from tests.states import tensors
 
 OFTEN = {
-    "pretrain": {"steps": 120, "save_every": 17, "validate_every": 40, "report_every": 1},
+    "pretrain": {
+        "steps": 120, "save_every": 17, "validate_every": 40, "report_every": 1, "keep": 20,
+    },
     "finetune": {"steps": 40, "save_every": 7, "validate_every": 10, "report_every": 1},
-}
+}  # fmt: skip
 STAGES = ("pretrain", "finetune")
+PREPARED = {"download", "images", "validate", "bicubic", "pairs"}
+SECONDS_TO_END = 300
 
 
 @dataclass
@@ -32,25 +37,12 @@ class Trainings:
     """A copy of the project whose pairs are ready; each training has a state root of its own."""
 
     folder: Path
-    whole: dict[str, dict[str, torch.Tensor]] = field(default_factory=dict)
+    whole: dict[str, dict[str, torch.Tensor]] = field(init=False)
     """Everything in the last state of a training that nothing disturbed, by stage."""
     started: list["subprocess.Popen[str]"] = field(default_factory=list)
 
-    @staticmethod
-    def prepare(folder: Path) -> "Trainings":
-        """Make the copy, and train each stage once without a disturbance."""
-        project_copy(folder)
-        params = read_yaml(folder / "params.yaml")
-        merge(params, OFTEN)
-        YAML().dump(params, folder / "params.yaml")
-        run = command_in(folder)
-        run("git", "commit", "--quiet", "--all", "--message", "often")
-        run("dvc", "repro", "bicubic")
-        trainings = Trainings(folder)
-        for stage in STAGES:
-            trainings.finish(stage, "whole")
-            trainings.whole[stage] = trainings.final(stage, "whole")
-        return trainings
+    def __post_init__(self) -> None:
+        self.whole = {stage: self.final(stage, "whole") for stage in STAGES}
 
     def settings(self, state: str) -> dict[str, str]:
         """The environment of a training."""
@@ -72,7 +64,7 @@ class Trainings:
     def finish(self, stage: str, state: str, **extra: str) -> str:
         """Run a stage to its end; what it printed."""
         process = self.start(stage, state, **extra)
-        printed, _ = process.communicate(timeout=300)
+        printed, _ = process.communicate(timeout=SECONDS_TO_END)
         assert process.returncode == 0, printed
         return printed
 
@@ -121,8 +113,23 @@ class Trainings:
         return equal and expected.keys() == found.keys() and each_once
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60, pause: float = 0.01) -> None:
-    """Look every `pause` seconds until something holds."""
+def train_whole(folder: Path) -> None:
+    """Train each stage once without a disturbance, in a copy whose pairs are ready."""
+    for made in (folder / "artifacts").iterdir():
+        if made.is_dir() and made.name not in PREPARED:
+            shutil.rmtree(made)
+    params = read_yaml(folder / "params.yaml")
+    merge(params, OFTEN)
+    YAML().dump(params, folder / "params.yaml")
+    command_in(folder)("git", "commit", "--quiet", "--all", "--message", "often")
+    for stage in STAGES:
+        command_in(folder)(
+            "python", "-m", f"pipelines.stages.{stage}", ESRGAN_STATE=str(folder / "states/whole")
+        )
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 300, pause: float = 0.01) -> None:
+    """Look every `pause` seconds until something holds; how long it takes says nothing."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not come"
@@ -130,57 +137,59 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60, pause: float = 
 
 
 def disturb(
-    trainings: Trainings, stage: str, number: signal.Signals, count: int, random: Random
+    trainings: Trainings, stage: str, state: str, numbers: Sequence[signal.Signals], random: Random
 ) -> list[str]:
-    """Send a signal at `count` random moments of trainings that are always taken up again.
+    """Send a training each of some signals in its turn, taking it up again, then let it end.
+
+    The first comes at a random step of the first part of the training, the next in the part after
+    that, and one part is left to end in.
 
     Returns:
         What was not as it must be.
     """
-    problems, sent, name = [], 0, 0
-    while True:
-        state = f"{number.name}-{stage}-{name}"
-        before = trainings.steps_done(stage, state)
+    problems: list[str] = []
+    part = OFTEN[stage]["steps"] // (len(numbers) + 1)
+    for index, number in enumerate(numbers):
+        # what a killed training has reported beyond its last state comes again
+        done = trainings.steps_done(stage, state)
+        moment = max(done + 1, index * part + random.randint(1, part))
         process = trainings.start(stage, state)
-        wait_for(lambda: process.poll() is not None or trainings.steps_done(stage, state) > before)  # noqa: B023
-        # a moment within what is left of the training, saves and validations included
-        time.sleep(random.uniform(0, 1.5))
-        if sent < count and process.poll() is None:
-            process.send_signal(number)
-            seen = trainings.steps_done(stage, state)
-            printed, _ = process.communicate(timeout=60)
-            if process.returncode != 0:
-                sent += 1
-                found = _after(trainings, stage, state, number, process.returncode, seen)
-                problems += [f"{problem}; it said: {printed}" for problem in found]
-                continue
-        printed, _ = process.communicate(timeout=300)
-        if process.returncode:
-            problems.append(f"{state} ended with {process.returncode}: {printed}")
-        elif not trainings.intact(stage, state):
-            problems.append(f"{state} differs from a training that nothing disturbed")
-        name += 1
-        if sent >= count:
-            return problems
+        wait_for(lambda: process.poll() is not None or trainings.steps_done(stage, state) >= moment)  # noqa: B023
+        # a moment within a step, a save or a validation
+        time.sleep(random.uniform(0, 0.05))
+        process.send_signal(number)
+        seen = trainings.steps_done(stage, state)
+        printed, _ = process.communicate(timeout=SECONDS_TO_END)
+        found = _after(trainings, stage, state, number, process.returncode, seen)
+        if number != signal.SIGKILL:
+            saved = trainings.saved(stage, state)
+            found += _unsaid(printed, f"stopped by {number.name} after step {saved}, saved")
+        problems += [f"{problem}; it said: {printed}" for problem in found]
+    problems += _unsaid(trainings.finish(stage, state), f"{stage}: going on after step")
+    if not trainings.intact(stage, state):
+        problems.append(f"{state} differs from a training that nothing disturbed")
+    return problems
+
+
+def _unsaid(printed: str, words: str) -> list[str]:
+    return [] if words in printed else [f"{words!r} is not in {printed!r}"]
 
 
 def _after(
     trainings: Trainings, stage: str, state: str, number: signal.Signals, code: int, seen: int
 ) -> list[str]:
     """What is wrong right after a signal; a kill leaves nothing to look at."""
-    if number == signal.SIGKILL:
-        return []
-    problems = []
-    if code != 128 + number:
-        problems.append(f"{state}: exit code {code}")
-    if not seen <= trainings.saved(stage, state) <= seen + 2:
-        saved = trainings.saved(stage, state)
-        problems.append(f"{state}: the signal came at step {seen}, saved was {saved}")
-    return problems
+    expected = -number if number == signal.SIGKILL else 128 + number
+    if code != expected:
+        return [f"{state}: exit code {code}"]
+    saved = trainings.saved(stage, state)
+    if number != signal.SIGKILL and not seen <= saved <= seen + 2:
+        return [f"{state}: the signal came at step {seen}, saved was {saved}"]
+    return []
 
 
 def orphans(trainings: Trainings, number: signal.Signals, state: str, random: Random) -> list[str]:
-    """End `dvc repro` in the middle of a training; what still ran ten seconds later."""
+    """End `dvc repro` in the middle of a training; what of it does not end."""
     dvc = subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro", "pretrain"],
         cwd=trainings.folder,
@@ -195,7 +204,7 @@ def orphans(trainings: Trainings, number: signal.Signals, state: str, random: Ra
         time.sleep(random.uniform(0, 0.3))
         os.kill(dvc.pid, number)
         dvc.wait()
-        _, alive = psutil.wait_procs(stages, timeout=10)
+        _, alive = psutil.wait_procs(stages, timeout=SECONDS_TO_END)
         return [f"{number.name}: {process} is left" for process in alive]
     finally:
         dvc.kill()
