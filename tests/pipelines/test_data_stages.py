@@ -236,7 +236,7 @@ PREPARE = "from tests.pipelines.test_data_stages import run_bicubic; run_bicubic
 
 def test_a_kill_costs_at_most_a_picture_per_worker(data: Path, tmp_path: Path) -> None:
     for seed in range(30):
-        write_png(data / f"train/{seed}.png", textured(800, 900, seed))
+        write_png(data / f"train/{seed}.png", textured(400, 450, seed))
     run_download()
     run_validate()
     notes, arrays = tmp_path / "state/prepared/pairs", tmp_path / "state/prepared/hr"

@@ -22,69 +22,90 @@ from esrgan_core.losses.adversarial import ADVERSARIAL
 from esrgan_core.models.discriminator import VGGDiscriminator, VGGDiscriminatorConfig
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 
-rank, size, folder, kind = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
+rank, size, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 torch.set_num_threads(1)
 if size > 1:
     dist.init_process_group("gloo", rank=rank, world_size=size, init_method=f"file://{folder}/meet")
 world = World(rank=rank, size=size)
-torch.manual_seed(1)
-generator = RRDBNet(
-    RRDBNetConfig(
-        num_features=8, num_blocks=1, growth_channels=4, batch_norm=kind == "batch_norm"
-    )
-).double()
-adam, execution = OptimizerConfig(learning_rate=1e-3), Execution(world=world)
-if kind == "gan":
-    torch.manual_seed(2)
-    config = VGGDiscriminatorConfig(patch_size=32, num_features=4)
-    discriminator = VGGDiscriminator(config).double()
-    step = GanStep(
-        generator, discriminator, torch.nn.MSELoss(), ADVERSARIAL["relativistic_average"],
-        weights=LossWeights(adversarial=1.0), generator_optimizer=adam,
-        discriminator_optimizer=adam, ema=0.5, execution=execution,
-    )
-else:
-    step = PixelStep(generator, adam, ema=0.5, execution=execution)
-torch.manual_seed(3)
-for number in range(4):
-    lr, hr = torch.rand(4, 3, 8, 8).double(), torch.rand(4, 3, 32, 32).double()
-    if number == 2:
-        hr[3] *= float("nan")  # in the last process's share alone
-    share = world.share(4)
-    mine = slice(share.start, share.stop)
-    terms = step(Pair(lr=lr[mine], hr=hr[mine]), 1.0)
-    values = world.mean(torch.stack([term.double() for term in terms.values()]))
-    if rank == 0:
-        print(*(f"{name}={value:.9f}" for name, value in zip(terms, values.tolist())))
-state = {name: part.state_dict() for name, part in step.state().items()}
-torch.save(state, f"{folder}/{kind}-{size}-{rank}.pt")
+
+
+def train(kind):
+    torch.manual_seed(1)
+    generator = RRDBNet(
+        RRDBNetConfig(
+            num_features=8, num_blocks=1, growth_channels=4, batch_norm=kind == "batch_norm"
+        )
+    ).double()
+    adam, execution = OptimizerConfig(learning_rate=1e-3), Execution(world=world)
+    if kind == "gan":
+        torch.manual_seed(2)
+        config = VGGDiscriminatorConfig(patch_size=32, num_features=4)
+        discriminator = VGGDiscriminator(config).double()
+        step = GanStep(
+            generator, discriminator, torch.nn.MSELoss(), ADVERSARIAL["relativistic_average"],
+            weights=LossWeights(adversarial=1.0), generator_optimizer=adam,
+            discriminator_optimizer=adam, ema=0.5, execution=execution,
+        )
+    else:
+        step = PixelStep(generator, adam, ema=0.5, execution=execution)
+    torch.manual_seed(3)
+    for number in range(4):
+        lr, hr = torch.rand(4, 3, 8, 8).double(), torch.rand(4, 3, 32, 32).double()
+        if number == 2:
+            hr[3] *= float("nan")  # in the last process's share alone
+        share = world.share(4)
+        mine = slice(share.start, share.stop)
+        terms = step(Pair(lr=lr[mine], hr=hr[mine]), 1.0)
+        values = world.mean(torch.stack([term.double() for term in terms.values()]))
+        if rank == 0:
+            print(*(f"{name}={value:.9f}" for name, value in zip(terms, values.tolist())))
+    state = {name: part.state_dict() for name, part in step.state().items()}
+    torch.save(state, f"{folder}/{kind}-{size}-{rank}.pt")
+
+
+for kind in sys.argv[4:]:
+    train(kind)
 assert world.most(rank) == size - 1
 if size > 1:
     dist.destroy_process_group()
 """
+KINDS = ("pixel", "batch_norm", "gan")
+STEPS = 4
+Printed = dict[tuple[str, int], list[str]]
 
 
-def train(folder: Path, kind: str, size: int) -> list[str]:
-    """What the first of `size` processes printed."""
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", WORKER, str(rank), str(size), str(folder), kind],
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Printed]:
+    """States of one process and of two, and what the first of them printed: (folder, lines)."""
+    folder = tmp_path_factory.mktemp("distributed")
+    processes = {
+        (size, rank): subprocess.Popen(
+            [sys.executable, "-c", WORKER, str(rank), str(size), str(folder), *KINDS],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
+        for size in (1, 2)
         for rank in range(size)
-    ]
-    printed = [process.communicate(timeout=120) for process in processes]
-    for process, (_, errors) in zip(processes, printed, strict=True):
-        assert process.returncode == 0, errors
-    return printed[0][0].splitlines()
+    }
+    printed = {which: process.communicate(timeout=600) for which, process in processes.items()}
+    for which, process in processes.items():
+        assert process.returncode == 0, printed[which][1]
+    found = {}
+    for size in (1, 2):
+        lines = printed[size, 0][0].splitlines()
+        assert len(lines) == STEPS * len(KINDS)
+        for number, kind in enumerate(KINDS):
+            found[kind, size] = lines[number * STEPS : (number + 1) * STEPS]
+    return folder, found
 
 
-@pytest.mark.parametrize("kind", ["pixel", "batch_norm", "gan"])
-def test_two_processes_do_what_one_does_on_the_same_batches(tmp_path: Path, kind: str) -> None:
-    alone, together = train(tmp_path, kind, 1), train(tmp_path, kind, 2)
-    assert len(alone) == 4
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_processes_do_what_one_does_on_the_same_batches(
+    trained: tuple[Path, Printed], kind: str
+) -> None:
+    folder, printed = trained
+    alone, together = printed[kind, 1], printed[kind, 2]
     for one, two in zip(alone, together, strict=True):
         for left, right in zip(one.split(), two.split(), strict=True):
             name, value = left.split("=")
@@ -93,9 +114,9 @@ def test_two_processes_do_what_one_does_on_the_same_batches(tmp_path: Path, kind
             ), name
     # what is not finite in one share is skipped by all
     assert "skipped=1.000000000" in together[2]
-    expected = tensors(torch.load(tmp_path / f"{kind}-1-0.pt"))
+    expected = tensors(torch.load(folder / f"{kind}-1-0.pt"))
     for rank in (0, 1):
-        found = tensors(torch.load(tmp_path / f"{kind}-2-{rank}.pt"))
+        found = tensors(torch.load(folder / f"{kind}-2-{rank}.pt"))
         assert expected.keys() == found.keys()
         for key, tensor in expected.items():
             # a relativistic loss moves the last bias by rounding alone, which Adam blows up

@@ -163,6 +163,7 @@ def test_checkpointing_gives_the_same_bits() -> None:
 
 
 COMPILED = """
+import sys
 import torch
 from esrgan_core.data.sampling import Pair
 from esrgan_core.engine.execution import OptimizerConfig, Execution
@@ -174,7 +175,8 @@ pair = Pair(lr=torch.rand(3, 3, 8, 8), hr=torch.rand(3, 3, 32, 32))
 keys = []
 for mode in ("off", "default"):
     torch.manual_seed(1)
-    generator = RRDBNet(RRDBNetConfig(num_features=8, num_blocks=1, growth_channels=4))
+    config = RRDBNetConfig(num_features=8, num_blocks=1, growth_channels=4, block=sys.argv[1])
+    generator = RRDBNet(config)
     adam, execution = OptimizerConfig(learning_rate=1e-3), Execution(compile=mode)
     step = PixelStep(generator, adam, ema=0.5, execution=execution)
     terms = [step(pair, 1.0) for _ in range(2)]
@@ -185,10 +187,11 @@ assert keys[0] == keys[1]
 
 
 @pytest.mark.skipif(which("g++") is None, reason="torch.compile needs a C++ compiler")
-def test_a_compiled_generator_learns_the_same() -> None:
+@pytest.mark.parametrize("block", ["residual", pytest.param("rrdb", marks=pytest.mark.long)])
+def test_a_compiled_generator_learns_the_same(block: str) -> None:
     # by itself, since the compiler cannot see through the checks of shapes in tests
     done = subprocess.run(
-        [sys.executable, "-c", COMPILED], capture_output=True, text=True, check=True
+        [sys.executable, "-c", COMPILED, block], capture_output=True, text=True, check=True
     )
     plain, compiled = done.stdout.splitlines()
     assert plain == compiled

@@ -205,11 +205,11 @@ def test_hostile_names_and_metadata_are_words(
     page_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("ESRGAN_RUN", HOSTILE[3])
-    for number, text in enumerate(HOSTILE):
-        write_files(text, HOSTILE)
-        made = subject((text, "other"), text)
-        write_page(page_file, made)
-        with browser_page() as (page, heard):
+    with browser_page() as (page, heard):
+        for number, text in enumerate(HOSTILE):
+            write_files(text, HOSTILE)
+            made = subject((text, "other"), text)
+            write_page(page_file, made)
             page.goto(page_file.as_uri())
             page.locator("#picture-select").select_option(index=1)
             page.locator("#tiles figure").first.click()
