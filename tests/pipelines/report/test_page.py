@@ -36,24 +36,26 @@ MODELS = ("bicubic", "srgan", "pretrained", "interpolated", "finetuned")
 METRICS = ("psnr_y", "ssim_y", "rmse_y", "niqe")
 
 
-def scored(name: str, set_name: str, seed: int) -> Scored:
+def scored(sample: Sample, seed: int) -> Scored:
     random = np.random.default_rng(seed)
     values = {metric: float(random.uniform(1, 30)) for metric in METRICS}
-    return Scored(name=name, set=set_name, sr=textured(300, 340, seed=seed), values=values)
+    sr = textured(*np.shape(sample.hr)[:2], seed=seed)
+    return Scored(name=sample.name, set=sample.set, sr=sr, values=values)
 
 
-def subject(names: tuple[str, ...], set_name: str) -> Subject:
+def subject(names: tuple[str, ...], set_name: str, size: tuple[int, int] = (300, 340)) -> Subject:
+    height, width = size
     samples = [
         Sample(
             name=f"test/x/{name.replace('/', '')}",
             set=set_name,
-            lr=textured(75, 85, seed=number),
-            hr=textured(300, 340, seed=100 + number),
+            lr=textured(height // 4, width // 4, seed=number),
+            hr=textured(height, width, seed=100 + number),
         )
         for number, name in enumerate(names)
     ]
     pictures = {
-        model: [scored(one.name, one.set, 10 * place + n) for n, one in enumerate(samples)]
+        model: [scored(one, 10 * place + n) for n, one in enumerate(samples)]
         for place, model in enumerate(
             ("bicubic", "srgan", "pretrained", "interpolated", "finetuned")
         )
@@ -64,7 +66,7 @@ def subject(names: tuple[str, ...], set_name: str) -> Subject:
         for one in results
     ]
     between = {
-        alpha: [scored(one.name, one.set, 200 + place) for one in samples]
+        alpha: [scored(one, 200 + place) for one in samples]
         for place, alpha in enumerate((0.2, 0.6))
     }
     return Subject(
@@ -208,7 +210,7 @@ def test_hostile_names_and_metadata_are_words(
     with browser_page() as (page, heard):
         for number, text in enumerate(HOSTILE):
             write_files(text, HOSTILE)
-            made = subject((text, "other"), text)
+            made = subject((text, "other"), text, size=(64, 80))
             write_page(page_file, made)
             page.goto(page_file.as_uri())
             page.locator("#picture-select").select_option(index=1)
