@@ -19,6 +19,17 @@ os.environ["OMP_NUM_THREADS"] = "1"
 # How long an example takes says something of the machine, nothing of the code
 hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
+LONGEST = (
+    "flows", "full_profile", "interruptions", "s3", "comparison", "workspace", "telemetry",
+    "pipeline", "registry", "ranks", "own_pictures", "verify", "planning", "upscaling",
+)  # fmt: skip
+"""Files of tests/e2e. The second begins with nothing that the first, too, would have to build."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put long files first, so that all workers end at about the same time."""
+    order = {Path("e2e", f"test_{name}.py"): place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(Path(*item.path.parts[-2:]), len(order)))
 
 
 def textured(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:

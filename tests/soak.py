@@ -247,7 +247,7 @@ def main(
             found = kill_uploads(one, count := points(20), random)
         tally.take("uploads to S3 killed, no part to be seen", count, found, began)
 
-    for what, words in {
+    for what, which in {
         "a photograph of full size in parts as a whole, where ESRGAN_TEST_DATA is": ["-m", "long"],
         "not finite, caught before the update": ["tests/esrgan_core/engine/test_steps.py"],
         "collapses alarmed, healthy trainings not": ["tests/esrgan_core/engine/test_health.py"],
@@ -255,7 +255,7 @@ def main(
         "MLflow dead, hanging, slow: nothing lost or doubled": ["tests/e2e/test_telemetry.py"],
     }.items():
         began = time.monotonic()
-        found = tests(*words)
+        found = tests(*which)
         tally.take(f"tests: {what}", 1, found[:1], began)
     if not short:
         began = time.monotonic()

@@ -10,12 +10,11 @@ from PIL import Image
 
 from tests.browser import browser_page, place_for_screenshots
 from tests.conftest import textured
-from tests.e2e.conftest import Run, command_in
+from tests.e2e.conftest import Run, command_in, esrgan_in
 from tests.e2e.proxy import mlflow_server
 
 OWN = ["bicubic", "pretrained", "interpolated", "finetuned"]
 BASELINES = ["srcnn", "srresnet", "srgan", "sftgan", "contextual"]
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, of its own dependencies
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +22,7 @@ def compared(project: Path) -> Path:
     """The project when its baselines have been trained."""
     run = command_in(project)
     run("python", "-m", "pipelines.baselines")
-    run("esrgan", "publish")
+    esrgan_in(project)("publish")
     return project
 
 
@@ -94,15 +93,13 @@ def test_the_page_works_inside_mlflows_artifact_view(compared: Path, tmp_path: P
 
 
 def test_any_folders_are_compared_beside_the_papers(
-    run: Run, compared: Path, tmp_path: Path
+    esrgan: Run, compared: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "HR").mkdir()
     for number in range(2):
         path = tmp_path / "HR" / f"{number}.png"
         Image.fromarray(textured(220, 240, seed=number)).save(path)
-    printed = run(
-        "esrgan", "compare", "--set", f"Set5={tmp_path}/HR", "-o", str(tmp_path / "table.md")
-    )
+    printed = esrgan("compare", "--set", f"Set5={tmp_path}/HR", "-o", str(tmp_path / "table.md"))
     table = (tmp_path / "table.md").read_text()
     assert table.strip() in printed
     assert "## Set5, 2 pictures" in table
@@ -112,8 +109,8 @@ def test_any_folders_are_compared_beside_the_papers(
         assert f"| {row} |" in table
 
 
-def test_figures_for_a_paper_in_one_command(run: Run, compared: Path, tmp_path: Path) -> None:
-    run("esrgan", "figures", "-o", str(tmp_path))
+def test_figures_for_a_paper_in_one_command(esrgan: Run, compared: Path, tmp_path: Path) -> None:
+    esrgan("figures", "-o", str(tmp_path))
     names = {path.name for path in tmp_path.iterdir()}
     for name in ("patches-coffee", "patches-china", "plane", "curves-finetune", "curves-srgan"):
         assert {f"{name}.pdf", f"{name}.png"} <= names

@@ -25,7 +25,6 @@ from tests.e2e.flows import (
 from tests.e2e.trainings import wait_for
 
 SHORT = {"pretrain.steps": 300, "pretrain.validate_every": 100}
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, of its own dependencies
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,6 @@ from tests.conftest import textured
 from tests.e2e.conftest import Run
 
 MODELS = {"bicubic", "pretrained", "interpolated", "finetuned"}
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, of its own dependencies
 
 
 def runs_in(store: str, project: Path) -> list[MlflowRun]:
@@ -74,9 +73,9 @@ def test_all_that_mlflow_keeps_lies_under_the_state_root(project: Path) -> None:
     assert any((project / ".esrgan/mlartifacts/models").iterdir())
 
 
-def test_again_runs_no_stage_and_publishes_nothing(run: Run) -> None:
+def test_again_runs_no_stage_and_publishes_nothing(run: Run, esrgan: Run) -> None:
     assert "Data and pipelines are up to date." in run("dvc", "repro")
-    assert ": complete" in run("esrgan", "publish")
+    assert ": complete" in esrgan("publish")
 
 
 def test_dvc_shows_metrics_and_plots(run: Run) -> None:
@@ -129,11 +128,11 @@ def test_curves_are_whole_and_pictures_have_equal_keys(
 
 
 def test_publishing_fills_a_store_that_has_seen_nothing(
-    run: Run, project: Path, runs: list[MlflowRun], tmp_path: Path
+    esrgan: Run, project: Path, runs: list[MlflowRun], tmp_path: Path
 ) -> None:
     store = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/other.db", "ESRGAN_STATE": str(tmp_path)}
-    assert "added download, validate, bicubic, pretrain" in run("esrgan", "publish", **store)
-    assert ": complete" in run("esrgan", "publish", **store)
+    assert "added download, validate, bicubic, pretrain" in esrgan("publish", **store)
+    assert ": complete" in esrgan("publish", **store)
 
     def content(some: list[MlflowRun]) -> dict[str, dict[str, float]]:
         """Metrics by everything else that identifies a run."""
@@ -230,7 +229,7 @@ def test_an_experiment_reruns_what_its_parameter_touches(run: Run, project: Path
     assert "finetune.steps" in run("dvc", "exp", "show", "--csv")
 
 
-def test_psnr_of_a_folder_by_command(run: Run, project: Path, tmp_path: Path) -> None:
+def test_psnr_of_a_folder_by_command(esrgan: Run, project: Path, tmp_path: Path) -> None:
     hr = project / "artifacts/images/test/sample"
     for folder in ("HR", "LR"):
         (tmp_path / folder).mkdir()
@@ -239,8 +238,8 @@ def test_psnr_of_a_folder_by_command(run: Run, project: Path, tmp_path: Path) ->
         lr = np.load(project / f"artifacts/pairs/lr/test/sample/{path.stem}.npy")
         Image.fromarray(lr).save(tmp_path / "LR" / f"{path.stem}.png")
     model = "artifacts/pretrain/generator.safetensors"
-    printed = run(
-        "esrgan", "evaluate", "--hr", str(tmp_path / "HR"), "--lr", str(tmp_path / "LR"),
+    printed = esrgan(
+        "evaluate", "--hr", str(tmp_path / "HR"), "--lr", str(tmp_path / "LR"),
         "--model", model, "--json",
     )  # fmt: skip
     mean = json.loads(printed[printed.index("{") :])["mean"]

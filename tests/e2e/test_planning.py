@@ -10,7 +10,6 @@ from pipelines.leftovers import bytes_in
 from tests.conftest import textured
 from tests.e2e.conftest import Run
 
-pytestmark = pytest.mark.filterwarnings("ignore")
 UNITS = {"bytes": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}
 TOLERANCE = 0.1
 
@@ -22,8 +21,8 @@ def told(printed: str, what: str) -> float:
 
 
 @pytest.mark.parametrize("stage", ["pretrain", "finetune"])
-def test_disk_of_a_training(run: Run, project: Path, stage: str) -> None:
-    printed = run("esrgan", "plan", "train", stage)
+def test_disk_of_a_training(esrgan: Run, project: Path, stage: str) -> None:
+    printed = esrgan("plan", "train", stage)
     assert re.search(r"time    \d+:\d\d:\d\d", printed)
     assert told(printed, "memory") > 1e8
     checkpoints = project / ".esrgan" / "checkpoints" / stage
@@ -33,17 +32,17 @@ def test_disk_of_a_training(run: Run, project: Path, stage: str) -> None:
     assert not list((project / ".esrgan").glob("plan-*"))
 
 
-def test_disk_of_a_batch(run: Run, project: Path, tmp_path: Path) -> None:
+def test_disk_of_a_batch(esrgan: Run, project: Path, tmp_path: Path) -> None:
     for number in range(20):
         picture = textured(40 + 5 * number, 60 + 3 * number, seed=number)
         write_png(tmp_path / "in" / f"{number}.png", picture)
     (tmp_path / "in" / "bad.png").write_bytes(b"no picture")
     model = str(project / "artifacts/finetune/generator.safetensors")
     words = [str(tmp_path / "in"), "--model", model, "--precision", "fp32"]
-    printed = run("esrgan", "plan", "upscale", *words)
+    printed = esrgan("plan", "upscale", *words)
     assert "20 to upscale x4" in printed
     assert "1 cannot be read" in printed
     assert not (project / "nowhere").exists()
-    run("esrgan", "upscale", *words, "-o", str(tmp_path / "out"), fails=True)
+    esrgan("upscale", *words, "-o", str(tmp_path / "out"), fails=True)
     there = sum(path.stat().st_size for path in (tmp_path / "out").glob("*.png"))
     assert told(printed, "disk") == pytest.approx(there, rel=TOLERANCE)

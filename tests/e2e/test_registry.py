@@ -12,7 +12,6 @@ from mlflow import MlflowClient
 from esrgan_core.models.weights import read_weights
 from tests.e2e.conftest import Run
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, of its own dependencies
 Seed = Callable[[float, float], str]
 
 
@@ -22,7 +21,7 @@ def client(project: Path) -> MlflowClient:
 
 
 @pytest.fixture
-def seed(run: Run, project: Path) -> Iterator[Seed]:
+def seed(esrgan: Run, project: Path) -> Iterator[Seed]:
     """Registers the networks with figures that they do not have: (PSNR-Y, NIQE)."""
     path = project / "artifacts/evaluate/metrics.json"
     before = path.read_text()
@@ -34,7 +33,7 @@ def seed(run: Run, project: Path) -> Iterator[Seed]:
         # dvc gives out links into its cache, which must stay as it is
         path.unlink()
         path.write_text(json.dumps(content))
-        printed = run("esrgan", "publish")
+        printed = esrgan("publish")
         found = re.search(r"esrgan version (\d+) is the (\w+)", printed)
         assert found
         return f"{found[1]} {found[2]}"
@@ -45,44 +44,44 @@ def seed(run: Run, project: Path) -> Iterator[Seed]:
 
 
 def test_a_worse_challenger_is_refused_a_better_one_promoted_and_rolled_back(
-    run: Run, seed: Seed, client: MlflowClient
+    esrgan: Run, seed: Seed, client: MlflowClient
 ) -> None:
     first, alias = seed(30.0, 6.0).split()
     if alias != "champion":
         # the tiny network that was registered before by its own figures may hold the place
-        printed = run("esrgan", "promote", first, "--force", "--reason", "a beginning")
+        printed = esrgan("promote", first, "--force", "--reason", "a beginning")
         assert f"version {first} is the champion" in printed
     worse, alias = seed(30.0, 6.5).split()
     assert alias == "challenger"
-    printed = run("esrgan", "promote", "models:/esrgan@challenger", fails=True)
+    printed = esrgan("promote", "models:/esrgan@challenger", fails=True)
     assert f"version {worse} is refused" in printed
     assert "mean niqe at the default alpha better than the champion's: 6.500 against 6.000" in (
         printed
     )
     assert str(client.get_model_version_by_alias("esrgan", "champion").version) == first
-    assert "--force needs a --reason" in run("esrgan", "promote", worse, "--force", fails=True)
+    assert "--force needs a --reason" in esrgan("promote", worse, "--force", fails=True)
     better = seed(30.0, 5.5).split()
     assert better[1] == "champion"
-    listed = run("esrgan", "models", "--reasons")
+    listed = esrgan("models", "--reasons")
     assert re.search(rf"esrgan {better[0]}  champion  .* commit \w{{10}}", listed)
     assert f"champion {better[0]} since" in listed
-    assert f"version {first} is the champion again" in run("esrgan", "rollback")
+    assert f"version {first} is the champion again" in esrgan("rollback")
     version = client.get_model_version_by_alias("esrgan", "champion")
     assert str(version.version) == first
     assert "## Figures" in str(version.description)
     # what was rolled back may come back, by the gates
-    assert f"version {better[0]} is the champion" in run("esrgan", "promote", better[0])
+    assert f"version {better[0]} is the champion" in esrgan("promote", better[0])
 
 
 def test_an_older_version_is_made_again_to_the_same_weights(
-    run: Run, project: Path, client: MlflowClient, tmp_path: Path
+    run: Run, esrgan: Run, project: Path, client: MlflowClient, tmp_path: Path
 ) -> None:
     (oldest,) = [
         version
         for version in client.search_model_versions("name = 'esrgan'")
         if int(version.version) == 1
     ]
-    printed = run("esrgan", "reproduce", "models:/esrgan/1")
+    printed = esrgan("reproduce", "models:/esrgan/1")
     folder = project / "runs" / "esrgan-version-1"
     assert str(folder) in printed
     assert oldest.tags["data.md5"] in printed

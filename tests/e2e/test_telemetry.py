@@ -8,11 +8,9 @@ import pytest
 from mlflow import MlflowClient
 
 from pipelines.tracking.live import TARGET
-from tests.e2e.conftest import command_in
+from tests.e2e.conftest import esrgan_in
 from tests.e2e.proxy import Condition, Proxy, mlflow_server
 from tests.e2e.trainings import Trainings, wait_for
-
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, of its own dependencies
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +62,10 @@ def test_nothing_is_lost_or_doubled(
         trainings.finish("pretrain", condition, **settings)
         assert trainings.intact("pretrain", condition)
         proxy.condition = "well"
-        run = command_in(trainings.folder)
+        esrgan = esrgan_in(trainings.folder)
         state = {"ESRGAN_STATE": trainings.settings(condition)["ESRGAN_STATE"]}
-        run("esrgan", "sync", **settings, **state)
-        run("esrgan", "publish", **settings, **state)
-        run("esrgan", "sync", **settings, **state)
+        for command in ("sync", "publish", "sync"):
+            esrgan(command, **settings, **state)
     found = points(server, f"store-{condition}")
     assert set(found) == expected(trainings, condition)
     assert set(found.values()) == {1}
@@ -84,7 +81,7 @@ def test_what_a_killed_training_left_is_shipped_by_sync(trainings: Trainings, se
         process.kill()
         process.wait()
         state = {"ESRGAN_STATE": trainings.settings("killed")["ESRGAN_STATE"]}
-        printed = command_in(trainings.folder)("esrgan", "sync", **settings, **state)
+        printed = esrgan_in(trainings.folder)("sync", **settings, **state)
         assert "points sent" in printed
     found = points(server, "store-killed")
     assert set(found) == expected(trainings, "killed")

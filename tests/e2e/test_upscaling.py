@@ -25,7 +25,6 @@ from tests.conftest import textured
 from tests.e2e.conftest import Run, environment
 from tests.e2e.trainings import wait_for
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, of its own dependencies
 SECONDS_TO_START = 120
 MOST_PIXELS = 10_000
 
@@ -120,13 +119,13 @@ def test_what_cannot_be_served_is_the_askers_mistake(
 
 
 def test_the_registered_model_by_command(
-    run: Run, project: Path, alias: str, tmp_path: Path
+    esrgan: Run, project: Path, alias: str, tmp_path: Path
 ) -> None:
     lr = textured(20, 28, seed=3)
     (tmp_path / "a.png").write_bytes(as_png(lr))
-    words = ["esrgan", "upscale", str(tmp_path / "a.png"), "-o", str(tmp_path / "b.png")]
+    words = ["upscale", str(tmp_path / "a.png"), "-o", str(tmp_path / "b.png")]
     words += ["--model", f"models:/esrgan@{alias}", "--alpha", "0", "--precision", "fp32"]
-    printed = run(*words)
+    printed = esrgan(*words)
     assert "alpha 0: 1 to upscale x4" in printed
     network = between(project, 0.0)
     assert np.array_equal(read_picture(tmp_path / "b.png").pixels, upscale(network, lr))

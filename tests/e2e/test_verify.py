@@ -39,15 +39,15 @@ print(json.dumps({"missed": missed, "areas": areas, "after": [str(f) for f in ve
 """
 
 
-def test_nothing_is_reported_of_what_is_whole(run: Run) -> None:
-    printed = run("esrgan", "verify", "--json")
+def test_nothing_is_reported_of_what_is_whole(esrgan: Run) -> None:
+    printed = esrgan("verify", "--json")
     found = json.loads(printed[printed.index("{") :])
     assert found["findings"] == []
     assert found["files"] > 150
 
 
-def test_a_share_of_the_files_can_be_looked_at(run: Run) -> None:
-    printed = run("esrgan", "verify", "--json", "--percent", "10")
+def test_a_share_of_the_files_can_be_looked_at(esrgan: Run) -> None:
+    printed = esrgan("verify", "--json", "--percent", "10")
     few = json.loads(printed[printed.index("{") :])["files"]
     assert 10 < few < 60
 
@@ -70,12 +70,12 @@ def test_a_hundred_damages_of_every_kind_are_all_found(project: Path) -> None:
     }  # fmt: skip
 
 
-def test_a_finding_says_where_and_what_to_do(run: Run, project: Path) -> None:
+def test_a_finding_says_where_and_what_to_do(esrgan: Run, project: Path) -> None:
     path = project / "artifacts/pretrain/generator.safetensors"
     content = path.read_bytes()
     path.unlink()
     try:
-        printed = run("esrgan", "verify", fails=True)
+        printed = esrgan("verify", fails=True)
     finally:
         path.write_bytes(content)
     assert "outputs: artifacts/pretrain/generator.safetensors is gone; `dvc checkout`" in printed

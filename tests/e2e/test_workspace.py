@@ -25,17 +25,19 @@ from pipelines.workspace import (
     prepare,
     repository,
 )
-from tests.e2e.conftest import command_in, project_copy
+from tests.e2e.conftest import command_in, moved
 
 PLAIN = Request(name="plain", overrides={"pretrain.steps": 70, "finetune": {"steps": 5}})
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def project(tmp_path_factory: pytest.TempPathFactory, trained: Path) -> Path:
     """A copy whose pipeline ends after the download, since what is saved has to be whole."""
-    folder = project_copy(tmp_path_factory.mktemp("workspace") / "project")
-    download = read_yaml(folder / "dvc.yaml")["stages"]["download"]
-    YAML().dump({"stages": {"download": download}}, folder / "dvc.yaml")
+    folder = moved(trained, tmp_path_factory.mktemp("workspace") / "project")
+    for name in ("dvc.yaml", "dvc.lock"):
+        content = read_yaml(folder / name)
+        content["stages"] = {"download": content["stages"]["download"]}
+        YAML().dump(content, folder / name)
     command_in(folder)("git", "commit", "--quiet", "--all", "--message", "short")
     return folder
 
@@ -133,7 +135,6 @@ def test_a_flow_waits_for_what_a_killed_one_still_has_under_way(
         pass
 
 
-@pytest.mark.filterwarnings("ignore")  # DVC's own, of its own dependencies
 def test_a_stage_holds_the_lock_that_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,7 +223,6 @@ def test_a_remote_named_by_a_relative_path_is_the_repositorys(
     shutil.rmtree(folder)
 
 
-@pytest.mark.filterwarnings("ignore")  # DVC's own, of its own dependencies
 def test_imported_data_that_nobody_keeps_comes_from_its_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -258,9 +258,6 @@ def test_what_the_cache_lacks_is_looked_for_among_earlier_runs(
     source: Repository, project: Path
 ) -> None:
     run = command_in(project)
-    run("dvc", "repro")
-    run("git", "add", "dvc.lock")
-    run("git", "commit", "--quiet", "--message", "locked here")
     here = prepare(source, Request(name="here"))
     assert git(["status", "--porcelain", "dvc.lock"], here) == ""
     record = read_yaml(project / "dvc.lock")["stages"]["download"]["outs"][0]

@@ -211,7 +211,6 @@ def hashes_of(store: PairStore) -> dict[str, str]:
     return {str(path): sha256_of(path) for path in sorted(store.root.rglob("*.*"))}
 
 
-@pytest.mark.filterwarnings("ignore")  # Dask's own
 def test_any_number_of_workers_makes_the_same_store(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

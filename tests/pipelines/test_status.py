@@ -85,7 +85,6 @@ def prefect_alone() -> Iterator[None]:
         yield
 
 
-@pytest.mark.filterwarnings("ignore")  # Prefect's own
 @pytest.mark.parametrize(("error", "tries"), [(StageTroubleError, 3), (StageError, 1)])
 def test_only_what_may_pass_is_tried_again(
     error: type[Exception], tries: int, prefect_alone: None

@@ -6,8 +6,6 @@ from botocore.exceptions import EndpointConnectionError
 
 from pipelines.tracking import StoreDownError, store
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, of its own dependencies
-
 
 @pytest.fixture(autouse=True)
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

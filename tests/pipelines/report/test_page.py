@@ -39,7 +39,8 @@ METRICS = ("psnr_y", "ssim_y", "rmse_y", "niqe")
 def scored(sample: Sample, seed: int) -> Scored:
     random = np.random.default_rng(seed)
     values = {metric: float(random.uniform(1, 30)) for metric in METRICS}
-    sr = textured(*np.shape(sample.hr)[:2], seed=seed)
+    height, width, _ = np.shape(sample.hr)
+    sr = textured(height, width, seed=seed)
     return Scored(name=sample.name, set=sample.set, sr=sr, values=values)
 
 
