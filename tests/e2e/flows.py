@@ -31,7 +31,7 @@ SECONDS_FOR_A_STATE = 180
 SECONDS_FOR_A_RUN = 600
 OVER = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 LONG = {
-    "pretrain": {"steps": 3000, "save_every": 100, "validate_every": 500, "report_every": 10},
+    "pretrain": {"steps": 1500, "save_every": 100, "validate_every": 500, "report_every": 10},
     "finetune": {"steps": 20, "save_every": 10, "validate_every": 10},
 }
 
