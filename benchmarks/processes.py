@@ -1,8 +1,9 @@
 """Contenders in processes of their own: none profits from another's settings, peaks are its own."""
 
+import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -14,11 +15,31 @@ CUDA = torch.cuda.is_available()
 class Contender:
     """A process that does its work once whenever it is told to."""
 
-    def __init__(self, module: str, name: str) -> None:
-        """Start `python -m module --contender name`, which calls `compete`."""
+    def __init__(
+        self,
+        module: str,
+        name: str,
+        *,
+        checkout: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start `python -m module --contender name`, which calls `compete`.
+
+        Args:
+            module: of this package.
+            name: of the contender.
+            checkout: another build, with its .venv: this module with that build's library.
+            settings: variables of the environment to add.
+        """
         command = [sys.executable, "-m", module, "--contender", name]
+        environment = {**os.environ, **(settings or {})}
+        if checkout is not None:
+            script = Path(__file__).parent / f"{module.rpartition('.')[2]}.py"
+            python = checkout.absolute() / ".venv" / "bin" / "python"
+            command = [str(python), str(script), "--contender", name]
+            environment["PYTHONPATH"] = str(checkout.absolute())
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
         self._answer()  # that it is ready
 

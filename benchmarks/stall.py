@@ -18,12 +18,13 @@ import typer
 from benchmarks.loader import store_of
 from benchmarks.metrics import pictures
 from benchmarks.timing import machine
-from benchmarks.train import BATCH, CUDA, DEVICE, PATCH, batch, ours
+from benchmarks.train import BATCH, CUDA, DEVICE, RECIPES, ours
 from esrgan_core.data.loading import batches
 from esrgan_core.data.sampling import PatchSampler
 from esrgan_core.engine.execution import Compile, Execution
 
 WARM_UP = 5
+RECIPE = RECIPES["paper"]
 
 
 def main(
@@ -32,14 +33,17 @@ def main(
 ) -> None:
     """Print steps per second with and without the loader, and the share of time spent waiting."""
     compile_: Compile = "reduce-overhead" if CUDA else "off"
-    step = ours(1, Execution(device=DEVICE, precision="bf16", compile=compile_))
+    step = ours(RECIPE, 1, Execution(device=DEVICE, precision="bf16", compile=compile_))
     with tempfile.TemporaryDirectory() as folder:
         files = pictures(Path(folder), None, 4)
         sampler = PatchSampler(
-            store_of(Path(folder) / "store", files), patch_size=PATCH, batch_size=BATCH, seed=0
+            store_of(Path(folder) / "store", files),
+            patch_size=RECIPE.patch,
+            batch_size=BATCH,
+            seed=0,
         )
         fixed, waits, whole = [], [], []
-        same = batch()
+        same = RECIPE.batch(1)
         with batches(sampler, 1, share=range(BATCH), device=DEVICE) as drawn:
             for number in range(WARM_UP + steps):
                 times = [time.perf_counter()]

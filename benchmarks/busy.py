@@ -1,0 +1,99 @@
+"""Training beside other programs: settings of the threads, on a quiet machine and on a busy one.
+
+A parallel region ends with its last thread. Where another program has that thread's core, the
+others wait, by default spinning, which takes the time of the core from the program that they wait
+for. `--json` prints all figures for a file in `benchmarks/results/`.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from statistics import median
+from typing import Annotated
+
+import torch
+import typer
+
+from benchmarks.processes import Contender, compete
+from benchmarks.timing import machine
+from benchmarks.train import DEVICE, RECIPES, ours
+from esrgan_core.engine.execution import Execution
+
+SETTINGS: Mapping[str, Mapping[str, str]] = {
+    "all threads": {"GOMP_SPINCOUNT": "300000"},
+    "all threads, 10,000 spins": {"GOMP_SPINCOUNT": "10000"},
+    "all threads, 1,000 spins": {"GOMP_SPINCOUNT": "1000"},
+    "all threads, no spins": {"GOMP_SPINCOUNT": "0"},
+    "all threads, passive": {"OMP_WAIT_POLICY": "PASSIVE"},
+    "one thread": {"OMP_NUM_THREADS": "1"},
+}
+BUSY = (0, 1, 3)
+"""Programs beside the training."""
+
+
+@contextmanager
+def busy(count: int) -> Iterator[None]:
+    """Keep `count` processes computing."""
+    code = "while True: pass"
+    processes = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def work() -> None:
+    """Take turns at stage 1 of the sample in fp32."""
+    recipe = RECIPES["sample"]
+    step, pair = ours(recipe, 1, Execution(device=DEVICE)), recipe.batch(1)
+    compete(lambda: lambda: step(pair))
+
+
+def main(
+    rounds: Annotated[int, typer.Option(help="turns of ten steps that each setting takes")] = 6,
+    as_json: Annotated[bool, typer.Option("--json", help="print all figures as JSON")] = False,
+    contender: Annotated[str, typer.Option(hidden=True)] = "",
+) -> None:
+    """Print seconds per step of each setting, beside none, one and three busy programs."""
+    if contender:
+        work()
+        return
+    running = {
+        name: Contender("benchmarks.busy", "step", settings=settings)
+        for name, settings in SETTINGS.items()
+    }
+    seconds: dict[str, dict[str, float]] = {name: {} for name in SETTINGS}
+    for count in BUSY:
+        found: dict[str, list[float]] = {name: [] for name in SETTINGS}
+        with busy(count):
+            for number in range(rounds + 1):
+                for name, step in running.items():
+                    start = time.perf_counter()
+                    for _ in range(10):
+                        step()
+                    if number:
+                        found[name].append((time.perf_counter() - start) / 10)
+        for name, times in found.items():
+            seconds[name][f"{count} busy"] = round(median(times), 4)
+    for step in running.values():
+        step.end()
+    best = {count: min(row[count] for row in seconds.values()) for count in seconds["one thread"]}
+    results = {
+        "machine": machine(),
+        "threads": torch.get_num_threads(),
+        "seconds_per_step": seconds,
+        "worst_ratio_to_best": {
+            name: round(max(row[count] / best[count] for count in best), 2)
+            for name, row in seconds.items()
+        },
+    }
+    print(json.dumps(results, indent=2 if as_json else None))
+
+
+if __name__ == "__main__":
+    typer.run(main)
