@@ -49,8 +49,8 @@ def make(
     their content. What lies below lr/ is supplied LR. PIRM's self-validation set is recognized by
     its 100 pictures.
     """
-    from pipelines.folder_catalog import catalog_folder, catalog_prefix  # noqa: PLC0415
-    from pipelines.sources.addresses import parse_s3  # noqa: PLC0415
+    from pipelines.folder_catalog import catalog_folder, catalog_prefix
+    from pipelines.sources.addresses import parse_s3
 
     words = {"set": set_name, "split": split, "license": license_, "citation": citation}
     given = {name: text for name, text in words.items() if text}
@@ -78,7 +78,7 @@ def pin(
     then on anything else than what was fetched now is refused.
     Example: esrgan catalog pin flickr2k
     """
-    from pipelines.pinning import pin_catalog  # noqa: PLC0415
+    from pipelines.pinning import pin_catalog
 
     failures: list[str] = []
     for name in names:
@@ -97,8 +97,8 @@ def probe(
     Says which checksum headers the server takes. Endpoint and credentials come from the
     environment: AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY.
     """
-    from pipelines.sources.addresses import parse_s3  # noqa: PLC0415
-    from pipelines.sources.s3_probe import probe as try_out  # noqa: PLC0415
+    from pipelines.sources.addresses import parse_s3
+    from pipelines.sources.s3_probe import probe as try_out
 
     for line in try_out(parse_s3(place)):
         typer.echo(line)
@@ -115,7 +115,7 @@ def verify(
     Exit code 1 if anything is damaged or gone. What is not here at all, as in a clone without its
     data, is not looked for.
     """
-    from pipelines.verification import verify as verify_all  # noqa: PLC0415
+    from pipelines.verification import verify as verify_all
 
     count, findings = verify_all(percent)
     listed = [{"area": one.area, "path": str(one.path), "problem": one.problem} for one in findings]

@@ -34,9 +34,9 @@ def flow(
     is merely in the working tree. `make prefect` starts a server that does the same in the
     background.
     """
-    from pipelines.params import parse_assignments  # noqa: PLC0415
-    from pipelines.supervisor import SECONDS_TO_SAVE, close, run  # noqa: PLC0415
-    from pipelines.workspace import (  # noqa: PLC0415
+    from pipelines.params import parse_assignments
+    from pipelines.supervisor import SECONDS_TO_SAVE, close, run
+    from pipelines.workspace import (
         Request,
         WorkspaceError,
         environment,
@@ -86,9 +86,9 @@ def runs(
     What is saved is an experiment of the repository, its files in DVC's cache: `dvc exp apply NAME`
     brings it back. A run that is under way, unfinished or changed since stays.
     """
-    from pipelines.kept_runs import remove, workspaces  # noqa: PLC0415
-    from pipelines.leftovers import bytes_in  # noqa: PLC0415
-    from pipelines.workspace import repository  # noqa: PLC0415
+    from pipelines.kept_runs import remove, workspaces
+    from pipelines.leftovers import bytes_in
+    from pipelines.workspace import repository
 
     source = repository()
     for one in workspaces(source):

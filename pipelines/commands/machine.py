@@ -33,7 +33,7 @@ def doctor(
 
     Nothing is changed. Exit code 1 if there is a fault; a remark is none.
     """
-    from pipelines.doctor.examination import examine  # noqa: PLC0415
+    from pipelines.doctor.examination import examine
 
     findings = []
     for one in examine():
@@ -59,7 +59,7 @@ def train(
 
     Takes up to two minutes a stage, and needs the pairs: `dvc repro bicubic`.
     """
-    from pipelines.planning.training import TRAININGS, plan_training  # noqa: PLC0415
+    from pipelines.planning.training import TRAININGS, plan_training
 
     wanted = stages or list(TRAININGS)
     if unknown := set(wanted) - set(TRAININGS):
@@ -85,13 +85,13 @@ def upscale(
 
     Example: esrgan plan upscale photographs --precision fp32
     """
-    from pathlib import Path  # noqa: PLC0415
+    from pathlib import Path
 
-    import psutil  # noqa: PLC0415
+    import psutil
 
-    from pipelines.planning.pictures import plan_upscaling  # noqa: PLC0415
-    from pipelines.upscaling.jobs import find_jobs  # noqa: PLC0415
-    from pipelines.upscaling.model import load_model  # noqa: PLC0415
+    from pipelines.planning.pictures import plan_upscaling
+    from pipelines.upscaling.jobs import find_jobs
+    from pipelines.upscaling.model import load_model
 
     config = config_of(device, precision, tile, ensemble=ensemble, scale=scale)
     how = output_of(format_, quality, strip_metadata=False)

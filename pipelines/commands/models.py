@@ -11,9 +11,9 @@ def info(
     file: Annotated[Path, typer.Argument(help="weights, ours or published: .safetensors, .pth")],
 ) -> None:
     """Say what network a file holds, without running anything that may lie in it."""
-    from dataclasses import asdict  # noqa: PLC0415
+    from dataclasses import asdict
 
-    from esrgan_core.models.weights import read_weights  # noqa: PLC0415
+    from esrgan_core.models.weights import read_weights
 
     found = read_weights(file)
     count = sum(tensor.numel() for tensor in found.state.values())
@@ -39,8 +39,8 @@ def interpolate(
 
     Example: esrgan interpolate RRDB_PSNR_x4.pth RRDB_ESRGAN_x4.pth --alpha 0.8 -o new.safetensors
     """
-    from esrgan_core.files import sha256_of  # noqa: PLC0415
-    from esrgan_core.models.weights import interpolate, read_weights, save_weights  # noqa: PLC0415
+    from esrgan_core.files import sha256_of
+    from esrgan_core.models.weights import interpolate, read_weights, save_weights
 
     first, second = read_weights(psnr), read_weights(gan)
     try:
@@ -73,14 +73,14 @@ def convert(
     `esrgan-pipeline` is our own safetensors with a header that says what network it is.
     Example: esrgan convert artifacts/finetune/generator.safetensors mine.pth --layout basicsr
     """
-    from esrgan_core.models.layouts import Layout  # noqa: PLC0415
-    from esrgan_core.models.weights import (  # noqa: PLC0415
+    from esrgan_core.models.layouts import Layout
+    from esrgan_core.models.weights import (
         OURS,
         read_weights,
         save_layout,
         save_weights,
     )
-    from pipelines.upscaling.model import load_model  # noqa: PLC0415
+    from pipelines.upscaling.model import load_model
 
     if source.startswith("models:/"):
         model = load_model(source, alpha)
@@ -117,11 +117,11 @@ def export(
     if output.suffix != ".onnx":
         raise ValueError(f"{output}: give it the suffix .onnx; `esrgan convert` writes weights")
     # at once, so that a missing extra is named before the network is loaded
-    import onnxruntime  # noqa: F401, PLC0415
-    import onnxscript  # noqa: F401, PLC0415
+    import onnxruntime  # noqa: F401
+    import onnxscript  # noqa: F401
 
-    from esrgan_core.inference.export import export_onnx  # noqa: PLC0415
-    from pipelines.upscaling.model import load_model  # noqa: PLC0415
+    from esrgan_core.inference.export import export_onnx
+    from pipelines.upscaling.model import load_model
 
     found = load_model(model, alpha)
 

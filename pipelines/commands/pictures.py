@@ -27,11 +27,11 @@ def lr(
     `per_pass_uint8_replicate` those of SelfExSR. Folders keep their tree and names.
     Example: esrgan lr DIV2K/HR DIV2K/LRbicx4 --scale 4
     """
-    from joblib import Parallel, delayed  # noqa: PLC0415
+    from joblib import Parallel, delayed
 
-    from esrgan_core.io.resize import CONVENTIONS  # noqa: PLC0415
-    from esrgan_core.io.rgb import find_images  # noqa: PLC0415
-    from pipelines.progress import progress  # noqa: PLC0415
+    from esrgan_core.io.resize import CONVENTIONS
+    from esrgan_core.io.rgb import find_images
+    from pipelines.progress import progress
 
     if convention not in CONVENTIONS:
         raise ValueError(f"no convention {convention!r}; there are {', '.join(CONVENTIONS)}")
@@ -59,9 +59,9 @@ def lr(
 
 def _reduce(path: Path, target: Path, scale: int, modcrop: int, convention: Any) -> str:
     """Why one picture could not be made smaller; "" if it could."""
-    from esrgan_core.io.geometry import crop_to_multiple  # noqa: PLC0415
-    from esrgan_core.io.resize import bicubic_pair  # noqa: PLC0415
-    from esrgan_core.io.rgb import read_rgb, write_png  # noqa: PLC0415
+    from esrgan_core.io.geometry import crop_to_multiple
+    from esrgan_core.io.resize import bicubic_pair
+    from esrgan_core.io.rgb import read_rgb, write_png
 
     try:
         hr = crop_to_multiple(read_rgb(path), modcrop)
@@ -111,14 +111,14 @@ def evaluate(
     Examples: esrgan evaluate --hr Set5/HR --lr Set5/LRbicx4 --model generator.safetensors
               esrgan evaluate --hr Set5/HR --sr results --metrics psnr_y,lpips
     """
-    import pandas as pd  # noqa: PLC0415
+    import pandas as pd
 
-    from esrgan_core.engine.evaluate import score  # noqa: PLC0415
-    from esrgan_core.metrics import metrics_by_name, perceptual_index  # noqa: PLC0415
-    from pipelines.contenders import bicubic, network_of  # noqa: PLC0415
-    from pipelines.folders import named_files, weights_finder  # noqa: PLC0415
-    from pipelines.progress import progress  # noqa: PLC0415
-    from pipelines.samples import matched, sample_of  # noqa: PLC0415
+    from esrgan_core.engine.evaluate import score
+    from esrgan_core.metrics import metrics_by_name, perceptual_index
+    from pipelines.contenders import bicubic, network_of
+    from pipelines.folders import named_files, weights_finder
+    from pipelines.progress import progress
+    from pipelines.samples import matched, sample_of
 
     if bool(model) == bool(sr) or (sr and lr):
         raise ValueError("say either --model (with --lr, or LR is made from HR) or --sr")
@@ -163,7 +163,7 @@ def evaluate(
 
 
 def _ma_scores(path: Path) -> dict[str, float]:
-    import pandas as pd  # noqa: PLC0415
+    import pandas as pd
 
     frame = pd.read_csv(path, dtype={"name": str})
     if missing := {"name", "ma"} - set(frame.columns):

@@ -15,8 +15,8 @@ def _name(given: str) -> str:
 
 
 def _config() -> "RegisterConfig":
-    from pipelines.params import load_section  # noqa: PLC0415
-    from pipelines.sections import RegisterConfig  # noqa: PLC0415
+    from pipelines.params import load_section
+    from pipelines.sections import RegisterConfig
 
     return load_section("register", RegisterConfig)
 
@@ -28,7 +28,7 @@ def models(
     ] = False,
 ) -> None:
     """List the versions of the registered model with their aliases, origin and figures."""
-    from pipelines.tracking.listing import list_model  # noqa: PLC0415
+    from pipelines.tracking.listing import list_model
 
     name = _name(model)
     listing = list_model(name)
@@ -75,10 +75,10 @@ def promote(
 
     Example: esrgan promote challenger
     """
-    from dataclasses import replace  # noqa: PLC0415
+    from dataclasses import replace
 
-    from pipelines import registry  # noqa: PLC0415
-    from pipelines.tracking.models import parse_uri, registered  # noqa: PLC0415
+    from pipelines import registry
+    from pipelines.tracking.models import parse_uri, registered
 
     if force and not reason:
         raise ValueError("--force needs a --reason, which is kept with the decision")
@@ -92,7 +92,7 @@ def promote(
 
 def rollback(model: Annotated[str, typer.Option(help=NAMED)] = "") -> None:
     """Make the champion before the present one champion again."""
-    from pipelines import registry  # noqa: PLC0415
+    from pipelines import registry
 
     name = _name(model)
     was, now = registry.rollback(name)
@@ -108,9 +108,9 @@ def reproduce(
     `dvc repro` there then gives the same model: at once where DVC's cache has its files, by
     training it anew with `dvc repro --force`.
     """
-    from pipelines.reproduction import reproduce as prepare_again  # noqa: PLC0415
-    from pipelines.tracking.models import parse_uri, registered  # noqa: PLC0415
-    from pipelines.workspace import repository  # noqa: PLC0415
+    from pipelines.reproduction import reproduce as prepare_again
+    from pipelines.tracking.models import parse_uri, registered
+    from pipelines.workspace import repository
 
     model, wanted = parse_uri(version, _name(""))
     found = registered(model, wanted)

@@ -23,17 +23,17 @@ def compare(
     Without --set on the test pictures of the pair store.
     Example: esrgan compare --set Set5=Set5/HR,Set5/LRbicx4 --set Set14=Set14/HR
     """
-    from dataclasses import replace  # noqa: PLC0415
+    from dataclasses import replace
 
-    from esrgan_core.data.pairs import PairStore  # noqa: PLC0415
-    from esrgan_core.files import write_text  # noqa: PLC0415
-    from pipelines.baselines.compare import Params, trained_contenders  # noqa: PLC0415
-    from pipelines.evaluation import evaluate_all  # noqa: PLC0415
-    from pipelines.folders import folder_samples, named_files  # noqa: PLC0415
-    from pipelines.params import load_params  # noqa: PLC0415
-    from pipelines.paths import PAIRS  # noqa: PLC0415
-    from pipelines.report.table import comparison  # noqa: PLC0415
-    from pipelines.samples import samples_of  # noqa: PLC0415
+    from esrgan_core.data.pairs import PairStore
+    from esrgan_core.files import write_text
+    from pipelines.baselines.compare import Params, trained_contenders
+    from pipelines.evaluation import evaluate_all
+    from pipelines.folders import folder_samples, named_files
+    from pipelines.params import load_params
+    from pipelines.paths import PAIRS
+    from pipelines.report.table import comparison
+    from pipelines.samples import samples_of
 
     params = load_params(Params)
     store = PairStore(PAIRS)
@@ -59,20 +59,20 @@ def figures(
 
     From what lies in artifacts/: with the baselines where they were trained.
     """
-    import pandas as pd  # noqa: PLC0415
+    import pandas as pd
 
-    from esrgan_core.data.pairs import PairStore  # noqa: PLC0415
-    from pipelines.baselines.compare import Params, trained_contenders  # noqa: PLC0415
-    from pipelines.evaluation import evaluate_all, shown_of  # noqa: PLC0415
-    from pipelines.params import load_params  # noqa: PLC0415
-    from pipelines.paths import ARTIFACTS, GRID, IMAGE_GRID, PAIRS  # noqa: PLC0415
-    from pipelines.report.figures import (  # noqa: PLC0415
+    from esrgan_core.data.pairs import PairStore
+    from pipelines.baselines.compare import Params, trained_contenders
+    from pipelines.evaluation import evaluate_all, shown_of
+    from pipelines.params import load_params
+    from pipelines.paths import ARTIFACTS, GRID, IMAGE_GRID, PAIRS
+    from pipelines.report.figures import (
         curves_figure,
         patch_figure,
         plane_figure,
         save,
     )
-    from pipelines.samples import samples_of  # noqa: PLC0415
+    from pipelines.samples import samples_of
 
     endings = [ending.strip().lstrip(".") for ending in formats.split(",")]
     if bad := sorted(set(endings) - {"pdf", "png", "svg"}):

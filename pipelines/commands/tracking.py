@@ -15,17 +15,17 @@ def publish() -> None:
     Uses MLFLOW_TRACKING_URI, else the database under .esrgan/. Safe to repeat: what is there
     already is left alone.
     """
-    from pipelines.params import load_params  # noqa: PLC0415
-    from pipelines.paths import PAGE  # noqa: PLC0415
-    from pipelines.registry import admit  # noqa: PLC0415
-    from pipelines.stages.register import Params  # noqa: PLC0415
-    from pipelines.tracking.publish import (  # noqa: PLC0415
+    from pipelines.params import load_params
+    from pipelines.paths import PAGE
+    from pipelines.registry import admit
+    from pipelines.stages.register import Params
+    from pipelines.tracking.publish import (
         complete_parent,
         publish_all,
         published_run,
     )
-    from pipelines.tracking.record import RUN, record_path  # noqa: PLC0415
-    from pipelines.tracking.store import public, tracking_uri  # noqa: PLC0415
+    from pipelines.tracking.record import RUN, record_path
+    from pipelines.tracking.store import public, tracking_uri
 
     done = publish_all()
     said = f"added {', '.join(done)}" if done else "complete"
@@ -47,7 +47,7 @@ def sync() -> None:
     A training goes on whatever the store does, and keeps its figures beside its checkpoints. Safe
     to repeat: no point comes twice.
     """
-    from pipelines.tracking.live import sync as ship_all  # noqa: PLC0415
+    from pipelines.tracking.live import sync as ship_all
 
     failures = []
     for folder, points, problem in ship_all():
@@ -79,8 +79,8 @@ def prune(
 
     Those of running trainings always stay. The result itself is DVC's and is not touched.
     """
-    from pipelines.leftovers import bytes_in, trainings  # noqa: PLC0415
-    from pipelines.paths import state_root  # noqa: PLC0415
+    from pipelines.leftovers import bytes_in, trainings
+    from pipelines.paths import state_root
 
     freed = 0
     for training in trainings():

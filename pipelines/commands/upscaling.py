@@ -87,9 +87,9 @@ def upscale(
               esrgan upscale scans/*.tif -o large --model RRDB_ESRGAN_x4.pth --precision fp32
               cat photo.png | esrgan upscale - -o - > large.png
     """
-    from pipelines.upscaling.jobs import STANDARD, find_jobs  # noqa: PLC0415
-    from pipelines.upscaling.many import upscale_all, upscale_single  # noqa: PLC0415
-    from pipelines.upscaling.model import load_model  # noqa: PLC0415
+    from pipelines.upscaling.jobs import STANDARD, find_jobs
+    from pipelines.upscaling.many import upscale_all, upscale_single
+    from pipelines.upscaling.model import load_model
 
     config = config_of(device, precision, tile, ensemble=ensemble, scale=scale)
     how = output_of(format_, quality, strip_metadata=strip_metadata)
@@ -123,16 +123,16 @@ def _through_pipes(
     how: "Output",
 ) -> None:
     """One picture from standard input or to standard output."""
-    from io import BytesIO  # noqa: PLC0415
+    from io import BytesIO
 
-    from esrgan_core.files import atomic_path  # noqa: PLC0415
-    from esrgan_core.inference.upscaler import Upscaler  # noqa: PLC0415
-    from esrgan_core.io.rgb import BadImageError  # noqa: PLC0415
-    from esrgan_core.memory import free_memory  # noqa: PLC0415
-    from pipelines.upscaling.jobs import STANDARD, insist_on_format  # noqa: PLC0415
-    from pipelines.upscaling.many import say  # noqa: PLC0415
-    from pipelines.upscaling.model import load_model  # noqa: PLC0415
-    from pipelines.upscaling.one import upscale_one  # noqa: PLC0415
+    from esrgan_core.files import atomic_path
+    from esrgan_core.inference.upscaler import Upscaler
+    from esrgan_core.io.rgb import BadImageError
+    from esrgan_core.memory import free_memory
+    from pipelines.upscaling.jobs import STANDARD, insist_on_format
+    from pipelines.upscaling.many import say
+    from pipelines.upscaling.model import load_model
+    from pipelines.upscaling.one import upscale_one
 
     if len(inputs) != 1:
         raise ValueError("one picture at a time goes through standard input or output")
@@ -159,8 +159,8 @@ def config_of(
     device: str, precision: str, tile: str, *, ensemble: bool, scale: float | None
 ) -> "UpscaleConfig":
     """The options of the command line, checked."""
-    from esrgan_core.devices import PrecisionChoice  # noqa: PLC0415  torch
-    from esrgan_core.inference.upscaler import UpscaleConfig  # noqa: PLC0415
+    from esrgan_core.devices import PrecisionChoice  # torch
+    from esrgan_core.inference.upscaler import UpscaleConfig
 
     if precision not in (known := get_args(PrecisionChoice)):
         raise ValueError(f"no precision {precision!r}; there are {', '.join(known)}")
@@ -178,8 +178,8 @@ def config_of(
 
 def output_of(format_: str | None, quality: int | None, *, strip_metadata: bool) -> "Output":
     """The options of the command line, checked."""
-    from esrgan_core.io.picture import FORMATS, SUFFIX_FORMATS  # noqa: PLC0415
-    from pipelines.upscaling.jobs import Output  # noqa: PLC0415
+    from esrgan_core.io.picture import FORMATS, SUFFIX_FORMATS
+    from pipelines.upscaling.jobs import Output
 
     wanted = None
     if format_ is not None:

@@ -1,5 +1,6 @@
 """A run per evaluated model, with equal keys per set, for the UI to line up and to search."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ import pandas as pd
 
 from esrgan_core.data.pairs import Entry, PairStore
 from esrgan_core.files import sha256_of
+from esrgan_core.io.rgb import read_rgb
 from pipelines.paths import PAIRS, generator_of
 from pipelines.tracking.record import Record
 from pipelines.tracking.store import (
@@ -75,8 +77,6 @@ def publish_models(
 
 def _data_sets() -> "dict[str, DatasetInput]":
     """The test sets, each with a hash over its pairs."""
-    import hashlib  # noqa: PLC0415
-
     from mlflow.entities import Dataset, DatasetInput, InputTag  # noqa: PLC0415
 
     sets: dict[str, list[Entry]] = {}
@@ -120,8 +120,6 @@ def _logged_model(model: str, run_id: str) -> str | None:
 
 def _log_crops(folder: Path, run_id: str) -> None:
     """The crops of the page under the same keys in every model's run: a grid in the UI."""
-    from esrgan_core.io.rgb import read_rgb  # noqa: PLC0415
-
     for path in sorted(folder.glob("*/*.png")):
         client().log_image(
             run_id, read_rgb(path), key=f"{usable(path.parent.name)}/{usable(path.stem)}", step=0
