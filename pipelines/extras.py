@@ -22,7 +22,6 @@ EXTRAS: dict[str, frozenset[str]] = {
             "ruamel",
             "skimage",
             "sklearn",
-            "sqlalchemy",
             "urllib3",
         }
     ),
