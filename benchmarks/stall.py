@@ -38,7 +38,7 @@ def main(
         files = pictures(Path(folder), None, 4)
         sampler = PatchSampler(
             store_of(Path(folder) / "store", files),
-            patch_size=RECIPE.patch,
+            patch_size=RECIPE.patches[0],
             batch_size=BATCH,
             seed=0,
         )

@@ -49,24 +49,26 @@ class Recipe:
     """What is trained."""
 
     generator: RRDBNetConfig
-    patch: int
-    """HR pixels a side."""
+    patches: tuple[int, int]
+    """HR pixels a side, in stage 1 and in stage 2."""
     batches: tuple[int, int]
-    """Patches of a step of stage 1 and of stage 2."""
+    """Patches of a step."""
     discriminator_features: int = 64
     perceptual: Callable[[], nn.Module]
 
     def batch(self, stage: int) -> Pair:
         """Random patches, channels_last as the loader gives them."""
         torch.manual_seed(0)
-        count, side = self.batches[stage - 1], self.patch
+        count, side = self.batches[stage - 1], self.patches[stage - 1]
         lr, hr = torch.rand(count, side // 4, side // 4, 3), torch.rand(count, side, side, 3)
         return Pair(lr=lr.permute(0, 3, 1, 2).to(DEVICE), hr=hr.permute(0, 3, 1, 2).to(DEVICE))
 
     def discriminator(self) -> VGGDiscriminator:
         """Untrained."""
         return VGGDiscriminator(
-            VGGDiscriminatorConfig(patch_size=self.patch, num_features=self.discriminator_features)
+            VGGDiscriminatorConfig(
+                patch_size=self.patches[1], num_features=self.discriminator_features
+            )
         )
 
 
@@ -89,14 +91,14 @@ BATCH = 16 if CUDA else 4
 RECIPES: Mapping[str, Recipe] = {
     "paper": Recipe(
         generator=RRDBNetConfig(init="basicsr"),
-        patch=128,
+        patches=(128, 128),
         batches=(BATCH, BATCH),
         perceptual=untrained_vgg19,
     ),
     "sample": Recipe(
         generator=RRDBNetConfig(num_features=32, num_blocks=2, growth_channels=16, init="basicsr"),
-        patch=64,
-        batches=(4, 8),
+        patches=(48, 64),
+        batches=(4, 4),
         discriminator_features=24,
         perceptual=efficientnet,
     ),
