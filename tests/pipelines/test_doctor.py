@@ -20,7 +20,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipelines.cli import app
-from pipelines.doctor import examination, hosts, installation, machine, project
+from pipelines.doctor import devices, examination, hosts, installation, machine, project
 from pipelines.doctor.examination import examine
 from pipelines.doctor.finding import Finding
 
@@ -76,6 +76,13 @@ def with_env(**words: str) -> Seed:
             monkeypatch.setenv(name, value)
 
     return seed
+
+
+def with_emulated_bf16(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    params = folder / "params.yaml"
+    text = params.read_text(encoding="utf-8")
+    params.write_text(text.replace("precision: auto", "precision: bf16", 1), encoding="utf-8")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
 
 
 def with_value(module: ModuleType, name: str, value: object) -> Seed:
@@ -151,6 +158,10 @@ FAULTS: dict[str, tuple[Seed, str, str]] = {
     "boto3 and botocore apart": (with_version("botocore", "1.1"), "versions", "belong together"),
     "device that is not there": (with_env(ESRGAN_DEVICE="cuda:9"), "device", "cuda:9"),
     "too many threads": (with_env(OMP_NUM_THREADS="1"), "threads", "for "),
+    "bf16 that is emulated": (
+        with_emulated_bf16, "precision",
+        r"bf16 in pretrain.precision, which cpu emulates: .* takes \d+\.\d times",
+    ),
     "little memory": (with_value(machine, "LEAST_MEMORY", 2**60), "memory", "free of"),
     "little disk": (with_value(machine, "LEAST_DISK", 2**60), "disk of the project", "free below"),
     "state root not writable": (
@@ -192,8 +203,9 @@ LOOKS = {
     "Python": installation.python,
     "packages": installation.packages,
     "versions": installation.packages,
-    "device": machine.devices,
-    "threads": machine.devices,
+    "device": devices.devices,
+    "threads": devices.devices,
+    "precision": devices.precision,
     "memory": machine.memory,
     "disk of the project": machine.disks,
     "state root": machine.disks,
