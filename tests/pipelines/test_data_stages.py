@@ -27,7 +27,8 @@ from esrgan_core.io.rgb import read_rgb, write_png
 from pipelines.images import BadPicturesError, read_manifest
 from pipelines.paths import MANIFEST, PAIRS, SKIPPED, VALIDATION_REPORT
 from pipelines.stages import bicubic, download, validate
-from pipelines.supplied_pair import PairTask, examine
+from pipelines.supplied import PairTask
+from pipelines.supplied_pair import examine
 from tests.conftest import textured
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
