@@ -8,12 +8,12 @@ import dataclasses
 import difflib
 import importlib
 import sys
+from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
-import typer
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -158,22 +158,18 @@ def merge(base: dict[str, Any], changes: Mapping[str, Any], where: str = "") -> 
 FREE = frozenset({"layers", "rate_factors", "weight_files"})
 
 
-def apply(
-    profile: Annotated[str, typer.Option(help="a file in profiles/, without its suffix")] = "",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="KEY=VALUE, as pretrain.steps=500000; may be repeated"),
-    ] = None,
-    output: Annotated[Path, typer.Option(help="the file to change")] = PARAMS,
-) -> None:
-    """Write a recipe into params.yaml, if all stages accept it; `git checkout` undoes it."""
+def apply(profile: str = "", set_: Sequence[str] = (), output: Path = PARAMS) -> None:
+    """Write a profile and KEY=VALUE assignments into a parameter file, if all stages accept it.
+
+    Raises:
+        ParamsError: if one does not; the file stays as it is.
+    """
     params = read_yaml(output)
     if profile:
         merge_profile(params, profile)
-    merge(params, parse_assignments(set_ or []))
+    merge(params, parse_assignments(set_))
     check(params, output)
     write_yaml(output, params)
-    typer.echo(f"{output} now has the recipe; `dvc repro` runs it")
 
 
 def merge_profile(params: dict[str, Any], profile: str) -> None:
@@ -192,7 +188,7 @@ def merge_profile(params: dict[str, Any], profile: str) -> None:
         raise ParamsError(f"{source}: {error}") from error
 
 
-def parse_assignments(assignments: list[str]) -> dict[str, Any]:
+def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
     """Nested values of `a.b=1` and the like; what stands after `=` is YAML.
 
     >>> parse_assignments(["a.b=1e-4", "a={c: [x, y]}"])
@@ -250,8 +246,22 @@ def check(params: dict[str, Any], path: Path = PARAMS) -> None:
         raise ParamsError("\n".join(problems))
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Write a recipe into params.yaml, if all stages accept it; `git checkout` undoes it."""
+    parser = ArgumentParser("python -m pipelines.params", description=main.__doc__)
+    parser.add_argument("--profile", default="", help="a file in profiles/, without its suffix")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE",
+        help="as pretrain.steps=500000; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--output", type=Path, default=PARAMS, help="the file to change")
+    given = parser.parse_args()
     try:
-        typer.run(apply)
+        apply(given.profile, given.set, given.output)
     except ParamsError as problem:
         sys.exit(str(problem))
+    print(f"{given.output} now has the recipe; `dvc repro` runs it")
+
+
+if __name__ == "__main__":
+    main()
