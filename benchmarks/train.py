@@ -97,7 +97,7 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "sample": Recipe(
         generator=RRDBNetConfig(num_features=32, num_blocks=2, growth_channels=16, init="basicsr"),
-        patches=(48, 64),
+        patches=(64, 64),
         batches=(4, 4),
         discriminator_features=24,
         perceptual=efficientnet,
