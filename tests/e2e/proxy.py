@@ -64,6 +64,7 @@ class Proxy:
         self.port, self.condition = port, "well"
         self.loop = asyncio.new_event_loop()
         self.own = 0
+        self.writers: set[asyncio.StreamWriter] = set()
 
     condition: Condition
 
@@ -93,22 +94,20 @@ class Proxy:
 
     async def _close(self) -> None:
         self.server.close()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        self.condition = "dead"
+        for writer in self.writers:
+            writer.close()
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.condition == "dead":
             writer.close()
             return
-        try:
+        with suppress(OSError):
             there = await asyncio.open_connection("127.0.0.1", self.port)
+            self.writers |= {writer, there[1]}
             await asyncio.gather(self._pass(reader, there[1]), self._pass(there[0], writer))
-        except OSError:
-            pass
-        finally:
-            writer.close()
+        writer.close()
 
     async def _pass(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         with suppress(OSError):

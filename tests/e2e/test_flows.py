@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ SHORT = {"pretrain.steps": 300, "pretrain.validate_every": 100}
 @pytest.fixture(scope="module")
 def flows(project: Path) -> Iterator[Flows]:
     """A server and a worker, stopped as `make stop` does."""
+    shutil.rmtree(project / "data")  # a run brings it into its own folder only
     started = Flows.start(project)
     yield started
     assert "worker stopped" in started.local("stop")

@@ -87,4 +87,4 @@ def test_a_stop_is_agreed_on_and_saved_and_no_process_outlives_the_stage(
     process.kill()
     _, alive = psutil.wait_procs(ranks, timeout=SECONDS_TO_END)
     assert not alive
-    assert f"going on after step {saved} of" in process.communicate()[0]
+    assert f"going on after step {saved} of" in process.communicate(timeout=SECONDS_TO_END)[0]

@@ -51,7 +51,12 @@ def test_nothing_is_lost_or_doubled(
     trainings: Trainings, server: int, condition: Condition
 ) -> None:
     with Proxy(server) as proxy:
-        settings = {"MLFLOW_TRACKING_URI": proxy.uri, "ESRGAN_RUN": f"store-{condition}"}
+        settings = {
+            "MLFLOW_TRACKING_URI": proxy.uri,
+            "ESRGAN_RUN": f"store-{condition}",
+            # a store that is slow answers in half a second
+            "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+        }
         first = trainings.start("pretrain", condition, **settings)
         wait_for(lambda: trainings.steps_done("pretrain", condition) >= 30)
         # well at the beginning, so that some points may be there already
