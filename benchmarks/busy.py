@@ -25,6 +25,8 @@ from esrgan_core.engine.execution import Execution
 SETTINGS: Mapping[str, Mapping[str, str]] = {
     "all threads": {"GOMP_SPINCOUNT": "300000"},
     "all threads, 10,000 spins": {"GOMP_SPINCOUNT": "10000"},
+    "all threads, 3,000 spins": {"GOMP_SPINCOUNT": "3000"},
+    "all threads, 2,000 spins": {"GOMP_SPINCOUNT": "2000"},
     "all threads, 1,000 spins": {"GOMP_SPINCOUNT": "1000"},
     "all threads, no spins": {"GOMP_SPINCOUNT": "0"},
     "all threads, passive": {"OMP_WAIT_POLICY": "PASSIVE"},
