@@ -1,5 +1,6 @@
 """What a fresh process imports: slow packages stay out of programs that do without them."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -68,3 +69,18 @@ def test_a_command_imports_nothing_slow_that_it_may_not_need(
     found = packages_after(f"{code}from pipelines.cli import main\nmain()")
     assert "typer" in found
     assert found.isdisjoint(absent | SERVICES | DRAWING)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "PASSIVE"}, None)],
+)
+def test_threads_of_a_stage_wait_briefly_unless_set_otherwise(
+    given: dict[str, str], expected: str | None
+) -> None:
+    plain = {name: v for name, v in os.environ.items() if not name.startswith(("GOMP", "OMP_WAIT"))}
+    done = subprocess.run(
+        [sys.executable, "-c", "import pipelines.stages, os; print(os.getenv('GOMP_SPINCOUNT'))"],
+        cwd=ROOT, env=plain | given, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == str(expected)
