@@ -1,9 +1,13 @@
 """Which devices and how many processes a training has; what only a GPU can show."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 import torch
+from torch.distributed import TCPStore  # type: ignore[attr-defined]  # not in its list of names
 
 from esrgan_core.data.sampling import Pair
 from esrgan_core.engine.distributed import World
@@ -91,3 +95,32 @@ def test_cuda_graphs_learn_the_same() -> None:
     plain = trained(Execution(device=torch.device("cuda")))
     graphs = trained(Execution(device=torch.device("cuda"), compile="reduce-overhead"))
     assert torch.allclose(plain, graphs, atol=1e-3)
+
+
+DECIDING = """
+import os
+from pipelines.ranks import agree, world_of_environment
+print(agree("precision", lambda: "rank " + os.environ["RANK"], world_of_environment()))
+"""
+
+
+def test_the_main_process_decides_for_all() -> None:
+    # as a launcher does, which holds the store that its processes meet at
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    meeting = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(store.port),
+        "WORLD_SIZE": "2",
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+    }
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", DECIDING],
+            env=os.environ | meeting | {"RANK": rank},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in ("1", "0")
+    ]
+    decided = [process.communicate(timeout=120)[0].strip() for process in processes]
+    assert decided == ["rank 0", "rank 0"]
