@@ -10,38 +10,35 @@ from safetensors.torch import load_file
 
 from pipelines.params import merge, read_yaml
 from tests.e2e.conftest import command_in
-from tests.e2e.trainings import Trainings
 
 WITHOUT_BF16 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
 STEPS = {"steps": 4, "validate_every": 4, "save_every": 4, "report_every": 2}
 
 
 @pytest.fixture(scope="module")
-def trained(
-    prepared: Trainings, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, tuple[Path, str]]:
+def short(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, str]]:
     """(folder, what was printed) of a short training in each precision."""
     root = tmp_path_factory.mktemp("precision")
     found = {}
     for precision in ("auto", "fp32", "bf16"):
         folder = root / precision
         (folder / "artifacts").mkdir(parents=True)
-        (folder / "artifacts" / "pairs").symlink_to(prepared.folder / "artifacts" / "pairs")
-        params = read_yaml(prepared.folder / "params.yaml")
+        (folder / "artifacts" / "pairs").symlink_to(trained / "artifacts" / "pairs")
+        params = read_yaml(trained / "params.yaml")
         merge(params, {"pretrain": STEPS | {"precision": precision}})
         YAML().dump(params, folder / "params.yaml")
         run = command_in(folder)
         settings = WITHOUT_BF16 | {
-            "PYTHONPATH": str(prepared.folder),
+            "PYTHONPATH": str(trained),
             "ESRGAN_STATE": str(root / "state"),
         }
         found[precision] = folder, run("python", "-m", "pipelines.stages.pretrain", **settings)
     return found
 
 
-def test_auto_is_fp32_to_the_bit(trained: dict[str, tuple[Path, str]]) -> None:
+def test_auto_is_fp32_to_the_bit(short: dict[str, tuple[Path, str]]) -> None:
     auto, explicit = (
-        load_file(trained[precision][0] / "artifacts/pretrain/generator.safetensors")
+        load_file(short[precision][0] / "artifacts/pretrain/generator.safetensors")
         for precision in ("auto", "fp32")
     )
     assert auto.keys() == explicit.keys()
@@ -49,13 +46,13 @@ def test_auto_is_fp32_to_the_bit(trained: dict[str, tuple[Path, str]]) -> None:
 
 
 def test_auto_continues_an_explicit_training_and_the_reverse(
-    trained: dict[str, tuple[Path, str]],
+    short: dict[str, tuple[Path, str]],
 ) -> None:
-    assert "going on after step 4" in trained["fp32"][1]
+    assert "going on after step 4" in short["fp32"][1]
 
 
-def test_the_precision_is_logged_and_recorded(trained: dict[str, tuple[Path, str]]) -> None:
-    folder, printed = trained["auto"]
+def test_the_precision_is_logged_and_recorded(short: dict[str, tuple[Path, str]]) -> None:
+    folder, printed = short["auto"]
     assert "pretrain: training in fp32 on cpu (auto: cpu does not compute in bf16" in printed
     record = json.loads((folder / "artifacts/pretrain/run.json").read_text())
     assert record["precision"] == "fp32"
@@ -63,9 +60,9 @@ def test_the_precision_is_logged_and_recorded(trained: dict[str, tuple[Path, str
 
 
 def test_emulated_bf16_trains_after_a_warning_with_a_measurement(
-    trained: dict[str, tuple[Path, str]],
+    short: dict[str, tuple[Path, str]],
 ) -> None:
-    folder, printed = trained["bf16"]
+    folder, printed = short["bf16"]
     assert re.search(
         r"warning: precision is bf16, which cpu emulates: .* takes \d+\.\d times", printed
     )
