@@ -161,7 +161,8 @@ def test_a_folder_goes_through_the_registered_model(flows: Flows, whole: bytes) 
 
 def test_only_folders_of_saved_runs_go(flows: Flows, whole: bytes) -> None:
     assert whole
-    (flows.folder / "runs" / "whole-again" / "params.yaml").open("a").write("# changed\n")
+    with (flows.folder / "runs" / "whole-again" / "params.yaml").open("a") as params:
+        params.write("# changed\n")
     printed = flows.run("esrgan", "runs", "--prune", "--days", "0")
     states = {words[1]: (words[0], words[4]) for words in map(str.split, printed.splitlines())}
     assert states["whole"] == ("remove", "saved")

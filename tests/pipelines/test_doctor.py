@@ -98,7 +98,7 @@ def with_command(*words: str) -> Seed:
 
 def broken_recipe(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     text = (folder / "params.yaml").read_text()
-    (folder / "params.yaml").write_text(text.replace("  steps: 6000", "  step: 6000"))
+    (folder / "params.yaml").write_text(text.replace("  steps: ", "  step: ", 1))
 
 
 def broken_store(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
