@@ -51,6 +51,11 @@ class S3:
         return {one["Key"]: one["Size"] for page in pages for one in page.get("Contents", [])}
 
 
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @contextmanager
 def serving_s3(folder: Path) -> Iterator[S3]:
     """Serve a folder until the end of the block."""
@@ -66,10 +71,10 @@ def serving_s3(folder: Path) -> Iterator[S3]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        for _ in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
+        end = time.monotonic() + 300
+        while not _listens(port):
+            assert time.monotonic() < end, "the server did not come up"
+            assert process.poll() is None, "the server has ended"
             time.sleep(0.05)
         yield server
         server.client.close()

@@ -25,9 +25,9 @@ from tests.e2e.trainings import wait_for
 
 PAUSE = 0.5
 """Seconds between questions to the server, and looks at all processes."""
-SECONDS_FOR_ORPHANS = 60
+SECONDS_FOR_ORPHANS = 300
 SECONDS_OF_GRACE = 20
-SECONDS_FOR_A_STATE = 180
+SECONDS_FOR_A_STATE = 300
 SECONDS_FOR_A_RUN = 600
 OVER = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 LONG = {
@@ -67,7 +67,7 @@ class Flows:
 
     def ask(self, method: str, path: str, **content: Any) -> Any:
         """What the server answers."""
-        answer = requests.request(method, f"{self.api}/{path}", json=content or None, timeout=30)
+        answer = requests.request(method, f"{self.api}/{path}", json=content or None, timeout=300)
         assert answer.ok, answer.text
         return answer.json() if answer.text else None
 

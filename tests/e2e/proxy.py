@@ -37,7 +37,7 @@ def mlflow_server(folder: Path, database: str = "server.db") -> Iterator[int]:
         start_new_session=True,
     )  # fmt: skip
     try:
-        end = time.monotonic() + 120
+        end = time.monotonic() + 300
         while not _answers(port):
             assert time.monotonic() < end, "the server did not come up"
             assert server.poll() is None, "the server has ended"
@@ -87,9 +87,9 @@ class Proxy:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        asyncio.run_coroutine_threadsafe(self._close(), self.loop).result(timeout=10)
+        asyncio.run_coroutine_threadsafe(self._close(), self.loop).result(timeout=300)
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join(timeout=10)
+        self.thread.join(timeout=300)
         self.loop.close()
 
     async def _close(self) -> None:

@@ -78,7 +78,7 @@ def test_the_page_works_inside_mlflows_artifact_view(compared: Path, tmp_path: P
     with mlflow_server(compared, ".esrgan/mlflow.db") as port, browser_page() as (page, _):
         page.goto(f"http://127.0.0.1:{port}/#/{place}/artifacts/report/index.html")
         view = page.frame_locator("iframe")
-        view.locator("#stage").wait_for(timeout=60_000)
+        view.locator("#stage").wait_for(timeout=300_000)
         view.locator("#tiles figure").first.wait_for()
         assert view.locator("#tiles figure").count() >= len(BASELINES) + 4
         stage = view.locator("#stage")

@@ -93,8 +93,7 @@ def test_no_secret_is_in_logs_params_tags_or_caches(cloud: Cloud) -> None:
     assert cloud.server.secret not in cloud.printed
 
 
-@pytest.mark.parametrize("damage", ["flipped", "cut"])
-def test_a_damaged_object_of_the_remote_is_not_taken(cloud: Cloud, damage: str) -> None:
+def test_a_damaged_object_of_the_remote_is_not_taken(cloud: Cloud) -> None:
     cloud.run("dvc", "exp", "apply", "cloudy")
     shutil.rmtree(cloud.folder / ".dvc" / "cache")
     shutil.rmtree(cloud.folder / "artifacts")
@@ -103,15 +102,15 @@ def test_a_damaged_object_of_the_remote_is_not_taken(cloud: Cloud, damage: str) 
     content = model.read_bytes()
     md5 = hashlib.md5(content).hexdigest()
     where = {"Bucket": "dvc", "Key": f"store/files/md5/{md5[:2]}/{md5[2:]}"}
-    changed = bytearray(content)
-    changed[len(content) // 2] ^= 1
-    body = bytes(changed) if damage == "flipped" else content[: len(content) // 2]
-    cloud.server.client.put_object(**where, Body=body)
-    shutil.rmtree(cloud.folder / ".dvc" / "cache")
-    model.unlink()
-    printed = cloud.run("dvc", "pull", "pretrain", fails=True)
-    assert "generator.safetensors" in printed
-    assert not model.exists()
+    flipped = bytearray(content)
+    flipped[len(content) // 2] ^= 1
+    for damaged in (bytes(flipped), content[: len(content) // 2]):
+        cloud.server.client.put_object(**where, Body=damaged)
+        shutil.rmtree(cloud.folder / ".dvc" / "cache")
+        model.unlink(missing_ok=True)
+        printed = cloud.run("dvc", "pull", "pretrain", fails=True)
+        assert "generator.safetensors" in printed
+        assert not model.exists()
     cloud.server.client.put_object(**where, Body=content)
     cloud.run("dvc", "pull")
     assert model.read_bytes() == content
@@ -125,4 +124,4 @@ def test_wrong_credentials_are_said(cloud: Cloud) -> None:
 
 
 def test_a_killed_upload_shows_no_part(cloud: Cloud) -> None:
-    assert kill_uploads(cloud, 4, Random(0)) == []
+    assert kill_uploads(cloud, 2, Random(0)) == []

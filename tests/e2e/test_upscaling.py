@@ -25,7 +25,7 @@ from tests.conftest import textured
 from tests.e2e.conftest import Run, environment
 from tests.e2e.trainings import wait_for
 
-SECONDS_TO_START = 120
+SECONDS = 300
 MOST_PIXELS = 10_000
 
 
@@ -58,16 +58,16 @@ def address(project: Path, alias: str) -> Iterator[str]:
         except requests.RequestException:
             return False
 
-    wait_for(answers, SECONDS_TO_START, 0.5)
+    wait_for(answers, SECONDS, 0.5)
     yield f"http://127.0.0.1:{port}/invocations"
     os.killpg(process.pid, signal.SIGTERM)  # its own group, with the workers
-    process.wait(timeout=30)
+    process.wait(timeout=SECONDS)
 
 
 def asked(address: str, *files: bytes, **params: object) -> requests.Response:
     pictures = [[base64.b64encode(data).decode()] for data in files]
     content: Any = {"dataframe_split": {"columns": ["image"], "data": pictures}, "params": params}
-    return requests.post(address, json=content, timeout=60)
+    return requests.post(address, json=content, timeout=SECONDS)
 
 
 def as_png(pixels: np.ndarray) -> bytes:

@@ -45,8 +45,11 @@ class Trainings:
         self.whole = {stage: self.final(stage, "whole") for stage in STAGES}
 
     def settings(self, state: str) -> dict[str, str]:
-        """The environment of a training."""
-        return environment(self.folder) | {"ESRGAN_STATE": str(self.folder / "states" / state)}
+        """The environment of a training; all report to one store, since making one takes long."""
+        return environment(self.folder) | {
+            "ESRGAN_STATE": str(self.folder / "states" / state),
+            "MLFLOW_TRACKING_URI": f"sqlite:///{self.folder}/.esrgan/mlflow.db",
+        }
 
     def start(self, stage: str, state: str, **extra: str) -> "subprocess.Popen[str]":
         """Begin a stage, or go on with it."""

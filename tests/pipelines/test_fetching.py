@@ -239,5 +239,5 @@ def test_several_processes_fetch_a_file_once(server: Server) -> None:
         )
         for _ in range(3)
     ]
-    assert [process.communicate(timeout=60)[0].strip() for process in started] == ["True"] * 3
+    assert [process.communicate(timeout=300)[0].strip() for process in started] == ["True"] * 3
     assert len(server.requests) == 1

@@ -16,6 +16,8 @@ from pipelines.supervisor import HELD, STARTER, follow
 from tests.e2e.trainings import wait_for
 
 MARK = "ESRGAN_TEST_MARK"
+SECONDS = 300
+"""That anything here may take."""
 SLEEPER = "import time; time.sleep(600)"
 # in a session of its own, and of no parent once the shell is over
 DAEMON = f"setsid {sys.executable} -c '{SLEEPER}' & sleep 600"
@@ -81,7 +83,7 @@ def test_lines_come_one_by_one_and_the_exit_code_is_the_commands(
 def test_a_command_without_a_parent_left_behind_is_ended(marked: dict[str, str]) -> None:
     quick = ["sh", "-c", f"setsid {sys.executable} -c '{SLEEPER}' & exit 0"]
     with start(quick, marked) as process:
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=SECONDS) == 0
     assert alive(marked) == []
 
 
@@ -90,7 +92,7 @@ def test_a_signal_ends_all_of_it(number: signal.Signals, marked: dict[str, str])
     with start(["sh", "-c", DAEMON], marked) as process:
         wait_for(lambda: len(alive(marked)) >= 4)
         process.send_signal(number)
-        assert process.wait(timeout=40) == 128 + number
+        assert process.wait(timeout=SECONDS) == 128 + number
     assert alive(marked) == []
 
 
@@ -103,7 +105,7 @@ def test_a_command_may_save_though_nobody_listens_any_more(
     process.stdout.close()
     time.sleep(0.2)
     process.terminate()
-    assert process.wait(timeout=30) == 143
+    assert process.wait(timeout=SECONDS) == 143
     assert (tmp_path / "out").read_text() == "saved"
 
 
@@ -131,11 +133,11 @@ def test_whoever_is_killed_the_command_saves_and_ends(
     else:
         (supervisor,) = psutil.Process(parent.pid).children()
         supervisor.kill()
-    wait_for(lambda: (tmp_path / "out").exists(), 30)
+    wait_for(lambda: (tmp_path / "out").exists())
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    wait_for(lambda: alive(marked) == [], 30)
+    wait_for(lambda: alive(marked) == [])
 
 
 def test_a_lock_is_held_until_all_is_over(tmp_path: Path, marked: dict[str, str]) -> None:
@@ -148,7 +150,7 @@ def test_a_lock_is_held_until_all_is_over(tmp_path: Path, marked: dict[str, str]
     with pytest.raises(Timeout), FileLock(held, timeout=0):
         pass
     process.send_signal(signal.SIGTERM)
-    with FileLock(held, timeout=30):
+    with FileLock(held, timeout=SECONDS):
         assert (tmp_path / "out").read_text() == "saved"
     process.stdout.close()
     process.wait()
@@ -156,7 +158,7 @@ def test_a_lock_is_held_until_all_is_over(tmp_path: Path, marked: dict[str, str]
 
 def test_nothing_is_begun_for_whoever_is_gone_already(marked: dict[str, str]) -> None:
     with start(["echo", "begun"], {**marked, STARTER: str(os.getppid())}) as process:
-        said, _ = process.communicate(timeout=30)
+        said, _ = process.communicate(timeout=SECONDS)
     assert (process.returncode, said) == (128 + signal.SIGHUP, "")
 
 

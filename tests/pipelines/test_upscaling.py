@@ -31,7 +31,7 @@ from tests.esrgan_core.inference.networks import SMALL
 
 RANDOM = np.random.default_rng(0)
 EXACT = UpscaleConfig(device="cpu", precision="fp32")
-SECONDS = 60
+SECONDS = 300
 
 
 @pytest.fixture(scope="module")
