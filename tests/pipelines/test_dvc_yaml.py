@@ -99,9 +99,13 @@ def test_parameters_are_those_that_the_stage_reads(stage: str) -> None:
     assert STANZAS[stage].params == wanted
 
 
+@pytest.fixture(scope="module")
+def graph() -> grimp.ImportGraph:
+    return grimp.build_graph("pipelines", "esrgan_core", cache_dir=None)
+
+
 @pytest.mark.parametrize("stage", STANZAS)
-def test_dependencies_are_what_the_stage_imports(stage: str) -> None:
-    graph = grimp.build_graph("pipelines", "esrgan_core", cache_dir=None)
+def test_dependencies_are_what_the_stage_imports(stage: str, graph: grimp.ImportGraph) -> None:
     reached, waiting = set(), [STANZAS[stage].module]
     while waiting:
         module = waiting.pop()
