@@ -214,13 +214,20 @@ def needed(recipe: Recipe, stage: int) -> float:
     return 3 * generator + 7 * discriminator + 3 * perceptual
 
 
+def native_bf16() -> bool:
+    """Whether the device computes in bf16; another build may not be able to say, nor needs it."""
+    try:
+        from esrgan_core.devices import has_native_bf16  # noqa: PLC0415
+    except ImportError:
+        return True
+    return has_native_bf16(DEVICE)
+
+
 def measure(
     recipes: Sequence[str], stages: Sequence[int], rounds: int, other: Path | None
 ) -> dict[str, Any]:
     """All figures of some stages."""
-    from esrgan_core.devices import has_native_bf16  # noqa: PLC0415  another build may lack it
-
-    native = has_native_bf16(DEVICE)
+    native = native_bf16()
     if not CUDA:
         keep_freed_memory()
     kinds = (torch.float32, torch.bfloat16) if native else (torch.float32,)
@@ -282,7 +289,7 @@ def main(
     """Print seconds per step, ratios, shares of the machine's limit, and peak memory."""
     if contender:
         name, number, words = contender.split(":", 2)
-        compete(contenders(name, int(number))[words])
+        compete(contenders(name, int(number), native_bf16=native_bf16())[words])
         return
     results = measure(
         (recipe,) if recipe else tuple(RECIPES), (stage,) if stage else (1, 2), rounds, other
