@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
+import torch.compiler.config
 from torch import Tensor, nn
 
 from esrgan_core.devices import Precision
@@ -191,6 +192,9 @@ def runner(generator: Generator, execution: Execution) -> Callable[..., Tensor]:
         generator.checkpointing = True
     if execution.compile == "off":
         return generator
+    # its cache on disk does not look at the vectors kernels were made for, and would run kernels
+    # of another processor (a home directory in a cluster): NaN, or memory overwritten
+    torch.compiler.config.cache_key_tag = torch.backends.cpu.get_cpu_capability()
     compiled: Callable[..., Tensor] = torch.compile(generator, mode=execution.compile)
     return compiled
 

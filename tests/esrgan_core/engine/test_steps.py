@@ -1,6 +1,8 @@
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from shutil import which
 
 import pytest
@@ -165,6 +167,7 @@ def test_checkpointing_gives_the_same_bits() -> None:
 COMPILED = """
 import sys
 import torch
+import torch.compiler.config
 from esrgan_core.data.sampling import Pair
 from esrgan_core.engine.execution import OptimizerConfig, Execution
 from esrgan_core.engine.steps import PixelStep
@@ -183,18 +186,40 @@ for mode in ("off", "default"):
     print(*(f"{float(term[name]):.5f}" for term in terms for name in ("g/pixel", "g/gradient")))
     keys.append(list(step.state()["generator"].state_dict()))
 assert keys[0] == keys[1]
+assert torch.compiler.config.cache_key_tag == torch.backends.cpu.get_cpu_capability()
 """
 
 
 @pytest.mark.skipif(which("g++") is None, reason="torch.compile needs a C++ compiler")
 @pytest.mark.parametrize("block", ["residual", pytest.param("rrdb", marks=pytest.mark.long)])
-def test_a_compiled_generator_learns_the_same(block: str) -> None:
-    # by itself, since the compiler cannot see through the checks of shapes in tests
-    done = subprocess.run(
-        [sys.executable, "-c", COMPILED, block], capture_output=True, text=True, check=True
-    )
-    plain, compiled = done.stdout.splitlines()
+def test_a_compiled_generator_learns_the_same(block: str, tmp_path: Path) -> None:
+    plain, compiled = losses_plain_and_compiled(block, tmp_path)
     assert plain == compiled
+
+
+@pytest.mark.long
+@pytest.mark.skipif(which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_kernels_of_another_processor_are_not_run(tmp_path: Path) -> None:
+    for capability in ("default", "avx2"):
+        plain, compiled = losses_plain_and_compiled(
+            "residual", tmp_path, ATEN_CPU_CAPABILITY=capability
+        )
+        assert plain == compiled
+
+
+def losses_plain_and_compiled(block: str, cache: Path, **environment: str) -> list[str]:
+    """The lines that COMPILED prints in a process of its own.
+
+    The compiler cannot see through the checks of shapes in tests.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", COMPILED, block],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"TORCHINDUCTOR_CACHE_DIR": str(cache)} | environment,
+    )
+    return done.stdout.splitlines()
 
 
 def test_a_batch_in_parts_is_the_batch() -> None:
