@@ -26,7 +26,7 @@ class Ema(Generic[Network]):
             raise ValueError(f"ema must be at least 0 and below 1, got {decay}")
         self.decay = decay
         self.network = deepcopy(network).requires_grad_(requires_grad=False)
-        self._average, self._live = flatten(self.network), weights.weights.data
+        self._average, self._live = flatten(self.network), weights.weights
         self._buffers = list(zip(self.network.buffers(), network.buffers(), strict=True))
 
     @torch.no_grad()

@@ -1,17 +1,18 @@
 """How a step is computed: its device, precision and processes, and what is trained in it."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.compiler.config
 from torch import Tensor, nn
 
 from esrgan_core.devices import Precision
+from esrgan_core.engine import optimizers
 from esrgan_core.engine.distributed import ALONE, World, share_statistics
 from esrgan_core.engine.flat import Flat
+from esrgan_core.engine.optimizers import Adam, Optimizer, Sgd
 from esrgan_core.models import Generator
 from esrgan_core.models.rrdb import RRDBNet
 
@@ -61,9 +62,9 @@ PLAIN = Execution()
 
 
 class Trained:
-    """A network with its weights in one tensor, and an optimizer over them.
+    """A network with its weights in one tensor, and what updates them.
 
-    The optimizer sees one parameter for each run of parameters that are treated alike.
+    There is one optimizer for each run of parameters that are treated alike.
     """
 
     def __init__(self, network: nn.Module, config: OptimizerConfig, world: World) -> None:
@@ -77,14 +78,11 @@ class Trained:
         names = [name for name, _ in network.named_parameters()]
         if idle := [key for key in config.rate_factors if not any(key in name for name in names)]:
             raise ValueError(f"rate_factors: no parameter's name holds {idle}; there are {names}")
-        self.flat = Flat(network)
-        self.optimizer, self.updates = _optimizer(config, self._groups(names)), 0
-
-    def _groups(self, names: Sequence[str]) -> list[dict[str, Any]]:
-        alike = [(self.config.factor(name), self.config.starts_held(name)) for name in names]
-        return [
-            {"params": [weights], "factor": factor, "starts_held": held}
-            for (factor, held), weights in self.flat.runs(alike)
+        self.flat, self.updates = Flat(network), 0
+        alike = [(config.factor(name), config.starts_held(name)) for name in names]
+        self._parts = [
+            _Part(factor, held, _optimizer(config, weights, gradients))
+            for (factor, held), weights, gradients in self.flat.runs(alike)
         ]
 
     def clear(self) -> None:
@@ -103,46 +101,39 @@ class Trained:
         norm = torch.linalg.vector_norm(gradients)
         finite = torch.stack([norm, *(loss.detach() for loss in losses)]).isfinite().all()
         skipped = self.world.any((~finite).float())
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * group["factor"] * rate
-        # the fused update leaves weights and moments alone where this is 1
-        self.optimizer.found_inf = skipped  # type: ignore[attr-defined]
-        with self._holding():
-            self.optimizer.step()
+        for part in self._parts:
+            # what is held begins its averages later, too
+            if not (part.starts_held and self.updates < self.config.held):
+                part.optimizer.step(self.config.learning_rate * part.factor * rate, skipped)
+        self.updates += 1
         return norm, skipped
 
-    @contextmanager
-    def _holding(self) -> Iterator[None]:
-        """Hide from the optimizer what is not trained yet, so that its moments begin later."""
-        held = [
-            (weights, weights.grad)
-            for group in self.optimizer.param_groups
-            if group["starts_held"] and self.updates < self.config.held
-            for weights in group["params"]
-        ]
-        for weights, _ in held:
-            weights.grad = None
-        yield
-        for weights, gradient in held:
-            weights.grad = gradient
-        self.updates += 1
-
     def state_dict(self) -> dict[str, Any]:
-        """The optimizer's state, and how many updates there were."""
-        return {"optimizer": self.optimizer.state_dict(), "updates": self.updates}
+        """The optimizers' state, and how many updates there were."""
+        return {"optimizer": optimizers.state_dict(self._optimizers()), "updates": self.updates}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state."""
-        self.optimizer.load_state_dict(state["optimizer"])
+        optimizers.load_state_dict(self._optimizers(), state["optimizer"])
         self.updates = state["updates"]
 
+    def _optimizers(self) -> list[Optimizer]:
+        return [part.optimizer for part in self._parts]
 
-def _optimizer(config: OptimizerConfig, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+
+class _Part(NamedTuple):
+    """Neighboring weights that are treated alike."""
+
+    factor: float
+    """What their rate is multiplied with."""
+    starts_held: bool
+    optimizer: Optimizer
+
+
+def _optimizer(config: OptimizerConfig, weights: Tensor, gradients: Tensor) -> Optimizer:
     if config.kind == "sgd":
-        return torch.optim.SGD(
-            groups, lr=config.learning_rate, momentum=config.momentum, fused=True
-        )
-    return torch.optim.Adam(groups, lr=config.learning_rate, betas=config.betas, fused=True)
+        return Sgd(weights, gradients, config.momentum)
+    return Adam(weights, gradients, config.betas)
 
 
 class Statistics:

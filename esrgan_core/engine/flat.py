@@ -30,30 +30,25 @@ class Flat:
             ValueError: if they are of different types or on different devices.
         """
         self.parameters = list(network.parameters())
-        self.weights = nn.Parameter(flatten(network))
-        self.gradients: Float[Tensor, " n"] = torch.zeros_like(self.weights.data)
-        self.weights.grad = self.gradients
+        self.weights = flatten(network)
+        self.gradients: Float[Tensor, " n"] = torch.zeros_like(self.weights)
         for parameter, offset in _places(self.parameters):
             parameter.grad = self.gradients.as_strided(parameter.shape, parameter.stride(), offset)
 
-    def runs(self, alike: Sequence[Hashable]) -> Iterator[tuple[Any, nn.Parameter]]:
-        """Weights as one parameter for each run of neighbors of which `alike` says the same.
+    def runs(self, alike: Sequence[Hashable]) -> Iterator[tuple[Any, Tensor, Tensor]]:
+        """Weights and gradients of each run of neighbors of which `alike` says the same.
 
         Args:
             alike: something for each parameter, in their order.
 
         Yields:
-            (what `alike` says, the weights, with their gradients).
+            (what `alike` says, the weights, the gradients), both views of shape (n,).
         """
         ends = list(accumulate(map(_room, self.parameters)))
         start = 0
         for what, run in groupby(zip(alike, ends, strict=True), key=lambda each: each[0]):
             *_, (_, end) = run
-            weights = self.weights
-            if (start, end) != (0, len(self.weights)):
-                weights = nn.Parameter(self.weights.data[start:end])
-                weights.grad = self.gradients[start:end]
-            yield what, weights
+            yield what, self.weights[start:end], self.gradients[start:end]
             start = end
 
 

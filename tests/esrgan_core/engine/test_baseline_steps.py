@@ -104,13 +104,14 @@ def test_a_key_that_names_no_parameter_is_refused() -> None:
 def test_runs_are_views_of_the_weights_in_order() -> None:
     flat = Flat(srcnn())
     runs = list(flat.runs([True, True, False, False, True, True]))
-    assert [alike for alike, _ in runs] == [True, False, True]
-    assert sum(len(weights) for _, weights in runs) == len(flat.weights)
-    runs[1][1].data.fill_(7)
+    assert [alike for alike, _, _ in runs] == [True, False, True]
+    assert sum(len(weights) for _, weights, _ in runs) == len(flat.weights)
+    runs[1][1].fill_(7)
+    runs[1][2].fill_(8)
     assert bool((flat.parameters[2] == 7).all())
+    assert flat.parameters[2].grad is not None
+    assert flat.parameters[2].grad.unique().tolist() == [8]
     assert not bool((flat.parameters[0] == 7).any())
-    ((_, whole),) = flat.runs([1] * 6)
-    assert whole is flat.weights
 
 
 def sftnet() -> SFTNet:

@@ -222,6 +222,13 @@ def losses_plain_and_compiled(block: str, cache: Path, **environment: str) -> li
     return done.stdout.splitlines()
 
 
+def test_a_training_does_not_wait_for_torchs_compiler() -> None:
+    # torch.optim's classes import it: 3 s of each process
+    plain = COMPILED.replace('("off", "default")', '("off", "off")').partition("assert keys")[0]
+    check = plain + 'assert "torch._dynamo" not in sys.modules\n'
+    subprocess.run([sys.executable, "-c", check, "residual"], check=True, capture_output=True)
+
+
 def test_a_batch_in_parts_is_the_batch() -> None:
     whole = PixelStep(generator(), ADAM, ema=0.5)
     parts = PixelStep(generator(), ADAM, ema=0.5, accumulate=3)
