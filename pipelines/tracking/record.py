@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
 from filelock import FileLock
@@ -34,6 +34,13 @@ from pipelines.tracking.store import (
 
 RUN = "ESRGAN_RUN"
 """Environment variable with the name of the pipeline run."""
+REPORTED_LATER = ("download", "validate", "bicubic", "interpolate")
+"""Stages whose runs the next stage with a run of its own puts into MLflow, or `esrgan publish`.
+
+Importing MLflow takes longer than their work does on a few pictures.
+"""
+PUBLISHING = Lock()
+"""Held by the thread that publishes, so that no stage gets two runs."""
 KILLED = (KeyboardInterrupt, SystemExit, InterruptedTrainingError)
 """What ends a stage from outside."""
 SECONDS_FOR_A_RUN = 60.0
@@ -117,27 +124,32 @@ def flat(value: Any, prefix: str = "") -> dict[str, str]:
 def recording(stage: str, params: Any) -> Iterator[None]:
     """Surround a stage's work with an MLflow run; leave its record, then publish the stage.
 
-    The run is opened in the background, however long the store takes.
+    The run is opened in the background, however long the store takes. One of REPORTED_LATER
+    gets a run here only if it fails.
     """
-    from pipelines.tracking.publish import publish  # noqa: PLC0415  publish reads records
-
     content = asdict(params)
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     name, commit, started = run_name(), git_commit(), time.time()
     over = Event()
     opening = Thread(target=_open_run, args=(stage, name, over), name="mlflow opener", daemon=True)
     _open_run_path(stage).unlink(missing_ok=True)
-    opening.start()
+    later = stage in REPORTED_LATER
+    if not later:
+        opening.start()
     try:
         yield
     except BaseException as error:
-        over.set()
         interrupted = isinstance(error, KILLED)
+        if later and not interrupted:
+            opening.start()
+            opening.join(timeout=SECONDS_TO_OPEN)
+        over.set()
         _within_seconds(_end, open_run_id(stage), "KILLED" if interrupted else "FAILED")
         _open_run_path(stage).unlink(missing_ok=True)
         raise
     over.set()
-    opening.join(timeout=SECONDS_TO_OPEN)
+    if not later:
+        opening.join(timeout=SECONDS_TO_OPEN)
     record = Record(
         stage=stage,
         run=name,
@@ -152,10 +164,25 @@ def recording(stage: str, params: Any) -> Iterator[None]:
     )
     write_text(record_path(stage), json.dumps(asdict(record), indent=2, sort_keys=True) + "\n")
     _open_run_path(stage).unlink(missing_ok=True)
+    if later:
+        return
+    from pipelines.tracking.publish import publish  # noqa: PLC0415  publish reads records
+
     try:
+        _publish_others_than(stage)
         publish(stage)
     except StoreDownError as error:
         print(f"{stage}: {error}; run `esrgan publish` later", file=sys.stderr)
+
+
+def _publish_others_than(stage: str) -> None:
+    """Bring into MLflow what other stages left for later."""
+    from pipelines.tracking.publish import publish  # noqa: PLC0415  publish reads records
+
+    with PUBLISHING:
+        for other in REPORTED_LATER:
+            if other != stage and record_path(other).is_file():
+                publish(other)
 
 
 def _open_run_path(stage: str) -> Path:
@@ -197,6 +224,7 @@ def _open_run(stage: str, name: str, over: Event) -> None:
                 else:
                     run_id = child_run(parent, stage, tags)
             write_text(_open_run_path(stage), run_id)
+            _publish_others_than(stage)
             return
         except StoreDownError as error:
             if not told:

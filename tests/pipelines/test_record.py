@@ -1,8 +1,11 @@
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from pipelines.tracking.record import end_run_name, run_name
+from pipelines.tracking.record import end_run_name, recording, run_name
+from pipelines.tracking.store import STAGE, client, experiment_id, reaching_store
 
 
 def test_one_name_lasts_until_the_run_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,3 +24,53 @@ def test_a_given_name_goes_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert run_name() == "lucky-fox"
     monkeypatch.setenv("ESRGAN_RUN", "nightly-seven")
     assert run_name() == "nightly-seven"
+
+
+@dataclass
+class Settings:
+    side: int = 5
+
+
+def runs_by_stage() -> dict[str, list[str]]:
+    with reaching_store():
+        found = client().search_runs([experiment_id()])
+    stages: dict[str, list[str]] = {}
+    for run in found:
+        stages.setdefault(run.data.tags[STAGE], []).append(run.info.status)
+    return stages
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ESRGAN_STATE", str(tmp_path / "state"))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for each in (client, experiment_id):
+        each.cache_clear()
+    yield tmp_path
+    for each in (client, experiment_id):
+        each.cache_clear()
+
+
+def test_stages_before_a_training_are_reported_by_it(project: Path) -> None:
+    with recording("bicubic", Settings()):
+        pass
+    assert not (project / "state" / "mlflow.db").exists()
+    with recording("srcnn", Settings()):
+        for name in ("metrics.json", "curve.csv"):
+            (project / "artifacts" / "srcnn").mkdir(parents=True, exist_ok=True)
+            (project / "artifacts" / "srcnn" / name).write_text("{}" if "json" in name else "step")
+    assert runs_by_stage() == {
+        "pipeline": ["RUNNING"], "bicubic": ["FINISHED"], "srcnn": ["FINISHED"],
+    }  # fmt: skip
+
+
+def test_a_stage_that_fails_has_a_run_that_says_so(project: Path) -> None:
+    with pytest.raises(OSError, match="full"), recording("bicubic", Settings()):
+        raise OSError("the disk is full")
+    assert runs_by_stage()["bicubic"] == ["FAILED"]
+    with recording("bicubic", Settings()):
+        pass
+    with pytest.raises(KeyboardInterrupt), recording("validate", Settings()):
+        raise KeyboardInterrupt
+    assert runs_by_stage() == {"pipeline": ["RUNNING"], "bicubic": ["FAILED"]}
