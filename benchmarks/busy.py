@@ -20,6 +20,7 @@ import typer
 from benchmarks.processes import Contender, compete
 from benchmarks.timing import machine
 from benchmarks.train import DEVICE, RECIPES, ours
+from esrgan_core.devices import resolve_precision
 from esrgan_core.engine.execution import Execution
 
 SETTINGS: Mapping[str, Mapping[str, str]] = {
@@ -50,9 +51,10 @@ def busy(count: int) -> Iterator[None]:
 
 
 def work() -> None:
-    """Take turns at stage 1 of the sample in fp32."""
+    """Take turns at stage 1 of the sample, in the precision that a training takes."""
     recipe = RECIPES["sample"]
-    step, pair = ours(recipe, 1, Execution(device=DEVICE)), recipe.batch(1)
+    execution = Execution(device=DEVICE, precision=resolve_precision("auto", DEVICE))
+    step, pair = ours(recipe, 1, execution), recipe.batch(1)
     compete(lambda: lambda: step(pair))
 
 

@@ -15,4 +15,4 @@ for _name, _value in {
 # threads that wait for others sleep after some microseconds: by default they spin, so that beside
 # busy programs a step of a small network takes several times as long (benchmarks.busy)
 if "OMP_WAIT_POLICY" not in os.environ:
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
