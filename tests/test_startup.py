@@ -73,7 +73,7 @@ def test_a_command_imports_nothing_slow_that_it_may_not_need(
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "PASSIVE"}, None)],
+    [({}, "2000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "PASSIVE"}, None)],
 )
 def test_threads_of_a_stage_wait_briefly_unless_set_otherwise(
     given: dict[str, str], expected: str | None
@@ -84,3 +84,10 @@ def test_threads_of_a_stage_wait_briefly_unless_set_otherwise(
         cwd=ROOT, env=plain | given, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.strip() == str(expected)
+
+
+def test_a_packages_file_is_found_without_importing_the_package() -> None:
+    code = "from pipelines.sources.wheel import WheelResource, wheel_file\n"
+    coffee = 'WheelResource(package="skimage.data", resource="coffee.png")'
+    found = packages_after(f"{code}assert wheel_file({coffee}).is_file(){MODULES}")
+    assert found.isdisjoint({"skimage", "torch"})

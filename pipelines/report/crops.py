@@ -21,14 +21,13 @@ def liveliest_box(hr: Pixels, side: int, scale: int) -> Box:
     height, width = gray.shape
     side = min(side, height, width) // scale * scale
     sums = np.pad(detail.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    tops = range(0, max(height - side, 1), scale)
-    lefts = range(0, max(width - side, 1), scale)
-
-    def total(top: int, left: int) -> float:
-        bottom, right = min(top + side, height - 1), min(left + side, width - 1)
-        return float(sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left])
-
-    top, left = max(((t, x) for t in tops for x in lefts), key=lambda corner: total(*corner))
+    tops = np.arange(0, max(height - side, 1), scale)
+    lefts = np.arange(0, max(width - side, 1), scale)
+    bottoms, rights = np.minimum(tops + side, height - 1), np.minimum(lefts + side, width - 1)
+    above, below = sums[tops], sums[bottoms]
+    totals = below[:, rights] - above[:, rights] - below[:, lefts] + above[:, lefts]
+    row, column = np.unravel_index(totals.argmax(), totals.shape)
+    top, left = int(tops[row]), int(lefts[column])
     return slice(top, top + side), slice(left, left + side)
 
 
