@@ -214,7 +214,8 @@ class GanStep:
             shown = main_class(pair.condition)
             classes = [cross_entropy(logit[:, 1:], shown) for logit in logits]
             pulling = pulling + self.weights.classification * classes[1]
-            learning = learning + classes[0] + classes[1]
+            # a mean over this process's share, where the adversarial loss is over the whole batch
+            learning = learning + (classes[0] + classes[1]) / world.size
             named = {"g/class": classes[1], "d/class": classes[0]}
         (pull,) = torch.autograd.grad(pulling, sr, retain_graph=True)
         learning.backward(inputs=self._d.flat.parameters)

@@ -19,8 +19,11 @@ from esrgan_core.engine.distributed import World
 from esrgan_core.engine.execution import OptimizerConfig, Execution
 from esrgan_core.engine.steps import GanStep, LossWeights, PixelStep
 from esrgan_core.losses.adversarial import ADVERSARIAL
-from esrgan_core.models.discriminator import VGGDiscriminator, VGGDiscriminatorConfig
+from esrgan_core.models.discriminator import (
+    ClassDiscriminator, ClassDiscriminatorConfig, VGGDiscriminator, VGGDiscriminatorConfig
+)
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
+from esrgan_core.models.sft import SFTNet, SFTNetConfig
 
 rank, size, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 torch.set_num_threads(1)
@@ -31,19 +34,28 @@ world = World(rank=rank, size=size)
 
 def train(kind):
     torch.manual_seed(1)
-    generator = RRDBNet(
-        RRDBNetConfig(
-            num_features=8, num_blocks=1, growth_channels=4, batch_norm=kind == "batch_norm"
-        )
-    ).double()
+    if kind == "classes":
+        generator = SFTNet(
+            SFTNetConfig(num_features=4, num_blocks=1, num_classes=3, condition_features=4)
+        ).double()
+    else:
+        generator = RRDBNet(
+            RRDBNetConfig(
+                num_features=8, num_blocks=1, growth_channels=4, batch_norm=kind == "batch_norm"
+            )
+        ).double()
     adam, execution = OptimizerConfig(learning_rate=1e-3), Execution(world=world)
-    if kind == "gan":
+    if kind in ("gan", "classes"):
         torch.manual_seed(2)
-        config = VGGDiscriminatorConfig(patch_size=32, num_features=4)
-        discriminator = VGGDiscriminator(config).double()
+        if kind == "gan":
+            config = VGGDiscriminatorConfig(patch_size=32, num_features=4)
+            discriminator = VGGDiscriminator(config).double()
+        else:
+            config = ClassDiscriminatorConfig(patch_size=32, num_features=4, num_classes=3)
+            discriminator = ClassDiscriminator(config).double()
         step = GanStep(
             generator, discriminator, torch.nn.MSELoss(), ADVERSARIAL["relativistic_average"],
-            weights=LossWeights(adversarial=1.0), generator_optimizer=adam,
+            weights=LossWeights(adversarial=1.0, classification=1.0), generator_optimizer=adam,
             discriminator_optimizer=adam, ema=0.5, execution=execution,
         )
     else:
@@ -55,7 +67,8 @@ def train(kind):
             hr[3] *= float("nan")  # in the last process's share alone
         share = world.share(4)
         mine = slice(share.start, share.stop)
-        terms = step(Pair(lr=lr[mine], hr=hr[mine]), 1.0)
+        seen = torch.rand(4, 3, 8, 8).double()[mine] if kind == "classes" else None
+        terms = step(Pair(lr=lr[mine], hr=hr[mine], condition=seen), 1.0)
         values = world.mean(torch.stack([term.double() for term in terms.values()]))
         if rank == 0:
             print(*(f"{name}={value:.9f}" for name, value in zip(terms, values.tolist())))
@@ -69,7 +82,7 @@ assert world.most(rank) == size - 1
 if size > 1:
     dist.destroy_process_group()
 """
-KINDS = ("pixel", "batch_norm", "gan")
+KINDS = ("pixel", "batch_norm", "gan", "classes")
 STEPS = 4
 Printed = dict[tuple[str, int], list[str]]
 
