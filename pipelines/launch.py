@@ -45,7 +45,7 @@ def launch(
             run(params)  # the process that started them records
             return
         with recording(name, params):
-            if not (on_every_device and _run_in_ranks(name)):
+            if not (on_every_device and _run_in_ranks(name, _module_of(run))):
                 run(params)
     except InterruptedTrainingError as interruption:
         print(f"{name}: {interruption}; the same command goes on from there", file=sys.stderr)
@@ -58,14 +58,20 @@ def launch(
         signal.signal(number, signal.SIG_IGN)
 
 
-def _run_in_ranks(name: str) -> bool:
+def _module_of(run: Callable[..., None]) -> str:
+    """The module that a stage is started as by `python -m`."""
+    spec = getattr(sys.modules[run.__module__], "__spec__", None)
+    return str(spec.name) if spec else run.__module__
+
+
+def _run_in_ranks(name: str, module: str) -> bool:
     """Run a stage in a process per device; False where there is one device."""
     from pipelines.ranks import nodes_wanted, ranks_wanted, run_ranks  # noqa: PLC0415  torch
 
     count, nodes = ranks_wanted(), nodes_wanted()
     if count == nodes == 1:
         return False
-    run_ranks(name, count, nodes)
+    run_ranks(name, module, count, nodes)
     return True
 
 

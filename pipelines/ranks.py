@@ -93,10 +93,16 @@ def _number(name: str) -> int:
     return int(given or 0)
 
 
-def run_ranks(stage: str, count: int, nodes: int = 1) -> None:
+def run_ranks(stage: str, module: str, count: int, nodes: int = 1) -> None:
     """Run a stage in `count` processes that share a training, here and on each other machine.
 
     A process that fails is started again with the others, from the last state.
+
+    Args:
+        stage: its name, by which the machines find each other.
+        module: what `python -m` starts it by.
+        count: processes on this machine.
+        nodes: machines.
 
     Raises:
         ChildProcessError: if they failed too often.
@@ -119,7 +125,7 @@ def run_ranks(stage: str, count: int, nodes: int = 1) -> None:
     # as many threads in all as one process would use
     os.environ.setdefault("OMP_NUM_THREADS", str(max(torch.get_num_threads() // count, 1)))
     try:
-        elastic_launch(config, sys.executable)("-m", f"pipelines.stages.{stage}")
+        elastic_launch(config, sys.executable)("-m", module)
     except SignalException as signal:
         sys.exit(128 + signal.sigval.value)
     except ChildFailedError as error:
