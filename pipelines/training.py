@@ -175,7 +175,10 @@ class _Training:
             self.advance = advance
             while not self.selection.exhausted:
                 try:
-                    self._fit(done)
+                    done = self._fit(done)
+                    if done == self.config.steps and done % self.config.validate_every:
+                        # after the last state was saved, so that a longer training may go on
+                        self.validate(done)
                     break
                 except DivergedError as error:
                     done = self._set_back(error)
@@ -210,13 +213,28 @@ class _Training:
         return done
 
     def _forget_after(self, done: int) -> None:
-        """Drop what steps beyond the restored one have reported: it comes again."""
-        self.journal.forget_after(done)
+        """Drop what comes again: reports of steps beyond the restored one.
+
+        And what is out of turn, since a shorter training ended there: its validation is not in
+        the state, and a longer one does without it.
+        """
+        config = self.config
+
+        def counts(row: Mapping[str, float]) -> bool:
+            if row["step"] != done:
+                return row["step"] < done
+            if any(name.startswith("val/") for name in row):
+                return done % config.validate_every == 0
+            return done == config.steps or done % config.report_every == 0
+
+        self.journal.keep(counts)
         for pictures in (self.folder / "samples").glob("*"):
-            if int(pictures.name) > done:
+            step = int(pictures.name)
+            if step > done or step % config.validate_every:
                 shutil.rmtree(pictures)
 
-    def _fit(self, done: int) -> None:
+    def _fit(self, done: int) -> int:
+        """Take the steps after `done`; the last one that was taken."""
         config = self.config
         sampler = PatchSampler(
             self.store,
@@ -229,7 +247,7 @@ class _Training:
         with batches(
             sampler, done + 1, share=share, device=self.device, workers=config.workers
         ) as drawn:
-            fit(
+            return fit(
                 self.step,
                 drawn,
                 lambda number: config.schedule.factor(number, config.steps),
@@ -239,7 +257,7 @@ class _Training:
                 report_every=config.report_every,
                 trouble=self.trouble,
                 due=[
-                    Every(steps=config.validate_every, action=self.validate),
+                    Every(steps=config.validate_every, action=self.validate, strict=True),
                     Every(steps=config.save_every, action=self.save),
                 ],
                 between=self.between,
@@ -323,12 +341,19 @@ class _Training:
             self.requests.save = False
             self.save(number)
         if wish and wish != PLATEAU:
-            raise InterruptedTrainingError(wish, number)
+            raise InterruptedTrainingError(wish, number, self._saved_up_to(number))
         if wish:
             self._say(
                 f"no better network in {self.selection.waited} validations; ending at step {number}"
             )
         return bool(wish)
+
+    def _saved_up_to(self, number: int) -> int:
+        """The last step that was saved; what the main process saves, the others take as saved."""
+        if not self.world.leads:
+            return number
+        steps = [step for step in Checkpoints.steps_in(self.folder) if step <= number]
+        return max(steps, default=0)
 
     def _say(self, words: str) -> None:
         if self.world.leads:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from esrgan_core.files import write_text
@@ -36,7 +36,7 @@ class Journal:
                 break
         return rows
 
-    def forget_after(self, step: int) -> None:
-        """Drop reports of steps that the restored state has not seen: they come again."""
-        kept = [json.dumps(row) + "\n" for row in self.rows() if row["step"] <= step]
+    def keep(self, wanted: Callable[[Mapping[str, float]], bool]) -> None:
+        """Drop the reports that are not wanted, as those of steps that come again."""
+        kept = [json.dumps(row) + "\n" for row in self.rows() if wanted(row)]
         write_text(self.path, "".join(kept))

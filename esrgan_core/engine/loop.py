@@ -27,10 +27,11 @@ class DivergedError(FloatingPointError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Every:
-    """Something to do after each `steps`-th step, and after the last."""
+    """Something to do after each `steps`-th step, and after the last unless it is `strict`."""
 
     steps: int
     action: Callable[[int], None]
+    strict: bool = False
 
 
 class Trouble:
@@ -54,20 +55,22 @@ class Trouble:
         self.row = (self.row.to(skipped.device) + 1) * skipped
         self.longest = torch.maximum(self.longest.to(skipped.device), self.row)
 
-    def since_report(self) -> float:
-        """How many were skipped since this was last asked."""
+    def since_report(self, *, forget: bool = True) -> float:
+        """How many were skipped since this was last asked and forgotten."""
         total = float(self.total)
-        self.total = torch.zeros(())
+        if forget:
+            self.total = torch.zeros(())
         return total
 
-    def look(self, number: int) -> None:
+    def look(self, number: int, *, forget: bool = True) -> None:
         """Look back at the steps since the last look.
 
         Raises:
             DivergedError: if too many were skipped in a row.
         """
         longest = float(self.longest)
-        self.longest = torch.zeros(())
+        if forget:
+            self.longest = torch.zeros(())
         if longest >= PATIENCE:
             raise DivergedError(
                 f"{longest:.0f} steps in a row up to step {number} had a loss or gradient that "
@@ -137,9 +140,11 @@ def fit(
         factor = rate(number) * trouble.factor
         terms = step(next(batches), factor)
         trouble.count(terms.pop(SKIPPED))
+        # a last step out of turn changes nothing: a longer training may go on from it
         if number % look_every == 0 or last:
-            trouble.look(number)
-        if number % report_every == 0 or last:
+            trouble.look(number, forget=number % look_every == 0)
+        in_turn = number % report_every == 0
+        if in_turn or last:
             # reading the terms waits for the device
             values = world.mean(torch.stack([term.float() for term in terms.values()])).tolist()
             finite = {
@@ -147,10 +152,11 @@ def fit(
                 for name, value in zip(terms, values, strict=True)
                 if math.isfinite(value)
             }
-            report(number, finite | {"rate": factor, SKIPPED: trouble.since_report()})
-        for action in due:
-            if number % action.steps == 0 or last:
-                action.action(number)
+            skipped = trouble.since_report(forget=in_turn)
+            report(number, finite | {"rate": factor, SKIPPED: skipped})
+        for each in due:
+            if number % each.steps == 0 or (last and not each.strict):
+                each.action(number)
         if between(number):
             return number
     return max(done, steps)

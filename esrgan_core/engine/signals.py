@@ -9,10 +9,17 @@ from types import FrameType
 
 
 class InterruptedTrainingError(Exception):
-    """A signal ended the training after its state was saved."""
+    """A signal ended the training, after its state was saved if that could be done.
 
-    def __init__(self, number: int, step: int) -> None:
-        super().__init__(f"stopped by {signal.Signals(number).name} after step {step}, saved")
+    Args:
+        number: of the signal.
+        step: the last one that was taken.
+        saved: the last one that a resumed training goes on from.
+    """
+
+    def __init__(self, number: int, step: int, saved: int) -> None:
+        kept = "saved" if saved == step else f"which was not saved; the last saved step is {saved}"
+        super().__init__(f"stopped by {signal.Signals(number).name} after step {step}, {kept}")
         self.exit_code = 128 + number
 
 

@@ -1,5 +1,7 @@
 import json
+import os
 import re
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +17,7 @@ from esrgan_core.engine.execution import PLAIN, Execution, OptimizerConfig
 from esrgan_core.engine.loop import DivergedError
 from esrgan_core.engine.schedule import Schedule
 from esrgan_core.engine.selection import SelectConfig
+from esrgan_core.engine.signals import InterruptedTrainingError
 from esrgan_core.engine.steps import PixelStep, Terms
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 from pipelines.tracking.record import trained_precision
@@ -108,6 +111,25 @@ def trained(
 Trained = Callable[[Stumbling, TrainingConfig], dict[str, Any]]
 
 
+def test_a_longer_training_is_the_continuation_of_a_shorter_one(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def left(*lengths: int) -> dict[str, bytes]:
+        for steps in lengths:
+            trained(Stumbling(), replace(LONG, steps=steps, validate_every=20, report_every=8))
+        folder = tmp_path / "artifacts" / "pretrain"
+        return {
+            str(path.relative_to(folder)): path.read_bytes()
+            for path in folder.rglob("*")
+            if path.is_file() and path.name != "usage.csv"
+        }
+
+    # 30 is a multiple of neither
+    pieces = left(30, 70)
+    monkeypatch.setenv("ESRGAN_STATE", str(tmp_path / "other"))
+    assert left(70) == pieces
+
+
 @pytest.mark.parametrize("trouble", [{"pictures_at": range(70, 76)}, {"weights_at": 70}])
 def test_a_divergence_is_set_back_with_half_the_rate(
     trained: Trained, trouble: dict[str, Any], capsys: pytest.CaptureFixture[str]
@@ -147,6 +169,28 @@ def test_a_full_disk_costs_no_training(
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=7))
     assert trained(Stumbling(), LONG)["steps"] == 120
     assert "step 20 was not saved" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("free", "words"),
+    [(7, "after step 30, which was not saved; the last saved step is 0"), (None, "step 30, saved")],
+)
+def test_a_stop_says_what_was_saved(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch, free: int | None, words: str
+) -> None:
+    class Stopped(Stumbling):
+        def __call__(self, pair: Pair, rate: float) -> Terms:
+            terms = super().__call__(pair, rate)
+            if self.calls == 30:
+                if free is not None:
+                    monkeypatch.setattr(
+                        "shutil.disk_usage", lambda path: SimpleNamespace(free=free)
+                    )
+                os.kill(os.getpid(), signal.SIGTERM)
+            return terms
+
+    with pytest.raises(InterruptedTrainingError, match=words):
+        trained(Stopped(), replace(LONG, save_every=1000))
 
 
 def test_checkpoints_in_the_other_precision_are_named(

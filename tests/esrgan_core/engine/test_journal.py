@@ -8,7 +8,7 @@ def test_reports_after_the_restored_step_are_forgotten(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "run" / "metrics.jsonl")
     for step in (1, 2, 3):
         journal.append(step, {"g/pixel": step / 10})
-    journal.forget_after(2)
+    journal.keep(lambda row: row["step"] <= 2)
     kept = [(row["step"], row["g/pixel"]) for row in journal.rows()]
     assert kept == [(1, 0.1), (2, 0.2)]
 
