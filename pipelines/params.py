@@ -9,7 +9,7 @@ import difflib
 import importlib
 import sys
 from argparse import ArgumentParser
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast, get_args, get_origin, get_type_hints
@@ -236,14 +236,57 @@ def check(params: dict[str, Any], path: Path = PARAMS) -> None:
     """
     problems: dict[str, None] = {}
     here = Path(__file__).parent
-    for module in sorted([*here.glob("stages/[a-z]*.py"), *here.glob("baselines/[a-z]*.py")]):
-        stage = importlib.import_module(f"pipelines.{module.parent.name}.{module.stem}").Params
+    files = sorted([*here.glob("stages/[a-z]*.py"), *here.glob("baselines/[a-z]*.py")])
+    modules = [f"pipelines.{file.parent.name}.{file.stem}" for file in files]
+    for module in (*modules, "pipelines.ablation"):
+        stage = importlib.import_module(module).Params
         try:
             _parsed(stage, params, path)
         except ParamsError as error:
             problems |= dict.fromkeys(str(error).splitlines())
+    if not problems:
+        problems = {f"{path}: {words}": None for words in _across(params)}
     if problems:
         raise ParamsError("\n".join(problems))
+
+
+def _across(params: dict[str, Any]) -> Iterator[str]:
+    """What is wrong between sections, each of which is right by itself."""
+    from esrgan_core.models.discriminator import (  # noqa: PLC0415  torch
+        SRGANDiscriminatorConfig,
+        VGGDiscriminatorConfig,
+    )
+
+    scale, least = params["scale"], params["validate"]["min_side"]
+    if scale == 1 and params["download"]["lr"] == "made":
+        yield "scale = 1: LR that is made from HR would be HR; set download.lr to supplied"
+    sides = {
+        name: section["patch_size"]
+        for name, section in params.items()
+        if isinstance(section, Mapping) and "patch_size" in section
+    }
+    for name, side in sides.items():
+        if side % scale:
+            yield f"{name}.patch_size = {side}: must be a multiple of scale, which is {scale}"
+        if side > least:
+            yield (
+                f"{name}.patch_size = {side}: is above validate.min_side, which is {least}, so that "
+                "a picture may be too small for it; lower it, or raise min_side"
+            )
+    judges = {"srgan": SRGANDiscriminatorConfig} | dict.fromkeys(
+        ("finetune", "sftgan", "contextual"), VGGDiscriminatorConfig
+    )
+    for name, judge in judges.items():
+        try:
+            last = judge(patch_size=sides[name]).last_side
+        except ValueError as error:
+            yield f"{name}.patch_size = {sides[name]}: {error}"
+            continue
+        if last == 1 and params[name]["batch_size"] == 1:
+            yield (
+                f"{name}.batch_size = 1: with patches of {sides[name]} the discriminator's last "
+                "normalisation has one value per channel; take larger patches or batches"
+            )
 
 
 def main() -> None:

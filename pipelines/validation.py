@@ -34,7 +34,7 @@ class Demands:
     """What pictures have to meet."""
 
     min_side: int
-    modes: list[str]
+    modes: Sequence[str]
     lr_generator: Lr
     accepted: Distribution | None
     """Shares of `size_class` and `shape_class` in the last accepted run; None for the first."""
@@ -141,7 +141,7 @@ def _expectations(demands: Demands) -> list[Any]:
         ),
         gxe.ExpectColumnValuesToBeInSet(
             column="mode",
-            value_set=demands.modes,
+            value_set=list(demands.modes),
             **say("wrong mode", f"convert it to 8-bit RGB or gray, or {LEAVE_OUT}"),
         ),
         *(

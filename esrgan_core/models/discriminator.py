@@ -23,6 +23,16 @@ class VGGDiscriminatorConfig:
         if self.num_features < 1:
             raise ValueError(f"num_features must be at least 1, got {self.num_features}")
 
+    @property
+    def halvings(self) -> int:
+        """96 and 128 are halved five times, 192 six, down to 3 or 4 pixels."""
+        return 6 if self.patch_size >= 192 else 5
+
+    @property
+    def last_side(self) -> int:
+        """Pixels a side of the last features."""
+        return self.patch_size // 2**self.halvings
+
 
 class VGGDiscriminator(nn.Module):
     """Judges HR patches; returns logits, no sigmoid."""
@@ -30,9 +40,7 @@ class VGGDiscriminator(nn.Module):
     def __init__(self, config: VGGDiscriminatorConfig) -> None:
         super().__init__()
         self.config = config
-        # 96 and 128 are halved five times, 192 six, down to 3 or 4 pixels
-        halvings = 6 if config.patch_size >= 192 else 5
-        widths = [config.num_features * min(2**level, 8) for level in range(halvings)]
+        widths = [config.num_features * min(2**level, 8) for level in range(config.halvings)]
         layers: list[nn.Module] = [
             nn.Conv2d(3, widths[0], 3, padding=1),
             nn.LeakyReLU(0.2, inplace=True),
@@ -41,7 +49,7 @@ class VGGDiscriminator(nn.Module):
         for inputs, outputs in pairwise(widths):
             layers += [*_normalised(inputs, outputs, kernel=3, stride=1), *_halving(outputs)]
         self.features = nn.Sequential(*layers)
-        side = config.patch_size // 2**halvings
+        side = config.last_side
         self.classifier = nn.Sequential(
             nn.Flatten(),
             nn.Linear(widths[-1] * side * side, 100),
@@ -84,6 +92,11 @@ class SRGANDiscriminatorConfig:
         if self.num_features < 1:
             raise ValueError(f"num_features must be at least 1, got {self.num_features}")
 
+    @property
+    def last_side(self) -> int:
+        """Pixels a side of the last features."""
+        return self.patch_size // 16
+
 
 class SRGANDiscriminator(nn.Module):
     """Judges HR patches by eight convolutions (Ledig et al. 2017, figure 4); returns logits.
@@ -104,7 +117,7 @@ class SRGANDiscriminator(nn.Module):
             layers += _normalised(inputs, outputs, kernel=3, stride=1)
             layers += _normalised(outputs, outputs, kernel=3, stride=2)
         self.features = nn.Sequential(*layers)
-        side, hidden = config.patch_size // 16, 16 * config.num_features
+        side, hidden = config.last_side, 16 * config.num_features
         self.classifier = nn.Sequential(
             nn.Flatten(),
             nn.Linear(widths[-1] * side * side, hidden),

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 import pandas as pd
 
@@ -25,8 +26,8 @@ class ValidateConfig:
 
     min_side: int
     """Pixels that the shorter side must have after cropping: the HR patch, or two NIQE blocks."""
-    modes: list[str]
-    """Picture modes in Pillow's words."""
+    modes: list[Literal["RGB", "L"]]
+    """Picture modes in Pillow's words; those that later stages read."""
     lr_generator: Lr = "matlab"
     """Whether LR that is supplied has to be MATLAB's bicubic."""
 

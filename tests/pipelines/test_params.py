@@ -122,6 +122,17 @@ def test_a_profile_is_written_with_the_comments_kept(own_profile: Path) -> None:
         ("pretrain.steps", "'pretrain.steps' is no KEY=VALUE"),
         ("pretrain.steps=[1", "'pretrain.steps=[1': what stands after = is not valid YAML"),
         ("interpolate.alpha=7", "alpha"),
+        ("pretrain.patch_size=66", "pretrain.patch_size = 66: must be a multiple of scale"),
+        ("srcnn.patch_size=256", "srcnn.patch_size = 256: is above validate.min_side"),
+        ("finetune.patch_size=48", "must be a multiple of 32, got 48"),
+        ("scale=1", "scale = 1: LR that is made from HR would be HR"),
+        ("validate.modes=[RGB, RGBA]", "validate.modes.1 = 'RGBA': Input should be 'RGB' or 'L'"),
+        (
+            "finetune={batch_size: 1, patch_size: 32}",
+            "finetune.batch_size = 1: with patches of 32 the discriminator's last",
+        ),
+        ("ablation.seeds=[]", "seeds must name at least one"),
+        ("ablation.sedes=[1]", "unknown key ablation.sedes; did you mean seeds"),
     ],
 )
 def test_no_value_is_written_that_a_stage_would_refuse(
