@@ -1,20 +1,24 @@
 """The upscalers that are measured against each other, and their figures."""
 
-import math
+import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import torch
 
-from esrgan_core.engine.evaluate import Sample, Scored, Upscaler, evaluate
+from esrgan_core.devices import device_of
+from esrgan_core.engine.evaluate import Sample, Scored, Upscaler, score
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.io.resize import resize_pixels
 from esrgan_core.metrics import Metric
-from esrgan_core.models import Generator, build_generator
-from esrgan_core.models.weights import interpolate, load_generator, load_state
+from esrgan_core.models import Generator
+from esrgan_core.models.weights import load_generator, load_interpolated
 from pipelines.paths import FINETUNED, PRETRAINED
 from pipelines.progress import progress
 
@@ -25,17 +29,25 @@ def bicubic(scale: int) -> Upscaler:
 
 
 def network_of(path: Path) -> tuple[Generator, Upscaler]:
-    """(the generator in a weights file, what it does to a picture)."""
-    network = load_generator(path)
+    """(the generator in a weights file, what it does to a picture), ready to be measured."""
+    network = _to_be_measured(load_generator(path))
     return network, partial(upscale, network)
 
 
-def interpolated(alpha: float, psnr: Path = PRETRAINED, gan: Path = FINETUNED) -> Generator:
-    """The network `(1 - alpha) psnr + alpha gan` in eval mode (ESRGAN section 3.4)."""
-    first, second = load_generator(psnr), load_generator(gan)
-    between = build_generator(first.config)
-    load_state(between, interpolate(first.state_dict(), second.state_dict(), alpha), gan)
-    return between.eval()
+def _to_be_measured(network: Generator) -> Generator:
+    """In eval mode on the device that `esrgan upscale` takes, in whole fp32.
+
+    TF32 rounds factors to ten bits: a GPU's figures would not be the CPU's.
+    """
+    device = device_of(os.environ.get("ESRGAN_DEVICE", "auto"))
+    if device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    return network.to(device).eval()
+
+
+def interpolated(alpha: float) -> Upscaler:
+    """What the network `(1 - alpha) psnr + alpha gan` does to a picture (ESRGAN section 3.4)."""
+    return partial(upscale, _to_be_measured(load_interpolated(PRETRAINED, FINETUNED, alpha)))
 
 
 def compare(
@@ -48,30 +60,41 @@ def compare(
 ) -> tuple[pd.DataFrame, dict[str, list[Scored]]]:
     """Every contender's figures on every sample, and its pictures of those named in `shown`.
 
-    A picture that a metric cannot judge in one contender's version is left out of that metric for
-    all, so that their means are over the same pictures; this is said.
+    Each contender gets the same array of a sample, one after the other. A metric that cannot judge
+    a result has no value for it, and why is said once for each picture.
 
     Returns:
         (one row per contender and picture: model, set, name, every metric; results by contender).
     """
-    rows: list[dict[str, Any]] = []
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in contenders}
     unmeasured: dict[tuple[str, str, str], str] = {}
     pictures: dict[str, list[Scored]] = {name: [] for name in contenders}
+    done = count(1)
     with progress(what, len(contenders) * len(samples)) as advance:
-        for name, upscaler in contenders.items():
-            for scored in evaluate(upscaler, samples, metrics, scale):
+        for sample in samples:
+            lr = np.asarray(sample.lr)
+            for name, upscaler in contenders.items():
+                scored = score(sample, upscaler(lr), metrics, scale)
                 row = {"model": name, "set": scored.set, "name": scored.name.rpartition("/")[2]}
-                rows.append({**row, **scored.values})
+                rows[name].append({**row, **scored.values})
                 for metric, reason in scored.unmeasured.items():
                     unmeasured.setdefault((row["set"], row["name"], metric), f"{name}: {reason}")
                 # all of a large set's results would not fit into memory
                 pictures[name] += [scored] if scored.name in shown else []
-                advance(len(rows), f"{name}: {scored.name}")
-    frame = pd.DataFrame(rows)
+                advance(next(done), f"{name}: {scored.name}")
     for (set_name, picture, metric), reason in unmeasured.items():
         print(f"{set_name}/{picture} is left out of {metric}: {reason}", file=sys.stderr)
-        frame.loc[(frame["set"] == set_name) & (frame["name"] == picture), metric] = math.nan
-    return frame, pictures
+    return pd.DataFrame([row for each in rows.values() for row in each]), pictures
+
+
+def on_equal_terms(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table of `compare` without the values that not every contender has of a picture.
+
+    Their means are then over the same pictures.
+    """
+    numbers = [column for column in frame.columns if column not in ("model", "set", "name")]
+    complete = frame[numbers].notna().groupby([frame["set"], frame["name"]]).transform("all")
+    return frame.assign(**{name: frame[name].where(complete[name]) for name in numbers})
 
 
 def set_means(frame: pd.DataFrame) -> pd.DataFrame:

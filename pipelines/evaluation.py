@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,10 @@ import pandas as pd
 
 from esrgan_core.engine.evaluate import Sample, Scored, Upscaler
 from esrgan_core.files import atomic_path, write_text
-from esrgan_core.inference.upscale import upscale
 from esrgan_core.metrics import Metric, metrics_by_name, perceptual_index
-from pipelines.contenders import bicubic, compare, interpolated, nested, network_of, set_means
+from pipelines.contenders import compare, nested, on_equal_terms, set_means
 from pipelines.folders import weights_finder
-from pipelines.paths import FINETUNED, PRETRAINED
+from pipelines.grid import figures_at, results_at
 from pipelines.sections import EvaluateConfig
 from pipelines.statistics import intervals
 
@@ -38,16 +36,6 @@ class Evaluation:
     def means(self) -> pd.DataFrame:
         """Set means."""
         return set_means(self.frame)
-
-
-def own_contenders(scale: int, alpha: float) -> dict[str, Upscaler]:
-    """What the pipeline itself makes, between bicubic enlargement and the fine-tuned network."""
-    return {
-        "bicubic": bicubic(scale),
-        "pretrained": network_of(PRETRAINED)[1],
-        "interpolated": partial(upscale, interpolated(alpha)),
-        "finetuned": network_of(FINETUNED)[1],
-    }
 
 
 def measures(config: EvaluateConfig) -> dict[str, Metric]:
@@ -75,8 +63,18 @@ def evaluate_all(
     config: EvaluateConfig,
     scale: int,
     what: str,
+    *,
+    of_grid: Mapping[str, float] | None = None,
 ) -> Evaluation:
     """Measure every contender on every picture.
+
+    Args:
+        contenders: what is run.
+        samples: the pictures.
+        config: metrics, and the files that they need.
+        scale: of the upscaling.
+        what: shown with the progress.
+        of_grid: alphas that `interpolate` has measured on these pictures, by name of the model.
 
     Raises:
         FileNotFoundError: if weights for a metric, or Ma's scores, cannot be had.
@@ -85,6 +83,10 @@ def evaluate_all(
     shown = shown_of(samples)
     names = {sample.name for sample in shown}
     frame, pictures = compare(contenders, samples, measures(config), scale, what, names)
+    for name, alpha in (of_grid or {}).items():
+        frame = pd.concat([frame, figures_at(alpha).assign(model=name)], ignore_index=True)
+        pictures[name] = results_at(alpha, shown)
+    frame = on_equal_terms(frame)
     if config.ma_scores:
         frame = with_perceptual_index(frame, Path(config.ma_scores))
     return Evaluation(frame=frame, shown=shown, pictures=pictures)

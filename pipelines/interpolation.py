@@ -33,12 +33,23 @@ def choose(grid: pd.DataFrame, rule: ChooseConfig) -> Choice:
     """The alpha of a grid that is best by the rule's metric among those that keep its bounds.
 
     Where none does, the one that comes nearest to PSNR's best: the lowest RMSE-Y or, without
-    that bound, the highest PSNR-Y. Equal values go to the lower alpha.
+    that bound, the highest PSNR-Y. Equal values go to the lower alpha, and an alpha at which the
+    metric could not be measured is left out.
 
     Args:
-        grid: one row per alpha, a column per metric: means over sets.
+        grid: one row per alpha, a column per metric: means over sets; NaN where there is none.
         rule: metric and bounds.
+
+    Raises:
+        ValueError: if the metric could be measured at no alpha.
     """
+    grid = grid[grid[rule.metric].notna()]
+    if grid.empty:
+        raise ValueError(
+            f"interpolate.choose: {rule.metric} can be measured on no validation picture (why was "
+            "said above), so no alpha is best by it; add larger validation pictures, choose by "
+            "another metric, or set interpolate.alpha"
+        )
     best_psnr = float(grid["psnr_y"].max())
     kept = grid
     words = []
@@ -70,6 +81,20 @@ def read_choice() -> Choice:
     """The choice that `interpolate` has left."""
     content: dict[str, Any] = json.loads(CHOICE.read_text(encoding="utf-8"))
     return Choice(**content)
+
+
+class Remembered:
+    """An upscaler that keeps its last result, for those that are mixed from it."""
+
+    def __init__(self, upscaler: Upscaler) -> None:
+        self.upscaler = upscaler
+        self.lr = self.sr = np.empty((0, 0, 3), np.uint8)
+
+    def __call__(self, lr: Pixels) -> Pixels:
+        """Upscale, unless it is the same array as the last time."""
+        if lr is not self.lr:
+            self.lr, self.sr = lr, self.upscaler(lr)
+        return self.sr
 
 
 def between_pictures(psnr: Upscaler, gan: Upscaler, alpha: float) -> Upscaler:

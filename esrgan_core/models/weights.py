@@ -255,6 +255,19 @@ def interpolate(psnr: State, gan: State, alpha: float) -> State:
     }
 
 
+def load_interpolated(psnr: Path, gan: Path, alpha: float) -> Generator:
+    """Build the generator `(1 - alpha) psnr + alpha gan` of two files, in eval mode.
+
+    Raises:
+        FileNotFoundError: if a file is missing.
+        ValueError: as `load_generator` and `interpolate`.
+    """
+    first, second = load_generator(psnr), load_generator(gan)
+    between = build_generator(first.config)
+    load_state(between, interpolate(first.state_dict(), second.state_dict(), alpha), gan)
+    return between.eval()
+
+
 def _likeness(first: State, second: State) -> float:
     """Cosine between two networks' convolutions."""
     pairs = [(first[key].flatten(), second[key].flatten()) for key in first if first[key].ndim > 1]

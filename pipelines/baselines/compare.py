@@ -1,16 +1,15 @@
 """Measure the baselines beside the pipeline's own networks: the same pictures, the same code."""
 
 from dataclasses import dataclass
-from functools import partial
 
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.evaluate import Upscaler
-from esrgan_core.inference.upscale import upscale
 from esrgan_core.models.sft import SFTNet
 from pipelines.baselines import RECIPES
 from pipelines.conditions import ConditionsConfig, conditioned, conditions_of
 from pipelines.contenders import bicubic, interpolated, network_of
-from pipelines.evaluation import evaluate_all, leave_figures, own_contenders
+from pipelines.evaluation import evaluate_all, leave_figures
+from pipelines.grid import models_of
 from pipelines.interpolation import read_choice
 from pipelines.launch import launch
 from pipelines.paths import ARTIFACTS, PAIRS, generator_of
@@ -44,22 +43,23 @@ def trained_contenders(params: Params, store: PairStore) -> dict[str, Upscaler]:
     """Whatever was trained here: the baselines that there are, and every alpha of the grid."""
     found = {"bicubic": bicubic(params.scale), **baselines(params.conditions, store)}
     for alpha in sorted(set(params.interpolate.alphas)):
-        found[f"alpha {alpha:g}"] = partial(upscale, interpolated(alpha))
+        found[f"alpha {alpha:g}"] = interpolated(alpha)
     return found
 
 
 def run(params: Params) -> None:
     """Leave the figures of every model, `report/index.html` and `models.png`."""
     store = PairStore(PAIRS)
-    own = own_contenders(params.scale, read_choice().alpha)
-    contenders = {"bicubic": own.pop("bicubic"), **baselines(params.conditions, store), **own}
-    samples = samples_of(store, "test")
-    evaluation = evaluate_all(contenders, samples, params.evaluate, params.scale, "compare")
+    contenders = {"bicubic": bicubic(params.scale), **baselines(params.conditions, store)}
+    evaluation = evaluate_all(
+        contenders, samples_of(store, "test"), params.evaluate, params.scale, "compare",
+        of_grid=models_of(read_choice().alpha),
+    )  # fmt: skip
     folder = ARTIFACTS / "compare"
     leave_figures(evaluation, folder)
     leave_report(
         folder / "report" / "index.html", evaluation, params.scale, params.interpolate,
-        params.evaluate, trainings=(*RECIPES, "pretrain", "finetune"),
+        trainings=(*RECIPES, "pretrain", "finetune"),
     )  # fmt: skip
 
 

@@ -2,21 +2,19 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from esrgan_core.engine.evaluate import Scored
-from esrgan_core.inference.upscale import upscale
 from esrgan_core.io.rgb import write_png
-from pipelines.contenders import compare, interpolated
-from pipelines.evaluation import Evaluation, measures
+from pipelines.evaluation import Evaluation
+from pipelines.grid import results_at
 from pipelines.interpolation import read_choice
 from pipelines.report.crops import liveliest_box
 from pipelines.report.figures import models_sheet
 from pipelines.report.page import CROP, Subject, write_page
-from pipelines.sections import EvaluateConfig, InterpolateConfig
+from pipelines.sections import InterpolateConfig
 
 
 def leave_report(
@@ -24,14 +22,13 @@ def leave_report(
     evaluation: Evaluation,
     scale: int,
     interpolate: InterpolateConfig,
-    evaluate: EvaluateConfig,
     *,
     trainings: Sequence[str],
 ) -> None:
     """Write the page at `path` and `models.png` beside its folder; print the table and the path."""
     subject = Subject(
         evaluation=evaluation,
-        between=_between(evaluation, scale, interpolate, evaluate),
+        between=_between(evaluation, interpolate),
         choice=read_choice(),
         scale=scale,
         trainings=trainings,
@@ -57,13 +54,9 @@ def _write_crops(folder: Path, evaluation: Evaluation) -> None:
 
 
 def _between(
-    evaluation: Evaluation, scale: int, interpolate: InterpolateConfig, evaluate: EvaluateConfig
+    evaluation: Evaluation, interpolate: InterpolateConfig
 ) -> Mapping[float, Sequence[Scored]]:
     """The pictures of the page at every alpha of the grid that is no contender."""
     measured = {0.0, read_choice().alpha, 1.0}
-    alphas = {f"{alpha:g}": alpha for alpha in interpolate.alphas if alpha not in measured}
-    contenders = {text: partial(upscale, interpolated(alpha)) for text, alpha in alphas.items()}
-    names = {sample.name for sample in evaluation.shown}
-    metrics = measures(evaluate)
-    _, pictures = compare(contenders, evaluation.shown, metrics, scale, "alphas", names)
-    return {alpha: pictures[text] for text, alpha in alphas.items()}
+    alphas = [alpha for alpha in interpolate.alphas if alpha not in measured]
+    return {alpha: results_at(alpha, evaluation.shown) for alpha in alphas}

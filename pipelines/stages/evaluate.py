@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from esrgan_core.data.pairs import PairStore
-from pipelines.evaluation import evaluate_all, leave_figures, own_contenders
+from pipelines.contenders import bicubic
+from pipelines.evaluation import evaluate_all, leave_figures
+from pipelines.grid import models_of
 from pipelines.interpolation import read_choice
 from pipelines.launch import launch
 from pipelines.paths import METRICS, PAGE, PAIRS
@@ -23,14 +25,15 @@ class Params:
 
 def run(params: Params) -> None:
     """Leave the figures of every model, `report/index.html` and `models.png`."""
-    contenders = own_contenders(params.scale, read_choice().alpha)
     samples = samples_of(PairStore(PAIRS), "test")
-    evaluation = evaluate_all(contenders, samples, params.evaluate, params.scale, "evaluate")
+    evaluation = evaluate_all(
+        {"bicubic": bicubic(params.scale)}, samples, params.evaluate, params.scale, "evaluate",
+        of_grid=models_of(read_choice().alpha),
+    )  # fmt: skip
     leave_figures(evaluation, METRICS.parent)
     leave_report(
-        PAGE, evaluation, params.scale, params.interpolate, params.evaluate,
-        trainings=("pretrain", "finetune"),
-    )  # fmt: skip
+        PAGE, evaluation, params.scale, params.interpolate, trainings=("pretrain", "finetune")
+    )
 
 
 if __name__ == "__main__":

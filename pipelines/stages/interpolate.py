@@ -1,19 +1,19 @@
 """Between the two networks: every metric at every alpha, and which alpha to use."""
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from esrgan_core.data.pairs import PairStore
+from esrgan_core.engine.evaluate import Upscaler
 from esrgan_core.files import atomic_path
-from esrgan_core.inference.upscale import upscale
-from pipelines.contenders import compare, interpolated, network_of, set_means
+from pipelines.contenders import compare, interpolated, on_equal_terms, set_means
 from pipelines.evaluation import measures, shown_of
-from pipelines.interpolation import Choice, between_pictures, choose, write_choice
+from pipelines.grid import leave_results, text_of
+from pipelines.interpolation import Choice, Remembered, between_pictures, choose, write_choice
 from pipelines.launch import launch
-from pipelines.paths import FINETUNED, GRID, IMAGE_GRID, PAIRS, PRETRAINED
+from pipelines.paths import GRID, IMAGE_GRID, PAIRS
 from pipelines.report.figures import SHEET, contact_sheet
 from pipelines.samples import samples_of
 from pipelines.sections import EvaluateConfig, InterpolateConfig
@@ -33,17 +33,29 @@ def run(params: Params) -> None:
     store, config = PairStore(PAIRS), params.interpolate
     config.choose.insist_measured(params.evaluate.metrics)
     test = samples_of(store, "test")
-    alphas = {f"{alpha:g}": alpha for alpha in sorted(set(config.alphas))}
-    ends = network_of(PRETRAINED)[1], network_of(FINETUNED)[1]
-    networks = {text: partial(upscale, interpolated(alpha)) for text, alpha in alphas.items()}
-    mixtures = {text: between_pictures(*ends, alpha) for text, alpha in alphas.items()}
+    given = [] if config.alpha is None else [config.alpha]
+    alphas = {text_of(alpha): alpha for alpha in sorted({*config.alphas, *given})}
+    networks: dict[str, Upscaler] = {
+        text: Remembered(interpolated(alpha)) for text, alpha in alphas.items()
+    }
+    mixtures = {
+        f"images {text}": between_pictures(networks["0"], networks["1"], alpha)
+        for text, alpha in alphas.items()
+    }
     metrics = measures(params.evaluate)
-    shown = shown_of(test, SHEET)
-    names = {sample.name for sample in shown}
-    frame, pictures = compare(networks, test, metrics, params.scale, "interpolate", names)
-    _leave(_grid(frame), GRID)
-    frame, _ = compare(mixtures, test, metrics, params.scale, "image interpolation")
-    _leave(_grid(frame), IMAGE_GRID)
+    names = {sample.name for sample in shown_of(test)}
+    both = {**networks, **mixtures}
+    frame, pictures = compare(both, test, metrics, params.scale, "interpolate", names)
+    of_networks = frame[frame["model"].isin(alphas)]
+    of_images = frame[~frame["model"].isin(alphas)]
+    _leave(_grid(of_networks), GRID)
+    _leave(
+        _grid(of_images.assign(model=of_images["model"].str.removeprefix("images "))), IMAGE_GRID
+    )
+    leave_results(
+        of_networks.rename(columns={"model": "alpha"}),
+        {alpha: pictures[text] for text, alpha in alphas.items()},
+    )
     if config.alpha is None:
         seen = samples_of(store, "val")
         frame, _ = compare(networks, seen, metrics, params.scale, "choice of alpha")
@@ -53,14 +65,18 @@ def run(params: Params) -> None:
         choice = Choice(alpha=config.alpha, why="given", within_bound=True, values={})
     write_choice(choice)
     print(f"alpha {choice.alpha:g}: {choice.why}")
+    sheet = {sample.name for sample in shown_of(test, SHEET)}
     contact_sheet(
-        {f"alpha {text}": pictures[text] for text in alphas},
+        {
+            f"alpha {text}": [scored for scored in pictures[text] if scored.name in sheet]
+            for text in alphas
+        },
         GRID.parent / "pictures" / "alphas.png",
     )
 
 
 def _grid(frame: pd.DataFrame) -> pd.DataFrame:
-    means = set_means(frame).rename(columns={"model": "alpha"})
+    means = set_means(on_equal_terms(frame)).rename(columns={"model": "alpha"})
     return means.assign(alpha=means["alpha"].astype(float))
 
 

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from esrgan_core.models import Generator
 from esrgan_core.models.sft import SFTNet
-from esrgan_core.models.weights import load_generator
-from pipelines.contenders import interpolated
+from esrgan_core.models.weights import load_generator, load_interpolated
 
 CHAMPION = "models:/esrgan@champion"
 
@@ -64,5 +63,5 @@ def _registered(name: str | None, alpha: float | None) -> Model:
         name = CHAMPION
     found = generators_of(name)
     chosen = found.alpha if alpha is None else alpha
-    network = interpolated(chosen, found.psnr, found.gan)
+    network = load_interpolated(found.psnr, found.gan, chosen)
     return Model(network=network, words=f"{found.words}, alpha {chosen:g}")

@@ -20,7 +20,7 @@ from PIL import Image
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.io.reading import read_picture
 from esrgan_core.models import Generator
-from pipelines.contenders import interpolated
+from esrgan_core.models.weights import load_interpolated
 from tests.conftest import textured
 from tests.e2e.conftest import Run, environment
 from tests.e2e.trainings import wait_for
@@ -77,10 +77,11 @@ def as_png(pixels: np.ndarray) -> bytes:
 
 
 def between(project: Path, alpha: float) -> Generator:
-    stages = ("pretrain", "finetune")
-    return interpolated(
-        alpha, *(project / f"artifacts/{stage}/generator.safetensors" for stage in stages)
+    psnr, gan = (
+        project / "artifacts" / stage / "generator.safetensors"
+        for stage in ("pretrain", "finetune")
     )
+    return load_interpolated(psnr, gan, alpha)
 
 
 def test_pictures_of_three_sizes_go_over_http(address: str, project: Path) -> None:

@@ -1,13 +1,18 @@
 """Contenders measured on the same pictures."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from esrgan_core.engine.evaluate import Sample
 from esrgan_core.io.resize import resize_pixels
 from esrgan_core.metrics import METRICS
-from pipelines.contenders import bicubic, compare, nested, set_means
+from pipelines.contenders import bicubic, compare, nested, on_equal_terms, set_means
+from pipelines.grid import leave_results, results_at, text_of
+from pipelines.interpolation import Remembered, between_pictures
 from pipelines.statistics import intervals
+from tests.conftest import textured
 
 
 def test_what_one_contender_cannot_be_judged_on_counts_for_none(
@@ -22,10 +27,12 @@ def test_what_one_contender_cannot_be_judged_on_counts_for_none(
 
     def blank_on_b(lr: np.ndarray) -> np.ndarray:
         enlarged = np.asarray(resize_pixels(lr, 4))
-        return np.zeros_like(enlarged) if lr is samples[1].lr else enlarged
+        return np.zeros_like(enlarged) if np.array_equal(lr, samples[1].lr) else enlarged
 
     metrics = {name: METRICS[name] for name in ("psnr_y", "niqe")}
-    frame, _ = compare({"bicubic": bicubic(4), "blank": blank_on_b}, samples, metrics, 4, "test")
+    raw, _ = compare({"bicubic": bicubic(4), "blank": blank_on_b}, samples, metrics, 4, "test")
+    assert raw["niqe"].isna().tolist() == [False, False, False, True]
+    frame = on_equal_terms(raw)
     assert frame["niqe"].isna().tolist() == [False, True, False, True]
     assert frame["psnr_y"].notna().all()
     said = "own/b is left out of niqe: blank: NIQE needs two blocks that are not flat"
@@ -34,3 +41,35 @@ def test_what_one_contender_cannot_be_judged_on_counts_for_none(
     assert means["bicubic"]["own"]["niqe"] == round(frame["niqe"][0], 6)
     counts = intervals(frame).set_index(["model", "metric"])["count"]
     assert (counts["bicubic", "niqe"], counts["bicubic", "psnr_y"]) == (1, 2)
+
+
+def test_results_of_a_grid_are_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    hr = textured(32, 40, seed=1)
+    sample = Sample(name="test/own/a", set="own", lr=textured(8, 10, seed=2), hr=hr)
+    contenders = {text_of(alpha): bicubic(4) for alpha in (0.0, 1 / 3, 1.0)}
+    metrics = {"psnr_y": METRICS["psnr_y"]}
+    frame, pictures = compare(contenders, [sample], metrics, 4, "test", {sample.name})
+    results = {alpha: pictures[text_of(alpha)] for alpha in (0.0, 1 / 3, 1.0)}
+    leave_results(frame.rename(columns={"model": "alpha"}), results)
+    for alpha, (before,) in results.items():
+        (after,) = results_at(alpha, [sample])
+        assert after.values == before.values
+        assert np.array_equal(after.sr, before.sr)
+
+
+def test_a_mixture_runs_no_network_twice() -> None:
+    runs = []
+
+    def network(lr: np.ndarray) -> np.ndarray:
+        runs.append(lr)
+        return lr
+
+    ends = Remembered(network), Remembered(lambda lr: lr)
+    samples = [
+        Sample(name=name, set="own", lr=textured(32, 32, seed=seed), hr=textured(32, 32, seed=seed))
+        for seed, name in enumerate("ab")
+    ]
+    mixtures = {text_of(alpha): between_pictures(*ends, alpha) for alpha in (0.0, 0.5, 1.0)}
+    compare({"network": ends[0], **mixtures}, samples, {"psnr_y": METRICS["psnr_y"]}, 1, "test")
+    assert len(runs) == len(samples)

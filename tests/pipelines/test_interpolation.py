@@ -46,6 +46,15 @@ def test_more_is_better_for_a_metric_that_says_so() -> None:
     assert choose(grid, ChooseConfig(metric="ssim_y", psnr_y_loss=0.5)).alpha == 0
 
 
+def test_an_alpha_without_a_value_is_never_the_best() -> None:
+    nan = float("nan")
+    grid = pd.DataFrame({"alpha": [0.0, 0.5, 1.0], "psnr_y": [30.0, 29.9, 29.0], "niqe": 3 * [nan]})
+    with pytest.raises(ValueError, match="niqe can be measured on no validation picture"):
+        choose(grid, ChooseConfig(metric="niqe", psnr_y_loss=0.5))
+    grid.loc[1:, "niqe"] = [5.0, 4.0]
+    assert choose(grid, ChooseConfig(metric="niqe", psnr_y_loss=0.5)).alpha == 0.5
+
+
 def test_a_rule_by_what_is_not_measured_is_refused() -> None:
     with pytest.raises(ValueError, match=r"lpips.*which evaluate\.metrics lacks"):
         ChooseConfig(metric="lpips").insist_measured(["psnr_y", "niqe"])
