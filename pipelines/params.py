@@ -270,8 +270,8 @@ def _across(params: dict[str, Any]) -> Iterator[str]:
             yield f"{name}.patch_size = {side}: must be a multiple of scale, which is {scale}"
         if side > least:
             yield (
-                f"{name}.patch_size = {side}: is above validate.min_side, which is {least}, so that "
-                "a picture may be too small for it; lower it, or raise min_side"
+                f"{name}.patch_size = {side}: is above validate.min_side, which is {least}, so "
+                "that a picture may be too small for it; lower it, or raise min_side"
             )
     judges = {"srgan": SRGANDiscriminatorConfig} | dict.fromkeys(
         ("finetune", "sftgan", "contextual"), VGGDiscriminatorConfig
