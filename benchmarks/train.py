@@ -266,11 +266,12 @@ def figures(
     found = {"seconds": round(seconds[name], 4)}
     if "BasicSR" in seconds:
         found["times_basicsr"] = round(seconds["BasicSR"] / seconds[name], 3)
-    before = f"{OTHER}, {'bf16' if 'bf16' in name else 'fp32'}"
+    half = "bf16" in name or ("auto" in name and str(torch.bfloat16) in limits)
+    before = f"{OTHER}, {'bf16' if half else 'fp32'}"
     if before in seconds:
         found["times_other_build"] = round(seconds[before] / seconds[name], 3)
     found["gflops"] = round(operations / seconds[name] / 1e9)
-    limit = limits.get(str(torch.bfloat16 if "bf16" in name else torch.float32))
+    limit = limits.get(str(torch.bfloat16 if half else torch.float32))
     if limit is not None:
         found["of_conv_limit"] = round(operations / seconds[name] / limit, 3)
     return found
