@@ -40,7 +40,7 @@ REPORTED_LATER = ("download", "validate", "bicubic", "interpolate")
 Importing MLflow takes longer than their work does on a few pictures.
 """
 PUBLISHING = Lock()
-"""Held by the thread that publishes, so that no stage gets two runs."""
+"""Held by the thread that makes runs, so that nothing gets two."""
 KILLED = (KeyboardInterrupt, SystemExit, InterruptedTrainingError)
 """What ends a stage from outside."""
 SECONDS_FOR_A_RUN = 60.0
@@ -169,8 +169,9 @@ def recording(stage: str, params: Any) -> Iterator[None]:
     from pipelines.tracking.publish import publish  # noqa: PLC0415  publish reads records
 
     try:
-        _publish_others_than(stage)
-        publish(stage)
+        with _alone():
+            _publish_others_than(stage)
+            publish(stage)
     except StoreDownError as error:
         print(f"{stage}: {error}; run `esrgan publish` later", file=sys.stderr)
 
@@ -179,10 +180,24 @@ def _publish_others_than(stage: str) -> None:
     """Bring into MLflow what other stages left for later."""
     from pipelines.tracking.publish import publish  # noqa: PLC0415  publish reads records
 
-    with PUBLISHING:
-        for other in REPORTED_LATER:
-            if other != stage and record_path(other).is_file():
-                publish(other)
+    for other in REPORTED_LATER:
+        if other != stage and record_path(other).is_file():
+            publish(other)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Be the only thread that makes runs.
+
+    Raises:
+        StoreDownError: if another one has not come to an end in a minute.
+    """
+    if not PUBLISHING.acquire(timeout=SECONDS_FOR_A_RUN):
+        raise StoreDownError(f"MLflow has not answered in {SECONDS_FOR_A_RUN:.0f} s")
+    try:
+        yield
+    finally:
+        PUBLISHING.release()
 
 
 def _open_run_path(stage: str) -> Path:
@@ -210,21 +225,13 @@ def awaited_run_id(stage: str) -> str:
 
 
 def _open_run(stage: str, name: str, over: Event) -> None:
-    """Open a run to report to, one that a killed attempt left or a new one; try until `over`."""
+    """Open a run to report to, and publish what was left for later; try until `over`."""
     wait, told = SECONDS_TO_OPEN, False
     while not over.is_set():
         try:
-            with reaching_store():
-                tags = {NAME: name, STAGE: stage, "esrgan.state": "open"}
-                parent = parent_run(name)
-                client().update_run(parent, status="RUNNING")
-                if (left := find_run(tags)) is not None:
-                    run_id = str(left.info.run_id)
-                    client().update_run(run_id, status="RUNNING")
-                else:
-                    run_id = child_run(parent, stage, tags)
-            write_text(_open_run_path(stage), run_id)
-            _publish_others_than(stage)
+            with _alone():
+                write_text(_open_run_path(stage), _opened_run(stage, name))
+                _publish_others_than(stage)
             return
         except StoreDownError as error:
             if not told:
@@ -232,6 +239,18 @@ def _open_run(stage: str, name: str, over: Event) -> None:
             told = True
             over.wait(wait)
             wait = min(2 * wait, 300.0)
+
+
+def _opened_run(stage: str, name: str) -> str:
+    """Id of the run that a stage reports to: one that a killed attempt left, or a new one."""
+    with reaching_store():
+        parent = parent_run(name)
+        client().update_run(parent, status="RUNNING")
+        tags = {NAME: name, STAGE: stage, "esrgan.state": "open"}
+        if (left := find_run(tags)) is None:
+            return child_run(parent, stage, tags)
+        client().update_run(left.info.run_id, status="RUNNING")
+        return str(left.info.run_id)
 
 
 def begin_parent(name: str, tags: Mapping[str, str]) -> tuple[str, str] | None:
