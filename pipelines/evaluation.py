@@ -1,6 +1,5 @@
 """Contenders on test pictures: figures with their spread, and what the page shows of them."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
@@ -12,6 +11,7 @@ import pandas as pd
 from esrgan_core.engine.evaluate import Sample, Scored, Upscaler
 from esrgan_core.files import atomic_path, write_text
 from esrgan_core.metrics import Metric, metrics_by_name, perceptual_index
+from esrgan_core.strict_json import to_json
 from pipelines.contenders import compare, nested, on_equal_terms, set_means
 from pipelines.folders import weights_finder
 from pipelines.grid import figures_at, results_at
@@ -117,4 +117,4 @@ def leave_figures(evaluation: Evaluation, folder: Path) -> None:
     for name, table in tables.items():
         with atomic_path(folder / name) as temporary:
             table.to_csv(temporary, index=False, float_format="%.6f")
-    write_text(folder / "metrics.json", json.dumps(nested(evaluation.means), indent=2) + "\n")
+    write_text(folder / "metrics.json", to_json(nested(evaluation.means), indent=2) + "\n")

@@ -1,7 +1,6 @@
 """What Prefect shows of a flow run: progress while it runs, figures and pictures at its end."""
 
 import base64
-import json
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +16,7 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
+from esrgan_core.strict_json import from_json
 from pipelines.paths import METRICS, PAGE
 from pipelines.status import Status, read_status
 
@@ -75,7 +75,7 @@ def show_mlflow(name: str, run_id: str, url: str) -> None:
 
 def show_results(folder: Path, mlflow_url: str) -> None:
     """Show the metrics of every model, the figure of crops, and where the page is."""
-    results = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+    results = from_json((folder / METRICS).read_text(encoding="utf-8"))
     rows = [
         {"model": model, "set": name, **values}
         for model, sets in results.items()

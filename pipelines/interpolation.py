@@ -1,6 +1,5 @@
 """Which alpha a model is best used with, and the two ways to lie between two networks."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import pandas as pd
 from esrgan_core.engine.evaluate import Pixels, Upscaler
 from esrgan_core.files import write_text
 from esrgan_core.metric_names import LOWER_IS_BETTER
+from esrgan_core.strict_json import from_json, to_json
 from pipelines.paths import CHOICE
 from pipelines.sections import ChooseConfig
 
@@ -74,12 +74,12 @@ def choose(grid: pd.DataFrame, rule: ChooseConfig) -> Choice:
 
 def write_choice(choice: Choice) -> None:
     """Leave the choice where `evaluate` and `register` read it."""
-    write_text(CHOICE, json.dumps(asdict(choice), indent=2) + "\n")
+    write_text(CHOICE, to_json(asdict(choice), indent=2) + "\n")
 
 
 def read_choice() -> Choice:
     """The choice that `interpolate` has left."""
-    content: dict[str, Any] = json.loads(CHOICE.read_text(encoding="utf-8"))
+    content: dict[str, Any] = from_json(CHOICE.read_text(encoding="utf-8"))
     return Choice(**content)
 
 

@@ -1,6 +1,5 @@
 """What both training stages share: resume, validate, select, report, and leave their files."""
 
-import json
 import math
 import shutil
 import sys
@@ -32,6 +31,7 @@ from esrgan_core.inference.upscale import upscale
 from esrgan_core.io.rgb import write_png
 from esrgan_core.metrics import METRICS
 from esrgan_core.models.weights import save_weights
+from esrgan_core.strict_json import to_json
 from pipelines.conditions import Told, conditioned
 from pipelines.guardian import sole_trainer
 from pipelines.leftovers import write_result
@@ -389,7 +389,7 @@ class _Training:
             "val": {name: float(chosen[f"val/{name}"]) for name in self.metrics},
             "alarms": self.watch.alarms,
         }
-        write_text(artifacts / "metrics.json", json.dumps(content, indent=2) + "\n")
+        write_text(artifacts / "metrics.json", to_json(content, indent=2) + "\n")
 
 
 def _center(pixels: Pixels) -> Pixels:

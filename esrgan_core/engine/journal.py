@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from esrgan_core.files import write_text
+from esrgan_core.strict_json import from_json, to_json
 
 
 class Journal:
@@ -22,7 +23,7 @@ class Journal:
     def append(self, step: int, values: Mapping[str, float]) -> None:
         """Add one line and flush it to the system."""
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, "time": time.time_ns() // 10**6, **values}) + "\n")
+            file.write(to_json({"step": step, "time": time.time_ns() // 10**6, **values}) + "\n")
 
     def rows(self) -> list[dict[str, float]]:
         """All reports in order; a last line cut short by a kill is left out."""
@@ -31,12 +32,12 @@ class Journal:
         rows = []
         for line in self.path.read_text(encoding="utf-8").splitlines():
             try:
-                rows.append(json.loads(line))
+                rows.append(from_json(line))
             except json.JSONDecodeError:
                 break
         return rows
 
     def keep(self, wanted: Callable[[Mapping[str, float]], bool]) -> None:
         """Drop the reports that are not wanted, as those of steps that come again."""
-        kept = [json.dumps(row) + "\n" for row in self.rows() if wanted(row)]
+        kept = [to_json(row) + "\n" for row in self.rows() if wanted(row)]
         write_text(self.path, "".join(kept))

@@ -1,6 +1,5 @@
 """`esrgan lr` and `esrgan evaluate`: folders of pictures."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -115,6 +114,7 @@ def evaluate(
 
     from esrgan_core.engine.evaluate import score
     from esrgan_core.metrics import metrics_by_name, perceptual_index
+    from esrgan_core.strict_json import to_json
     from pipelines.contenders import bicubic, network_of
     from pipelines.folders import named_files, weights_finder
     from pipelines.progress import progress
@@ -155,7 +155,7 @@ def evaluate(
     if as_json:
         pictures = [{"name": name, **values} for name, values in scores.items()]
         content = {"model": model or str(sr), "mean": means, "pictures": pictures}
-        typer.echo(json.dumps(content, indent=2))
+        typer.echo(to_json(content, indent=2))
     elif scores:
         table.loc["mean"] = means
         typer.echo(table.to_string(float_format=lambda value: f"{value:.4f}"))

@@ -13,6 +13,7 @@ import pandas as pd
 from esrgan_core.engine.evaluate import Pixels, Sample, Scored
 from esrgan_core.files import write_text
 from esrgan_core.metric_names import KNOWN, LOWER_IS_BETTER
+from esrgan_core.strict_json import from_json
 from pipelines.evaluation import Evaluation
 from pipelines.images import read_manifest
 from pipelines.interpolation import Choice
@@ -261,7 +262,7 @@ def _cost(trainings: Sequence[str]) -> list[dict[str, str]]:
     for stage in trainings:
         if (record := read_record(stage)) is None:
             continue
-        content = json.loads((ARTIFACTS / stage / "metrics.json").read_text(encoding="utf-8"))
+        content = from_json((ARTIFACTS / stage / "metrics.json").read_text(encoding="utf-8"))
         usage = pd.read_csv(ARTIFACTS / stage / "usage.csv")
         speed = usage.get("system/steps_per_second", pd.Series(dtype=float)).median()
         found.append(

@@ -1,9 +1,9 @@
 """Put the model into the registry, and say whether it is the new champion and why."""
 
-import json
 from dataclasses import asdict, dataclass
 
 from esrgan_core.files import write_text
+from esrgan_core.strict_json import to_json
 from pipelines.launch import launch
 from pipelines.paths import ARTIFACTS
 from pipelines.registry import admit
@@ -22,7 +22,7 @@ def run(params: Params) -> None:
     """Leave `decision.json`; the model version and its alias are in MLflow."""
     decision = admit(params.register, awaited_run_id("register"))
     target = ARTIFACTS / "register" / "decision.json"
-    write_text(target, json.dumps(asdict(decision), indent=2) + "\n")
+    write_text(target, to_json(asdict(decision), indent=2) + "\n")
     print(f"{decision.model} version {decision.version} is the {decision.alias}:")
     for reason in decision.reasons:
         print(f"  {'yes' if reason.holds else 'no '}  {reason.rule}: {reason.figures}")

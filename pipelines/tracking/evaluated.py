@@ -11,6 +11,7 @@ import pandas as pd
 from esrgan_core.data.pairs import Entry, PairStore
 from esrgan_core.files import sha256_of
 from esrgan_core.io.rgb import read_rgb
+from esrgan_core.strict_json import from_json
 from pipelines.paths import PAIRS, generator_of
 from pipelines.tracking.record import Record
 from pipelines.tracking.store import (
@@ -45,7 +46,7 @@ def publish_models(
         key: of the evaluation: what has it is there already.
         tags: of the stage's run.
     """
-    results = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    results = from_json((folder / "metrics.json").read_text(encoding="utf-8"))
     frame = pd.read_csv(folder / "per_image.csv", dtype={"name": str, "set": str})
     data = _data_sets()
     for model, sets in results.items():

@@ -4,7 +4,6 @@ A stage's record differs for every execution and is one of its outputs, so its h
 key: a run that carries it is complete and is left alone.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from esrgan_core.files import sha256_of
+from esrgan_core.strict_json import from_json
 from pipelines.paths import (
     ARTIFACTS,
     CHOICE,
@@ -184,7 +184,7 @@ def complete_parent(name: str) -> None:
 
 
 def _fill_parent(record: Record, parent: str) -> None:
-    results = json.loads(METRICS.read_text(encoding="utf-8"))
+    results = from_json(METRICS.read_text(encoding="utf-8"))
     for model, sets in results.items():
         for set_name, values in sets.items():
             for metric, value in values.items():
