@@ -89,10 +89,16 @@ def read_weights(path: Path) -> WeightsFile:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it holds something else; says what it looks like.
+        ValueError: if it holds something else, and says what it looks like; or if a value is not
+            finite.
     """
     metadata, content = _read(path)
     wrapper, state = _unwrapped(content)
+    if bad := [key for key, value in state.items() if not bool(value.isfinite().all())]:
+        raise ValueError(
+            f"{path}: {len(bad)} of {len(state)} tensors hold values that are not finite, first "
+            f"{bad[0]}; the file is damaged, or its training diverged: take another checkpoint"
+        )
     entry = json.loads(metadata.get(ENTRY, "{}"))
     if (architecture := entry.get("architecture")) is not None:
         if architecture not in GENERATORS:

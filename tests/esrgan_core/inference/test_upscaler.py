@@ -14,6 +14,7 @@ from esrgan_core.inference.upscale import upscale
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
 from esrgan_core.io.picture import Picture
 from esrgan_core.io.resize import imresize, resize_pixels
+from esrgan_core.io.rgb import BadImageError
 from esrgan_core.models import Generator
 from esrgan_core.models.rrdb import RRDBNet
 from esrgan_core.tensors import to_pixels
@@ -205,3 +206,12 @@ def test_what_cannot_be_done_is_refused(words: dict[str, float], message: str) -
 def test_a_device_that_is_not_there_is_named() -> None:
     with pytest.raises(ValueError, match="device 'cuda:7' cannot be used"):
         made(small(), device="cuda:7")
+
+
+@pytest.mark.parametrize("ensemble", [False, True])
+def test_a_result_that_is_not_finite_is_the_pictures_error(ensemble: bool) -> None:
+    network = small()
+    # finite weights, whose result overflows
+    network.conv_last.weight.data.fill_(3e38)
+    with pytest.raises(BadImageError, match="the network's result is not finite"):
+        made(network, ensemble=ensemble)(Picture(pixels=values(3, np.uint8)))

@@ -256,3 +256,21 @@ def test_a_header_of_any_length_is_read(tmp_path: Path, length: int) -> None:
     network, path = RRDBNet(CONFIG), tmp_path / "g.safetensors"
     save_weights(path, network.state_dict(), CONFIG, {"note": "x" * length})
     assert read_weights(path).lineage == {"note": "x" * length}
+
+
+@pytest.mark.parametrize("layout", [None, *LAYOUTS], ids=str)
+def test_weights_that_are_not_finite_are_refused_by_name(
+    tmp_path: Path, layout: Layout | None
+) -> None:
+    broken = network()
+    broken.conv_last.bias.data[1] = float("nan")  # type: ignore[union-attr]
+    path = tmp_path / "broken.safetensors"
+    if layout is None:
+        save_weights(path, broken.state_dict(), CONFIG, {})
+    else:
+        path = path.with_suffix(".pth")
+        torch.save(to_layout(broken.state_dict(), layout), path)
+    with pytest.raises(
+        ValueError, match=r"broken.*1 of \d+ tensors hold values that are not finite"
+    ):
+        read_weights(path)
