@@ -2,20 +2,23 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
+from filelock import FileLock
 
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.models.weights import digest, load_generator
+from esrgan_core.strict_json import from_json
 from pipelines.card import model_card
 from pipelines.gates import Evidence, Reason, judge
 from pipelines.golden import departures
 from pipelines.interpolation import read_choice
-from pipelines.paths import ARTIFACTS, FINETUNED, METRICS, PAIRS, PRETRAINED
+from pipelines.paths import ARTIFACTS, FINETUNED, METRICS, PAIRS, PRETRAINED, state_root
 from pipelines.sections import RegisterConfig
 from pipelines.tracking.models import (
     aliases,
@@ -27,9 +30,12 @@ from pipelines.tracking.models import (
     registered,
     write_history,
 )
+from pipelines.tracking.store import tracking_uri
 
 EVALUATION = 1
 """Raised with every change that makes the same pictures measure otherwise."""
+ROLLED_BACK = "rolled_back"
+"""Key of a line of the history whose champion was rolled back: when."""
 TRAININGS = ("pretrain", "finetune")
 COMPARED = ("pretrained", "interpolated")
 
@@ -57,6 +63,11 @@ def admit(config: RegisterConfig, run_id: str) -> Decision:
     Raises:
         StoreDownError: if MLflow does not answer.
     """
+    with _alone_at(config.model):
+        return _admit(config, run_id)
+
+
+def _admit(config: RegisterConfig, run_id: str) -> Decision:
     evidence = _evidence()
     # of the tensors alone: the files' headers name the commit, which makes no other model
     weights = digest(load_generator(PRETRAINED)) + digest(load_generator(FINETUNED))
@@ -99,6 +110,11 @@ def promote(config: RegisterConfig, version: str, reason: str, *, force: bool) -
         ValueError: if there is no such version, or it is the champion.
         StoreDownError: if MLflow does not answer.
     """
+    with _alone_at(config.model):
+        return _promote(config, version, reason, force=force)
+
+
+def _promote(config: RegisterConfig, version: str, reason: str, *, force: bool) -> list[Reason]:
     candidate = registered(config.model, version)
     held = aliases(config.model).get("champion")
     if held == version:
@@ -122,27 +138,43 @@ def promote(config: RegisterConfig, version: str, reason: str, *, force: bool) -
 def rollback(model: str) -> tuple[str, str]:
     """Make the champion before the present one champion again: (the version it was, is now).
 
+    What was rolled back stays in the history, and is no champion to come back to.
+
     Raises:
         ValueError: if there was none.
         StoreDownError: if MLflow does not answer.
     """
-    past = history(model)
-    held = aliases(model).get("champion", "")
-    earlier = [line for line in past if line["version"] != held]
-    if not earlier:
-        raise ValueError(f"{model} had no champion before version {held or 'any'}")
-    back = str(earlier[-1]["version"])
-    registered(model, back)
-    point_alias(model, "champion", back)
-    # what was rolled back is no champion to come back to
-    write_history(model, [line for line in past if line["version"] != held])
-    return held, back
+    with _alone_at(model):
+        past = history(model)
+        held = aliases(model).get("champion", "")
+        earlier = [line for line in past if line["version"] != held and not line.get(ROLLED_BACK)]
+        if not earlier:
+            raise ValueError(f"{model} had no champion before version {held or 'any'}")
+        back = str(earlier[-1]["version"])
+        registered(model, back)
+        point_alias(model, "champion", back)
+        undone = {ROLLED_BACK: _now()}
+        write_history(model, [undone | line if line["version"] == held else line for line in past])
+        return held, back
 
 
 def _remember(model: str, version: str, why: str, *, forced: bool = False) -> None:
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    line = {"version": version, "when": now, "why": why, "forced": forced}
+    line = {"version": version, "when": _now(), "why": why, "forced": forced}
     write_history(model, [*history(model), line])
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@contextmanager
+def _alone_at(model: str) -> Iterator[None]:
+    """Let no other process with this state root change a model's aliases meanwhile."""
+    of_store = hashlib.sha256(f"{tracking_uri()} {model}".encode()).hexdigest()[:16]
+    path = state_root() / "locks" / f"registry-{of_store}.lock"
+    path.parent.mkdir(exist_ok=True)
+    with FileLock(path):
+        yield
 
 
 def _decision(content: Mapping[str, Any]) -> Decision:
@@ -156,7 +188,7 @@ def _decision(content: Mapping[str, Any]) -> Decision:
 
 def _evidence() -> Evidence:
     test = [entry for entry in PairStore(PAIRS).entries if entry.split == "test"]
-    results = json.loads(METRICS.read_text(encoding="utf-8"))
+    results = from_json(METRICS.read_text(encoding="utf-8"))
     metrics = sorted({name for sets in results.values() for row in sets.values() for name in row})
     seen = [EVALUATION, metrics, *(one.hr_sha256 for one in test), *(one.lr_sha256 for one in test)]
     frame = pd.read_csv(METRICS.parent / "per_image.csv", dtype={"name": str, "set": str})

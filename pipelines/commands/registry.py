@@ -60,7 +60,8 @@ def models(
                 typer.echo(f"    {word}  {reason['rule']}: {reason['figures']}")
     for line in listing.history:
         how = "by force" if line["forced"] else "by the gates"
-        typer.echo(f"champion {line['version']} since {line['when']}, {how}: {line['why']}")
+        undone = f", rolled back {line['rolled_back']}" if "rolled_back" in line else ""
+        typer.echo(f"champion {line['version']} since {line['when']}{undone}, {how}: {line['why']}")
 
 
 def promote(

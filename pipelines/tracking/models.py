@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,8 +12,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from filelock import FileLock
+
 import esrgan_core
 from esrgan_core.files import sha256_of
+from esrgan_core.strict_json import from_json, to_json
 from pipelines.lineage import data_md5, git_commit
 from pipelines.params import PARAMS
 from pipelines.paths import FINETUNED, PRETRAINED, state_root
@@ -136,15 +140,11 @@ def generators_of(uri: str) -> Generators:
         StoreDownError: if MLflow does not answer.
     """
     with reaching_store():
-        from mlflow.artifacts import download_artifacts  # noqa: PLC0415
         from mlflow.models import Model  # noqa: PLC0415
 
         version = registered(*parse_uri(uri, ""))
         source = client().get_logged_model(version.model_id).artifact_location
-        # a store on this machine gives its own folder, another a copy that stays
-        own = state_root() / "models" / version.model_id
-        own.mkdir(parents=True, exist_ok=True)
-        folder = Path(download_artifacts(artifact_uri=source, dst_path=str(own)))
+        folder = _copied(source, state_root() / "models" / version.model_id)
         described = Model.load(folder)
     try:
         files = described.flavors["python_function"]["artifacts"]
@@ -154,6 +154,22 @@ def generators_of(uri: str) -> Generators:
         raise ValueError(f"{uri} is no model of this pipeline: it has no {error}") from error
     words = f"{version.model} version {version.version}"
     return Generators(psnr=psnr, gan=gan, alpha=alpha, words=words)
+
+
+def _copied(source: str, folder: Path) -> Path:
+    """A folder of artifacts as a copy that stays, whole or not at all, fetched once.
+
+    MLflow itself writes file by file into its target, where another process may read them.
+    """
+    from mlflow.artifacts import download_artifacts  # noqa: PLC0415
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):
+        if not (folder / "MLmodel").is_file():
+            shutil.rmtree(folder, ignore_errors=True)
+            with TemporaryDirectory(dir=folder.parent, prefix=".") as place:
+                Path(download_artifacts(artifact_uri=source, dst_path=place)).rename(folder)
+    return folder
 
 
 def parse_uri(uri: str, default: str) -> tuple[str, str]:
@@ -178,7 +194,7 @@ def parse_uri(uri: str, default: str) -> tuple[str, str]:
 def evidence_of(version: Registered) -> dict[str, Any] | None:
     """What a version's decision rests on; None where it carries nothing of it."""
     text = _file_of(version, EVIDENCE_FILE)
-    return None if text is None else json.loads(text)["evidence"]
+    return None if text is None else from_json(text)["evidence"]
 
 
 def origin_of(version: Registered) -> dict[str, str]:
@@ -265,7 +281,7 @@ def log_version(
                 ],
                 metadata={"alpha": alpha},
             )
-        _log_text(info.model_id, EVIDENCE_FILE, json.dumps(content, indent=1, sort_keys=True))
+        _log_text(info.model_id, EVIDENCE_FILE, to_json(content, indent=1, sort_keys=True))
         _log_text(info.model_id, ORIGIN_FILE, json.dumps(_origin(), indent=1))
         checksums = _log_checksums(info.model_uri, info.model_id)
         if not store.search_registered_models(f"name = '{model}'"):

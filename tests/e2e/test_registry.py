@@ -69,6 +69,9 @@ def test_a_worse_challenger_is_refused_a_better_one_promoted_and_rolled_back(
     version = client.get_model_version_by_alias("esrgan", "champion")
     assert str(version.version) == first
     assert "## Figures" in str(version.description)
+    listed = esrgan("models")
+    # nothing is forgotten
+    assert re.search(rf"champion {better[0]} since \S+, rolled back \S+, by the gates", listed)
     # what was rolled back may come back, by the gates
     assert f"version {better[0]} is the champion" in esrgan("promote", better[0])
 
