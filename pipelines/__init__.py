@@ -2,6 +2,9 @@
 
 import os
 
+PARENT = os.getppid()
+"""The process that started this one, as known before slow imports: it may end meanwhile."""
+
 # no tool that a stage starts may report to its maker; DVC's own switch is in .dvc/config
 for _name, _value in {
     "DO_NOT_TRACK": "1",

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 from filelock import FileLock, Timeout
 
+from pipelines import PARENT
 from pipelines.paths import state_root
 from pipelines.status import Status, tell
 
@@ -35,6 +36,8 @@ def die_with_parent(
         seconds: to wait for the process's end before it is ended at once, since one that waits
             for others may never come to heed a signal; None to leave it all the time it needs.
     """
+    if os.getppid() != PARENT:
+        os.kill(os.getpid(), number)
     if watched := _starters():
         threading.Thread(
             target=_watch, args=(watched, number, seconds), name="guardian", daemon=True

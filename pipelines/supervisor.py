@@ -37,8 +37,17 @@ STARTER = "ESRGAN_STARTER"
 """Environment variable with the process that a supervisor is to outlive by seconds only."""
 HELD = "ESRGAN_HELD"
 """Environment variable with a lock that a supervisor holds until all is over."""
-SET_DEATH_SIGNAL, SET_SUBREAPER = 1, 36
+SET_SUBREAPER = 36
 """Of Linux's prctl."""
+TIED_TO_PARENT = """
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+if os.getppid() == int(sys.argv[1]):
+    os.execvp(sys.argv[2], sys.argv[2:])
+"""
+"""Becomes a command that the kernel ends with its parent, unless that has ended before. It runs in
+the new process, where no lock of another thread can be held."""
 
 
 def follow(
@@ -119,14 +128,14 @@ def run(command: list[str], seconds_to_save: float = SECONDS_TO_SAVE) -> int:
     """
     ending = Ending()
     # what loses its parent becomes this process's child, in whatever group it is
-    _prctl(SET_SUBREAPER, 1)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(SET_SUBREAPER, 1)
     die_with_parent()
     process = subprocess.Popen(
-        command,
+        [sys.executable, "-c", TIED_TO_PARENT, str(os.getpid()), *command],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        preexec_fn=lambda: _prctl(SET_DEATH_SIGNAL, signal.SIGTERM),
     )
     assert process.stdout
     relay = Thread(target=_relay, args=(process.stdout,), daemon=True)
@@ -172,11 +181,6 @@ def _relay(source: IO[bytes]) -> None:
                 target.flush()
             except OSError:
                 listened = False  # and the rest is read all the same
-
-
-def _prctl(option: int, value: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(option, value)
 
 
 def close(name: str, code: int) -> None:

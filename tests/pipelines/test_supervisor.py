@@ -96,6 +96,25 @@ def test_a_signal_ends_all_of_it(number: signal.Signals, marked: dict[str, str])
     assert alive(marked) == []
 
 
+def test_a_parent_that_ends_while_a_process_imports_is_missed(
+    tmp_path: Path, marked: dict[str, str]
+) -> None:
+    ready, child = tmp_path / "ready", tmp_path / "child.py"
+    child.write_text(
+        "import os, pathlib, sys, time\n"
+        "import pipelines\n"
+        "pathlib.Path(sys.argv[1]).touch()\n"
+        "while os.getppid() == pipelines.PARENT:\n"
+        "    time.sleep(0.05)\n"
+        "from pipelines.guardian import die_with_parent\n"
+        "die_with_parent()\n"
+        "time.sleep(600)\n"
+    )
+    parent = f"{sys.executable} {child} {ready} & while [ ! -e {ready} ]; do sleep 0.05; done"
+    subprocess.run(["sh", "-c", parent], env=marked, check=True, timeout=SECONDS)
+    wait_for(lambda: not alive(marked))
+
+
 def test_a_command_may_save_though_nobody_listens_any_more(
     tmp_path: Path, marked: dict[str, str]
 ) -> None:
