@@ -31,12 +31,23 @@ PAGE = ARTIFACTS / "evaluate" / "report" / "index.html"
 
 
 def state_root() -> Path:
-    """The absolute folder of checkpoints, locks and the default MLflow store.
-
-    `ESRGAN_STATE`, else `.esrgan` in the repository that `dvc` was started in, since an
-    experiment may run in a temporary copy of it.
-    """
-    default = Path(os.environ.get("DVC_ROOT", ".")) / ".esrgan"
-    root = Path(os.environ.get("ESRGAN_STATE", default)).absolute()
+    """The absolute folder of checkpoints, locks and the default MLflow store; made if missing."""
+    root = state_place()
     root.mkdir(parents=True, exist_ok=True)
     return root
+
+
+def state_place() -> Path:
+    """Where the state root is or would be, to look there.
+
+    `ESRGAN_STATE`, else `.esrgan` in the repository that `dvc` was started in, since an
+    experiment may run in a temporary copy of it, else in the one that the current folder is in.
+    """
+    default = Path(os.environ.get("DVC_ROOT") or _repository()) / ".esrgan"
+    return Path(os.environ.get("ESRGAN_STATE", default)).absolute()
+
+
+def _repository() -> Path:
+    """The nearest folder upwards that DVC knows as a repository; the current one if none is."""
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / ".dvc").is_dir()), here)

@@ -10,7 +10,7 @@ from rich.filesize import decimal
 
 from esrgan_core.memory import free_memory
 from pipelines.doctor.finding import Finding, fault, well
-from pipelines.paths import state_root
+from pipelines.paths import state_place
 
 LEAST_MEMORY = 2 * 2**30
 LEAST_DISK = 5 * 2**30
@@ -28,9 +28,11 @@ def memory() -> Iterator[Finding]:
 
 def disks() -> Iterator[Finding]:
     """Whether the state root can be written, and how much room there is."""
-    root = state_root()
+    root = state_place()
+    # where there is none yet, it is made in the nearest folder that there is
+    there = next(folder for folder in (root, *root.parents) if folder.is_dir())
     try:
-        with NamedTemporaryFile(dir=root):
+        with NamedTemporaryFile(dir=there):
             pass
     except OSError as error:
         yield fault(
@@ -40,7 +42,10 @@ def disks() -> Iterator[Finding]:
         )
     else:
         yield well("state root", str(root))
-    for what, folder in {"disk of the state root": root, "disk of the project": Path.cwd()}.items():
+    for what, folder in {
+        "disk of the state root": there,
+        "disk of the project": Path.cwd(),
+    }.items():
         free = shutil.disk_usage(folder).free
         words = f"{decimal(free)} free below {folder}"
         if free < LEAST_DISK:

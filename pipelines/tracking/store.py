@@ -2,16 +2,19 @@
 
 import os
 import re
+import sqlite3
+import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from filelock import FileLock
 
 from esrgan_core.files import atomic_path
-from pipelines.paths import state_root
+from pipelines.paths import state_place, state_root
 from pipelines.tracking import StoreDownError
 
 if TYPE_CHECKING:
@@ -23,6 +26,15 @@ EXPERIMENT = "esrgan"
 NAME, STAGE, MODEL, KEY = "esrgan.run", "dvc.stage", "esrgan.model", "esrgan.key"
 PARENT = "mlflow.parentRunId"
 DATABASE = "mlflow.db"
+ARTIFACT_FOLDER = "mlartifacts"
+"""Where the default store keeps files, beside its database."""
+ADDRESSES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "storage_location"),
+)
+"""Tables and columns of MLflow's database that hold absolute addresses of artifacts."""
 STORE_PACKAGES = ("mlflow", "sqlalchemy", "boto3", "botocore")
 """Whose errors mean that the store does not answer; MLflow passes on those of S3 as they are."""
 
@@ -46,7 +58,7 @@ def public(uri: str) -> str:
 
 def has_store() -> bool:
     """Whether there is a store to look into; the default one is made when it is first used."""
-    return tracking_uri() != _own_uri() or (state_root() / DATABASE).is_file()
+    return tracking_uri() != _own_uri() or (state_place() / DATABASE).is_file()
 
 
 def run_url(run_id: str) -> str:
@@ -78,12 +90,18 @@ def client() -> "MlflowClient":
 
     if tracking_uri() == _own_uri():
         _make_database()
+        _follow_a_move()
     mlflow.set_tracking_uri(tracking_uri())
     return mlflow.MlflowClient()
 
 
 def _own_uri() -> str:
-    return f"sqlite:///{state_root() / DATABASE}"
+    return database_uri(state_place() / DATABASE)
+
+
+def database_uri(path: Path) -> str:
+    """A path's address, in which `%` and `?` would mean something else."""
+    return f"sqlite:///{quote(str(path))}"
 
 
 def _make_database() -> None:
@@ -94,7 +112,32 @@ def _make_database() -> None:
     with FileLock(path.with_suffix(".lock")):
         if not path.exists():
             with atomic_path(path) as temporary:
-                MlflowClient(f"sqlite:///{temporary}").search_experiments()
+                MlflowClient(database_uri(temporary)).search_experiments()
+
+
+def _follow_a_move() -> None:
+    """Give the default database the place of its artifacts, if both were moved or copied.
+
+    MLflow keeps absolute addresses, by which no registered model would be found any more.
+    """
+    path, place = state_root() / DATABASE, state_root() / ARTIFACT_FOLDER
+    now = place.as_uri()
+    with FileLock(path.with_suffix(".lock")), closing(sqlite3.connect(path)) as database:
+        found = database.execute(
+            "SELECT artifact_location FROM experiments WHERE name = ?", (EXPERIMENT,)
+        ).fetchone()
+        before = found[0] if found else now
+        moved = before.startswith("file:") and before.endswith(f"/{ARTIFACT_FOLDER}")
+        if before == now or not moved or not place.is_dir():
+            return
+        with database:
+            for table, column in ADDRESSES:
+                database.execute(
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) "
+                    f"WHERE substr({column}, 1, ?) = ?",
+                    (now, len(before) + 1, len(before), before),
+                )
+    print(f"MLflow's store was moved here: its addresses now begin with {now}", file=sys.stderr)
 
 
 @lru_cache(maxsize=1)
@@ -108,8 +151,8 @@ def experiment_id() -> str:
     if found is not None:
         return str(found.experiment_id)
     local = tracking_uri().startswith("sqlite:")
-    own = os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT") or (state_root() / "mlartifacts").as_uri()
-    location = own if local else None
+    own = (state_root() / ARTIFACT_FOLDER).as_uri()
+    location = os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT", "") or own if local else None
     return str(client().create_experiment(EXPERIMENT, artifact_location=location))
 
 
@@ -162,3 +205,7 @@ def _is_of_store(error: Exception) -> bool:
     """Whether MLflow or a library below it raised; told by names, since importing them is slow."""
     packages = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
     return isinstance(error, OSError) or not packages.isdisjoint(STORE_PACKAGES)
+
+
+if __name__ == "__main__":
+    print(tracking_uri())
