@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from pipelines.params import ParamsError, read_yaml
 from pipelines.paths import state_root
 
 RESULT = "result.json"
+CACHES = ("prepared", "sources", "models", "conditions", "ablation")
+"""Folders of the state root whose content can be made or fetched again."""
 State = Literal["running", "unfinished", "unlocked", "kept by dvc.lock"]
 
 
@@ -63,6 +66,21 @@ def trainings() -> Iterator[Training]:
         yield Training(folder=folder, state=_state(folder), bytes=bytes_in(folder))
 
 
+def remove(training: Training) -> bool:
+    """Remove a checkpoint folder, unless a training has begun there meanwhile; whether it is gone.
+
+    The training's lock is held until all of it is removed.
+    """
+    try:
+        with FileLock(training.folder / LOCK, timeout=0):
+            if _state_of_idle(training.folder) != training.state:
+                return False
+            shutil.rmtree(training.folder)
+    except Timeout:
+        return False
+    return True
+
+
 def bytes_in(folder: Path) -> int:
     """Bytes of all files in a folder; what another folder links to counts all the same."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
@@ -74,6 +92,10 @@ def _state(folder: Path) -> State:
             pass
     except Timeout:
         return "running"
+    return _state_of_idle(folder)
+
+
+def _state_of_idle(folder: Path) -> State:
     result = folder / RESULT
     if not result.is_file():
         return "unfinished"

@@ -79,7 +79,7 @@ def prune(
 
     Those of running trainings always stay. The result itself is DVC's and is not touched.
     """
-    from pipelines.leftovers import bytes_in, trainings
+    from pipelines.leftovers import CACHES, bytes_in, remove, trainings
     from pipelines.paths import state_root
 
     freed = 0
@@ -87,11 +87,9 @@ def prune(
         goes = training.state == "kept by dvc.lock" or (unfinished and training.state != "running")
         size = f"{training.bytes / 2**20:.1f} MiB"
         typer.echo(f"{'remove' if goes else 'keep'}  {training.folder}  {size}  {training.state}")
-        if goes:
+        if goes and (dry_run or remove(training)):
             freed += training.bytes
-            if not dry_run:
-                shutil.rmtree(training.folder)
-    for folder in (state_root() / "prepared", state_root() / "sources"):
+    for folder in (state_root() / name for name in CACHES):
         held = bytes_in(folder)
         typer.echo(f"{'remove' if caches else 'keep'}  {folder}  {held / 2**20:.1f} MiB  cache")
         if caches:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from pipelines.cli import app
 from pipelines.guardian import LOCK
-from pipelines.leftovers import note_kept, trainings, write_result
+from pipelines.leftovers import note_kept, remove, trainings, write_result
 
 
 @pytest.fixture
@@ -75,6 +75,18 @@ def test_prune_removes_what_dvc_has_and_with_a_wish_what_was_cut(repository: Pat
         assert [path.name for path in folder.iterdir()] == ["running"]
     shutil.rmtree(folder)
     assert "freed 0.0 MiB" in CliRunner().invoke(app, ["prune"]).output
+
+
+def test_what_a_training_has_begun_to_use_is_not_removed(repository: Path) -> None:
+    found = {training.folder.name: training for training in trainings()}
+    with FileLock(found["cut"].folder / LOCK):
+        assert not remove(found["cut"])
+    # it has ended since it was looked at
+    write_result(found["running"].folder, repository / "artifacts/pretrain/generator.safetensors")
+    assert not remove(found["running"])
+    assert all(one.folder.is_dir() for one in found.values())
+    assert remove(found["cut"])
+    assert not found["cut"].folder.exists()
 
 
 def test_prune_empties_the_caches_on_request(repository: Path) -> None:
