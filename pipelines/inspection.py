@@ -1,11 +1,13 @@
 """Every picture decoded once: whether it is what it should be, and the figures to judge it by."""
 
 import csv
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from operator import attrgetter
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +25,10 @@ LARGEST = 2048
 """Pixels a side of the middle that traces are looked for in."""
 SAMPLES = 1_000_000
 """Pixels that are enough to see whether a picture is blank."""
+NAMED = 3
+"""Pictures that are named for each cause, where many cannot be used."""
+CHECKSUM = re.compile(r"\b[0-9a-f]{2}/[0-9a-f]{64}\b")
+"""A place in the cache, which is told so that a file can be put there by hand."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,21 +125,39 @@ def write_traces(path: Path, traces: list[Traces]) -> None:
         parquet.write_table(pa.Table.from_pylist(rows), temporary)
 
 
-def told(bad: list[Checked]) -> list[str]:
-    """A line for each picture; one for many that have the same cause, as those of an archive."""
-    by_cause: dict[str, list[str]] = {}
+def told(bad: list[Checked], path: Path) -> list[str]:
+    """A line for each cause and host, as where an archive or a host is missing.
+
+    Args:
+        bad: the pictures that cannot be used.
+        path: a CSV, which gets each of them if some lines stand for more than are named.
+    """
+    by_cause: dict[tuple[str, str], list[Checked]] = {}
     for one in bad:
-        by_cause.setdefault(one.problem, []).append(one.entry.source.uri)
-    return [
-        f"  {uris[0]}{f' and {len(uris) - 1} more' if len(uris) > 1 else ''}: {problem}"
-        for problem, uris in by_cause.items()
-    ]
+        uri = one.entry.source.uri
+        # what names the file itself does not tell its cause from others'
+        cause = CHECKSUM.sub("", one.problem).replace(uri, "")
+        by_cause.setdefault((urlsplit(uri).netloc, cause), []).append(one)
+    lines = []
+    for alike in by_cause.values():
+        uris = [one.entry.source.uri for one in alike]
+        more = f" and {len(uris) - NAMED} more" if len(uris) > NAMED else ""
+        lines.append(f"  {', '.join(uris[:NAMED])}{more}: {alike[0].problem}")
+    if any(len(alike) > NAMED for alike in by_cause.values()):
+        write_problems(path, bad)
+        lines.append(f"  all of them, with what is wrong, are listed in {path}")
+    return lines
 
 
 def write_skipped(path: Path, bad: list[Checked]) -> None:
     """Say which pictures are left out and why, and write it as CSV."""
     for one in bad:
         print(f"skipped {one.entry.place}: {one.problem}", file=sys.stderr)
+    write_problems(path, bad)
+
+
+def write_problems(path: Path, bad: list[Checked]) -> None:
+    """Write which pictures cannot be used, and why, as CSV."""
     rows = [(one.entry.place, one.entry.source.uri, one.problem) for one in bad]
     with (
         atomic_path(path) as temporary,

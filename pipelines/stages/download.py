@@ -11,7 +11,7 @@ from pipelines.fetching import fetch_all, forget_if_unpinned
 from pipelines.images import BadPicturesError, UnreachablePicturesError, write_manifest
 from pipelines.inspection import check_all, told, write_skipped, write_traces
 from pipelines.launch import launch
-from pipelines.paths import DATA, IMAGES, MANIFEST, SKIPPED, TRACES
+from pipelines.paths import DATA, IMAGES, MANIFEST, SKIPPED, TRACES, state_root
 from pipelines.status import is_passing
 
 
@@ -62,7 +62,9 @@ def run(params: Params) -> None:
     good = [one for one in checked if one.entry.place not in places]
     if bad and not (params.skip_bad and good):
         passing = any(map(is_passing, missing.values()))
-        raise (UnreachablePicturesError if passing else BadPicturesError)(told(bad))
+        raise (UnreachablePicturesError if passing else BadPicturesError)(
+            told(bad, state_root() / "unusable_pictures.csv")
+        )
     for one in checked:
         if one.entry.place in places:
             (IMAGES / one.entry.path).unlink(missing_ok=True)

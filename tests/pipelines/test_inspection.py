@@ -15,7 +15,7 @@ from PIL import Image
 from esrgan_core.files import sha256_of
 from esrgan_core.io.rgb import write_png
 from pipelines.catalog import Entry
-from pipelines.inspection import Checked, check, check_all
+from pipelines.inspection import Checked, check, check_all, told
 from pipelines.sources import Expected, Origin
 from tests.conftest import textured
 
@@ -50,6 +50,25 @@ def test_a_checksum_tells_what_decoding_does_not(tmp_path: Path) -> None:
     write_png(tmp_path / "a.png", textured(20, 20))
     found = checked(tmp_path / "a.png", Expected(sha256="0" * 64))
     assert f"the catalog says {'0' * 64}; get the original again" in found.problem
+
+
+def test_a_host_that_is_not_there_is_told_once(tmp_path: Path) -> None:
+    bad = []
+    for number in range(10):
+        host = "https://one" if number < 6 else "https://two"
+        source = Origin(uri=f"{host}/{number}.png", expected=Expected())
+        made = Entry(name=str(number), split="train", set="s", source=source)
+        # as the cache words it
+        place = f"sources/sha256/0{number}/{number:064}"
+        problem = f"{host}: its name is not known; or get the file elsewhere and put it at {place}"
+        bad.append(Checked(entry=made, problem=problem))
+    first, second, last = told(bad, tmp_path / "all.csv")
+    assert first.startswith("  https://one/0.png, https://one/1.png, https://one/2.png and 3 more:")
+    assert "https://two/6.png, https://two/7.png, https://two/8.png and 1 more:" in second
+    assert str(tmp_path / "all.csv") in last
+    assert len((tmp_path / "all.csv").read_text().splitlines()) == len(bad) + 1
+    assert len(told(bad[:3], tmp_path / "few.csv")) == 1
+    assert not (tmp_path / "few.csv").exists()
 
 
 def test_all_are_told_of_together(tmp_path: Path) -> None:
