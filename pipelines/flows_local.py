@@ -259,7 +259,10 @@ def _set_up_automation() -> None:
             for_each={"prefect.resource.id"},
             match={"prefect.resource.id": ["prefect.flow-run.*"]},
             # flows of others may be silent for longer
-            match_related={"prefect.resource.role": "flow", "prefect.resource.name": "esrgan"},
+            match_related={
+                "prefect.resource.role": "flow",
+                "prefect.resource.name": ["esrgan", "upscale"],
+            },
             posture=Posture.Proactive,
             threshold=1,
             within=SILENCE,

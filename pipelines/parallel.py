@@ -18,7 +18,11 @@ PORTION = 64
 
 
 def in_parallel(
-    work: Callable[[Item], Result], items: Sequence[Item], workers: int = -1
+    work: Callable[[Item], Result],
+    items: Sequence[Item],
+    workers: int = -1,
+    *,
+    fewer: str = "after ending other programs",
 ) -> Iterator[Result]:
     """What `work` makes of each item, in the order of the items.
 
@@ -27,6 +31,7 @@ def in_parallel(
         items: what it is done to.
         workers: processes of this machine, -1 for one per core; where a Dask scheduler is named,
             its workers are used, all of them.
+        fewer: how to take less memory, for the error that a killed process is.
 
     Raises:
         OSError: if one of the processes was killed.
@@ -37,11 +42,11 @@ def in_parallel(
     cores = os.cpu_count() or 1
     wanted = cores if workers < 0 else workers
     useful = max(min(wanted, -(-len(items) // WORTH_A_PROCESS)), 1)
-    yield from map(work, items) if useful == 1 else _by_processes(useful, work, items)
+    yield from map(work, items) if useful == 1 else _by_processes(useful, work, items, fewer)
 
 
 def _by_processes(
-    count: int, work: Callable[[Item], Result], items: Sequence[Item]
+    count: int, work: Callable[[Item], Result], items: Sequence[Item], fewer: str
 ) -> Iterator[Result]:
     from joblib import Parallel, delayed  # noqa: PLC0415  slow to import
     from joblib.externals.loky.process_executor import TerminatedWorkerError  # noqa: PLC0415
@@ -52,7 +57,7 @@ def _by_processes(
     except TerminatedWorkerError as error:
         raise OSError(
             f"one of {count} processes was killed, probably for want of memory; what is done "
-            "stays, so run it again, with bicubic.workers lower or less beside it"
+            f"stays, so run it again {fewer}"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""The flow `esrgan/upscale`: a folder or an S3 prefix of pictures through a registered model.
+"""The flow `upscale/pictures`: a folder or an S3 prefix of pictures through a registered model.
 
 It runs on the workers that train, in their repository, by joblib's processes or Dask's workers.
 """
@@ -32,7 +32,7 @@ def own_folder() -> dict[str, str]:
     return {"directory": source.address if source.local else str(source.state)}
 
 
-@flow(name="esrgan", persist_result=False)
+@flow(name="upscale", persist_result=False)
 def upscale(
     source: str,
     target: str,

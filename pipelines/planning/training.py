@@ -25,6 +25,7 @@ from pipelines.paths import PAIRS, PRETRAINED, state_root
 from pipelines.planning.plan import Plan
 from pipelines.ranks import device_of_rank
 from pipelines.stages.pretrain import Params as Pretraining
+from pipelines.tracking.store import database_uri
 from pipelines.training_config import precision_message
 
 TRAININGS = ("pretrain", "finetune")
@@ -59,11 +60,19 @@ def plan_training(stage: str) -> Plan:
             "validate_every": VALIDATE_AT,
             "save_every": SAVE_AT,
         }
-        YAML().dump({**params, stage: tried}, folder / PARAMS)
+        YAML().dump({**_with_absolute_paths(params), stage: tried}, folder / PARAMS)
         seconds_to_begin, journal, checkpoints = _run(stage, folder)
         return _told(
             stage, section, seconds_to_begin, journal, checkpoints, folder, _precision(section)
         )
+
+
+def _with_absolute_paths(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters for another folder than the one that their paths are relative to."""
+    features = dict(params["features"])
+    if features["weights"] and "://" not in features["weights"]:
+        features["weights"] = str(Path(features["weights"]).absolute())
+    return {**params, "features": features}
 
 
 def _precision(section: Mapping[str, Any]) -> str:
@@ -98,7 +107,7 @@ def _run(stage: str, folder: Path) -> tuple[float, list[dict[str, float]], Path]
     """(seconds before the first step, what was reported, the folder of checkpoints)."""
     env = os.environ | {
         "ESRGAN_STATE": str(folder / "state"),
-        "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
+        "MLFLOW_TRACKING_URI": database_uri(folder / "mlflow.db"),
     }
     log = folder / "log.txt"
     began = time.time()

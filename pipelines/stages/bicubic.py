@@ -40,7 +40,9 @@ def run(params: Params) -> None:
     say_what_it_takes(pairs, tasks, params.bicubic.workers)
     entries, problems = [], []
     with progress("bicubic", len(tasks)) as advance:
-        done = in_parallel(prepare, tasks, params.bicubic.workers)
+        done = in_parallel(
+            prepare, tasks, params.bicubic.workers, fewer="with bicubic.workers lower"
+        )
         for number, ((hr, _), made) in enumerate(zip(pairs, done, strict=True), start=1):
             if made.entry is None:
                 problems.append(f"  {hr.path}: {made.problem}")

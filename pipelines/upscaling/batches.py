@@ -41,6 +41,7 @@ from pipelines.upscaling.one import upscale_file
 S3 = "s3://"
 NOTES = ".esrgan"
 """Prefix below the target's on S3 that the notes lie under."""
+FEWER = "with fewer workers"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,7 +102,7 @@ def upscale_batch(batch: Batch, workers: int = -1) -> Iterator[Outcome]:
     ]
     if batch.target.startswith(S3):
         # each process asks S3 itself, since every question takes a while
-        yield from in_parallel(_upscaled, items, workers)
+        yield from in_parallel(_upscaled, items, workers, fewer=FEWER)
         return
     folder = Path(batch.target)
     with alone(folder):
@@ -115,7 +116,9 @@ def upscale_batch(batch: Batch, workers: int = -1) -> Iterator[Outcome]:
                 yield known
             else:
                 todo.append(item)
-        for item, outcome in zip(todo, in_parallel(_upscaled, todo, workers), strict=True):
+        for item, outcome in zip(
+            todo, in_parallel(_upscaled, todo, workers, fewer=FEWER), strict=True
+        ):
             if outcome.state == "done":
                 journal.end(Path(item.target), list(item.stamp))
             yield outcome

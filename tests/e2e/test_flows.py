@@ -148,7 +148,7 @@ def test_a_folder_goes_through_the_registered_model(flows: Flows, whole: bytes) 
     words = ["--param", f"source={photos}", "--param", f"target={large}"]
     version = flows.run("esrgan", "models").splitlines()[0].split()[1]
     words += ["--param", f"model=models:/esrgan/{version}"]
-    command = ["prefect", "deployment", "run", "esrgan/upscale", "--watch", *words]
+    command = ["prefect", "deployment", "run", "upscale/pictures", "--watch", *words]
     assert "finished successfully" in flows.run(*command)
     sizes = {path.name: read_rgb(path).shape for path in large.glob("*.png")}
     assert sizes == {f"{name}.png": (96, 144, 3) for name in "abc"}
