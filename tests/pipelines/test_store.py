@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,3 +55,36 @@ def test_a_store_of_ones_own_is_used_as_it_is(root: Path, monkeypatch: pytest.Mo
     assert store.tracking_uri() == f"sqlite:///{root}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
     assert store.tracking_uri() == "http://127.0.0.1:1"
+
+
+def in_a_process(code: str, state: Path) -> "subprocess.CompletedProcess[str]":
+    """What some calls of the store do in a process of their own: MLflow remembers stores."""
+    env = os.environ | {"ESRGAN_STATE": str(state)}
+    text = f"from pipelines.tracking import store\n{code}"
+    return subprocess.run(
+        [sys.executable, "-c", text], env=env, capture_output=True, text=True, check=True
+    )
+
+
+@pytest.mark.parametrize("name", ["50%20off", "what?"])
+def test_a_state_root_may_have_any_name(name: str, tmp_path: Path) -> None:
+    in_a_process("store.parent_run('first')", tmp_path / name)
+    found = {path.relative_to(tmp_path).parts for path in tmp_path.rglob("*") if path.is_file()}
+    assert (name, store.DATABASE) in found
+    assert {parts[0] for parts in found} == {name}
+
+
+def test_a_store_that_was_moved_finds_its_files(tmp_path: Path) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    make = "run = store.parent_run('first'); store.client().log_text(run, 'kept', 'note.txt')"
+    in_a_process(make, before)
+    before.rename(after)
+    look = (
+        "run = store.parent_run('first')\n"
+        "print(open(store.client().download_artifacts(run, 'note.txt')).read())\n"
+        "store.client().log_text(run, 'new', 'new.txt')"
+    )
+    done = in_a_process(look, after)
+    assert done.stdout == "kept\n"
+    assert f"begin with {(after / 'mlartifacts').as_uri()}" in done.stderr
+    assert not before.exists()
