@@ -69,8 +69,9 @@ def prune(
         bool,
         typer.Option(
             "--caches",
-            help="also prepared pairs and fetched files, which come again when they are needed; "
-            "not while the pipeline runs",
+            help="also prepared pairs, fetched files, copies of registered models, maps and the "
+            "networks of the ablation, which are all made again when they are needed; not while "
+            "the pipeline runs",
         ),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would go")] = False,
