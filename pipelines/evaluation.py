@@ -15,6 +15,7 @@ from esrgan_core.strict_json import to_json
 from pipelines.contenders import compare, nested, on_equal_terms, set_means
 from pipelines.folders import weights_finder
 from pipelines.grid import figures_at, results_at
+from pipelines.pinned import find_pinned
 from pipelines.sections import EvaluateConfig
 from pipelines.statistics import intervals
 
@@ -43,8 +44,10 @@ def measures(config: EvaluateConfig) -> dict[str, Metric]:
 
     Raises:
         FileNotFoundError: if weights for one cannot be had.
+        ValueError: if they are not those that params.yaml has the hash of.
     """
-    return metrics_by_name(config.metrics, weights_finder(config.weight_files))
+    files = {name: str(find_pinned(value)) for name, value in config.weight_files.items()}
+    return metrics_by_name(config.metrics, weights_finder(files))
 
 
 def shown_of(samples: Sequence[Sample], count: int = SHOWN) -> list[Sample]:
@@ -78,7 +81,7 @@ def evaluate_all(
 
     Raises:
         FileNotFoundError: if weights for a metric, or Ma's scores, cannot be had.
-        ValueError: if Ma's scores lack a column.
+        ValueError: if Ma's scores lack a column, or a file has other content than its hash says.
     """
     shown = shown_of(samples)
     names = {sample.name for sample in shown}
@@ -88,7 +91,7 @@ def evaluate_all(
         pictures[name] = results_at(alpha, shown)
     frame = on_equal_terms(frame)
     if config.ma_scores:
-        frame = with_perceptual_index(frame, Path(config.ma_scores))
+        frame = with_perceptual_index(frame, find_pinned(config.ma_scores))
     return Evaluation(frame=frame, shown=shown, pictures=pictures)
 
 

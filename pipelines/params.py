@@ -1,7 +1,7 @@
 """The only reader of params.yaml: types at the door, errors that name the key.
 
 `python -m pipelines.params --profile full --set pretrain.steps=500000` writes a profile's values,
-and single ones, into params.yaml.
+and single ones, into params.yaml; without either it writes the hashes of files that are named.
 """
 
 import dataclasses
@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from esrgan_core.files import write_text
+from pipelines.pinned import find_pinned, pinned
 
 PARAMS = Path("params.yaml")
 PROFILES = Path("profiles")
@@ -157,9 +158,22 @@ def merge(base: dict[str, Any], changes: Mapping[str, Any], where: str = "") -> 
 
 FREE = frozenset({"layers", "rate_factors", "weight_files"})
 
+FILES = (
+    ("features", "weights"),
+    ("srgan", "features", "weights"),
+    ("sftgan", "features", "weights"),
+    ("contextual", "features", "weights"),
+    ("conditions", "maps"),
+    ("evaluate", "weight_files"),
+    ("evaluate", "ma_scores"),
+)
+"""Parameters that name a file or folder, or several of them by name."""
+
 
 def apply(profile: str = "", set_: Sequence[str] = (), output: Path = PARAMS) -> None:
     """Write a profile and KEY=VALUE assignments into a parameter file, if all stages accept it.
+
+    Files and folders that are named without the hash of their content get it.
 
     Raises:
         ParamsError: if one does not; the file stays as it is.
@@ -168,8 +182,28 @@ def apply(profile: str = "", set_: Sequence[str] = (), output: Path = PARAMS) ->
     if profile:
         merge_profile(params, profile)
     merge(params, parse_assignments(set_))
+    for section, key, name in _files(params):
+        try:
+            section[key] = pinned(section[key])
+        except OSError as error:
+            raise ParamsError(f"{output}: {name}: {error}") from error
     check(params, output)
     write_yaml(output, params)
+
+
+def _files(params: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str]]:
+    """Where files and folders are named: (mapping, key in it, dotted name)."""
+    for *sections, key in FILES:
+        section: Any = params
+        for part in sections:
+            section = section.get(part, {}) if isinstance(section, Mapping) else {}
+        value = section.get(key, "") if isinstance(section, Mapping) else ""
+        name = ".".join([*sections, key])
+        if isinstance(value, Mapping):
+            inner = cast(dict[str, Any], value)
+            yield from ((inner, own, f"{name}.{own}") for own in inner if inner[own])
+        elif isinstance(value, str) and value:
+            yield section, key, name
 
 
 def merge_profile(params: dict[str, Any], profile: str) -> None:
@@ -245,7 +279,7 @@ def check(params: dict[str, Any], path: Path = PARAMS) -> None:
         except ParamsError as error:
             problems |= dict.fromkeys(str(error).splitlines())
     if not problems:
-        problems = {f"{path}: {words}": None for words in _across(params)}
+        problems = {f"{path}: {words}": None for words in (*_across(params), *_changed(params))}
     if problems:
         raise ParamsError("\n".join(problems))
 
@@ -287,6 +321,15 @@ def _across(params: dict[str, Any]) -> Iterator[str]:
                 f"{name}.batch_size = 1: with patches of {sides[name]} the discriminator's last "
                 "normalisation has one value per channel; take larger patches or batches"
             )
+
+
+def _changed(params: dict[str, Any]) -> Iterator[str]:
+    """Which files and folders are not those that the parameters have the hash of."""
+    for section, key, name in _files(params):
+        try:
+            find_pinned(section[key])
+        except (OSError, ValueError) as error:
+            yield f"{name}: {error}"
 
 
 def main() -> None:

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+REPOSITORY = "ESRGAN_REPOSITORY"
+"""Environment variable with the path or address of the repository that runs are clones of."""
 DATA = Path("data")
 ARTIFACTS = Path("artifacts")
 IMAGES = ARTIFACTS / "images"

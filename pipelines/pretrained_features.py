@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from esrgan_core.features import FeaturesConfig
+from pipelines.pinned import find_pinned
 from pipelines.progress import byte_progress
 from pipelines.sources import Expected, Manner, Origin, located
 
@@ -49,11 +50,12 @@ def find_weights(config: FeaturesConfig) -> Path:
 
     Raises:
         FileNotFoundError: says what to fetch and where to put it.
+        ValueError: if it is not the one that params.yaml has the hash of.
     """
     if not config.weights:
         return fetched(config.network)
     try:
-        return located(Origin(uri=config.weights, expected=Expected()), Manner())
+        return find_pinned(config.weights)
     except OSError as error:
         raise FileNotFoundError(
             f"{config.network} weights: {error}; correct features.weights in params.yaml, or "

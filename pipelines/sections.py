@@ -65,9 +65,10 @@ class EvaluateConfig:
     """By name; those of the registry's rules, psnr_y and niqe, must be among them."""
     weight_files: Mapping[str, str] = field(default_factory=dict)
     """Paths of what LPIPS needs, by the names `alexnet`, `vgg16`, `lpips_alex` and `lpips_vgg`;
-    what is not named is downloaded once."""
+    what is not named is downloaded once. Each with its hash (see `pinned`)."""
     ma_scores: str = ""
-    """CSV with columns model, set, name, ma: adds `pi` where it has a score for every picture."""
+    """CSV with columns model, set, name, ma: adds `pi` where it has a score for every picture. With
+    its hash (see `pinned`)."""
 
     def __post_init__(self) -> None:
         """Refuse a metric that does not exist, and the lack of one that decides."""

@@ -24,12 +24,11 @@ from esrgan_core.files import write_text
 from pipelines.disk import remove_tree
 from pipelines.guardian import PATIENT
 from pipelines.params import PARAMS
+from pipelines.paths import REPOSITORY
 from pipelines.shell import commit_of, git, output
 from pipelines.stage_graph import forget_what_is_lost
 from pipelines.tracking.record import RUN
 
-REPOSITORY = "ESRGAN_REPOSITORY"
-"""Environment variable with the path or address of the repository; else the one this code is of."""
 RECIPE_OF_PARAMS = "sample"
 """The profile that is params.yaml as it is."""
 SECONDS_FOR_A_LOOK = 30.0
@@ -146,11 +145,11 @@ def prepare(source: Repository, request: Request) -> Path:
     folder = source.runs / request.name
     with _made_whole(source, request.name) as partial:
         if partial is None:
-            _insist_on_same(folder, request)
+            _insist_on_same(source, folder, request)
             folder.touch()  # or it might be removed for being old before the flow works in it
         else:
             _cloned(source, partial, request.revision)
-            write_text(partial / PARAMS, _recipe(partial, request))
+            write_text(partial / PARAMS, _recipe(source, partial, request))
             forget_what_is_lost(partial)
     return folder
 
@@ -202,7 +201,7 @@ def _cloned(source: Repository, partial: Path, revision: str) -> None:
     _configure(source, partial)
 
 
-def _insist_on_same(folder: Path, request: Request) -> None:
+def _insist_on_same(source: Repository, folder: Path, request: Request) -> None:
     has = git(["rev-parse", "HEAD"], folder)
     if request.revision:
         git(["fetch", "--quiet", "origin"], folder)
@@ -211,7 +210,7 @@ def _insist_on_same(folder: Path, request: Request) -> None:
                 f"the run {request.name} is of commit {has[:10]}, not {wanted[:10]}; take another "
                 "name, or leave the revision away"
             )
-    now, then = _recipe(folder, request), (folder / PARAMS).read_text(encoding="utf-8")
+    now, then = _recipe(source, folder, request), (folder / PARAMS).read_text(encoding="utf-8")
     if now != then:
         raise WorkspaceError(
             f"the run {request.name} has another recipe, {_first_difference(then, now)}; give the "
@@ -219,7 +218,7 @@ def _insist_on_same(folder: Path, request: Request) -> None:
         )
 
 
-def _recipe(folder: Path, request: Request) -> str:
+def _recipe(source: Repository, folder: Path, request: Request) -> str:
     """Text of params.yaml as the commit has it, with the profile and the overrides written in."""
     made = folder / ".git" / "esrgan-params.yaml"
     write_text(made, git(["show", f"HEAD:{PARAMS}"], folder) + "\n")
@@ -229,7 +228,8 @@ def _recipe(folder: Path, request: Request) -> str:
         command += ["--profile", request.profile]
     for key, value in request.overrides.items():
         command += ["--set", f"{key}={json.dumps(value, ensure_ascii=False)}"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    env = environment(source, request.name)
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         raise WorkspaceError(done.stderr.strip().replace(str(made), str(PARAMS)))
     return made.read_text(encoding="utf-8")

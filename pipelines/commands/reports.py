@@ -32,6 +32,7 @@ def compare(
     from pipelines.folders import folder_samples, named_files
     from pipelines.params import load_params
     from pipelines.paths import PAIRS
+    from pipelines.pinned import pinned
     from pipelines.report.table import comparison
     from pipelines.samples import samples_of
 
@@ -40,7 +41,7 @@ def compare(
     samples = folder_samples(sets or [], params.scale) or samples_of(store, "test")
     config = params.evaluate
     if weights:
-        own = named_files(weights)
+        own = {name: pinned(file) for name, file in named_files(weights).items()}
         metrics = [*config.metrics, *({"lpips"} - set(config.metrics))]
         config = replace(config, metrics=metrics, weight_files={**config.weight_files, **own})
     contenders = trained_contenders(params, store)

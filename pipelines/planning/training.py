@@ -21,7 +21,7 @@ from esrgan_core.models import build_generator
 from esrgan_core.models.weights import save_weights
 from pipelines.leftovers import bytes_in
 from pipelines.params import PARAMS, check, load_params, read_yaml
-from pipelines.paths import PAIRS, PRETRAINED, state_root
+from pipelines.paths import PAIRS, PRETRAINED, REPOSITORY, state_root
 from pipelines.planning.plan import Plan
 from pipelines.ranks import device_of_rank
 from pipelines.stages.pretrain import Params as Pretraining
@@ -60,19 +60,11 @@ def plan_training(stage: str) -> Plan:
             "validate_every": VALIDATE_AT,
             "save_every": SAVE_AT,
         }
-        YAML().dump({**_with_absolute_paths(params), stage: tried}, folder / PARAMS)
+        YAML().dump({**params, stage: tried}, folder / PARAMS)
         seconds_to_begin, journal, checkpoints = _run(stage, folder)
         return _told(
             stage, section, seconds_to_begin, journal, checkpoints, folder, _precision(section)
         )
-
-
-def _with_absolute_paths(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters for another folder than the one that their paths are relative to."""
-    features = dict(params["features"])
-    if features["weights"] and "://" not in features["weights"]:
-        features["weights"] = str(Path(features["weights"]).absolute())
-    return {**params, "features": features}
 
 
 def _precision(section: Mapping[str, Any]) -> str:
@@ -107,6 +99,7 @@ def _run(stage: str, folder: Path) -> tuple[float, list[dict[str, float]], Path]
     """(seconds before the first step, what was reported, the folder of checkpoints)."""
     env = os.environ | {
         "ESRGAN_STATE": str(folder / "state"),
+        REPOSITORY: str(Path.cwd()),
         "MLFLOW_TRACKING_URI": database_uri(folder / "mlflow.db"),
     }
     log = folder / "log.txt"

@@ -59,13 +59,13 @@ def test_maps_on_disk_are_read_as_they_are(tmp_path: Path, factor: int, suffix: 
         np.save(path, likely)
     else:
         torch.save(torch.from_numpy(likely)[None], path)
-    maps = MapsOnDisk(ConditionsConfig(maps=str(tmp_path), classes=5))
+    maps = MapsOnDisk(tmp_path, classes=5)
     found = maps.of("train/a", np.zeros((6, 7, 3), np.uint8))
     assert np.allclose(found / 255, likely.transpose(1, 2, 0), atol=0.5 / 255 + 1e-6)
 
 
 def test_maps_that_do_not_fit_or_are_not_there_are_named(tmp_path: Path) -> None:
-    maps = MapsOnDisk(ConditionsConfig(maps=str(tmp_path), classes=5))
+    maps = MapsOnDisk(tmp_path, classes=5)
     lr = np.zeros((6, 7, 3), np.uint8)
     with pytest.raises(FileNotFoundError, match=r"no maps of a at .*a\.npy or \.pth"):
         maps.of("a", lr)

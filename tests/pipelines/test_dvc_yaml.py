@@ -58,7 +58,8 @@ def stanzas(root: Path) -> dict[str, Stanza]:
 
 with TemporaryDirectory() as folder:
     STANZAS = stanzas(Path(folder).resolve())
-# what these do shows in no output: reading parameters, progress, records, writing itself
+# what these do shows in no output: reading parameters and checking the files that they name,
+# progress, records, writing itself
 SHELL = (
     "pipelines.disk",
     "pipelines.guardian",
@@ -67,6 +68,7 @@ SHELL = (
     "pipelines.parallel",
     "pipelines.params",
     "pipelines.paths",
+    "pipelines.pinned",
     "pipelines.progress",
     "pipelines.status",
     "pipelines.tracking",

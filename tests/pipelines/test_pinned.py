@@ -1,0 +1,139 @@
+"""Files that parameters name: other content is another parameter, and never used unnoticed."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from esrgan_core.data.pairs import PairStore
+from esrgan_core.engine.evaluate import Sample
+from esrgan_core.features import FeaturesConfig
+from pipelines.conditions import ConditionsConfig, Told
+from pipelines.contenders import bicubic
+from pipelines.evaluation import evaluate_all, measures
+from pipelines.params import ParamsError, apply, check, load_section, read_yaml
+from pipelines.pinned import find_pinned, hash_of, pinned
+from pipelines.pretrained_features import find_weights
+from pipelines.sections import EvaluateConfig
+
+ROOT = Path(__file__).parents[2]
+HAS_CHANGED = r"has changed: its sha256 is \w{64} and params\.yaml has \w{64}"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the project's parameters, which is the current one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ESRGAN_STATE", str(tmp_path / "state"))
+    monkeypatch.delenv("ESRGAN_REPOSITORY", raising=False)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    return tmp_path
+
+
+def draw_maps(folder: Path, store: PairStore, level: float) -> None:
+    """Maps of all training pictures, of two classes."""
+    for name in store.names("train"):
+        height, width = np.asarray(store.lr(name)).shape[:2]
+        path = folder / f"{name}.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, np.full((2, height, width), level, np.float32))
+
+
+def test_other_maps_in_a_folder_are_another_parameter_and_another_training(
+    here: Path, store: PairStore
+) -> None:
+    draw_maps(here / "maps", store, 0.25)
+    apply(set_=["conditions={maps: maps, classes: 2}"])
+    first = load_section("conditions", ConditionsConfig)
+    told = Told.of(store, first)
+
+    draw_maps(here / "maps", store, 0.75)
+    with pytest.raises(ValueError, match=HAS_CHANGED):
+        Told.of(store, first)
+    with pytest.raises(ParamsError, match=f"conditions.maps: maps {HAS_CHANGED}"):
+        check(read_yaml(Path("params.yaml")))
+
+    apply(set_=["conditions.maps=maps"])
+    second = load_section("conditions", ConditionsConfig)
+    assert second.maps != first.maps, "DVC compares this"
+    told_now = Told.of(store, second)
+    assert told_now.identity != told.identity, "checkpoints go by this"
+    name = store.names("train")[0]
+    assert (told.maps[name][0, 0, 0], told_now.maps[name][0, 0, 0]) == (64, 191)
+
+
+def test_maps_that_were_moved_are_the_same_training(here: Path, store: PairStore) -> None:
+    draw_maps(here / "maps", store, 0.25)
+    config = ConditionsConfig(maps=pinned("maps"), classes=2)
+    (here / "maps").rename(here / "elsewhere")
+    moved = ConditionsConfig(maps=pinned("elsewhere"), classes=2)
+    assert Told.of(store, moved).identity == {
+        "record": "semantic_maps",
+        "maps": hash_of(config.maps),
+        "classes": 2,
+        "seed": 0,
+    }
+
+
+def test_a_file_without_a_hash_is_refused_and_gets_one(here: Path) -> None:
+    (here / "own.pth").write_bytes(b"weights")
+    with pytest.raises(ValueError, match=r"own\.pth#sha256=\.\.\.; `python -m pipelines\.params`"):
+        find_weights(FeaturesConfig(weights="own.pth"))
+    text = Path("params.yaml").read_text(encoding="utf-8")
+    by_hand = text.replace("  ma_scores: ", "  ma_scores: own.pth # ")
+    Path("params.yaml").write_text(by_hand, encoding="utf-8")
+    apply()
+    assert read_yaml(Path("params.yaml"))["evaluate"]["ma_scores"] == pinned("own.pth")
+
+
+@pytest.mark.parametrize(
+    "key", ["features.weights", "srgan.features.weights", "evaluate.weight_files.alexnet"]
+)
+def test_every_file_that_is_named_is_pinned_and_checked(here: Path, key: str) -> None:
+    (here / "own").write_bytes(b"one")
+    apply(set_=[f"{key}=own"])
+    (here / "own").write_bytes(b"other")
+    with pytest.raises(ParamsError, match=f"{key}: own {HAS_CHANGED}"):
+        apply()
+    (here / "own").unlink()
+    with pytest.raises(ParamsError, match=f"{key}: own: there is no such file"):
+        apply()
+
+
+def test_what_evaluation_reads_is_checked(here: Path) -> None:
+    (here / "own").write_bytes(b"one")
+    value = pinned("own")
+    (here / "own").write_bytes(b"other")
+    metrics = ["psnr_y", "niqe", "lpips"]
+    with pytest.raises(ValueError, match=HAS_CHANGED):
+        measures(EvaluateConfig(metrics=metrics, weight_files={"alexnet": value}))
+    config = EvaluateConfig(metrics=["psnr_y", "niqe"], ma_scores=value)
+    random = np.random.default_rng(0)
+    hr = random.integers(0, 256, (200, 200, 3)).astype(np.uint8)
+    sample = Sample(set="own", name="a", lr=hr[::4, ::4].copy(), hr=hr)
+    with pytest.raises(ValueError, match=HAS_CHANGED):
+        evaluate_all({"bicubic": bicubic(4)}, [sample], config, 4, "evaluate")
+
+
+def test_a_clone_reads_what_only_the_repository_has(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "own.pth").write_bytes(b"weights")
+    value = pinned("own.pth")
+    (tmp_path / "clone").mkdir()
+    monkeypatch.chdir(tmp_path / "clone")
+    with pytest.raises(FileNotFoundError, match=r"own\.pth"):
+        find_pinned(value)
+    monkeypatch.setenv("ESRGAN_REPOSITORY", str(here))
+    assert find_pinned(value).read_bytes() == b"weights"
+
+
+def test_hidden_files_do_not_count_and_names_do(here: Path) -> None:
+    (here / "maps" / "train").mkdir(parents=True)
+    (here / "maps" / "train" / "a.npy").write_bytes(b"a")
+    before = pinned("maps")
+    (here / "maps" / ".DS_Store").write_bytes(b"x")
+    assert pinned("maps") == before
+    (here / "maps" / "train" / "a.npy").rename(here / "maps" / "train" / "b.npy")
+    assert pinned("maps") != before
