@@ -32,6 +32,11 @@ PREPARED = {"download", "images", "validate", "bicubic", "pairs"}
 SECONDS_TO_END = 300
 
 
+def module_of(stage: str) -> str:
+    """What `python -m` starts a training by."""
+    return f"pipelines.{'stages' if stage in STAGES else 'baselines'}.{stage}"
+
+
 @dataclass
 class Trainings:
     """A copy of the project whose pairs are ready; each training has a state root of its own."""
@@ -54,7 +59,7 @@ class Trainings:
     def start(self, stage: str, state: str, **extra: str) -> "subprocess.Popen[str]":
         """Begin a stage, or go on with it."""
         process = subprocess.Popen(
-            [sys.executable, "-m", f"pipelines.stages.{stage}"],
+            [sys.executable, "-m", module_of(stage)],
             cwd=self.folder,
             env=self.settings(state) | extra,
             stdout=subprocess.PIPE,
