@@ -6,7 +6,6 @@ would, and are no substitute for segmentation in a comparison with the paper.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,6 +22,7 @@ from esrgan_core.files import atomic_path, write_text
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.models import Generator
 from esrgan_core.records import record_hash, record_of
+from esrgan_core.strict_json import from_json, to_json
 from esrgan_core.tensors import rgb_to_y, to_tensor
 from pipelines.paths import CLUSTERS, state_root
 from pipelines.pinned import find_pinned, hash_of
@@ -135,12 +135,12 @@ class Clusters:
 
     def write(self, path: Path) -> None:
         """Leave the mixture as JSON."""
-        write_text(path, json.dumps(self.content) + "\n")
+        write_text(path, to_json(self.content) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> "Clusters":
         """The mixture that `write` has left."""
-        return cls(json.loads(path.read_text(encoding="utf-8")))
+        return cls(from_json(path.read_text(encoding="utf-8")))
 
     def of(self, name: str, lr: Pixels) -> Maps:
         """How likely each cluster is at each pixel of LR."""

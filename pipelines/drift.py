@@ -1,12 +1,12 @@
 """What the pictures of the last accepted run were like, for the next one to be held against."""
 
 import hashlib
-import json
 from pathlib import Path
 
 import pandas as pd
 
 from esrgan_core.files import write_text
+from esrgan_core.strict_json import from_json, to_json
 from pipelines.paths import state_root
 from pipelines.picture_frame import Distribution, distribution
 
@@ -14,7 +14,7 @@ from pipelines.picture_frame import Distribution, distribution
 def last_accepted(frame: pd.DataFrame) -> Distribution | None:
     """Shares of sizes and shapes when these sets were last accepted; None if that is not known."""
     try:
-        shares: Distribution = json.loads(_path(frame).read_text(encoding="utf-8"))
+        shares: Distribution = from_json(_path(frame).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return shares
@@ -22,7 +22,7 @@ def last_accepted(frame: pd.DataFrame) -> Distribution | None:
 
 def accept(frame: pd.DataFrame) -> None:
     """Keep the shares of sizes and shapes of a picture frame for the next run."""
-    write_text(_path(frame), json.dumps(distribution(frame)))
+    write_text(_path(frame), to_json(distribution(frame)))
 
 
 def _path(frame: pd.DataFrame) -> Path:

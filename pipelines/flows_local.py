@@ -4,7 +4,6 @@
 starts is noted under the state root, and `stop` ends just that.
 """
 
-import json
 import os
 import signal
 import socket
@@ -30,6 +29,7 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.exceptions import ObjectNotFound
 
 from esrgan_core.files import write_text
+from esrgan_core.strict_json import from_json, to_json
 from pipelines.guardian import is_alive
 from pipelines.workspace import Repository, repository
 
@@ -127,7 +127,7 @@ class Local:
         if not note.is_file():
             return None
         try:
-            return Started(**json.loads(note.read_text(encoding="utf-8")))
+            return Started(**from_json(note.read_text(encoding="utf-8")))
         except (TypeError, ValueError) as error:
             raise OSError(
                 f"{note} cannot be read ({error}); end that {name} by hand, then remove the file"
@@ -147,7 +147,7 @@ class Local:
                 start_new_session=True,
             )
         note = Started(pid=process.pid, command=whole, api=self.api)
-        write_text(self.folder / f"{name}.json", json.dumps(asdict(note)))
+        write_text(self.folder / f"{name}.json", to_json(asdict(note)))
         return process
 
     def start_server(self, env: Mapping[str, str]) -> psutil.Process:

@@ -1,7 +1,6 @@
 """What trainings leave under the state root, and which of it nothing needs any more."""
 
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 
 from esrgan_core.files import write_text
+from esrgan_core.strict_json import from_json, to_json
 from pipelines.guardian import LOCK
 from pipelines.params import ParamsError, read_yaml
 from pipelines.paths import state_root
@@ -26,7 +26,7 @@ def write_result(folder: Path, output: Path) -> None:
     """Note in a checkpoint folder which file its training ended in, and in which repository."""
     repository = Path(os.environ.get("DVC_ROOT", ".")).absolute()
     content = {"repository": str(repository), "output": str(output), "md5": _md5(output)}
-    write_text(folder / RESULT, json.dumps(content, indent=2) + "\n")
+    write_text(folder / RESULT, to_json(content, indent=2) + "\n")
 
 
 def note_kept(root: Path, repository: Path) -> None:
@@ -37,9 +37,9 @@ def note_kept(root: Path, repository: Path) -> None:
         repository: the folder that will go.
     """
     for note in (root / "checkpoints").glob(f"*/*/{RESULT}"):
-        facts = json.loads(note.read_text(encoding="utf-8"))
+        facts = from_json(note.read_text(encoding="utf-8"))
         if Path(facts["repository"]).resolve() == repository.resolve() and _locked(facts):
-            write_text(note, json.dumps({**facts, "kept": True}, indent=2) + "\n")
+            write_text(note, to_json({**facts, "kept": True}, indent=2) + "\n")
 
 
 def _md5(path: Path) -> str:
@@ -99,7 +99,7 @@ def _state_of_idle(folder: Path) -> State:
     result = folder / RESULT
     if not result.is_file():
         return "unfinished"
-    facts = json.loads(result.read_text(encoding="utf-8"))
+    facts = from_json(result.read_text(encoding="utf-8"))
     return "kept by dvc.lock" if facts.get("kept") or _locked(facts) else "unlocked"
 
 

@@ -6,7 +6,6 @@ any later run that needs the same pair, until `esrgan prune --caches`.
 """
 
 import hashlib
-import json
 import os
 import shutil
 import sys
@@ -20,6 +19,7 @@ from rich.filesize import decimal
 from esrgan_core.data.pairs import VERSION, Entry, add_picture
 from esrgan_core.files import sha256_of, write_text
 from esrgan_core.records import fields_of, settings_of
+from esrgan_core.strict_json import from_json, to_json
 from pipelines.disk import insist_on_room
 from pipelines.images import Row
 
@@ -130,7 +130,7 @@ def _note(task: PairTask) -> Path:
 def read_note(path: Path) -> Entry | None:
     """What is noted of a prepared pair; None if the note is not there or not as written."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))["entry"]
+        content = from_json(path.read_text(encoding="utf-8"))["entry"]
         entry = Entry(**settings_of(Entry, content))
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -139,8 +139,8 @@ def read_note(path: Path) -> Entry | None:
 
 def _note_text(entry: Entry) -> str:
     content = fields_of(entry)
-    digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
-    return json.dumps({"entry": content, "sha256": digest}) + "\n"
+    digest = hashlib.sha256(to_json(content).encode()).hexdigest()
+    return to_json({"entry": content, "sha256": digest}) + "\n"
 
 
 def _whole(task: PairTask) -> Entry | None:

@@ -1,7 +1,6 @@
 """Which model the registry's aliases point to: by the gates, or by hand with the reason kept."""
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -13,7 +12,7 @@ from filelock import FileLock
 
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.models.weights import digest, load_generator
-from esrgan_core.strict_json import from_json
+from esrgan_core.strict_json import from_json, to_json
 from pipelines.card import model_card
 from pipelines.gates import Evidence, Reason, judge
 from pipelines.golden import departures
@@ -71,7 +70,7 @@ def _admit(config: RegisterConfig, run_id: str) -> Decision:
     evidence = _evidence()
     # of the tensors alone: the files' headers name the commit, which makes no other model
     weights = digest(load_generator(PRETRAINED)) + digest(load_generator(FINETUNED))
-    text = json.dumps([weights, asdict(evidence)], sort_keys=True)
+    text = to_json([weights, asdict(evidence)], sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()
     if (known := find_version(config.model, key)) is not None:
         return _decision(known.content)
@@ -194,7 +193,7 @@ def _evidence() -> Evidence:
     frame = pd.read_csv(METRICS.parent / "per_image.csv", dtype={"name": str, "set": str})
     return Evidence(
         results=results,
-        evaluation=hashlib.sha256(json.dumps(seen).encode()).hexdigest(),
+        evaluation=hashlib.sha256(to_json(seen).encode()).hexdigest(),
         alpha=read_choice().alpha,
         pictures=[
             {str(name): value for name, value in row.items()}
@@ -207,5 +206,5 @@ def _evidence() -> Evidence:
 
 def _alarms(stage: str) -> list[str]:
     path = ARTIFACTS / stage / "metrics.json"
-    found = json.loads(path.read_text(encoding="utf-8"))["alarms"]
+    found = from_json(path.read_text(encoding="utf-8"))["alarms"]
     return [f"{one['name']} at step {one['step']}: {one['evidence']}" for one in found]

@@ -1,6 +1,5 @@
 """What a stage is at, told in a file to whoever started it; and which errors may pass."""
 
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -8,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from esrgan_core.files import write_text
+from esrgan_core.strict_json import from_json, to_json
 
 STATUS = "ESRGAN_STATUS"
 """Environment variable with the path of the file; nothing is written without it."""
@@ -38,13 +38,13 @@ class Status:
 def tell(status: Status) -> None:
     """Write the file that `ESRGAN_STATUS` names, if it names one."""
     if path := os.environ.get(STATUS):
-        write_text(Path(path), json.dumps(asdict(status)))
+        write_text(Path(path), to_json(asdict(status)))
 
 
 def read_status(path: Path) -> Status | None:
     """What a stage has told; None if nothing yet."""
     try:
-        return Status(**json.loads(path.read_text(encoding="utf-8")))
+        return Status(**from_json(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
 

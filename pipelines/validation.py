@@ -1,6 +1,5 @@
 """Great Expectations over the pictures; the only module that imports it."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import pandas as pd
 
 from esrgan_core.files import write_text
 from esrgan_core.io.resize import CONVENTIONS
+from esrgan_core.strict_json import to_json
 from pipelines.picture_frame import Distribution
 
 BLANK = 2.0
@@ -110,7 +110,7 @@ def write_report(path: Path, outcomes: Sequence[Outcome], frame: pd.DataFrame) -
             if outcome.column not in ("size_class", "shape_class")
         ],
     }
-    write_text(path, json.dumps(content, indent=2) + "\n")
+    write_text(path, to_json(content, indent=2) + "\n")
     return excluded
 
 

@@ -227,7 +227,8 @@ def _recipe(source: Repository, folder: Path, request: Request) -> str:
     if request.profile != RECIPE_OF_PARAMS:
         command += ["--profile", request.profile]
     for key, value in request.overrides.items():
-        command += ["--set", f"{key}={json.dumps(value, ensure_ascii=False)}"]
+        text = json.dumps(value, ensure_ascii=False)  # noqa: TID251  YAML, in one line
+        command += ["--set", f"{key}={text}"]
     env = environment(source, request.name)
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     if done.returncode:

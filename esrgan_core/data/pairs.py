@@ -7,7 +7,6 @@
 A name is a picture's path in the image folder without its suffix (`test/set5/baby`).
 """
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from io import BytesIO
@@ -25,6 +24,7 @@ from esrgan_core.io.geometry import crop_to_multiple
 from esrgan_core.io.resize import bicubic_pair
 from esrgan_core.io.rgb import read_rgb
 from esrgan_core.records import fields_of, record_hash, settings_of
+from esrgan_core.strict_json import from_json, to_json
 
 VERSION = 1
 Split = Literal["train", "val", "test"]
@@ -114,7 +114,7 @@ def write_index(root: Path, entries: list[Entry], facts: StoreFacts) -> None:
     """
     if twice := [name for name, count in Counter(e.name for e in entries).items() if count > 1]:
         raise ValueError(f"several pictures are called {', '.join(twice)}")
-    write_text(root / "store.json", json.dumps(fields_of(facts), indent=2) + "\n")
+    write_text(root / "store.json", to_json(fields_of(facts), indent=2) + "\n")
     rows = [fields_of(entry) for entry in sorted(entries, key=attrgetter("name"))]
     with atomic_path(root / "index.parquet") as temporary:
         parquet.write_table(pa.Table.from_pylist(rows), temporary)
@@ -136,7 +136,7 @@ class PairStore:
         self.root = root
         if not (root / "index.parquet").is_file():
             raise FileNotFoundError(f"no pair store at {root}; run the bicubic stage")
-        facts = json.loads((root / "store.json").read_text(encoding="utf-8"))
+        facts = from_json((root / "store.json").read_text(encoding="utf-8"))
         if facts["version"] != VERSION:
             raise ValueError(f"{root} has version {facts['version']}, this code reads {VERSION}")
         self.facts = StoreFacts(**settings_of(StoreFacts, facts))

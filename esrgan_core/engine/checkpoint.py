@@ -1,6 +1,5 @@
 """Training states on disk: written atomically, checked by sha256 before they are believed."""
 
-import json
 import re
 import shutil
 import warnings
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 
 from esrgan_core.files import atomic_path, sha256_of, write_text
+from esrgan_core.strict_json import to_json
 
 HEADROOM = 1.1
 """Room that must be free, in sizes of the state."""
@@ -97,7 +97,7 @@ class Checkpoints:
 
 def manifest_text(step: int, sha256: str) -> str:
     """Content of a state's manifest, to the byte."""
-    return json.dumps({"step": step, "sha256": sha256}) + "\n"
+    return to_json({"step": step, "sha256": sha256}) + "\n"
 
 
 def _tensors(state: Any) -> Iterator[torch.Tensor]:

@@ -31,6 +31,7 @@ from esrgan_core.models.layouts import (
     to_layout,
 )
 from esrgan_core.records import RECORDS, fields_of, settings_of
+from esrgan_core.strict_json import to_json
 
 ENTRY = "esrgan"
 OURS = "esrgan-pipeline"
@@ -66,7 +67,7 @@ def save_weights(
     }
     tensors = {key: _plain(value) for key, value in state.items()}
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={ENTRY: json.dumps(entry, sort_keys=True)})
+        save_file(tensors, temporary, metadata={ENTRY: to_json(entry, sort_keys=True)})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,6 +1,5 @@
 """`esrgan catalog` and `esrgan verify`: where pictures come from, and whether they still are it."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -115,12 +114,13 @@ def verify(
     Exit code 1 if anything is damaged or gone. What is not here at all, as in a clone without its
     data, is not looked for.
     """
+    from esrgan_core.strict_json import to_json
     from pipelines.verification import verify as verify_all
 
     count, findings = verify_all(percent)
     listed = [{"area": one.area, "path": str(one.path), "problem": one.problem} for one in findings]
     if as_json:
-        typer.echo(json.dumps({"files": count, "findings": listed}, indent=2))
+        typer.echo(to_json({"files": count, "findings": listed}, indent=2))
     else:
         typer.echo(f"{count} files, {len(findings)} findings")
         for finding in findings:

@@ -1,6 +1,5 @@
 """`esrgan flow` and `esrgan runs`: whole runs of the pipeline, each in a clone of its own."""
 
-import json
 import os
 import sys
 from contextlib import suppress
@@ -34,6 +33,7 @@ def flow(
     is merely in the working tree. `make prefect` starts a server that does the same in the
     background.
     """
+    from esrgan_core.strict_json import to_json
     from pipelines.params import parse_assignments
     from pipelines.supervisor import SECONDS_TO_SAVE, close, run
     from pipelines.workspace import (
@@ -60,7 +60,7 @@ def flow(
         "name": name,
         "update_data": update_data,
     }
-    command = [sys.executable, "-m", "pipelines.flows_local", "run", json.dumps(words)]
+    command = [sys.executable, "-m", "pipelines.flows_local", "run", to_json(words)]
     # a stage has a supervisor of its own, which must come to its end before
     code = run(command, seconds_to_save=2 * SECONDS_TO_SAVE)
     if code:

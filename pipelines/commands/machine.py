@@ -1,6 +1,5 @@
 """`esrgan doctor` and `esrgan plan`: what is wrong here, and what some work will take."""
 
-import json
 from dataclasses import asdict
 from typing import Annotated
 
@@ -33,6 +32,7 @@ def doctor(
 
     Nothing is changed. Exit code 1 if there is a fault; a remark is none.
     """
+    from esrgan_core.strict_json import to_json
     from pipelines.doctor.examination import examine
 
     findings = []
@@ -44,7 +44,7 @@ def doctor(
             if one.remedy:
                 typer.echo(f"    {one.remedy}")
     if as_json:
-        typer.echo(json.dumps([asdict(one) for one in findings], indent=2))
+        typer.echo(to_json([asdict(one) for one in findings], indent=2))
     if any(one.state == "fault" for one in findings):
         raise typer.Exit(code=1)
 

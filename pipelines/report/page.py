@@ -1,6 +1,5 @@
 """The picture page: one HTML file that needs nothing beside it, nor a network."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
@@ -13,7 +12,7 @@ import pandas as pd
 from esrgan_core.engine.evaluate import Pixels, Sample, Scored
 from esrgan_core.files import write_text
 from esrgan_core.metric_names import KNOWN, LOWER_IS_BETTER
-from esrgan_core.strict_json import from_json
+from esrgan_core.strict_json import from_json, to_json
 from pipelines.evaluation import Evaluation
 from pipelines.images import read_manifest
 from pipelines.interpolation import Choice
@@ -192,7 +191,7 @@ def _pictures(shown: Sequence[Sample], views: Sequence[View]) -> tuple[list[dict
     room = MOST_BYTES - LEFT_FOR_THE_REST
     for index, sample in enumerate(shown):
         picture = _picture(index, sample, views)
-        room -= len(json.dumps(picture))
+        room -= len(to_json(picture))
         if room < 0:
             return found, len(shown) - index
         found.append(picture)

@@ -7,7 +7,6 @@ locks/<key>                  held while a file is being fetched
 """
 
 import hashlib
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +17,7 @@ from threading import Event
 from filelock import FileLock, Timeout
 
 from esrgan_core.files import atomic_path, sha256_of, write_text
+from esrgan_core.strict_json import from_json, to_json
 from pipelines.paths import state_root
 from pipelines.sources.errors import HostError, StoppedError
 from pipelines.sources.expected import WHOLE, Expected
@@ -88,7 +88,7 @@ class Cache:
         if len(sha256) < WHOLE:
             try:
                 note = self.root / "addresses" / f"{_key(url, expected)}.json"
-                sha256 = json.loads(note.read_text(encoding="utf-8"))["sha256"]
+                sha256 = from_json(note.read_text(encoding="utf-8"))["sha256"]
             except (OSError, ValueError, KeyError):
                 return None
         path = self._place(sha256)
@@ -100,7 +100,7 @@ class Cache:
         with atomic_path(path) as temporary:
             part.replace(temporary)
             temporary.chmod(0o444)
-        note = json.dumps({"url": url, "sha256": sha256})
+        note = to_json({"url": url, "sha256": sha256})
         write_text(self.root / "addresses" / f"{_key(url, Expected())}.json", note)
         return path
 

@@ -4,7 +4,6 @@ What has arrived lies in a partial file, with a note beside it of where it came 
 continued by a Range request; every answer to one is checked before a byte of it is believed.
 """
 
-import json
 import threading
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ import requests
 import urllib3
 
 from esrgan_core.files import write_text
+from esrgan_core.strict_json import from_json, to_json
 from pipelines.disk import insist_on_room
 from pipelines.sources.answers import total_of, validator_of
 from pipelines.sources.errors import (
@@ -160,7 +160,7 @@ def _attempt(url: str, part: Path, expected: Expected, manner: Manner, *, ranges
             forget(part, manner)
             offset = 0
         insist_on_room({part.parent: total - offset})
-        write_text(note_of(part), json.dumps(asdict(found)))
+        write_text(note_of(part), to_json(asdict(found)))
         return _receive(response, part, total or expected.bytes, manner)
 
 
@@ -190,7 +190,7 @@ def _receive(response: requests.Response, part: Path, total: int, manner: Manner
 
 def _origin_of(part: Path) -> _Origin:
     try:
-        return _Origin(**json.loads(note_of(part).read_text(encoding="utf-8")))
+        return _Origin(**from_json(note_of(part).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return _Origin()
 

@@ -4,7 +4,6 @@ Endpoint, region and credentials come from where every AWS tool looks for them: 
 (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, ...) and the files in `~/.aws`.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
@@ -25,6 +24,7 @@ from botocore.exceptions import (
 )
 
 from esrgan_core.files import write_text
+from esrgan_core.strict_json import from_json, to_json
 from pipelines.disk import insist_on_room
 from pipelines.sources.addresses import S3Object
 from pipelines.sources.errors import BusyHostError, ChangedError, HostError, StoppedError
@@ -232,7 +232,7 @@ def _attempt(place: S3Object, part: Path, expected: Expected, manner: Manner) ->
         if _version_of(part) != found or size_of(part) > found.bytes:
             forget(part, manner)
         insist_on_room({part.parent: found.bytes - size_of(part)})
-        write_text(note_of(part), json.dumps(asdict(found)))
+        write_text(note_of(part), to_json(asdict(found)))
         if (offset := size_of(part)) == found.bytes:
             part.touch()
             return
@@ -284,6 +284,6 @@ def _plain(place: S3Object, error: Exception) -> Exception:
 
 def _version_of(part: Path) -> _Version | None:
     try:
-        return _Version(**json.loads(note_of(part).read_text(encoding="utf-8")))
+        return _Version(**from_json(note_of(part).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None

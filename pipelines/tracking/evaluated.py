@@ -1,7 +1,6 @@
 """A run per evaluated model, with equal keys per set, for the UI to line up and to search."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import pandas as pd
 from esrgan_core.data.pairs import Entry, PairStore
 from esrgan_core.files import sha256_of
 from esrgan_core.io.rgb import read_rgb
-from esrgan_core.strict_json import from_json
+from esrgan_core.strict_json import from_json, to_json
 from pipelines.paths import PAIRS, generator_of
 from pipelines.tracking.record import Record
 from pipelines.tracking.store import (
@@ -94,8 +93,8 @@ def _data_sets() -> "dict[str, DatasetInput]":
                 name=name,
                 digest=digest.hexdigest()[:DIGEST],
                 source_type="local",
-                source=json.dumps({"uri": str(PAIRS)}),
-                profile=json.dumps(about),
+                source=to_json({"uri": str(PAIRS)}),
+                profile=to_json(about),
             ),
             [InputTag("mlflow.data.context", "test")],
         )

@@ -5,7 +5,6 @@ the database's files before it was asked, and holds as long as they are in that 
 is not a file of this machine is asked each time.
 """
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from esrgan_core.files import write_text
+from esrgan_core.strict_json import from_json, to_json
 from pipelines.paths import state_root
 from pipelines.tracking.models import Registered, aliases, evidence_of, history, versions
 from pipelines.tracking.store import has_store, tracking_uri
@@ -64,7 +64,7 @@ def list_model(model: str) -> Listing:
         history=history(model),
     )
     if state is not None and _is_settled(state):
-        content = json.dumps(wanted | {"listing": asdict(listing)}, default=datetime.isoformat)
+        content = to_json(wanted | {"listing": asdict(listing)}, default=datetime.isoformat)
         write_text(path, content)
     return listing
 
@@ -101,7 +101,7 @@ def _is_settled(state: list[list[int]]) -> bool:
 
 def _remembered(path: Path, wanted: Mapping[str, Any]) -> Listing | None:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = from_json(path.read_text(encoding="utf-8"))
         listing = content.pop("listing")
         if content != wanted:
             return None

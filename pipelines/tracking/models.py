@@ -1,7 +1,6 @@
 """Versions of the registered model: a pyfunc whose code and weights travel with it."""
 
 import hashlib
-import json
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping
@@ -57,7 +56,7 @@ class Registered:
     def content(self) -> dict[str, Any]:
         """The decision as it was made, without the evidence."""
         own = {"model": self.model, "version": self.version}
-        return json.loads(self.tags[DECISION]) | own
+        return from_json(self.tags[DECISION]) | own
 
 
 def find_version(model: str, key: str) -> Registered | None:
@@ -209,7 +208,7 @@ def origin_of(version: Registered) -> dict[str, str]:
             f"{version.model} version {version.version} carries no {ORIGIN_FILE}: "
             "it was registered by other means"
         )
-    return dict(json.loads(text))
+    return dict(from_json(text))
 
 
 def _file_of(version: Registered, name: str) -> str | None:
@@ -230,13 +229,13 @@ def history(model: str) -> list[dict[str, Any]]:
     with reaching_store():
         if not client().search_registered_models(f"name = '{model}'"):
             return []
-        return list(json.loads(client().get_registered_model(model).tags.get(CHAMPIONS, "[]")))
+        return list(from_json(client().get_registered_model(model).tags.get(CHAMPIONS, "[]")))
 
 
 def write_history(model: str, lines: list[dict[str, Any]]) -> None:
     """Keep which champions there have been, the last `MOST_CHAMPIONS` of them."""
     with reaching_store():
-        text = json.dumps(lines[-MOST_CHAMPIONS:])
+        text = to_json(lines[-MOST_CHAMPIONS:])
         client().set_registered_model_tag(model, CHAMPIONS, text)
 
 
@@ -282,7 +281,7 @@ def log_version(
                 metadata={"alpha": alpha},
             )
         _log_text(info.model_id, EVIDENCE_FILE, to_json(content, indent=1, sort_keys=True))
-        _log_text(info.model_id, ORIGIN_FILE, json.dumps(_origin(), indent=1))
+        _log_text(info.model_id, ORIGIN_FILE, to_json(_origin(), indent=1))
         checksums = _log_checksums(info.model_uri, info.model_id)
         if not store.search_registered_models(f"name = '{model}'"):
             store.create_registered_model(model, description=DESCRIPTION)
@@ -292,7 +291,7 @@ def log_version(
             run_id=run_id,
             tags={
                 KEY: key,
-                DECISION: json.dumps({name: content[name] for name in ("alias", "reasons")}),
+                DECISION: to_json({name: content[name] for name in ("alias", "reasons")}),
                 CHECKSUMS: checksums,
                 "git.commit": git_commit(),
                 "data.md5": data_md5(),
@@ -329,7 +328,7 @@ def _log_checksums(uri: str, model_id: str) -> str:
             for path in sorted(logged.rglob("*"))
             if path.is_file() and path.name not in ADDED_ON_LOADING
         }
-    text = json.dumps(found, indent=2)
+    text = to_json(found, indent=2)
     _log_text(model_id, CHECKSUMS_FILE, text)
     return hashlib.sha256(f"{text}\n".encode()).hexdigest()
 
@@ -360,7 +359,7 @@ def registered_files() -> Iterator[RegisteredFiles]:
             folder = Path(download_artifacts(artifact_uri=version.source))
             path = folder / CHECKSUMS_FILE
             intact = path.is_file() and sha256_of(path) == version.tags[CHECKSUMS]
-            checksums = json.loads(path.read_text(encoding="utf-8")) if intact else None
+            checksums = from_json(path.read_text(encoding="utf-8")) if intact else None
             yield RegisteredFiles(folder=folder, checksums=checksums)
 
 

@@ -1,7 +1,6 @@
 """The record of one stage's execution: enough to rebuild its MLflow run anywhere."""
 
 import hashlib
-import json
 import os
 import sys
 import time
@@ -17,6 +16,7 @@ from filelock import FileLock
 
 from esrgan_core.engine.signals import InterruptedTrainingError
 from esrgan_core.files import write_text
+from esrgan_core.strict_json import from_json, to_json
 from pipelines.lineage import data_md5, git_commit
 from pipelines.paths import ARTIFACTS, state_root
 from pipelines.tracking import StoreDownError
@@ -77,7 +77,7 @@ def record_path(stage: str) -> Path:
 def read_record(stage: str) -> Record | None:
     """A stage's record, None where the stage has not run and was not pulled."""
     path = record_path(stage)
-    return Record(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+    return Record(**from_json(path.read_text(encoding="utf-8"))) if path.is_file() else None
 
 
 def trained_precision(stage: str) -> str:
@@ -85,7 +85,7 @@ def trained_precision(stage: str) -> str:
     path = ARTIFACTS / stage / "metrics.json"
     if not path.is_file():
         return ""
-    return str(json.loads(path.read_text(encoding="utf-8")).get("precision", ""))
+    return str(from_json(path.read_text(encoding="utf-8")).get("precision", ""))
 
 
 def run_name() -> str:
@@ -128,7 +128,7 @@ def recording(stage: str, params: Any) -> Iterator[None]:
     gets a run here only if it fails.
     """
     content = asdict(params)
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(to_json(content, sort_keys=True).encode()).hexdigest()
     name, commit, started = run_name(), git_commit(), time.time()
     over = Event()
     opening = Thread(target=_open_run, args=(stage, name, over), name="mlflow opener", daemon=True)
@@ -162,7 +162,7 @@ def recording(stage: str, params: Any) -> Iterator[None]:
         started=started,
         seconds=round(time.time() - started, 3),
     )
-    write_text(record_path(stage), json.dumps(asdict(record), indent=2, sort_keys=True) + "\n")
+    write_text(record_path(stage), to_json(asdict(record), indent=2, sort_keys=True) + "\n")
     _open_run_path(stage).unlink(missing_ok=True)
     if later:
         return

@@ -5,7 +5,6 @@ not every S3 server keeps metadata: what is done is not done again, and of what 
 one picture per process is redone.
 """
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ import torch
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
 from esrgan_core.io.rgb import SUFFIXES, BadImageError
 from esrgan_core.memory import free_memory
+from esrgan_core.strict_json import from_json, to_json
 from pipelines.parallel import in_parallel
 from pipelines.sources.addresses import S3Object, parse_s3
 from pipelines.sources.errors import HostError
@@ -208,14 +208,14 @@ def _to_s3(item: Item, folder: Path) -> tuple[str, ...] | None:
     note = S3Object(bucket=place.bucket, key=beside)
     there, said = bytes_of(place), get_text(note)
     wanted = {"key": item.key, "source": list(item.stamp)}
-    if said is not None and there is not None and json.loads(said) == {**wanted, "bytes": there}:
+    if said is not None and there is not None and from_json(said) == {**wanted, "bytes": there}:
         return None
     if said is None and there is not None and not item.batch.overwrite:
         raise HostError(FOREIGN.format(place))
     # first, so that a result whose note was cut off is known for one of here
-    put_text(json.dumps({**wanted, "bytes": 0}), note)
+    put_text(to_json({**wanted, "bytes": 0}), note)
     target = folder / f"result{Path(item.target).suffix}"
     changes = _to_file(item, folder, target)
     upload(target, place)
-    put_text(json.dumps({**wanted, "bytes": target.stat().st_size}), note)
+    put_text(to_json({**wanted, "bytes": target.stat().st_size}), note)
     return changes

@@ -1,6 +1,5 @@
 """What is done in a folder, so that it is not done again."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from filelock import FileLock, Timeout
 from esrgan_core.inference.upscaler import UpscaleConfig
 from esrgan_core.models.weights import digest
 from esrgan_core.records import record_hash
+from esrgan_core.strict_json import from_json, to_json
 from pipelines.records import PIPELINE_RECORDS
 from pipelines.upscaling.jobs import Outcome, Output
 from pipelines.upscaling.model import Model
@@ -31,7 +31,7 @@ class Journal:
         if self.path.is_file():
             for line in self.path.read_text(encoding="utf-8").splitlines():
                 try:
-                    row = json.loads(line)
+                    row = from_json(line)
                     self.known[row["target"]] = row
                 except (ValueError, KeyError, TypeError):
                     continue  # cut short by a kill
@@ -68,7 +68,7 @@ class Journal:
         row = {"target": name, "source": source, "key": self.key, "bytes": bytes_}
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(to_json(row) + "\n")
         self.known[name] = row
 
     def _name(self, target: Path) -> str:

@@ -164,3 +164,31 @@ def test_weights_go_through_every_layout_and_back(tmp_path: Path) -> None:
     assert all(torch.equal(before[key], after[key]) for key in before)
     wrong = esrgan("convert", start, tmp_path / "x.pth", "--layout", "keras")
     assert "no layout 'keras'; there are esrgan-pipeline, basicsr" in str(wrong.exception)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("info", "BROKEN"),
+        ("convert", "BROKEN", "new.pth", "--layout", "basicsr"),
+        ("interpolate", "BROKEN", "BROKEN", "--alpha", 0.5, "-o", "new.safetensors"),
+        ("evaluate", "--hr", "HR", "--model", "BROKEN", "--metrics", "psnr_y"),
+        ("export", "-o", "new.onnx", "--model", "BROKEN"),
+        ("upscale", "HR", "-o", "new", "--model", "BROKEN"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_weights_that_are_not_finite_are_refused_by_every_command(
+    hr: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[object, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    network = RRDBNet(RRDBNetConfig(num_features=8, num_blocks=1, growth_channels=4))
+    network.conv_last.bias.data[0] = float("nan")  # type: ignore[union-attr]
+    broken = tmp_path / "broken.safetensors"
+    save_weights(broken, network.state_dict(), network.config, {})
+    result = esrgan(*(broken if word == "BROKEN" else word for word in words))
+    assert result.exit_code != 0
+    said = f"{result.output}{result.exception}"
+    assert "broken.safetensors: 1 of" in said
+    assert "conv_last.bias; the file is damaged" in said
+    assert not [*tmp_path.glob("new*")]
