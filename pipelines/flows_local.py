@@ -10,8 +10,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -35,6 +35,7 @@ from pipelines.workspace import Repository, repository
 
 HERE = ("127.0.0.1", "localhost")
 """Names of this machine."""
+ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 POOL = "gpu"
 RUNS_AT_ONCE = 4
 """Of the pool; at each device only one of them trains."""
@@ -136,7 +137,7 @@ class Local:
     def start(self, name: str, command: list[str], env: Mapping[str, str]) -> psutil.Process:
         """Start a process that stays when this one ends; its output goes to a log file."""
         whole = [sys.executable, "-m", "prefect", *command]
-        with self.log(name).open("ab") as log:
+        with self.log(name).open("ab") as log, _default_signals():
             process = psutil.Popen(
                 whole,
                 cwd=self.folder,
@@ -173,6 +174,23 @@ class Local:
                 raise OSError(f"the server does not start:\n{said[-MOST_SAID:]}")
             time.sleep(0.2)
         return server
+
+
+@contextmanager
+def _default_signals() -> Iterator[None]:
+    """Start processes that heed signals which this one was told to ignore.
+
+    A script's background commands ignore SIGINT, and Prefect's worker, which inherits that, ends
+    by sending itself SIGINT.
+    """
+    ignored = [one for one in ENDINGS if signal.getsignal(one) == signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number in ignored:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def local(source: Repository) -> Local:
@@ -318,7 +336,7 @@ def _end(processes: list[psutil.Process]) -> None:
 def run(parameters: str) -> None:
     """Run the flow with a server of its own, which ends with it; what `esrgan flow` calls."""
     # whoever supervises this ends the flow, too, and the server is to outlive it
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in ENDINGS:
         signal.signal(number, lambda *_: None)
     leave_out_proxies()
     with socket.socket() as free:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -54,3 +55,20 @@ def test_a_proxy_is_not_asked_for_this_machine(
         leave_out_proxies()
         assert here.answers()
         assert os.environ["no_proxy"] == "mlflow.example,127.0.0.1,localhost"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_what_is_started_in_the_background_of_a_script_heeds_signals(tmp_path: Path) -> None:
+    endings = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, signal.SIG_IGN) for number in endings]
+    try:
+        process = Local(api="", folder=tmp_path).start("worker", ["version"], {})
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        assert all(signal.getsignal(number) == signal.SIG_IGN for number in endings)
+    finally:
+        for number, handler in zip(endings, before, strict=True):
+            signal.signal(number, handler)
+    process.kill()
+    process.wait()
+    ignored = int(status.partition("SigIgn:")[2].split()[0], 16)
+    assert not [number for number in endings if ignored >> (number - 1) & 1]
