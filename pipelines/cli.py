@@ -20,6 +20,7 @@ from pipelines.commands import (
     upscaling,
 )
 from pipelines.extras import describe_missing_extra
+from pipelines.redaction import redacted
 from pipelines.status import Status, is_passing, tell
 from pipelines.tracking import StoreDownError
 
@@ -53,7 +54,7 @@ def _problem(error: Exception) -> str | None:
     if isinstance(error, ModuleNotFoundError):
         command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
         return describe_missing_extra(error, command)
-    return str(error)
+    return redacted(str(error))
 
 
 if __name__ == "__main__":

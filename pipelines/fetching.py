@@ -13,6 +13,7 @@ from pipelines.catalog import Catalog, Entry
 from pipelines.disk import insist_on_room
 from pipelines.paths import state_root
 from pipelines.progress import byte_progress, progress
+from pipelines.redaction import redacted
 from pipelines.sources import (
     ArchiveMember,
     HttpFile,
@@ -189,7 +190,7 @@ def _warn_of_unpinned(catalog: Catalog) -> None:
     if open_:
         more = f" and {len(open_) - 1} more" if len(open_) > 1 else ""
         print(
-            f"no checksum is known of {open_[0]}{more}; taken as it comes. "
+            f"no checksum is known of {redacted(open_[0])}{more}; taken as it comes. "
             "`esrgan catalog pin` writes checksums into a catalog",
             file=sys.stderr,
         )

@@ -31,6 +31,7 @@ from prefect.exceptions import ObjectNotFound
 from esrgan_core.files import write_text
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.guardian import is_alive
+from pipelines.redaction import redacted
 from pipelines.workspace import Repository, repository
 
 HERE = ("127.0.0.1", "localhost")
@@ -358,4 +359,4 @@ if __name__ == "__main__":
     try:
         app()
     except OSError as problem:
-        sys.exit(str(problem))
+        sys.exit(redacted(str(problem)))

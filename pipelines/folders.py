@@ -47,4 +47,5 @@ def named_files(pairs: Sequence[str]) -> dict[str, str]:
 
 def weights_finder(own: Mapping[str, str]) -> Callable[[str], Path]:
     """Where the weights of a metric are: at the path given for them, else in the cache."""
-    return lambda name: Path(own[name]) if name in own else fetched(name)
+    elsewhere = "--weights of the command, or evaluate.weight_files in params.yaml"
+    return lambda name: Path(own[name]) if name in own else fetched(name, elsewhere)

@@ -20,6 +20,7 @@ from pipelines.catalog import Entry
 from pipelines.images import Row
 from pipelines.parallel import in_parallel
 from pipelines.progress import progress
+from pipelines.redaction import redacted
 
 LARGEST = 2048
 """Pixels a side of the middle that traces are looked for in."""
@@ -140,9 +141,9 @@ def told(bad: list[Checked], path: Path) -> list[str]:
         by_cause.setdefault((urlsplit(uri).netloc, cause), []).append(one)
     lines = []
     for alike in by_cause.values():
-        uris = [one.entry.source.uri for one in alike]
+        uris = [redacted(one.entry.source.uri) for one in alike]
         more = f" and {len(uris) - NAMED} more" if len(uris) > NAMED else ""
-        lines.append(f"  {', '.join(uris[:NAMED])}{more}: {alike[0].problem}")
+        lines.append(f"  {', '.join(uris[:NAMED])}{more}: {redacted(alike[0].problem)}")
     if any(len(alike) > NAMED for alike in by_cause.values()):
         write_problems(path, bad)
         lines.append(f"  all of them, with what is wrong, are listed in {path}")
@@ -152,13 +153,13 @@ def told(bad: list[Checked], path: Path) -> list[str]:
 def write_skipped(path: Path, bad: list[Checked]) -> None:
     """Say which pictures are left out and why, and write it as CSV."""
     for one in bad:
-        print(f"skipped {one.entry.place}: {one.problem}", file=sys.stderr)
+        print(f"skipped {one.entry.place}: {redacted(one.problem)}", file=sys.stderr)
     write_problems(path, bad)
 
 
 def write_problems(path: Path, bad: list[Checked]) -> None:
     """Write which pictures cannot be used, and why, as CSV."""
-    rows = [(one.entry.place, one.entry.source.uri, one.problem) for one in bad]
+    rows = [(one.entry.place, redacted(one.entry.source.uri), redacted(one.problem)) for one in bad]
     with (
         atomic_path(path) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as file,

@@ -10,6 +10,7 @@ from typing import TypeVar
 from esrgan_core.engine.signals import InterruptedTrainingError
 from pipelines.guardian import die_with_parent
 from pipelines.params import load_params
+from pipelines.redaction import redacted
 from pipelines.status import Status, is_passing, tell
 from pipelines.tracking import StoreDownError
 from pipelines.tracking.record import recording
@@ -51,8 +52,9 @@ def launch(
         print(f"{name}: {interruption}; the same command goes on from there", file=sys.stderr)
         sys.exit(interruption.exit_code)
     except (ValueError, OSError, FloatingPointError, StoreDownError) as error:
-        tell(Status(what=name, problem=str(error), passing=is_passing(error)))
-        sys.exit(f"{name}: {error}")
+        problem = redacted(str(error))
+        tell(Status(what=name, problem=problem, passing=is_passing(error)))
+        sys.exit(f"{name}: {problem}")
     # all is done and written: an end that was wished for now is no failure
     for number in ENDINGS:
         signal.signal(number, signal.SIG_IGN)

@@ -20,6 +20,7 @@ from ruamel.yaml.error import YAMLError
 
 from esrgan_core.files import write_text
 from pipelines.pinned import find_pinned, pinned
+from pipelines.redaction import redacted
 
 PARAMS = Path("params.yaml")
 PROFILES = Path("profiles")
@@ -212,10 +213,10 @@ def merge_profile(params: dict[str, Any], profile: str) -> None:
     Raises:
         ParamsError: if there is no such profile, or it has a key that `params` does not have.
     """
-    source = PROFILES / f"{profile}.yaml"
-    if not source.is_file():
-        known = sorted(path.stem for path in PROFILES.glob("*.yaml"))
+    known = sorted(path.stem for path in PROFILES.glob("*.yaml"))
+    if profile not in known:
         raise ParamsError(f"no profile {profile!r}; there are {known}")
+    source = PROFILES / f"{profile}.yaml"
     try:
         merge(params, read_yaml(source))
     except ParamsError as error:
@@ -345,7 +346,7 @@ def main() -> None:
     try:
         apply(given.profile, given.set, given.output)
     except ParamsError as problem:
-        sys.exit(str(problem))
+        sys.exit(redacted(str(problem)))
     print(f"{given.output} now has the recipe; `dvc repro` runs it")
 
 

@@ -45,6 +45,9 @@ PUBLISHED = {
 }
 
 
+WEIGHTS = "features.weights in params.yaml"
+
+
 def find_weights(config: FeaturesConfig) -> Path:
     """The weights file of `features`: the one that it names, or the published one.
 
@@ -53,25 +56,32 @@ def find_weights(config: FeaturesConfig) -> Path:
         ValueError: if it is not the one that params.yaml has the hash of.
     """
     if not config.weights:
-        return fetched(config.network)
+        return fetched(config.network, WEIGHTS)
     try:
         return find_pinned(config.weights)
     except OSError as error:
         raise FileNotFoundError(
-            f"{config.network} weights: {error}; correct features.weights in params.yaml, or "
-            "leave it empty for the published ones"
+            f"{config.network} weights: {error}; correct {WEIGHTS}, or leave it empty for the "
+            "published ones"
         ) from error
 
 
-def fetched(name: str, published: Published | None = None) -> Path:
+def fetched(name: str, parameter: str, published: Published | None = None) -> Path:
     """A published file in the cache under the state root, fetched and checked if need be.
+
+    Args:
+        name: of the network.
+        parameter: where the user can name another file, for the message.
+        published: where it is, if not one of `PUBLISHED`.
 
     Raises:
         FileNotFoundError: if it cannot be had; says what to do.
     """
     published = published or PUBLISHED.get(name)
     if published is None:
-        raise FileNotFoundError(f"{name} weights stand at no public address; give a path to them")
+        raise FileNotFoundError(
+            f"{name} weights are at no public address; give the path of a file: {parameter}"
+        )
     origin = Origin(uri=published.url, expected=Expected(sha256=published.sha256))
     with byte_progress(f"{name} weights", published.bytes) as on_bytes:
         try:
@@ -80,5 +90,5 @@ def fetched(name: str, published: Published | None = None) -> Path:
             raise FileNotFoundError(
                 f"{name} weights could not be had: {error}; fetch {published.url} elsewhere "
                 f"({published.bytes / 1e6:.3g} MB, sha256 {published.sha256}...) and give its "
-                "path: features.weights in params.yaml, or --weights of `esrgan evaluate`"
+                f"path: {parameter}"
             ) from error

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pipelines.redaction import redacted
+
 
 class CommandError(ValueError):
     """A command failed; the message has its own words."""
@@ -28,7 +30,8 @@ def output(command: list[str], folder: Path, *, fails: bool = False) -> str:
     here = [sys.executable, "-m", *command] if command[0] == "dvc" else command
     done = subprocess.run(here, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode and not fails:
-        raise CommandError(f"{' '.join(command)}: {(done.stderr or done.stdout).strip()}")
+        said = (done.stderr or done.stdout).strip()
+        raise CommandError(redacted(f"{' '.join(command)}: {said}"))
     return done.stdout.strip()
 
 

@@ -200,7 +200,9 @@ class _Training:
 
     def _set_back(self, error: DivergedError) -> int:
         if self.trouble.setbacks >= SETBACKS:
-            raise error
+            if self.config.precision == "fp32":
+                raise error
+            raise DivergedError(f"{error}, or set {self.stage}.precision to fp32") from error
         setbacks = self.trouble.setbacks + 1
         done = self.checkpoints.restore(self.parts(), at_most=self.config.steps)
         if done is None:

@@ -10,6 +10,7 @@ from prefect.artifacts import create_table_artifact
 
 from esrgan_core.inference.upscaler import UpscaleConfig
 from pipelines.commands.upscaling import config_of, output_of
+from pipelines.redaction import redacted
 from pipelines.upscaling.batches import Batch, upscale_batch
 from pipelines.upscaling.jobs import Outcome
 from pipelines.workspace import repository
@@ -76,9 +77,9 @@ def upscale(
     for outcome in upscale_batch(batch, workers):
         outcomes.append(outcome)
         if outcome.state == "failed":
-            log.error("%s: %s", outcome.source, outcome.words)
+            log.error("%s: %s", outcome.source, redacted(outcome.words))
         elif outcome.words:
-            log.warning("%s: %s", outcome.target, outcome.words)
+            log.warning("%s: %s", outcome.target, redacted(outcome.words))
     counts = Counter(one.state for one in outcomes)
     log.info(
         "%d done, %d were there already, %d failed",

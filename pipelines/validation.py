@@ -196,7 +196,7 @@ def _expectations(demands: Demands) -> list[Any]:
             value_set=matlab,
             **say(
                 "its LR was not made as MATLAB does",
-                "set download.lr to made, or validate.lr_generator to any",
+                f"set download.lr to made{', or validate.lr_generator to any' if demanded else ''}",
                 blocking=demanded,
             ),
         ),

@@ -74,7 +74,7 @@ class Trouble:
         if longest >= PATIENCE:
             raise DivergedError(
                 f"{longest:.0f} steps in a row up to step {number} had a loss or gradient that "
-                "was not finite; lower the learning rate, or use fp32"
+                "was not finite; lower the learning rate"
             )
 
     def state_dict(self) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 import typer
 
+from pipelines.redaction import redacted
+
 
 def end(failures: Iterable[str]) -> None:
     """Name what failed and exit with 1; return if nothing did."""
@@ -11,5 +13,5 @@ def end(failures: Iterable[str]) -> None:
     if lines:
         typer.echo(f"{len(lines)} could not be done:", err=True)
         for line in lines:
-            typer.echo(f"  {line}", err=True)
+            typer.echo(f"  {redacted(line)}", err=True)
         raise typer.Exit(code=1)

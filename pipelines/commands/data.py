@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from pipelines.commands.batch import end
+from pipelines.redaction import redacted
 
 
 class _MakeByDefault(TyperGroup):
@@ -62,7 +63,7 @@ def make(
     typer.echo(f"{output}: {written} pictures" if written else f"{output} is not written")
     if skip_bad:
         for line in bad:
-            typer.echo(f"skipped {line}", err=True)
+            typer.echo(f"skipped {redacted(line)}", err=True)
     else:
         end(bad)
 

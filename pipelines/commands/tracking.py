@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from pipelines.commands.batch import end
+from pipelines.redaction import redacted
 
 
 def publish() -> None:
@@ -25,11 +26,11 @@ def publish() -> None:
         published_run,
     )
     from pipelines.tracking.record import RUN, record_path
-    from pipelines.tracking.store import public, tracking_uri
+    from pipelines.tracking.store import tracking_uri
 
     done = publish_all()
     said = f"added {', '.join(done)}" if done else "complete"
-    typer.echo(f"MLflow at {public(tracking_uri())}: {said}")
+    typer.echo(f"MLflow at {redacted(tracking_uri())}: {said}")
     if record_path("register").is_file():
         params = load_params(Params)
         run_id = published_run("register")

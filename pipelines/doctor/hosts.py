@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pipelines.doctor.dvc_settings import dvc_settings
 from pipelines.doctor.finding import Finding, fault, well
-from pipelines.tracking.store import DATABASE, public, tracking_uri
+from pipelines.tracking.store import DATABASE, tracking_uri
 
 SECONDS = 2.0
 """That a host is waited for."""
@@ -21,32 +21,31 @@ def mlflow() -> Iterator[Finding]:
     """Whether the tracking store answers, or its file can be read."""
     uri = tracking_uri()
     parts = urlsplit(uri)
-    shown = public(uri)
     if parts.scheme in ("http", "https"):
         problem = _unreachable(uri)
         if problem:
             yield fault(
-                "MLflow", f"{shown}: {problem}",
+                "MLflow", f"{uri}: {problem}",
                 "start the server or correct MLFLOW_TRACKING_URI; trainings go on without, and "
                 "`esrgan publish` catches up",
             )  # fmt: skip
         else:
-            yield well("MLflow", f"{shown} answers")
+            yield well("MLflow", f"{uri} answers")
         return
     path = Path(uri.removeprefix("sqlite:///"))
     if parts.scheme != "sqlite" or not path.is_file():
-        yield well("MLflow", f"{shown}, made when it is first used")
+        yield well("MLflow", f"{uri}, made when it is first used")
         return
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=SECONDS)) as base:
             base.execute("select count(*) from alembic_version").fetchone()
     except sqlite3.Error as error:
         yield fault(
-            "MLflow", f"{shown} cannot be read: {error}",
+            "MLflow", f"{uri} cannot be read: {error}",
             f"move {DATABASE} away; `esrgan publish` builds it again from DVC's results",
         )  # fmt: skip
     else:
-        yield well("MLflow", f"{shown} can be read")
+        yield well("MLflow", f"{uri} can be read")
 
 
 def s3() -> Iterator[Finding]:
@@ -72,11 +71,11 @@ def s3() -> Iterator[Finding]:
     where = endpoint or "https://s3.amazonaws.com"
     if problem := _unreachable(where):
         yield fault(
-            "S3", f"{public(where)}: {problem}",
+            "S3", f"{where}: {problem}",
             "start it or correct AWS_ENDPOINT_URL; then `esrgan probe s3://bucket/prefix`",
         )  # fmt: skip
     elif credentials is not None:
-        yield well("S3", f"{public(where)} answers, and there are credentials")
+        yield well("S3", f"{where} answers, and there are credentials")
 
 
 def _unreachable(url: str) -> str:

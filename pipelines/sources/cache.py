@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from esrgan_core.files import atomic_path, sha256_of, write_text
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.paths import state_root
+from pipelines.redaction import redacted
 from pipelines.sources.errors import HostError, StoppedError
 from pipelines.sources.expected import WHOLE, Expected
 from pipelines.sources.partial import Manner
@@ -100,7 +101,7 @@ class Cache:
         with atomic_path(path) as temporary:
             part.replace(temporary)
             temporary.chmod(0o444)
-        note = to_json({"url": url, "sha256": sha256})
+        note = to_json({"url": redacted(url), "sha256": sha256})
         write_text(self.root / "addresses" / f"{_key(url, Expected())}.json", note)
         return path
 
@@ -136,7 +137,7 @@ def _locked(path: Path, url: str, stop: Event) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        print(f"another process fetches {url}; waiting for it", file=sys.stderr)
+        print(f"another process fetches {redacted(url)}; waiting for it", file=sys.stderr)
         while not lock.is_locked:
             if stop.is_set():
                 raise StoppedError("stopped") from None

@@ -16,6 +16,7 @@ import urllib3
 from esrgan_core.files import write_text
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.disk import insist_on_room
+from pipelines.redaction import redacted
 from pipelines.sources.answers import total_of, validator_of
 from pipelines.sources.errors import (
     BusyHostError,
@@ -86,7 +87,7 @@ def download(urls: list[str], part: Path, expected: Expected, manner: Manner) ->
         except HostError as error:
             problem = str(error)
             busy |= isinstance(error, BusyHostError)
-        problems.append(f"{urlsplit(url).netloc or url}: {problem}")
+        problems.append(f"{_host_of(url) or url}: {problem}")
     raise (BusyHostError if busy else HostError)("; ".join(problems))
 
 
@@ -94,7 +95,7 @@ def _from_host(url: str, part: Path, expected: Expected, manner: Manner) -> None
     """Ask one host until the file is whole, or nothing more comes."""
     part.parent.mkdir(parents=True, exist_ok=True)
     most, failures, ranges = size_of(part), 0, True
-    host = urlsplit(url).netloc
+    host = _host_of(url)
     tries = 1 if host in manner.silent else manner.patience.tries
     while not manner.stop.is_set():
         wait, answered, slow = manner.patience.wait(failures), True, False
@@ -131,7 +132,8 @@ def _from_host(url: str, part: Path, expected: Expected, manner: Manner) -> None
 def _attempt(url: str, part: Path, expected: Expected, manner: Manner, *, ranges: bool) -> bool:
     """Send one request and keep what comes; whether the file is whole now."""
     origin = _origin_of(part)
-    same_host = origin.url == url and bool(origin.validator)
+    # another signature in the address makes no other file
+    same_host = origin.url == redacted(url) and bool(origin.validator)
     offset = size_of(part)
     # bytes of one host may only be continued by another's if a checksum tells in the end
     if offset and not (ranges and (same_host or expected.pinned)):
@@ -148,7 +150,7 @@ def _attempt(url: str, part: Path, expected: Expected, manner: Manner, *, ranges
         total = total_of(response, offset, expected)
         if response.status_code == 416:
             return True
-        found = _Origin(url=url, validator=validator_of(response), total=total)
+        found = _Origin(url=redacted(url), validator=validator_of(response), total=total)
         if response.status_code == 206:
             # a 206 may leave out what was said before
             changed = same_host and found.validator not in ("", origin.validator)
@@ -186,6 +188,11 @@ def _receive(response: requests.Response, part: Path, total: int, manner: Manner
             if total and file.tell() > total:
                 raise HostError(f"it sends more than the {total} bytes that the file has")
     return not total or size_of(part) == total
+
+
+def _host_of(url: str) -> str:
+    """Host and port, without a name and a password."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def _origin_of(part: Path) -> _Origin:

@@ -9,12 +9,13 @@ from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from filelock import FileLock
 
 from esrgan_core.files import atomic_path
 from pipelines.paths import state_place, state_root
+from pipelines.redaction import redacted
 from pipelines.tracking import StoreDownError
 
 if TYPE_CHECKING:
@@ -44,18 +45,6 @@ def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or _own_uri()
 
 
-def public(uri: str) -> str:
-    """An address without the name and password that may stand in it.
-
-    >>> public("postgresql://me:secret@host/mlflow")
-    'postgresql://host/mlflow'
-    """
-    parts = urlsplit(uri)
-    if "@" not in parts.netloc:
-        return uri
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-
-
 def has_store() -> bool:
     """Whether there is a store to look into; the default one is made when it is first used."""
     return tracking_uri() != _own_uri() or (state_place() / DATABASE).is_file()
@@ -64,7 +53,7 @@ def has_store() -> bool:
 def run_url(run_id: str) -> str:
     """Where the UI shows a run; that of `make ui`, where the store is a database."""
     uri = tracking_uri()
-    address = public(uri) if uri.startswith("http") else "http://127.0.0.1:5000"
+    address = redacted(uri) if uri.startswith("http") else "http://127.0.0.1:5000"
     return f"{address.rstrip('/')}/#/experiments/{experiment_id()}/runs/{run_id}"
 
 
@@ -197,8 +186,7 @@ def reaching_store() -> Iterator[None]:
     except Exception as error:
         if not _is_of_store(error):
             raise
-        problem = str(error).replace(uri, public(uri))
-        raise StoreDownError(f"MLflow at {public(uri)}: {problem}") from error
+        raise StoreDownError(redacted(f"MLflow at {uri}: {error}")) from error
 
 
 def _is_of_store(error: Exception) -> bool:

@@ -70,6 +70,7 @@ SHELL = (
     "pipelines.paths",
     "pipelines.pinned",
     "pipelines.progress",
+    "pipelines.redaction",
     "pipelines.status",
     "pipelines.tracking",
     "esrgan_core.files",

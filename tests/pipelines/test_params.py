@@ -106,8 +106,10 @@ def test_a_profile_is_written_with_the_comments_kept(own_profile: Path) -> None:
     written = re.sub(r"(  steps: )\d+( # updates)", r"\g<1>7000\2", before, count=1)
     assert after == written.replace("seed: 1 # of the", "seed: 5 # of the")
     assert after != before
-    with pytest.raises(ParamsError, match=r"no profile 'short'; there are \['long'\]"):
-        door.apply("short")
+    (own_profile / "outside.yaml").write_text("pretrain: {steps: 7}\n")
+    for name in ("short", "../outside"):
+        with pytest.raises(ParamsError, match=f"no profile '{name}'; there are \\['long'\\]"):
+            door.apply(name)
     (own_profile / "profiles" / "long.yaml").write_text("pretrain: {stepss: 7}\n")
     with pytest.raises(ParamsError, match=r"unknown key pretrain\.stepss; did you mean steps"):
         door.apply("long")

@@ -22,11 +22,11 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_weights_are_fetched_once_and_checked(state: Path) -> None:
     with serving({"net.pth": CONTENT}) as server:
         published = Published(url=server.url("net.pth"), sha256=SHA256[:8], bytes=20)
-        path = fetched("net", published)
+        path = fetched("net", "features.weights", published)
     assert path.read_bytes() == CONTENT
     assert path.is_relative_to(state)
     # the server is gone
-    assert fetched("net", published) == path
+    assert fetched("net", "features.weights", published) == path
 
 
 @pytest.mark.parametrize(("file", "sha256"), [("net.pth", "0" * 64), ("none.pth", SHA256)])
@@ -34,13 +34,15 @@ def test_what_cannot_be_had_is_named_with_what_to_do(file: str, sha256: str) -> 
     with serving({"net.pth": CONTENT}) as server:
         published = Published(url=server.url(file), sha256=sha256, bytes=20)
         with pytest.raises(FileNotFoundError, match="net weights could not be had") as caught:
-            fetched("net", published)
+            fetched("net", "features.weights", published)
     for words in (server.url(file), sha256, "features.weights"):
         assert words in str(caught.value)
 
 
 def test_minc_has_no_address() -> None:
-    with pytest.raises(FileNotFoundError, match="minc weights stand at no public address"):
+    with pytest.raises(
+        FileNotFoundError, match=r"minc weights are at no public address; .*features\.weights"
+    ):
         find_weights(FeaturesConfig(network="minc"))
 
 

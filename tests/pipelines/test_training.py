@@ -13,6 +13,7 @@ import torch
 
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.data.sampling import Pair
+from esrgan_core.devices import Precision
 from esrgan_core.engine.execution import PLAIN, Execution, OptimizerConfig
 from esrgan_core.engine.loop import DivergedError
 from esrgan_core.engine.schedule import Schedule
@@ -143,9 +144,19 @@ def test_a_divergence_is_set_back_with_half_the_rate(
     assert all(bool(tensor.isfinite().all()) for tensor in step.ema.network.state_dict().values())
 
 
-def test_a_training_that_keeps_diverging_is_given_up_with_the_reason(trained: Trained) -> None:
-    step = Stumbling(pictures_at=range(1, 10**6))
-    with pytest.raises(DivergedError, match=r"10 steps in a row up to step 50 .*learning rate"):
+@pytest.mark.parametrize(
+    ("precision", "remedy"),
+    [
+        ("fp32", "lower the learning rate"),
+        ("bf16", "lower the learning rate, or set pretrain.precision to fp32"),
+    ],
+)
+def test_a_training_that_keeps_diverging_is_given_up_with_the_reason(
+    trained: Trained, precision: Precision, remedy: str
+) -> None:
+    execution = Execution(precision=precision)
+    step = Stumbling(pictures_at=range(1, 10**6), execution=execution)
+    with pytest.raises(DivergedError, match=rf"10 steps in a row up to step 50 .*{remedy}$"):
         trained(step, LONG)
     assert step.rates == [1.0] * 50 + [0.5] * 10 + [0.25] * 10 + [0.125] * 10
 

@@ -138,6 +138,7 @@ def test_supplied_lr_may_be_of_any_make_where_that_is_wished(thumbnails: dict[st
     free = Demands(min_side=200, modes=["RGB"], lr_generator="any", accepted=None)
     (fault,) = faults(table, free)
     assert not fault.blocking
+    assert fault.remedy == "set download.lr to made"
 
 
 def test_an_empty_split_is_a_fault(thumbnails: dict[str, bytes]) -> None:

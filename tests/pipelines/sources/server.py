@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
 
 
 @dataclass
@@ -61,7 +62,7 @@ class _Handler(BaseHTTPRequestHandler):
         asked = self.headers.get("Range", "")
         server.requests.append((self.path, asked))
         number = len(server.requests)
-        content = server.files.get(self.path.lstrip("/"))
+        content = server.files.get(urlsplit(self.path).path.lstrip("/"))
         if wrong.failures:
             self._say(wrong.failures.pop(0), {"Content-Length": "0"})
             return
