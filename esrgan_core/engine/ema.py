@@ -25,7 +25,8 @@ class Ema(Generic[Network]):
         if not 0 <= decay < 1:
             raise ValueError(f"ema must be at least 0 and below 1, got {decay}")
         self.decay = decay
-        self.network = deepcopy(network).requires_grad_(requires_grad=False)
+        # in eval mode: whoever measures it would otherwise change its statistics
+        self.network = deepcopy(network).requires_grad_(requires_grad=False).eval()
         self._average, self._live = flatten(self.network), weights.weights
         self._buffers = list(zip(self.network.buffers(), network.buffers(), strict=True))
 

@@ -275,6 +275,16 @@ def test_the_average_takes_over_statistics() -> None:
         assert torch.equal(value, buffers[name])
 
 
+def test_measuring_the_average_leaves_its_statistics_alone() -> None:
+    step = PixelStep(generator(batch_norm=True), ADAM, ema=0.9)
+    step(pair(), rate=1.0)
+    with torch.no_grad():
+        step.ema.network(pair().lr)
+    buffers = dict(step.generator.named_buffers())
+    for name, value in step.ema.network.named_buffers():
+        assert torch.equal(value, buffers[name])
+
+
 def everything(step: GanStep) -> dict[str, Tensor]:
     """Every tensor of a step's state: weights, statistics, moments."""
     networks = {
