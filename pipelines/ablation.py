@@ -1,51 +1,49 @@
 """`make ablation`: the paper's three improvements taken away one at a time, at a small size.
 
 Every variant is trained in both stages with every seed on the pairs of `make repro`, and measured
-on the test pictures (and on folders given by `--set`). What has been trained is kept under the
-state root, so that a run that is cut goes on.
+on the test pictures (and on folders given by `--set`). The trainings are resumed, stopped and
+alone on their device as those of the stages are. A network that has been trained is kept under the
+state root by what decides its weights, so that other parameters train what is new of them alone.
 """
 
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
 
 import pandas as pd
 import torch
 import typer
 from torch import Tensor
 
-from esrgan_core.data.loading import batches
 from esrgan_core.data.pairs import PairStore
-from esrgan_core.data.sampling import PatchSampler
-from esrgan_core.devices import PrecisionChoice, resolve_precision
+from esrgan_core.devices import PrecisionChoice
 from esrgan_core.engine.evaluate import Sample, evaluate
-from esrgan_core.engine.execution import Execution, OptimizerConfig
-from esrgan_core.engine.loop import Trouble, fit
+from esrgan_core.engine.execution import OptimizerConfig
 from esrgan_core.engine.schedule import Schedule
-from esrgan_core.engine.steps import GanStep, LossWeights, PixelStep, Step
-from esrgan_core.features import FeaturesConfig, build_features
+from esrgan_core.engine.selection import SelectConfig
+from esrgan_core.engine.steps import Step
+from esrgan_core.features import FeaturesConfig
 from esrgan_core.files import atomic_path, write_text
-from esrgan_core.inference.upscale import upscale
-from esrgan_core.losses.adversarial import ADVERSARIAL, GanKind
-from esrgan_core.losses.perceptual import PerceptualLoss
-from esrgan_core.memory import keep_freed_memory
+from esrgan_core.losses.adversarial import GanKind
 from esrgan_core.metrics import metrics_by_name
-from esrgan_core.models import Generator, build_discriminator, build_generator
 from esrgan_core.models.discriminator import VGGDiscriminatorConfig
 from esrgan_core.models.rrdb import RRDBNetConfig
-from esrgan_core.models.weights import load_generator, save_weights
+from esrgan_core.models.weights import save_weights
 from esrgan_core.records import record_hash
+from pipelines.adversarial_training import AdversarialTraining, Contest
+from pipelines.contenders import network_of
 from pipelines.folders import folder_samples, named_files, weights_finder
-from pipelines.params import ParamsError, load_params
-from pipelines.paths import ARTIFACTS, PAIRS, state_root
+from pipelines.launch import ending_plainly
+from pipelines.params import load_params
+from pipelines.paths import ARTIFACTS, PAIRS, ablation_network
+from pipelines.pixel_training import PixelTraining, pixel_step
 from pipelines.pretrained_features import find_weights
-from pipelines.progress import progress
 from pipelines.records import PIPELINE_RECORDS
 from pipelines.report.words import number, title_of
 from pipelines.samples import samples_of
-from pipelines.training_config import ENGINE_VERSION, precision_message
+from pipelines.training import trained
+from pipelines.training_config import ENGINE_VERSION, TrainingConfig
 
 METRICS = ("psnr_y", "ssim_y", "lpips", "niqe")
 BRIGHTNESS = "brightness"
@@ -118,93 +116,124 @@ def variants(config: AblationConfig, scale: int) -> list[Variant]:
 
 
 class Lab:
-    """Trains variants on one store; what was trained before is read."""
+    """Trains variants on one store, on the device that stages train on; what is done is kept."""
 
     def __init__(self, config: AblationConfig, store: PairStore) -> None:
         self.config, self.store = config, store
-        self.folder = state_root() / "ablation"
-        device = torch.device("cpu")
-        precision = resolve_precision(config.precision, device)
-        self.execution = Execution(precision=precision, device=device)
-        print(
-            f"ablation: {precision_message(config.precision, precision, device)}", file=sys.stderr
+        self.execution = TrainingConfig(
+            steps=1,
+            patch_size=config.patch_size,
+            batch_size=config.batch_size,
+            precision=config.precision,
+        ).execution("ablation")
+
+    def pretrained(self, variant: Variant, seed: int) -> Path:
+        """The file of the variant's generator after stage 1."""
+        steps = self.config.pretrain_steps
+        config = PixelTraining(
+            **self._common(steps, seed),
+            optimizer=OptimizerConfig(learning_rate=1e-3, betas=(0.9, 0.99)),
+            schedule=Schedule(kind="cosine", warmup=min(100, steps // 10)),
+        )
+        generator = variant.generator
+        return self._trained(
+            f"{variant.name}, seed {seed}, stage 1",
+            config,
+            {"generator": generator},
+            lambda: pixel_step(generator, config, self.execution),
         )
 
-    def pretrained(self, variant: Variant, seed: int) -> Generator:
-        """The variant's generator after stage 1."""
-
-        def make() -> Step:
-            torch.manual_seed(seed)
-            optimizer = OptimizerConfig(learning_rate=1e-3, betas=(0.9, 0.99))
-            generator = build_generator(variant.generator)
-            return PixelStep(generator, optimizer, ema=0.99, execution=self.execution)
-
-        warmup = min(100, self.config.pretrain_steps // 10)
-        schedule = Schedule(kind="cosine", warmup=warmup)
-        identity = [variant.generator, seed]
-        what = f"{variant.name}, seed {seed}, stage 1"
-        return self._trained(what, identity, make, self.config.pretrain_steps, schedule, seed)
-
-    def finetuned(self, variant: Variant, seed: int) -> Generator:
+    def finetuned(self, variant: Variant, seed: int) -> Path:
         """The same after stage 2."""
+        features = FeaturesConfig(
+            network="efficientnet_lite0",
+            weights=EFFICIENTNET,
+            layers={variant.layer: variant.weight},
+        )
+        contest = Contest(
+            start=self.pretrained(variant, seed),
+            discriminator=VGGDiscriminatorConfig(
+                patch_size=self.config.patch_size, num_features=16
+            ),
+            features=features,
+            weights=find_weights(features),
+        )
+        config = AdversarialTraining(
+            **self._common(self.config.finetune_steps, seed + 1000),
+            gan=variant.gan,
+            generator_optimizer=OptimizerConfig(learning_rate=5e-4),
+            discriminator_optimizer=OptimizerConfig(learning_rate=1e-4),
+        )
+        return self._trained(
+            f"{variant.name}, seed {seed}, stage 2",
+            config,
+            contest.identity(),
+            lambda: contest.step(config, self.execution),
+        )
 
-        def make() -> Step:
-            start = self.pretrained(variant, seed)
-            torch.manual_seed(seed + 1000)
-            features = FeaturesConfig(
-                network="efficientnet_lite0", weights=EFFICIENTNET, layers={variant.layer: 1.0}
-            )
-            network = build_features(features, find_weights(features))
-            judge = VGGDiscriminatorConfig(patch_size=self.config.patch_size, num_features=16)
-            return GanStep(
-                start.train(),
-                build_discriminator(judge),
-                PerceptualLoss(network, {variant.layer: variant.weight}),
-                ADVERSARIAL[variant.gan],
-                weights=LossWeights(),
-                generator_optimizer=OptimizerConfig(learning_rate=5e-4),
-                discriminator_optimizer=OptimizerConfig(learning_rate=1e-4),
-                ema=0.99,
-                execution=self.execution,
-            )
-
-        identity = [variant, seed]
-        what = f"{variant.name}, seed {seed}, stage 2"
-        steps = self.config.finetune_steps
-        return self._trained(what, identity, make, steps, Schedule(), seed + 1000)
+    def _common(self, steps: int, seed: int) -> dict[str, Any]:
+        """What the trainings of both stages share."""
+        return {
+            "steps": steps,
+            "patch_size": self.config.patch_size,
+            "batch_size": self.config.batch_size,
+            "seed": seed,
+            "ema": 0.99,
+            "precision": self.execution.precision,
+            # the network after the last step is measured: validation has no other to choose
+            "select": SelectConfig(),
+            "validate_every": steps,
+            "save_every": max(steps // 10, 1),
+        }
 
     def _trained(
-        self, what: str, identity: list[Any], make: Any, steps: int, schedule: Schedule, seed: int
-    ) -> Generator:
-        config = replace(self.config, precision=self.execution.precision)
-        everything = [ENGINE_VERSION, self.store.content_hash("train"), config, identity, steps]
-        key = record_hash(everything, PIPELINE_RECORDS)[:16]
-        path = self.folder / f"{key}.safetensors"
-        if not path.is_file():
-            step: Step = make()
-            with progress(what, steps) as advance:
-                self._fit(step, steps, schedule, seed, advance)
-            network = step.ema.network
-            save_weights(path, network.state_dict(), network.config, {"ablation": what})
-        return load_generator(path)
+        self,
+        name: str,
+        config: TrainingConfig,
+        identity: Mapping[str, Any],
+        build: Callable[[], Step],
+    ) -> Path:
+        # unlike those of other trainings, these weights do not depend on validation's pictures
+        everything = [ENGINE_VERSION, self.store.content_hash("train"), config, dict(identity)]
+        fingerprint = record_hash(everything, PIPELINE_RECORDS)[:16]
+        network = ablation_network(fingerprint)
+        if not network.is_file():
+            torch.manual_seed(config.seed)
+            with trained(
+                "ablation",
+                fingerprint,
+                build(),
+                self.store,
+                config,
+                execution=self.execution,
+                name=name,
+            ) as done:
+                shape = done.step.ema.network.config
+                lineage = done.lineage() | {"ablation": name}
+                save_weights(network, done.selection.weights, shape, lineage)
+        return network
 
-    def _fit(self, step: Step, steps: int, schedule: Schedule, seed: int, advance: Any) -> None:
-        config = self.config
-        sampler = PatchSampler(
-            self.store, patch_size=config.patch_size, batch_size=config.batch_size, seed=seed
-        )
-        share, device = range(config.batch_size), self.execution.device
-        with batches(sampler, 1, share=share, device=device, workers=1) as drawn:
-            fit(
-                step,
-                drawn,
-                lambda step_number: schedule.factor(step_number, steps),
-                done=0,
-                steps=steps,
-                report=lambda step_number, terms: advance(step_number, ""),
-                report_every=100,
-                trouble=Trouble(),
-            )
+
+class Network(NamedTuple):
+    """What one training ended in."""
+
+    variant: str
+    stage: int
+    seed: int
+    path: Path
+
+
+def train_all(lab: Lab, all_variants: Sequence[Variant]) -> list[Network]:
+    """Every variant's network after each stage with each seed; equal ones of stage 1 but once."""
+    networks = []
+    for seed in lab.config.seeds:
+        seen = []
+        for variant in all_variants:
+            if variant.generator not in seen:  # else it differs in stage 2 alone
+                networks.append(Network(variant.name, 1, seed, lab.pretrained(variant, seed)))
+            seen.append(variant.generator)
+            networks.append(Network(variant.name, 2, seed, lab.finetuned(variant, seed)))
+    return networks
 
 
 def _brightness(sr: Tensor, hr: Tensor, border: int) -> float:
@@ -214,32 +243,25 @@ def _brightness(sr: Tensor, hr: Tensor, border: int) -> float:
 
 
 def measured(
-    lab: Lab, all_variants: list[Variant], samples: list[Sample], own: Mapping[str, str], scale: int
+    networks: Sequence[Network], samples: Sequence[Sample], own: Mapping[str, str], scale: int
 ) -> Iterator[dict[str, Any]]:
-    """A row per variant, stage, seed and set: means over the set's pictures."""
+    """A row per network and set: means over the set's pictures."""
     find, names = weights_finder(own), [name for name in METRICS if name != "lpips" or own]
     metrics = {**metrics_by_name(names, find), BRIGHTNESS: _brightness}
-    for seed in lab.config.seeds:
-        seen = []
-        for variant in all_variants:
-            for stage, make in ((1, lab.pretrained), (2, lab.finetuned)):
-                if stage == 1 and variant.generator in seen:
-                    continue  # it differs in stage 2 alone
-                seen.append(variant.generator)
-                network = make(variant, seed)
-                count = sum(weights.numel() for weights in network.parameters())
-                upscaler = partial(upscale, network)
-                scored = list(evaluate(upscaler, samples, metrics, scale))
-                for set_name in dict.fromkeys(sample.set for sample in samples):
-                    rows = pd.DataFrame([one.values for one in scored if one.set == set_name])
-                    yield {
-                        "variant": variant.name,
-                        "stage": stage,
-                        "seed": seed,
-                        "set": set_name,
-                        "parameters": count,
-                        **{str(name): value for name, value in rows.mean().items()},
-                    }
+    for variant, stage, seed, path in networks:
+        network, upscaler = network_of(path)
+        count = sum(weights.numel() for weights in network.parameters())
+        scored = list(evaluate(upscaler, samples, metrics, scale))
+        for set_name in dict.fromkeys(sample.set for sample in samples):
+            rows = pd.DataFrame([one.values for one in scored if one.set == set_name])
+            yield {
+                "variant": variant,
+                "stage": stage,
+                "seed": seed,
+                "set": set_name,
+                "parameters": count,
+                **{str(name): value for name, value in rows.mean().items()},
+            }
 
 
 def summary(frame: pd.DataFrame) -> str:
@@ -279,12 +301,12 @@ def main(
     from pipelines.tracking.ablation import publish_ablation  # noqa: PLC0415
 
     params = load_params(Params)
-    keep_freed_memory()
     lab = Lab(params.ablation, PairStore(PAIRS))
     samples = samples_of(lab.store, "test") + folder_samples(sets or [], params.scale)
     own = named_files(weights or [])
-    every = variants(params.ablation, params.scale)
-    frame = pd.DataFrame(measured(lab, every, samples, own, params.scale))
+    # all before the first is measured, which takes TF32 from what a GPU computes afterwards
+    networks = train_all(lab, variants(params.ablation, params.scale))
+    frame = pd.DataFrame(measured(networks, samples, own, params.scale))
     folder = ARTIFACTS / "ablation"
     with atomic_path(folder / "runs.csv") as temporary:
         frame.to_csv(temporary, index=False, float_format="%.6f")
@@ -295,7 +317,5 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
+    with ending_plainly("ablation"):
         typer.run(main)
-    except (ParamsError, ValueError, OSError) as problem:
-        sys.exit(f"ablation: {problem}")

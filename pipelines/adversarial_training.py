@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import l1_loss, mse_loss
 
 from esrgan_core.data.pairs import PairStore
-from esrgan_core.engine.execution import OptimizerConfig
+from esrgan_core.engine.execution import Execution, OptimizerConfig
 from esrgan_core.engine.selection import SelectConfig
 from esrgan_core.engine.steps import GanStep, LossWeights
 from esrgan_core.features import FeaturesConfig, build_features
@@ -49,6 +49,45 @@ class AdversarialTraining(TrainingConfig):
     discriminator_optimizer: OptimizerConfig = PAPER
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contest:
+    """What an adversarial training starts from, and what judges it."""
+
+    start: Path
+    discriminator: DiscriminatorConfig
+    features: FeaturesConfig
+    weights: Path
+    """Those of the network of `features`."""
+
+    def identity(self) -> Mapping[str, Any]:
+        """What of this decides what weights come out."""
+        return {
+            "discriminator": self.discriminator,
+            "features": {
+                "layers": dict(self.features.layers),
+                "sha256": sha256_of(self.weights),
+            },
+            "start": digest(load_generator(self.start)),
+        }
+
+    def step(self, config: AdversarialTraining, execution: Execution) -> GanStep:
+        """The update; the discriminator has weights by torch's random numbers."""
+        judge = build_discriminator(self.discriminator)
+        generator = load_generator(self.start)
+        network = build_features(self.features, self.weights)
+        return GanStep(
+            generator.train(),
+            judge,
+            PerceptualLoss(network, self.features.layers, DISTANCES[config.content]),
+            ADVERSARIAL[config.gan],
+            weights=config.weights,
+            generator_optimizer=config.generator_optimizer,
+            discriminator_optimizer=config.discriminator_optimizer,
+            ema=config.ema,
+            execution=execution,
+        )
+
+
 def train_adversarially(
     stage: str,
     start: Path,
@@ -58,31 +97,18 @@ def train_adversarially(
     told: Told | None = None,
 ) -> None:
     """Leave a generator that was trained on from `start`, the discriminator, curve and metrics."""
+    contest = Contest(
+        start=start,
+        discriminator=discriminator,
+        features=features,
+        weights=find_weights(features),
+    )
+    identity = contest.identity()
     torch.manual_seed(config.seed)
     execution = config.execution(stage)
-    weights = find_weights(features)
-    judge = build_discriminator(discriminator)
-    generator = load_generator(start)
-    step = GanStep(
-        generator.train(),
-        judge,
-        PerceptualLoss(
-            build_features(features, weights), features.layers, DISTANCES[config.content]
-        ),
-        ADVERSARIAL[config.gan],
-        weights=config.weights,
-        generator_optimizer=config.generator_optimizer,
-        discriminator_optimizer=config.discriminator_optimizer,
-        ema=config.ema,
-        execution=execution,
-    )
-    identity: Mapping[str, Any] = {
-        "discriminator": discriminator,
-        "features": {"layers": dict(features.layers), "sha256": sha256_of(weights)},
-        "start": digest(generator),
-    }
+    step = contest.step(config, execution)
     store = PairStore(PAIRS)
     lineage = train(stage, step, store, config, execution=execution, identity=identity, told=told)
     if lineage is not None:
         target = ARTIFACTS / stage / "discriminator.safetensors"
-        save_weights(target, judge.state_dict(), discriminator, lineage)
+        save_weights(target, step.discriminator.state_dict(), discriminator, lineage)

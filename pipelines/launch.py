@@ -3,7 +3,8 @@
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import TypeVar
 
@@ -35,12 +36,9 @@ def launch(
         run: its work.
         on_every_device: whether to run in a process per device, where there are several.
     """
-    # so that an end from outside passes through what must be closed, as an exception
-    for number in ENDINGS:
-        signal.signal(number, _leave)
-    one_of_several = "TORCHELASTIC_RUN_ID" in os.environ
-    die_with_parent(seconds=SECONDS_FOR_RANKS if one_of_several else None)
-    try:
+    with ending_plainly(name):
+        one_of_several = "TORCHELASTIC_RUN_ID" in os.environ
+        die_with_parent(seconds=SECONDS_FOR_RANKS if one_of_several else None)
         params = load_params(stage)
         if one_of_several:
             run(params)  # the process that started them records
@@ -48,6 +46,23 @@ def launch(
         with recording(name, params):
             if not (on_every_device and _run_in_ranks(name, _module_of(run))):
                 run(params)
+
+
+@contextmanager
+def ending_plainly(name: str) -> Iterator[None]:
+    """Turn an end from outside or a mistake of the user's into its exit code and plain words.
+
+    Args:
+        name: of what runs, which the words begin with.
+
+    Raises:
+        SystemExit: where it ended so.
+    """
+    # so that an end from outside passes through what must be closed, as an exception
+    for number in ENDINGS:
+        signal.signal(number, _leave)
+    try:
+        yield
     except InterruptedTrainingError as interruption:
         print(f"{name}: {interruption}; the same command goes on from there", file=sys.stderr)
         sys.exit(interruption.exit_code)

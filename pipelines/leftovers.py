@@ -14,12 +14,12 @@ from esrgan_core.files import write_text
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.guardian import LOCK
 from pipelines.params import ParamsError, read_yaml
-from pipelines.paths import state_root
+from pipelines.paths import ablation_network, state_root
 
 RESULT = "result.json"
 CACHES = ("prepared", "sources", "models", "conditions", "ablation")
 """Folders of the state root whose content can be made or fetched again."""
-State = Literal["running", "unfinished", "unlocked", "kept by dvc.lock"]
+State = Literal["running", "unfinished", "unlocked", "kept by dvc.lock", "kept by the ablation"]
 
 
 def write_result(folder: Path, output: Path) -> None:
@@ -56,11 +56,17 @@ class Training:
     state: State
     bytes: int
 
+    @property
+    def needless(self) -> bool:
+        """Whether what it ended in is kept elsewhere."""
+        return self.state.startswith("kept")
+
 
 def trainings() -> Iterator[Training]:
     """All checkpoint folders, and whether a run or a lock file still needs them.
 
     One that is finished is needed until a `dvc.lock` names its output: DVC then has the result.
+    One of the ablation is needed until its network is kept, in a cache of the state root.
     """
     for folder in sorted((state_root() / "checkpoints").glob("*/*")):
         yield Training(folder=folder, state=_state(folder), bytes=bytes_in(folder))
@@ -96,6 +102,8 @@ def _state(folder: Path) -> State:
 
 
 def _state_of_idle(folder: Path) -> State:
+    if folder.parent.name == "ablation" and ablation_network(folder.name).is_file():
+        return "kept by the ablation"
     result = folder / RESULT
     if not result.is_file():
         return "unfinished"

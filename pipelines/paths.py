@@ -39,6 +39,11 @@ def state_root() -> Path:
     return root
 
 
+def ablation_network(fingerprint: str) -> Path:
+    """The network that a training of the ablation ended in, kept to be measured again."""
+    return state_root() / "ablation" / f"{fingerprint}.safetensors"
+
+
 def state_place() -> Path:
     """Where the state root is or would be, to look there.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import torch
 
 from esrgan_core.data.pairs import PairStore
-from esrgan_core.engine.execution import OptimizerConfig
+from esrgan_core.engine.execution import Execution, OptimizerConfig
 from esrgan_core.engine.steps import PixelStep
 from esrgan_core.losses.pixel import PIXEL, PixelKind
 from esrgan_core.models import GeneratorConfig, build_generator
@@ -31,7 +31,17 @@ def train_for_pixels(
     """Leave a generator that was trained from its initial weights, with curve and metrics."""
     torch.manual_seed(config.seed)
     execution = config.execution(stage)
-    step = PixelStep(
+    step = pixel_step(generator, config, execution)
+    identity = {"generator": generator}
+    store = PairStore(PAIRS)
+    train(stage, step, store, config, execution=execution, identity=identity, told=told)
+
+
+def pixel_step(
+    generator: GeneratorConfig, config: PixelTraining, execution: Execution
+) -> PixelStep:
+    """The update of a generator with weights by torch's random numbers."""
+    return PixelStep(
         build_generator(generator),
         config.optimizer,
         ema=config.ema,
@@ -39,6 +49,3 @@ def train_for_pixels(
         execution=execution,
         accumulate=config.accumulate,
     )
-    identity = {"generator": generator}
-    store = PairStore(PAIRS)
-    train(stage, step, store, config, execution=execution, identity=identity, told=told)

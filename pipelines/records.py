@@ -23,16 +23,6 @@ PIPELINE_RECORDS: Mapping[str, RecordType] = {
         absent={"gan": "relativistic_average", "content": "l1"},
     ),
     "ConditionsConfig": RecordType(kind="semantic_maps", names=same("maps", "classes", "seed")),
-    "AblationConfig": RecordType(
-        kind="ablation",
-        names=same(
-            "seeds", "pretrain_steps", "finetune_steps", "patch_size", "batch_size",
-            "num_features", "num_blocks", "growth_channels", "precision",
-        ),
-    ),
-    "Variant": RecordType(
-        kind="variant", names=same("name", "generator", "gan", "layer", "weight")
-    ),
     "Output": RecordType(
         kind="output",
         names=same("format", "quality", "strip_metadata"),

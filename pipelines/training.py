@@ -1,11 +1,11 @@
-"""What both training stages share: resume, validate, select, report, and leave their files."""
+"""What all trainings share: resume, validate, select, report, and leave their files."""
 
 import math
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -36,7 +36,7 @@ from pipelines.conditions import Told, conditioned
 from pipelines.guardian import sole_trainer
 from pipelines.leftovers import write_result
 from pipelines.lineage import git_commit
-from pipelines.paths import ARTIFACTS, state_root
+from pipelines.paths import ARTIFACTS, generator_of, state_root
 from pipelines.progress import note, progress
 from pipelines.ranks import connected, devices_of_world, identity_of
 from pipelines.samples import samples_of
@@ -80,34 +80,66 @@ def train(
     own = identity if told is None else {**identity, "told": told.identity}
     config = replace(config, precision=execution.precision)
     fingerprint = fingerprint_of(store, config, own)
-    checkpoints = state_root() / "checkpoints" / stage
-    folder = checkpoints / fingerprint
-    world = execution.world
-    leads = world.leads
+    leads = execution.world.leads
     if leads:
         other = in_other_precision(config)
         report_other_precision(
-            stage, folder, checkpoints / fingerprint_of(store, other, own), other.precision
+            stage,
+            checkpoints_of(stage, fingerprint),
+            checkpoints_of(stage, fingerprint_of(store, other, own)),
+            other.precision,
         )
+    with trained(stage, fingerprint, step, store, config, execution=execution, told=told) as done:
+        if not leads:
+            return None
+        done.leave_files(ARTIFACTS / stage)
+        lineage = done.lineage()
+        target = generator_of(stage)
+        save_weights(target, done.selection.weights, step.ema.network.config, lineage)
+        write_result(done.folder, target)
+        return lineage
+
+
+@contextmanager
+def trained(
+    stage: str,
+    fingerprint: str,
+    step: Step,
+    store: PairStore,
+    config: TrainingConfig,
+    *,
+    execution: Execution,
+    told: Told | None = None,
+    name: str = "",
+) -> "Iterator[Training]":
+    """Run a training's steps from where they stand; yield it while nobody else may train there.
+
+    Args:
+        stage: what the training belongs to; a run that it has open in MLflow gets the curve.
+        fingerprint: of everything that decides what weights come out.
+        step: the update, its networks initialised.
+        store: the training and validation pairs.
+        config: the training's, its precision resolved.
+        execution: what `step` was built with.
+        told: what the network is told of pictures, where it is told something.
+        name: what messages and the progress call it, where the stage has several trainings.
+
+    Raises:
+        ValueError: if another process is at the same training.
+    """
+    folder, world = checkpoints_of(stage, fingerprint), execution.world
+    leads = world.leads
     devices = {device: identity_of(device) for device in devices_of_world(world)} if leads else {}
     alone = sole_trainer(folder, devices) if leads else nullcontext()
     with alone, connected(world):
-        training = _Training(stage, step, store, config, execution, folder, told)
+        training = Training(stage, name or stage, step, store, config, execution, folder, told)
         training.run()
-        if not leads:
-            return None
-        training.leave_files(ARTIFACTS / stage)
-        lineage = {
-            "fingerprint": fingerprint,
-            "data": store.content_hash("train", "val"),
-            "git.commit": git_commit(),
-            "precision": execution.precision,
-            "step": str(training.selection.step),
-        }
-        target = ARTIFACTS / stage / "generator.safetensors"
-        save_weights(target, training.selection.weights, step.ema.network.config, lineage)
-        write_result(folder, target)
-        return lineage
+        yield training
+
+
+def checkpoints_of(stage: str, fingerprint: str) -> Path:
+    """The folder of a training's states, journal and validation pictures."""
+    return state_root() / "checkpoints" / stage / fingerprint
 
 
 def report_other_precision(stage: str, folder: Path, other: Path, precision: str) -> None:
@@ -129,12 +161,13 @@ def report_other_precision(stage: str, folder: Path, other: Path, precision: str
         )
 
 
-class _Training:
+class Training:
     """One training in one checkpoint folder."""
 
     def __init__(
         self,
         stage: str,
+        name: str,
         step: Step,
         store: PairStore,
         config: TrainingConfig,
@@ -143,7 +176,8 @@ class _Training:
         told: Told | None,
     ) -> None:
         self.told = told
-        self.stage, self.step, self.store, self.config = stage, step, store, config
+        self.stage, self.name = stage, name
+        self.step, self.store, self.config = step, store, config
         self.world, self.device, self.folder = execution.world, execution.device, folder
         self.checkpoints = Checkpoints(folder, keep=config.keep)
         self.journal = Journal(folder / "metrics.jsonl")
@@ -168,7 +202,7 @@ class _Training:
         if done:
             self._say(f"going on after step {done} of {self.folder}")
         with (
-            progress(self.stage, self.config.steps, done, shown=self.world.leads) as advance,
+            progress(self.name, self.config.steps, done, shown=self.world.leads) as advance,
             shipping(self.stage, self.folder, active=self.world.leads),
             heeding_signals() as self.requests,
         ):
@@ -359,7 +393,17 @@ class _Training:
 
     def _say(self, words: str) -> None:
         if self.world.leads:
-            print(f"{self.stage}: {words}", file=sys.stderr, flush=True)
+            print(f"{self.name}: {words}", file=sys.stderr, flush=True)
+
+    def lineage(self) -> dict[str, str]:
+        """Where the selected weights come from, for their file's header."""
+        return {
+            "fingerprint": self.folder.name,
+            "data": self.store.content_hash("train", "val"),
+            "git.commit": git_commit(),
+            "precision": self.config.precision,
+            "step": str(self.selection.step),
+        }
 
     def leave_files(self, artifacts: Path) -> None:
         """Write the curve, the use of the machine, the metrics and the validation pictures."""

@@ -77,16 +77,17 @@ def prune(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would go")] = False,
 ) -> None:
-    """Remove the checkpoints of trainings that are finished and whose result DVC has.
+    """Remove the checkpoints of finished trainings whose result is kept, by DVC or the ablation.
 
-    Those of running trainings always stay. The result itself is DVC's and is not touched.
+    Those of running trainings always stay. DVC's results are not touched, the ablation's networks
+    only with --caches.
     """
     from pipelines.leftovers import CACHES, bytes_in, remove, trainings
     from pipelines.paths import state_root
 
     freed = 0
     for training in trainings():
-        goes = training.state == "kept by dvc.lock" or (unfinished and training.state != "running")
+        goes = training.needless or (unfinished and training.state != "running")
         size = f"{training.bytes / 2**20:.1f} MiB"
         typer.echo(f"{'remove' if goes else 'keep'}  {training.folder}  {size}  {training.state}")
         if goes and (dry_run or remove(training)):

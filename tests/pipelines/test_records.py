@@ -4,7 +4,6 @@ import pytest
 
 from esrgan_core.engine.execution import OptimizerConfig
 from esrgan_core.records import RECORDS, record_hash, record_of
-from pipelines.ablation import AblationConfig, Variant
 from pipelines.adversarial_training import AdversarialTraining
 from pipelines.conditions import ConditionsConfig
 from pipelines.pixel_training import PixelTraining
@@ -17,10 +16,7 @@ OF_NO_CONSEQUENCE = {
     "report_every", "accumulate",
 }  # fmt: skip
 """What changes the weights by rounding at most."""
-KINDS = (
-    TrainingConfig, PixelTraining, AdversarialTraining, ConditionsConfig, AblationConfig, Variant,
-    Output,
-)  # fmt: skip
+KINDS = (TrainingConfig, PixelTraining, AdversarialTraining, ConditionsConfig, Output)
 
 
 @pytest.mark.parametrize("kind", KINDS)
