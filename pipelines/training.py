@@ -13,6 +13,7 @@ from statistics import fmean
 from typing import Any
 
 import pandas as pd
+from torch.nn import BatchNorm2d
 
 from esrgan_core.data.loading import batches
 from esrgan_core.data.pairs import PairStore
@@ -77,7 +78,10 @@ def train(
     Returns:
         The lineage to write into the weights' header; None in processes that write nothing.
     """
-    own = identity if told is None else {**identity, "told": told.identity}
+    own = dict(identity) if told is None else {**identity, "told": told.identity}
+    if any(isinstance(module, BatchNorm2d) for module in step.ema.network.modules()):
+        # validation used to change the statistics of such networks
+        own["validated_in"] = "eval"
     config = replace(config, precision=execution.precision)
     fingerprint = fingerprint_of(store, config, own)
     leads = execution.world.leads
