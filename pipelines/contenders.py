@@ -1,6 +1,5 @@
 """The upscalers that are measured against each other, and their figures."""
 
-import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
@@ -21,6 +20,7 @@ from esrgan_core.models import Generator
 from esrgan_core.models.weights import load_generator, load_interpolated
 from pipelines.paths import FINETUNED, PRETRAINED
 from pipelines.progress import progress
+from pipelines.ranks import device_wanted
 
 
 def bicubic(scale: int) -> Upscaler:
@@ -39,7 +39,7 @@ def _to_be_measured(network: Generator) -> Generator:
 
     TF32 rounds factors to ten bits: a GPU's figures would not be the CPU's.
     """
-    device = device_of(os.environ.get("ESRGAN_DEVICE", "auto"))
+    device = device_of(device_wanted())
     if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     return network.to(device).eval()

@@ -34,9 +34,16 @@ def world_of_environment() -> World:
     return World(rank=int(os.environ.get("RANK", "0")), size=int(os.environ.get("WORLD_SIZE", "1")))
 
 
+def device_wanted() -> str:
+    """What `ESRGAN_DEVICE` names; `auto` if it names nothing."""
+    return os.environ.get("ESRGAN_DEVICE") or "auto"
+
+
 def device_of_rank() -> torch.device:
     """The device of this process."""
-    name = os.environ.get("ESRGAN_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
+    name = device_wanted()
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda":
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     return torch.device(name)
@@ -69,7 +76,7 @@ def ranks_wanted() -> int:
     """
     if given := _number("ESRGAN_RANKS"):
         return given
-    everything = os.environ.get("ESRGAN_DEVICE", "cuda") == "cuda"
+    everything = device_wanted() in ("auto", "cuda")
     return max(torch.cuda.device_count(), 1) if everything else 1
 
 

@@ -9,11 +9,12 @@ import torch
 from esrgan_core.devices import bf16_slowdown, device_of, has_native_bf16
 from pipelines.doctor.finding import Finding, fault, remark, well
 from pipelines.params import PARAMS, ParamsError, read_yaml
+from pipelines.ranks import device_wanted
 
 
 def devices() -> Iterator[Finding]:
     """Which device computes, and by how many threads."""
-    wanted = os.environ.get("ESRGAN_DEVICE", "auto")
+    wanted = device_wanted()
     try:
         device = device_of(wanted)
     except ValueError as error:
@@ -53,7 +54,7 @@ def precision() -> Iterator[Finding]:
     ]
     if not asking:
         return
-    device = device_of(os.environ.get("ESRGAN_DEVICE", "auto"))
+    device = device_of(device_wanted())
     if has_native_bf16(device):
         yield well("precision", f"bf16 in {', '.join(asking)}, which {device} computes natively")
     else:

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from esrgan_core.engine.evaluate import Sample
 from esrgan_core.io.resize import resize_pixels
 from esrgan_core.metrics import METRICS
-from pipelines.contenders import bicubic, compare, nested, on_equal_terms, set_means
+from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
+from esrgan_core.models.weights import save_weights
+from pipelines.contenders import bicubic, compare, nested, network_of, on_equal_terms, set_means
 from pipelines.grid import leave_results, results_at, text_of
 from pipelines.interpolation import Remembered, between_pictures
 from pipelines.statistics import intervals
@@ -73,3 +76,18 @@ def test_a_mixture_runs_no_network_twice() -> None:
     mixtures = {text_of(alpha): between_pictures(*ends, alpha) for alpha in (0.0, 0.5, 1.0)}
     compare({"network": ends[0], **mixtures}, samples, {"psnr_y": METRICS["psnr_y"]}, 1, "test")
     assert len(runs) == len(samples)
+
+
+def test_networks_are_measured_where_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = RRDBNet(RRDBNetConfig(num_features=4, num_blocks=1, growth_channels=2))
+    save_weights(tmp_path / "g.safetensors", network.state_dict(), network.config, {})
+    auto = "cuda" if torch.cuda.is_available() else "cpu"
+    for name, device in {"": auto, "auto": auto, "cpu": "cpu"}.items():
+        monkeypatch.setenv("ESRGAN_DEVICE", name)
+        measured, _ = network_of(tmp_path / "g.safetensors")
+        assert {one.device.type for one in measured.parameters()} == {device}
+    monkeypatch.setenv("ESRGAN_DEVICE", "cuda:77")
+    with pytest.raises(ValueError, match="device 'cuda:77' cannot be used"):
+        network_of(tmp_path / "g.safetensors")
