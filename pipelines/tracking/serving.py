@@ -56,12 +56,14 @@ class EsrganModel(PythonModel):
                 server answers 400 then.
         """
         given = params or {}
-        upscaler = self._upscaler(float(given["alpha"]), str(given.get("precision", "fp32")))
+        upscaler = self._upscaler(given["alpha"], given.get("precision", "fp32"))
         format_ = SUFFIX_FORMATS.get(f".{given.get('format', 'png')}")
         if format_ is None:
             raise _refused(f"no format {given['format']!r}; there are png, jpg, webp, tif")
         results = []
         for number, data in enumerate(model_input["image"], start=1):
+            if not isinstance(data, bytes | bytearray | memoryview):
+                raise _refused(f"picture {number} is {data!r:.40}, not the bytes of a file")
             source = BytesIO(data)
             try:
                 height, width = picture_size(source)
@@ -77,11 +79,12 @@ class EsrganModel(PythonModel):
             results.append(encode(result, format_))
         return pd.DataFrame({"image": results})
 
-    def _upscaler(self, alpha: float, precision: str) -> Upscaler:
+    def _upscaler(self, alpha: float | None, precision: str | None) -> Upscaler:
         """Made anew only where the last call wanted another."""
-        if not 0 <= alpha <= 1:
+        # MLflow checks the types by the signature, but lets None pass
+        if alpha is None or not 0 <= alpha <= 1:
             raise _refused(f"alpha must lie in [0, 1], got {alpha}")
-        if precision not in get_args(PrecisionChoice):
+        if precision is None or precision not in get_args(PrecisionChoice):
             raise _refused(f"no precision {precision!r}; there are {get_args(PrecisionChoice)}")
         key = alpha, precision
         with self.making:  # requests come side by side

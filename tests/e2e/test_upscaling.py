@@ -108,7 +108,10 @@ def test_modes_and_formats_go_over_http(address: str) -> None:
         (b"no picture", {}, "picture 1: not a picture"),
         (as_png(np.zeros((101, 100, 3), np.uint8)), {}, "pixels are more than the 10000"),
         (as_png(np.zeros((9, 9, 3), np.uint8)), {"alpha": 2.0}, "alpha must lie in"),
+        (as_png(np.zeros((9, 9, 3), np.uint8)), {"alpha": None}, "alpha must lie in"),
         (as_png(np.zeros((9, 9, 3), np.uint8)), {"format": "gif"}, "no format"),
+        (as_png(np.zeros((9, 9, 3), np.uint8)), {"format": None}, "no format"),
+        (as_png(np.zeros((9, 9, 3), np.uint8)), {"precision": None}, "no precision"),
     ],
 )
 def test_what_cannot_be_served_is_the_askers_mistake(
