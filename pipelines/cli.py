@@ -22,7 +22,7 @@ from pipelines.commands import (
 from pipelines.extras import describe_missing_extra
 from pipelines.redaction import redacted
 from pipelines.status import Status, is_passing, tell
-from pipelines.tracking import StoreDownError
+from pipelines.tracking import StoreError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -41,7 +41,7 @@ def main() -> None:
     """Run the command line; a mistake of the user's ends with its message alone."""
     try:
         app()
-    except (ValueError, OSError, StoreDownError, ModuleNotFoundError) as error:
+    except (ValueError, OSError, StoreError, ModuleNotFoundError) as error:
         problem = _problem(error)
         if problem is None or os.environ.get("ESRGAN_TRACEBACK"):
             raise

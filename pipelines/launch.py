@@ -13,7 +13,7 @@ from pipelines.guardian import die_with_parent
 from pipelines.params import load_params
 from pipelines.redaction import redacted
 from pipelines.status import Status, is_passing, tell
-from pipelines.tracking import StoreDownError
+from pipelines.tracking import StoreError
 from pipelines.tracking.record import recording
 
 Stage = TypeVar("Stage")
@@ -66,7 +66,7 @@ def ending_plainly(name: str) -> Iterator[None]:
     except InterruptedTrainingError as interruption:
         print(f"{name}: {interruption}; the same command goes on from there", file=sys.stderr)
         sys.exit(interruption.exit_code)
-    except (ValueError, OSError, FloatingPointError, StoreDownError) as error:
+    except (ValueError, OSError, FloatingPointError, StoreError) as error:
         problem = redacted(str(error))
         tell(Status(what=name, problem=problem, passing=is_passing(error)))
         sys.exit(f"{name}: {problem}")

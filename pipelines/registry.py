@@ -20,13 +20,18 @@ from pipelines.interpolation import read_choice
 from pipelines.paths import ARTIFACTS, FINETUNED, METRICS, PAIRS, PRETRAINED, state_root
 from pipelines.sections import RegisterConfig
 from pipelines.tracking.models import (
+    PENDING,
+    Registered,
     aliases,
+    end_pending,
     evidence_of,
     find_version,
     history,
     log_version,
     point_alias,
     registered,
+    set_pending,
+    versions,
     write_history,
 )
 from pipelines.tracking.store import tracking_uri
@@ -83,11 +88,12 @@ def _admit(config: RegisterConfig, run_id: str) -> Decision:
         "evidence": asdict(evidence),
     }
     card = model_card(config.model, evidence, reasons)
-    version = log_version(config.model, key, evidence.alpha, content, card, run_id)
-    point_alias(config.model, alias, version)
+    change: dict[str, Any] = {"alias": alias}
     if alias == "champion":
-        _remember(config.model, version, "passed every gate")
-    return _decision({**content, "version": version})
+        change["line"] = _line("passed every gate", forced=False)
+    version = log_version(config.model, key, evidence.alpha, content, card, run_id, change)
+    _carry_out(version, change)
+    return _decision({**content, "version": version.version})
 
 
 def _judge(candidate: Evidence, held: str | None, config: RegisterConfig) -> list[Reason]:
@@ -129,8 +135,10 @@ def _promote(config: RegisterConfig, version: str, reason: str, *, force: bool) 
             f"{config.model} version {version} is refused:\n{lines}\n"
             "--force with a --reason makes it champion all the same"
         )
-    point_alias(config.model, "champion", version)
-    _remember(config.model, version, reason or "passed every gate", forced=bool(failed))
+    line = _line(reason or "passed every gate", forced=bool(failed))
+    change = {"alias": "champion", "line": line}
+    set_pending(candidate, change)
+    _carry_out(candidate, change)
     return reasons
 
 
@@ -149,17 +157,35 @@ def rollback(model: str) -> tuple[str, str]:
         earlier = [line for line in past if line["version"] != held and not line.get(ROLLED_BACK)]
         if not earlier:
             raise ValueError(f"{model} had no champion before version {held or 'any'}")
-        back = str(earlier[-1]["version"])
-        registered(model, back)
-        point_alias(model, "champion", back)
-        undone = {ROLLED_BACK: _now()}
-        write_history(model, [undone | line if line["version"] == held else line for line in past])
-        return held, back
+        back = registered(model, str(earlier[-1]["version"]))
+        change = {"alias": "champion", "undone": held, ROLLED_BACK: _now()}
+        set_pending(back, change)
+        _carry_out(back, change)
+        return held, back.version
 
 
-def _remember(model: str, version: str, why: str, *, forced: bool = False) -> None:
-    line = {"version": version, "when": _now(), "why": why, "forced": forced}
-    write_history(model, [*history(model), line])
+def _carry_out(version: Registered, change: Mapping[str, Any]) -> None:
+    """Point an alias to a version and write the history, as a change says that is pending.
+
+    The same in the end however often it was begun: the next process to change the registry carries
+    out what the last one could not.
+    """
+    lines = before = history(version.model)
+    if line := change.get("line"):
+        own = {"version": version.version, **line}
+        lines = lines if own in lines else [*lines, own]
+    if undone := change.get("undone"):
+        mark = {ROLLED_BACK: change[ROLLED_BACK]}
+        lines = [mark | line if line["version"] == undone else line for line in lines]
+    if lines != before:
+        write_history(version.model, lines)
+    point_alias(version.model, change["alias"], version.version)
+    end_pending(version)
+
+
+def _line(why: str, *, forced: bool) -> dict[str, Any]:
+    """Of the history, less the version."""
+    return {"when": _now(), "why": why, "forced": forced}
 
 
 def _now() -> str:
@@ -173,6 +199,9 @@ def _alone_at(model: str) -> Iterator[None]:
     path = state_root() / "locks" / f"registry-{of_store}.lock"
     path.parent.mkdir(exist_ok=True)
     with FileLock(path):
+        for version in versions(model):
+            if text := version.tags.get(PENDING):
+                _carry_out(version, json.loads(text))
         yield
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from esrgan_core.data.pairs import PairStore, StoreFacts, add_picture, write_index
 from esrgan_core.io.rgb import write_png
+from pipelines.tracking import store as tracking
 
 # As many pytest workers as cores: a training, here or in a program that a test starts, takes one
 torch.set_num_threads(1)
@@ -66,6 +67,19 @@ def environment_stays() -> Iterator[None]:
     if os.environ != before:
         os.environ.clear()
         os.environ.update(before)
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A state root of the test's own, whose MLflow store is made when it is first used."""
+    root = tmp_path / "state"
+    monkeypatch.setenv("ESRGAN_STATE", str(root))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for known in (tracking.client, tracking.experiment_id):
+        known.cache_clear()
+    yield root
+    for known in (tracking.client, tracking.experiment_id):
+        known.cache_clear()
 
 
 @pytest.fixture(scope="session")

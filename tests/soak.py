@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
-from typing import Annotated
+from typing import Annotated, get_args
 
 import torch
 import typer
@@ -25,8 +25,10 @@ from esrgan_core.engine.checkpoint import Checkpoints
 from tests.e2e.cloud import clouded, kill_uploads
 from tests.e2e.conftest import moved, run_whole
 from tests.e2e.flows import INTERRUPTIONS, Flows, go_on, interrupt
+from tests.e2e.publishing import Publishing
 from tests.e2e.trainings import STAGES, Trainings, disturb, orphans, train_whole
 from tests.states import spoil
+from tests.stores import When
 
 ROOT = Path(__file__).parents[1]
 PER_TRAINING = 5
@@ -151,6 +153,14 @@ def full_disks(folder: Path, count: int) -> list[str]:
     return problems
 
 
+def cut_publishing(project: Path, every: int) -> tuple[int, list[str]]:
+    """Publish, cut at each `every`-th call, and again: (tries, what differs in the end)."""
+    publishing = Publishing(project)
+    numbers = range(0, len(publishing.calls), every)
+    found = [publishing.problem(n, when) for when in get_args(When) for n in numbers]
+    return len(found), list(filter(None, found))
+
+
 def under_fire(flows: Flows, tally: Tally, count: int, random: Random) -> None:
     """Interrupt runs of the flow in every way, each time of a run that is then finished."""
     run = flows.begin("whole")
@@ -236,6 +246,10 @@ def main(
             found += orphans(trainings, how, f"orphan-{index}", random)
         tally.take("dvc ended by TERM or KILL, no training left", count, found, began)
         trainings.end_all()
+        began = time.monotonic()
+        project = moved(folder / "trained", folder / "publishing")
+        count, found = cut_publishing(project, every=5 if short else 1)
+        tally.take("publishing cut at each call, completed by the next", count, found, began)
 
         flows = Flows.start(moved(folder / "trained", folder / "flows"))
         try:

@@ -5,8 +5,12 @@ from pathlib import Path
 from pipelines.status import Passing
 
 
-class StoreDownError(Passing, RuntimeError):
-    """The MLflow store did not answer."""
+class StoreError(RuntimeError):
+    """The MLflow store cannot do what it was asked, and says why."""
+
+
+class StoreDownError(Passing, StoreError):
+    """The MLflow store did not answer; it may at another try."""
 
 
 def serving_path() -> Path:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipelines.tracking import StoreDownError
+from pipelines.tracking import StoreError
 from pipelines.tracking.record import flat
 from pipelines.tracking.store import (
     NAME,
@@ -14,6 +14,8 @@ from pipelines.tracking.store import (
     child_run,
     client,
     find_run,
+    log_metrics,
+    log_params,
     parent_run,
     reaching_store,
     usable,
@@ -24,9 +26,11 @@ FIGURES = ("variant", "stage", "seed", "set")
 
 
 def publish_ablation(frame: pd.DataFrame, params: Mapping[str, Any]) -> None:
-    """A run per variant, stage and seed; a store that is down costs a warning, the table stays."""
+    """A run per variant, stage and seed; trouble with it costs a warning, the table stays."""
     try:
         with reaching_store():
+            from mlflow.entities import Metric  # noqa: PLC0415
+
             parent = parent_run(ABLATION)
             for (variant, stage, seed), rows in frame.groupby(["variant", "stage", "seed"]):
                 own = {
@@ -37,16 +41,21 @@ def publish_ablation(frame: pd.DataFrame, params: Mapping[str, Any]) -> None:
                     "ablation.seed": str(seed),
                     "ablation.figures": str(pd.util.hash_pandas_object(rows, index=False).sum()),
                 }
-                if find_run(own) is not None:
+                found = find_run(own)
+                if found and found.info.status == "FINISHED":
                     continue
-                run_id = child_run(parent, f"{variant}, stage {stage}, seed {seed}", own)
-                for name, text in {**flat(params), "variant": variant, "stage": stage}.items():
-                    client().log_param(run_id, name, text)
-                for row in rows.to_dict("records"):
-                    for metric in row.keys() - set(FIGURES):
-                        key = f"{usable(str(row['set']))}/{metric}"
-                        client().log_metric(run_id, key, float(row[metric]))
+                title = f"{variant}, stage {stage}, seed {seed}"
+                run_id = found.info.run_id if found else child_run(parent, title, own)
+                log_params(run_id, flat(params) | {"variant": str(variant), "stage": str(stage)})
+                # the same time at each attempt, so that no figure is there twice
+                time = client().get_run(run_id).info.start_time
+                metrics = [
+                    Metric(f"{usable(str(row['set']))}/{name}", float(row[name]), time, 0)
+                    for row in rows.to_dict("records")
+                    for name in row.keys() - set(FIGURES)
+                ]
+                log_metrics(run_id, metrics)
                 client().set_terminated(run_id, "FINISHED")
             client().set_terminated(parent, "FINISHED")
-    except StoreDownError as error:
-        print(f"{error}; the table has all of it", file=sys.stderr)
+    except (StoreError, OSError) as error:
+        print(f"{error}\nthe table has all of it, MLflow has not", file=sys.stderr)

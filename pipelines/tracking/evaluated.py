@@ -9,18 +9,21 @@ import pandas as pd
 
 from esrgan_core.data.pairs import Entry, PairStore
 from esrgan_core.files import sha256_of
-from esrgan_core.io.rgb import read_rgb
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.paths import PAIRS, generator_of
+from pipelines.tracking.pictures import log_pictures
 from pipelines.tracking.record import Record
 from pipelines.tracking.store import (
     MODEL,
     NAME,
     STAGE,
+    STATE,
     child_run,
     client,
-    experiment_id,
     find_run,
+    log_metrics,
+    log_params,
+    logged_model,
     usable,
 )
 
@@ -45,34 +48,56 @@ def publish_models(
         key: of the evaluation: what has it is there already.
         tags: of the stage's run.
     """
+    from mlflow.entities import Metric  # noqa: PLC0415
+
     results = from_json((folder / "metrics.json").read_text(encoding="utf-8"))
     frame = pd.read_csv(folder / "per_image.csv", dtype={"name": str, "set": str})
     data = _data_sets()
     for model, sets in results.items():
         own = {NAME: record.run, STAGE: "model", MODEL: model, "esrgan.evaluation": key}
-        if find_run({**own, "esrgan.state": "complete"}) is not None:
+        if find_run({**own, STATE: "complete"}) is not None:
             continue
         half = find_run(own)
         run_id = half.info.run_id if half else child_run(parent, f"{model} ({record.run})", own)
-        client().log_param(run_id, "model", model)
+        log_params(run_id, {"model": model})
         client().log_inputs(run_id, list(data.values()))
         table = frame[frame["model"] == model].drop(columns="model")
-        client().log_table(run_id, table, f"per_image_{key[:8]}.json")
+        _log_table(run_id, table, f"per_image_{key[:8]}.json")
         model_id = _logged_model(model, run_id)
+        metrics = []
         for set_name, values in sets.items():
             used = data[set_name].dataset if set_name in data else None
-            for metric, value in values.items():
-                client().log_metric(
-                    run_id,
+            metrics += [
+                Metric(
                     f"{usable(set_name)}/{metric}",
                     value,
+                    record.ended,
+                    0,
                     model_id=model_id,
                     dataset_name=used.name if used else None,
                     dataset_digest=used.digest if used else None,
+                    run_id=run_id,
                 )
-        _log_crops(folder / "report" / "crops" / model, run_id)
-        client().log_batch(run_id, tags=tags)
+                for metric, value in values.items()
+            ]
+        log_metrics(run_id, metrics)
+        # under the same keys in every model's run: a grid in the UI
+        crops = {
+            f"{usable(path.parent.name)}/{usable(path.stem)}": path
+            for path in sorted((folder / "report" / "crops" / model).glob("*/*.png"))
+        }
+        log_pictures(run_id, crops, 0, record.ended)
         client().set_terminated(run_id, "FINISHED")
+        client().log_batch(run_id, tags=tags)
+
+
+def _log_table(run_id: str, table: pd.DataFrame, name: str) -> None:
+    """Log a table as `MlflowClient.log_table` does, which would add its rows once more."""
+    from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS  # noqa: PLC0415
+
+    client().log_text(run_id, table.to_json(orient="split", index=False), name)
+    about = to_json([{"path": name, "type": "table"}])
+    client().set_tag(run_id, MLFLOW_LOGGED_ARTIFACTS, about)
 
 
 def _data_sets() -> "dict[str, DatasetInput]":
@@ -110,17 +135,7 @@ def _logged_model(model: str, run_id: str) -> str | None:
     if not weights.is_file():
         return None
     tags = {"weights.sha256": sha256_of(weights)}
-    made = client().create_logged_model(
-        experiment_id(), name=model, source_run_id=run_id, tags=tags, model_type="generator"
-    )
+    made = logged_model(model, run_id, tags, "generator")
     client().log_model_artifact(made.model_id, str(weights))
     client().finalize_logged_model(made.model_id, "READY")
     return str(made.model_id)
-
-
-def _log_crops(folder: Path, run_id: str) -> None:
-    """The crops of the page under the same keys in every model's run: a grid in the UI."""
-    for path in sorted(folder.glob("*/*.png")):
-        client().log_image(
-            run_id, read_rgb(path), key=f"{usable(path.parent.name)}/{usable(path.stem)}", step=0
-        )

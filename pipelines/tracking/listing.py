@@ -16,7 +16,7 @@ from esrgan_core.files import write_text
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.paths import state_root
 from pipelines.tracking.models import Registered, aliases, evidence_of, history, versions
-from pipelines.tracking.store import has_store, tracking_uri
+from pipelines.tracking.store import database_path, has_store, tracking_uri
 
 SECONDS_TO_SETTLE = 2.0
 """Age from which a file's time tells a later change of it from this one."""
@@ -80,13 +80,13 @@ def _with_evidence(version: Registered) -> ListedVersion:
 
 def _database_state() -> list[list[int]] | None:
     """Time, size and number of each file of the database; None for a store of another kind."""
-    uri = tracking_uri()
-    if not uri.startswith("sqlite:///"):
+    path = database_path(tracking_uri())
+    if path is None:
         return None
     found = []
     for suffix in FILES:
         try:
-            file = Path(uri.removeprefix("sqlite:///") + suffix).stat()
+            file = path.with_name(path.name + suffix).stat()
         except OSError:
             found.append([0, 0, 0])
         else:

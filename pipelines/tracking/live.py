@@ -9,11 +9,11 @@ from threading import Event, Thread
 
 from esrgan_core.engine.journal import Journal
 from esrgan_core.files import write_text
-from esrgan_core.io.rgb import read_rgb
 from pipelines.paths import state_root
-from pipelines.tracking import StoreDownError
+from pipelines.tracking import StoreDownError, StoreError
+from pipelines.tracking.pictures import log_pictures
 from pipelines.tracking.record import open_run_id
-from pipelines.tracking.store import client, reaching_store, usable
+from pipelines.tracking.store import client, log_metrics, reaching_store, usable
 
 SECONDS_TO_LOOK = 0.5
 """Between looks for the run to ship to."""
@@ -66,17 +66,20 @@ def _keep_shipping(stage: str, folder: Path, over: Event) -> None:
             if not told:
                 print(f"{stage}: {error}; its figures wait in {folder}", file=sys.stderr)
             wait, told = min(2 * wait, SECONDS_AT_MOST), True
+        except (StoreError, OSError) as error:
+            print(f"{stage}: {error}\nits figures wait in {folder}", file=sys.stderr)
+            return  # another try would meet it again; `esrgan publish` says it at the end
 
 
 def sync() -> Iterator[tuple[Path, int, str]]:
     """Ship what trainings have left behind: (checkpoint folder, points sent, what went wrong)."""
     for target in sorted((state_root() / "checkpoints").glob(f"*/*/{TARGET}")):
         folder = target.parent
-        rows = Journal(folder / "metrics.jsonl").rows()
-        cargo = Cargo(target.read_text(encoding="utf-8"))
         try:
+            rows = Journal(folder / "metrics.jsonl").rows()
+            cargo = Cargo(target.read_text(encoding="utf-8"))
             yield folder, cargo.ship(rows, folder / "samples"), ""
-        except StoreDownError as error:
+        except (StoreError, OSError) as error:
             yield folder, 0, str(error)
 
 
@@ -97,7 +100,8 @@ class Cargo:
             How many points were sent.
 
         Raises:
-            StoreDownError: if the store does not answer.
+            StoreError: if the store does not answer, or does not take it.
+            OSError: if a file cannot be read.
         """
         try:
             with reaching_store():
@@ -105,7 +109,7 @@ class Cargo:
                 # a step's figures are written after its pictures, so these are complete
                 validated = {int(r["step"]) for r in rows if any("val/" in name for name in r)}
                 _ship_pictures(self.run_id, samples, validated)
-        except StoreDownError:
+        except Exception:
             self.last = {}
             raise
         return sent
@@ -113,9 +117,11 @@ class Cargo:
     def _ship_rows(self, rows: Sequence[Mapping[str, float]]) -> int:
         from mlflow.entities import Metric  # noqa: PLC0415
 
-        for name in {name for row in rows for name in row} - self.last.keys():
-            history = client().get_metric_history(self.run_id, name)
-            self.last[name] = max((point.step for point in history), default=-1)
+        if new := {name for row in rows for name in row} - self.last.keys():
+            known = client().get_run(self.run_id).data.metrics
+            for name in new:
+                history = client().get_metric_history(self.run_id, name) if name in known else ()
+                self.last[name] = max((point.step for point in history), default=-1)
         now = int(time.time() * 1000)
         metrics = [
             Metric(name, value, int(row.get("time", now)), int(row["step"]))
@@ -123,17 +129,17 @@ class Cargo:
             for name, value in row.items()
             if name not in ("step", "time") and row["step"] > self.last[name]
         ]
-        for start in range(0, len(metrics), 1000):
-            batch = metrics[start : start + 1000]
-            client().log_batch(self.run_id, metrics=batch)
-            for metric in batch:
-                self.last[metric.key] = max(self.last[metric.key], metric.step)
+        log_metrics(self.run_id, metrics)
+        for metric in metrics:
+            self.last[metric.key] = max(self.last[metric.key], metric.step)
         return len(metrics)
 
 
 def _ship_pictures(run_id: str, samples: Path, validated: set[int]) -> None:
-    done = int(client().get_run(run_id).data.tags.get(PICTURES_UP_TO, "-1"))
+    run = client().get_run(run_id)
+    done = int(run.data.tags.get(PICTURES_UP_TO, "-1"))
     for step in sorted(step for step in validated if step > done):
-        for path in sorted((samples / f"{step:08}").glob("*.png")):
-            client().log_image(run_id, read_rgb(path), key=f"val/{usable(path.stem)}", step=step)
+        files = sorted((samples / f"{step:08}").glob("*.png"))
+        pictures = {f"val/{usable(path.stem)}": path for path in files}
+        log_pictures(run_id, pictures, step, run.info.start_time)
         client().set_tag(run_id, PICTURES_UP_TO, str(step))

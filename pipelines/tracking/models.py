@@ -1,6 +1,5 @@
 """Versions of the registered model: a pyfunc whose code and weights travel with it."""
 
-import hashlib
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping
@@ -20,12 +19,14 @@ from pipelines.lineage import data_md5, git_commit
 from pipelines.params import PARAMS
 from pipelines.paths import FINETUNED, PRETRAINED, state_root
 from pipelines.tracking import serving_path
-from pipelines.tracking.store import KEY, client, has_store, reaching_store
+from pipelines.tracking.store import KEY, client, has_store, logged_model, reaching_store
 
 DECISION = "esrgan.decision"
+PENDING = "esrgan.pending"
+"""Tag of a version with what is to happen to the registry because of it, until it has happened."""
 CHAMPIONS = "esrgan.champions"
 MOST_CHAMPIONS = 20
-"""That are remembered; a tag holds no more."""
+"""That are remembered, beside those by force, all of which are: a tag does not hold any number."""
 EVIDENCE_FILE = "evidence.json"
 ORIGIN_FILE = "origin.json"
 ORIGIN = (PARAMS, Path("data.dvc"), Path("dvc.lock"))
@@ -33,8 +34,6 @@ ORIGIN = (PARAMS, Path("data.dvc"), Path("dvc.lock"))
 CHECKSUMS = "esrgan.checksums"
 """Tag with the sha256 of the file below, which has the sha256 of every file of a version."""
 CHECKSUMS_FILE = "checksums.json"
-ADDED_ON_LOADING = ("registered_model_meta",)
-"""By MLflow, to what it has fetched."""
 REQUIREMENTS = (
     "imagecodecs", "jaxtyping", "numpy", "pandas", "pillow", "psutil", "safetensors", "scipy",
     "tifffile", "torch",
@@ -212,15 +211,21 @@ def origin_of(version: Registered) -> dict[str, str]:
 
 
 def _file_of(version: Registered, name: str) -> str | None:
+    """Text of a file of a version; None if it has no such file."""
     from mlflow.artifacts import download_artifacts  # noqa: PLC0415
     from mlflow.exceptions import MlflowException  # noqa: PLC0415
 
     with reaching_store(), TemporaryDirectory() as folder:
-        location = client().get_logged_model(version.model_id).artifact_location
         try:
-            path = download_artifacts(artifact_uri=f"{location}/{name}", dst_path=folder)
-        except (MlflowException, OSError):
+            files = client().list_logged_model_artifacts(version.model_id)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return None  # registered by other means, or its model was deleted
+        if name not in {one.path for one in files}:
             return None
+        location = client().get_logged_model(version.model_id).artifact_location
+        path = download_artifacts(artifact_uri=f"{location}/{name}", dst_path=folder)
         return Path(path).read_text(encoding="utf-8")
 
 
@@ -233,16 +238,35 @@ def history(model: str) -> list[dict[str, Any]]:
 
 
 def write_history(model: str, lines: list[dict[str, Any]]) -> None:
-    """Keep which champions there have been, the last `MOST_CHAMPIONS` of them."""
+    """Keep which champions there have been: the last `MOST_CHAMPIONS`, and every one by force."""
+    kept = [line for line in lines[:-MOST_CHAMPIONS] if line["forced"]] + lines[-MOST_CHAMPIONS:]
     with reaching_store():
-        text = to_json(lines[-MOST_CHAMPIONS:])
-        client().set_registered_model_tag(model, CHAMPIONS, text)
+        client().set_registered_model_tag(model, CHAMPIONS, to_json(kept))
+
+
+def set_pending(version: Registered, change: Mapping[str, Any]) -> None:
+    """Write down what is to happen to the registry because of a version, before it happens."""
+    with reaching_store():
+        text = to_json(change)
+        client().set_model_version_tag(version.model, version.version, PENDING, text)
+
+
+def end_pending(version: Registered) -> None:
+    """Say that it has happened."""
+    with reaching_store():
+        client().delete_model_version_tag(version.model, version.version, PENDING)
 
 
 def log_version(
-    model: str, key: str, alpha: float, content: Mapping[str, Any], card: str, run_id: str
-) -> str:
-    """Log both generators and the library as one model of a run; return the version's number.
+    model: str,
+    key: str,
+    alpha: float,
+    content: Mapping[str, Any],
+    card: str,
+    run_id: str,
+    pending: Mapping[str, Any],
+) -> Registered:
+    """Log both generators and the library as one model of a run, and make it a version.
 
     Args:
         model: name in the registry.
@@ -251,47 +275,25 @@ def log_version(
         content: the decision with its evidence, kept with the version.
         card: its description.
         run_id: MLflow run that it becomes a model of.
+        pending: what is to happen to the registry now that there is this version.
     """
     with reaching_store():
-        import mlflow  # noqa: PLC0415
-        from mlflow.models import ModelSignature  # noqa: PLC0415
-        from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema  # noqa: PLC0415
-
-        picture = Schema([ColSpec("binary", "image")])
-        params = ParamSchema(
-            [
-                ParamSpec("alpha", "double", alpha),
-                ParamSpec("format", "string", "png"),
-                ParamSpec("precision", "string", "fp32"),
-            ]
-        )
-        store = client()
-        with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
-            # the signature is exact; a picture as example would add nothing
-            warnings.filterwarnings("ignore", message=".*input example was not provided")
-            info = mlflow.pyfunc.log_model(
-                name=model,
-                python_model=str(serving_path()),
-                artifacts={"psnr": str(PRETRAINED), "gan": str(FINETUNED)},
-                code_paths=[str(Path(esrgan_core.__file__).parent)],
-                signature=ModelSignature(inputs=picture, outputs=picture, params=params),
-                pip_requirements=[
-                    f"{name}=={installed(name).partition('+')[0]}" for name in REQUIREMENTS
-                ],
-                metadata={"alpha": alpha},
-            )
-        _log_text(info.model_id, EVIDENCE_FILE, to_json(content, indent=1, sort_keys=True))
-        _log_text(info.model_id, ORIGIN_FILE, to_json(_origin(), indent=1))
-        checksums = _log_checksums(info.model_uri, info.model_id)
-        if not store.search_registered_models(f"name = '{model}'"):
-            store.create_registered_model(model, description=DESCRIPTION)
-        made = store.create_model_version(
+        made = logged_model(model, run_id, {KEY: key})
+        with TemporaryDirectory() as place:
+            checksums = _write_model(Path(place, "model"), made, alpha, content)
+            client().log_model_artifacts(made.model_id, str(Path(place, "model")))
+        _log_output(run_id, made.model_id)
+        client().finalize_logged_model(made.model_id, "READY")
+        if not client().search_registered_models(f"name = '{model}'"):
+            client().create_registered_model(model, description=DESCRIPTION)
+        version = client().create_model_version(
             model,
-            source=info.model_uri,
+            source=made.model_uri,
             run_id=run_id,
             tags={
                 KEY: key,
                 DECISION: to_json({name: content[name] for name in ("alias", "reasons")}),
+                PENDING: to_json(pending),
                 CHECKSUMS: checksums,
                 "git.commit": git_commit(),
                 "data.md5": data_md5(),
@@ -299,38 +301,75 @@ def log_version(
                 "evaluation": content["evidence"]["evaluation"],
             },
             description=card,
-            model_id=info.model_id,
+            model_id=made.model_id,
         )
-    return str(made.version)
+    return _registered(version)
+
+
+def _write_model(folder: Path, made: Any, alpha: float, content: Mapping[str, Any]) -> str:
+    """Write the files of a logged model; the checksum of their checksums."""
+    from mlflow.models import Model, ModelSignature  # noqa: PLC0415
+    from mlflow.pyfunc import save_model  # noqa: PLC0415
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema  # noqa: PLC0415
+
+    picture = Schema([ColSpec("binary", "image")])
+    params = ParamSchema(
+        [
+            ParamSpec("alpha", "double", alpha),
+            ParamSpec("format", "string", "png"),
+            ParamSpec("precision", "string", "fp32"),
+        ]
+    )
+    described = Model(
+        artifact_path=made.artifact_location,
+        model_uuid=made.model_id,
+        model_id=made.model_id,
+        run_id=made.source_run_id,
+    )
+    with warnings.catch_warnings():
+        # the signature is exact; a picture as example would add nothing
+        warnings.filterwarnings("ignore", message=".*input example was not provided")
+        save_model(
+            folder,
+            mlflow_model=described,
+            python_model=str(serving_path()),
+            artifacts={"psnr": str(PRETRAINED), "gan": str(FINETUNED)},
+            code_paths=[str(Path(esrgan_core.__file__).parent)],
+            signature=ModelSignature(inputs=picture, outputs=picture, params=params),
+            pip_requirements=[
+                f"{name}=={installed(name).partition('+')[0]}" for name in REQUIREMENTS
+            ],
+            metadata={"alpha": alpha},
+        )
+    for compiled in list(folder.rglob("__pycache__")):
+        shutil.rmtree(compiled)
+    evidence = to_json(content, indent=1, sort_keys=True)
+    (folder / EVIDENCE_FILE).write_text(f"{evidence}\n", encoding="utf-8")
+    (folder / ORIGIN_FILE).write_text(f"{to_json(_origin(), indent=1)}\n", encoding="utf-8")
+    checksums = {
+        str(path.relative_to(folder)): sha256_of(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    path = folder / CHECKSUMS_FILE
+    path.write_text(f"{to_json(checksums, indent=2)}\n", encoding="utf-8")
+    return sha256_of(path)
+
+
+def _log_output(run_id: str, model_id: str) -> None:
+    """Say once that a run has made a model; MLflow would say it again each time."""
+    from mlflow.entities import LoggedModelOutput  # noqa: PLC0415
+
+    outputs = client().get_run(run_id).outputs
+    known = outputs.model_outputs if outputs else []
+    if all(one.model_id != model_id for one in known):
+        client().log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
 
 
 def _origin() -> dict[str, str]:
     """What `esrgan reproduce` needs to prepare the workspace that a version was made in."""
     here = (path for path in ORIGIN if path.is_file())
     return {"commit": git_commit()} | {str(path): path.read_text("utf-8") for path in here}
-
-
-def _log_text(model_id: str, name: str, text: str) -> None:
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / name
-        path.write_text(text + "\n", encoding="utf-8")
-        client().log_model_artifact(model_id, str(path))
-
-
-def _log_checksums(uri: str, model_id: str) -> str:
-    """Add the checksums of its files to a logged model; the checksum of the checksums."""
-    from mlflow.artifacts import download_artifacts  # noqa: PLC0415
-
-    with TemporaryDirectory() as folder:
-        logged = Path(download_artifacts(artifact_uri=uri, dst_path=folder))
-        found = {
-            str(path.relative_to(logged)): sha256_of(path)
-            for path in sorted(logged.rglob("*"))
-            if path.is_file() and path.name not in ADDED_ON_LOADING
-        }
-    text = to_json(found, indent=2)
-    _log_text(model_id, CHECKSUMS_FILE, text)
-    return hashlib.sha256(f"{text}\n".encode()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

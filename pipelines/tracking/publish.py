@@ -1,7 +1,11 @@
 """DVC's artifacts into MLflow: everything there can be rebuilt from here, and nothing twice.
 
 A stage's record differs for every execution and is one of its outputs, so its hash is the
-key: a run that carries it is complete and is left alone.
+key: a run that carries it and is complete is left alone.
+
+Any call may be the last one, or its answer be lost, and the next attempt ends where an undisturbed
+one does: what is made carries from the beginning what it is found by, figures have the time of the
+record, files have fixed names, and that a run is complete is said last.
 """
 
 from collections.abc import Iterator
@@ -30,9 +34,12 @@ from pipelines.tracking.store import (
     KEY,
     NAME,
     STAGE,
+    STATE,
     child_run,
     client,
     find_run,
+    log_metrics,
+    log_params,
     parent_run,
     reaching_store,
     usable,
@@ -74,22 +81,22 @@ def publish(stage: str) -> bool:
     """Make a stage's MLflow run complete; say whether there was anything to do.
 
     Raises:
-        FileNotFoundError: if the stage's artifacts are not here.
+        OSError: if a file cannot be read, as where the stage's artifacts are not here.
         StoreDownError: if the store does not answer.
+        StoreError: if it does not take them.
     """
-    from mlflow.entities import Param  # noqa: PLC0415
+    from mlflow.entities import Metric, RunTag  # noqa: PLC0415
 
     record = read_record(stage)
     if record is None:
         raise FileNotFoundError(f"no {record_path(stage)}; run `dvc repro` or `dvc pull`")
     key = sha256_of(record_path(stage))
     with reaching_store():
-        if find_run({KEY: key, STAGE: stage}) is not None:
+        if find_run({KEY: key, STAGE: stage, STATE: "complete"}) is not None:
             return False
         parent = parent_run(record.run)
-        run_id = _run_of(record, parent)
-        parameters = [Param(name, text[:6000]) for name, text in flat(record.params).items()]
-        client().log_batch(run_id, params=parameters)
+        run_id = _run_of(record, key, parent)
+        log_params(run_id, flat(record.params))
         for table in (ARTIFACTS / stage / name for name in ("curve.csv", "usage.csv")):
             if table.is_file():
                 Cargo(run_id).ship(list(_rows(table)), ARTIFACTS / stage / "samples")
@@ -100,46 +107,49 @@ def publish(stage: str) -> bool:
                 client().log_artifact(run_id, str(path))
         match stage:
             case "interpolate":
-                _publish_grid(run_id)
+                _publish_grid(run_id, record.ended)
             case "evaluate" | "compare":
                 publish_models(ARTIFACTS / stage, record, parent, key, _tags(record))
             case "register":
                 complete_parent(record.run)
             case _:
                 pass
-        client().log_metric(run_id, "seconds", record.seconds)
-        client().log_batch(run_id, tags=_tags(record))
-        client().set_tag(run_id, KEY, key)
+        log_metrics(run_id, [Metric("seconds", record.seconds, record.ended, 0)])
         client().set_terminated(run_id, "FINISHED")
+        client().log_batch(run_id, tags=[*_tags(record), RunTag(KEY, key)])
     return True
 
 
 def published_run(stage: str) -> str:
     """Id of the run that `publish` completed for a stage."""
     with reaching_store():
-        found = find_run({KEY: sha256_of(record_path(stage)), STAGE: stage})
+        key = sha256_of(record_path(stage))
+        found = find_run({KEY: key, STAGE: stage, STATE: "complete"})
     if found is None:
         raise ValueError(f"{stage} is not in the store; run `esrgan publish`")
     return str(found.info.run_id)
 
 
-def _run_of(record: Record, parent: str) -> str:
-    """The open run of the stage, or a new one where there is none.
+def _run_of(record: Record, key: str, parent: str) -> str:
+    """The run that an attempt to publish left, or the open one of the stage, or a new one.
 
     An open run is the one that the stage reported to, or, where the stage never reached the
     store, one that an earlier attempt at it left.
     """
-    found = find_run({NAME: record.run, STAGE: record.stage, "esrgan.state": "open"})
+    own = {NAME: record.run, STAGE: record.stage}
+    if left := find_run({**own, KEY: key, STATE: "publishing"}):
+        return str(left.info.run_id)
+    found = find_run({**own, STATE: "open"})
     if found and record.mlflow_run_id in (found.info.run_id, ""):
         return str(found.info.run_id)
-    return child_run(parent, record.stage, {NAME: record.run, STAGE: record.stage})
+    return child_run(parent, record.stage, {**own, KEY: key, STATE: "publishing"})
 
 
 def _tags(record: Record) -> "list[RunTag]":
     from mlflow.entities import RunTag  # noqa: PLC0415
 
     texts = {
-        "esrgan.state": "complete",
+        STATE: "complete",
         "git.commit": record.git_commit,
         "data.md5": record.data_md5,
         "params.sha256": record.params_sha256,
@@ -153,16 +163,23 @@ def _rows(path: Path) -> Iterator[dict[str, float]]:
         yield {str(name): float(value) for name, value in row.items() if pd.notna(value)}
 
 
-def _publish_grid(run_id: str) -> None:
+def _publish_grid(run_id: str, time: int) -> None:
     """Metrics over alpha as a chart whose step is alpha in hundredths."""
+    from mlflow.entities import Metric  # noqa: PLC0415
+
     grid = pd.read_csv(GRID)
-    metrics = [name for name in grid.columns if name not in ("alpha", "set")]
-    for row in grid.to_dict("records"):
-        for metric in metrics:
-            step = round(100 * float(row["alpha"]))
-            client().log_metric(
-                run_id, f"{usable(str(row['set']))}/{metric}", float(row[metric]), step=step
-            )
+    names = [name for name in grid.columns if name not in ("alpha", "set")]
+    metrics = [
+        Metric(
+            f"{usable(str(row['set']))}/{name}",
+            float(row[name]),
+            time,
+            round(100 * float(row["alpha"])),
+        )
+        for row in grid.to_dict("records")
+        for name in names
+    ]
+    log_metrics(run_id, metrics)
 
 
 def complete_parent(name: str) -> None:
@@ -176,29 +193,33 @@ def complete_parent(name: str) -> None:
     key = sha256_of(record_path("register"))
     with reaching_store():
         if (found := find_run({NAME: name, STAGE: "pipeline", KEY: key})) is None:
-            _fill_parent(record, parent := parent_run(name))
-            client().set_tag(parent, KEY, key)
+            _fill_parent(record, key, parent := parent_run(name))
         else:
             parent = str(found.info.run_id)
         client().set_terminated(parent, "FINISHED")
+    current = state_root() / "current_run"
+    if current.exists() and current.read_text(encoding="utf-8") == record.run:
+        end_run_name()
 
 
-def _fill_parent(record: Record, parent: str) -> None:
+def _fill_parent(record: Record, key: str, parent: str) -> None:
+    from mlflow.entities import Metric, RunTag  # noqa: PLC0415
+
     results = from_json(METRICS.read_text(encoding="utf-8"))
-    for model, sets in results.items():
-        for set_name, values in sets.items():
-            for metric, value in values.items():
-                client().log_metric(parent, f"{model}/{usable(set_name)}/{metric}", value)
+    metrics = [
+        Metric(f"{model}/{usable(set_name)}/{name}", value, record.ended, 0)
+        for model, sets in results.items()
+        for set_name, values in sets.items()
+        for name, value in values.items()
+    ]
+    log_metrics(parent, metrics)
     for path in FILES["evaluate"]:
         if path.is_dir():
             client().log_artifacts(parent, str(path), path.name)
         else:
             client().log_artifact(parent, str(path))
-    client().log_batch(parent, tags=_tags(record))
     client().set_tag(parent, "esrgan.made_by", record.run)
-    current = state_root() / "current_run"
-    if current.exists() and current.read_text(encoding="utf-8") == record.run:
-        end_run_name()
+    client().log_batch(parent, tags=[*_tags(record), RunTag(KEY, key)])
 
 
 def publish_all() -> list[str]:

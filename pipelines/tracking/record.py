@@ -19,10 +19,11 @@ from esrgan_core.files import write_text
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.lineage import data_md5, git_commit
 from pipelines.paths import ARTIFACTS, state_root
-from pipelines.tracking import StoreDownError
+from pipelines.tracking import StoreDownError, StoreError
 from pipelines.tracking.store import (
     NAME,
     STAGE,
+    STATE,
     child_run,
     client,
     find_run,
@@ -67,6 +68,11 @@ class Record:
     seconds: float
     precision: str = ""
     """What a training computed in, where the parameters may say auto; empty for other stages."""
+
+    @property
+    def ended(self) -> int:
+        """Milliseconds since 1970."""
+        return round(1000 * (self.started + self.seconds))
 
 
 def record_path(stage: str) -> Path:
@@ -174,6 +180,12 @@ def recording(stage: str, params: Any) -> Iterator[None]:
             publish(stage)
     except StoreDownError as error:
         print(f"{stage}: {error}; run `esrgan publish` later", file=sys.stderr)
+    except (StoreError, OSError) as error:
+        print(
+            f"{stage}: {error}\n{stage}: its results are whole, but MLflow lacks some of them: "
+            "`esrgan publish` adds them once that is mended",
+            file=sys.stderr,
+        )
 
 
 def _publish_others_than(stage: str) -> None:
@@ -214,13 +226,18 @@ def awaited_run_id(stage: str) -> str:
     """Id of the MLflow run that the running stage reports to, for work that needs one.
 
     Raises:
-        StoreDownError: if the store has not answered in a minute.
+        StoreDownError: if the store does not answer within a minute.
+        StoreError: if it does not give a run.
     """
     end = time.monotonic() + SECONDS_FOR_A_RUN
     while not (run_id := open_run_id(stage)):
-        if time.monotonic() > end:
-            raise StoreDownError(f"MLflow has not answered in {SECONDS_FOR_A_RUN:.0f} s")
-        time.sleep(0.1)
+        try:
+            with _alone():
+                return open_run_id(stage) or _open(stage, run_name())
+        except StoreDownError:
+            if time.monotonic() > end:
+                raise
+        time.sleep(1.0)
     return run_id
 
 
@@ -230,7 +247,8 @@ def _open_run(stage: str, name: str, over: Event) -> None:
     while not over.is_set():
         try:
             with _alone():
-                write_text(_open_run_path(stage), _opened_run(stage, name))
+                if not open_run_id(stage):
+                    _open(stage, name)
                 _publish_others_than(stage)
             return
         except StoreDownError as error:
@@ -239,14 +257,24 @@ def _open_run(stage: str, name: str, over: Event) -> None:
             told = True
             over.wait(wait)
             wait = min(2 * wait, 300.0)
+        except (StoreError, OSError) as error:
+            print(f"{stage}: {error}\n{stage}: going on without MLflow", file=sys.stderr)
+            return
+
+
+def _open(stage: str, name: str) -> str:
+    """Let a stage report to a run from now on; its id."""
+    run_id = _opened_run(stage, name)
+    write_text(_open_run_path(stage), run_id)
+    return run_id
 
 
 def _opened_run(stage: str, name: str) -> str:
-    """Id of the run that a stage reports to: one that a killed attempt left, or a new one."""
+    """Id of a run for a stage: one that a killed attempt left, or a new one."""
     with reaching_store():
         parent = parent_run(name)
         client().update_run(parent, status="RUNNING")
-        tags = {NAME: name, STAGE: stage, "esrgan.state": "open"}
+        tags = {NAME: name, STAGE: stage, STATE: "open"}
         if (left := find_run(tags)) is None:
             return child_run(parent, stage, tags)
         client().update_run(left.info.run_id, status="RUNNING")
@@ -256,7 +284,7 @@ def _opened_run(stage: str, name: str) -> str:
 def begin_parent(name: str, tags: Mapping[str, str]) -> tuple[str, str] | None:
     """Open the run that stands for a whole pipeline run; its id and its address in the UI.
 
-    None if the store does not answer soon; the stages try again.
+    None if the store does not answer soon, or there is trouble with it; the stages try again.
     """
     found: list[tuple[str, str]] = []
 
@@ -268,7 +296,7 @@ def begin_parent(name: str, tags: Mapping[str, str]) -> tuple[str, str] | None:
                 for key, text in tags.items():
                     client().set_tag(parent, key, text)
                 found.append((parent, run_url(parent)))
-        except StoreDownError as error:
+        except (StoreError, OSError) as error:
             print(error, file=sys.stderr)
 
     _within_seconds(begin)
@@ -290,7 +318,7 @@ def _close(name: str, status: str) -> None:
         with reaching_store():
             for run in running(name):
                 client().set_terminated(run, status)
-    except StoreDownError as error:
+    except (StoreError, OSError) as error:
         print(error, file=sys.stderr)
 
 
@@ -308,5 +336,5 @@ def _end(run_id: str, status: str) -> None:
         try:
             with reaching_store():
                 client().set_terminated(run_id, status)
-        except StoreDownError as error:
+        except (StoreError, OSError) as error:
             print(error, file=sys.stderr)

@@ -4,28 +4,33 @@ import os
 import re
 import sqlite3
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from filelock import FileLock
 
 from esrgan_core.files import atomic_path
 from pipelines.paths import state_place, state_root
 from pipelines.redaction import redacted
-from pipelines.tracking import StoreDownError
+from pipelines.tracking import StoreDownError, StoreError
+from pipelines.tracking.trouble import is_down, is_of_store, remedy
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import LoggedModel, Metric, Run
 
 EXPERIMENT = "esrgan"
 # tags by which runs are found again
 NAME, STAGE, MODEL, KEY = "esrgan.run", "dvc.stage", "esrgan.model", "esrgan.key"
+STATE = "esrgan.state"
+"""Tag of a run: `open` while a stage reports to it, `publishing`, `complete`."""
 PARENT = "mlflow.parentRunId"
+MOST_METRICS, MOST_PARAMS, LONGEST_PARAM = 1000, 100, 6000
+"""That MLflow takes at once, and in characters."""
 DATABASE = "mlflow.db"
 ARTIFACT_FOLDER = "mlartifacts"
 """Where the default store keeps files, beside its database."""
@@ -36,8 +41,6 @@ ADDRESSES = (
     ("model_versions", "storage_location"),
 )
 """Tables and columns of MLflow's database that hold absolute addresses of artifacts."""
-STORE_PACKAGES = ("mlflow", "sqlalchemy", "boto3", "botocore")
-"""Whose errors mean that the store does not answer; MLflow passes on those of S3 as they are."""
 
 
 def tracking_uri() -> str:
@@ -80,6 +83,8 @@ def client() -> "MlflowClient":
     if tracking_uri() == _own_uri():
         _make_database()
         _follow_a_move()
+    elif path := database_path(tracking_uri()):
+        _look_into(path)
     mlflow.set_tracking_uri(tracking_uri())
     return mlflow.MlflowClient()
 
@@ -91,6 +96,20 @@ def _own_uri() -> str:
 def database_uri(path: Path) -> str:
     """A path's address, in which `%` and `?` would mean something else."""
     return f"sqlite:///{quote(str(path))}"
+
+
+def database_path(uri: str) -> Path | None:
+    """The file of a store that is one; None for a store of another kind."""
+    if not uri.startswith("sqlite:///"):
+        return None
+    return Path(unquote(uri.removeprefix("sqlite:///").partition("?")[0]))
+
+
+def _look_into(path: Path) -> None:
+    """Fail at once on a file that is no database: MLflow would try for minutes."""
+    if path.exists():
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("SELECT name FROM sqlite_master LIMIT 1")
 
 
 def _make_database() -> None:
@@ -129,6 +148,17 @@ def _follow_a_move() -> None:
     print(f"MLflow's store was moved here: its addresses now begin with {now}", file=sys.stderr)
 
 
+def deleted_experiment(number: str) -> str:
+    """What to do about a store whose experiment was deleted."""
+    uri = redacted(tracking_uri())
+    database = "DATABASE_OF_THE_SERVER" if uri.startswith("http") else uri
+    return (
+        f"with MLFLOW_TRACKING_URI={uri}, `mlflow experiments restore -x {number}` brings it back, "
+        f"`mlflow gc --experiment-ids {number} --backend-store-uri {database}` removes it for good "
+        "with its runs"
+    )
+
+
 @lru_cache(maxsize=1)
 def experiment_id() -> str:
     """The experiment that all runs are in; made if it is not there.
@@ -138,6 +168,11 @@ def experiment_id() -> str:
     """
     found = client().get_experiment_by_name(EXPERIMENT)
     if found is not None:
+        if found.lifecycle_stage == "deleted":
+            raise StoreError(
+                f"MLflow at {redacted(tracking_uri())}: the experiment {EXPERIMENT} was deleted; "
+                f"{deleted_experiment(found.experiment_id)}"
+            )
         return str(found.experiment_id)
     local = tracking_uri().startswith("sqlite:")
     own = (state_root() / ARTIFACT_FOLDER).as_uri()
@@ -173,26 +208,70 @@ def child_run(parent: str, name: str, tags: Mapping[str, str]) -> str:
     return str(run.info.run_id)
 
 
+def logged_model(
+    name: str, run_id: str, tags: Mapping[str, str], model_type: str | None = None
+) -> "LoggedModel":
+    """The model with that name and tags that a run has logged or begins to; made if missing."""
+    clauses = [f"source_run_id = '{run_id}'", f"name = '{name}'"]
+    clauses += [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
+    wanted = " AND ".join(clauses)
+    if found := client().search_logged_models([experiment_id()], wanted, max_results=1):
+        return found[0]
+    return client().create_logged_model(
+        experiment_id(), name=name, source_run_id=run_id, tags=dict(tags), model_type=model_type
+    )
+
+
+def log_params(run_id: str, texts: Mapping[str, str]) -> None:
+    """Add parameters to a run; a text that is too long for MLflow is cut."""
+    from mlflow.entities import Param  # noqa: PLC0415
+
+    params = [Param(name, text[:LONGEST_PARAM]) for name, text in texts.items()]
+    for start in range(0, len(params), MOST_PARAMS):
+        client().log_batch(run_id, params=params[start : start + MOST_PARAMS])
+
+
+def log_metrics(run_id: str, metrics: "Sequence[Metric]") -> None:
+    """Add figures to a run. One that it has with the same value, step and time stays one."""
+    for start in range(0, len(metrics), MOST_METRICS):
+        client().log_batch(run_id, metrics=metrics[start : start + MOST_METRICS])
+
+
 @contextmanager
 def reaching_store() -> Iterator[None]:
-    """Turn whatever MLflow and its stores raise into one error that a stage can shrug off.
+    """Say of each trouble with MLflow what it is, without what the address has of secrets.
 
     Raises:
-        StoreDownError: with their own words, less what the address has of secrets.
+        StoreDownError: if the store does not answer, or is busy.
+        StoreError: if it answers and cannot do what it was asked.
+        OSError: if a file of this machine is the trouble; names it.
     """
-    uri = tracking_uri()
     try:
         yield
+    except StoreError:
+        raise
     except Exception as error:
-        if not _is_of_store(error):
-            raise
-        raise StoreDownError(redacted(f"MLflow at {uri}: {error}")) from error
+        if isinstance(error, OSError) or is_of_store(error):
+            raise _told(error) from error
+        raise
 
 
-def _is_of_store(error: Exception) -> bool:
-    """Whether MLflow or a library below it raised; told by names, since importing them is slow."""
-    packages = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
-    return isinstance(error, OSError) or not packages.isdisjoint(STORE_PACKAGES)
+def _told(error: Exception) -> Exception:
+    """The same trouble in words for whoever has to mend it."""
+    shown = redacted(tracking_uri())
+    if is_down(error):
+        return StoreDownError(f"MLflow at {shown} is down: {_words(error)}")
+    what = remedy(error, shown)
+    then = f"; {what}" if what else ""
+    if isinstance(error, OSError) and error.errno and not is_of_store(error):
+        file = f"{error.filename}: " if error.filename else ""
+        return OSError(error.errno, f"{file}{error.strerror}{then}")
+    return StoreError(f"MLflow at {shown}: {_words(error)}{then}")
+
+
+def _words(error: Exception) -> str:
+    """What an error says, less secrets and the statement of a database."""
+    return redacted(str(error).partition("\n[SQL")[0])
 
 
 if __name__ == "__main__":

@@ -9,7 +9,14 @@ import pytest
 
 from pipelines.tracking import StoreDownError, store
 from pipelines.tracking.listing import Listing, list_model
-from pipelines.tracking.models import CHAMPIONS, EVIDENCE_FILE, point_alias
+from pipelines.tracking.models import (
+    CHAMPIONS,
+    EVIDENCE_FILE,
+    evidence_of,
+    point_alias,
+    versions,
+)
+from tests.stores import Fault
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, of its own dependencies
 EVIDENCE = {"alpha": 0.8, "results": {"interpolated": {"set5": {"niqe": 5.5}}}}
@@ -86,6 +93,30 @@ def test_without_a_store_there_is_no_model_and_none_is_made(
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert list_model("esrgan").versions == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_state_root_of_any_name_is_not_mistaken_for_an_unchanged_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ESRGAN_STATE", str(tmp_path / "50%20off"))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    store.client.cache_clear()
+    mlflow = store.client()
+    aged(tmp_path / "50%20off" / store.DATABASE)
+    assert list_model("esrgan").history == []
+    mlflow.create_registered_model("esrgan", tags={CHAMPIONS: json.dumps([CHAMPION])})
+    assert list_model("esrgan").history == [CHAMPION]
+    store.client.cache_clear()
+
+
+def test_evidence_that_cannot_be_fetched_now_is_not_taken_for_none(database: Path) -> None:
+    (version,) = versions("esrgan")
+    undisturbed = Fault()
+    with undisturbed():
+        assert evidence_of(version) == EVIDENCE
+    number = undisturbed.calls.index("LocalArtifactRepository.download_artifacts")
+    with Fault(number)(), pytest.raises(StoreDownError):
+        evidence_of(version)
 
 
 def test_a_store_elsewhere_is_asked_each_time(

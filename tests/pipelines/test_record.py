@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,15 +40,9 @@ def runs_by_stage() -> dict[str, list[str]]:
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def project(state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ESRGAN_STATE", str(tmp_path / "state"))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    for each in (client, experiment_id):
-        each.cache_clear()
-    yield tmp_path
-    for each in (client, experiment_id):
-        each.cache_clear()
+    return tmp_path
 
 
 def test_stages_before_a_training_are_reported_by_it(project: Path) -> None:

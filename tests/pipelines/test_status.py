@@ -16,7 +16,7 @@ from pipelines.progress import progress
 from pipelines.sources import Expected, Manner, Origin
 from pipelines.sources.partial import Patience
 from pipelines.status import STATUS, Status, is_passing, read_status, tell
-from pipelines.tracking import StoreDownError
+from pipelines.tracking import StoreDownError, StoreError
 from tests.pipelines.sources.server import Misbehavior, serving
 
 HASTE = Manner(patience=Patience(tries=2, first_wait=0.01))
@@ -48,6 +48,7 @@ def test_nothing_is_written_where_nobody_asked(tmp_path: Path) -> None:
     ("error", "passes"),
     [
         (StoreDownError("MLflow"), True),
+        (StoreError("no database"), False),
         (UnreachablePicturesError(["a.png"]), True),
         (ConnectionRefusedError(), True),
         (BadPicturesError(["a.png"]), False),

@@ -1,0 +1,51 @@
+"""`esrgan publish` cut at each call to MLflow."""
+
+import json
+from pathlib import Path
+
+from tests.e2e.conftest import command_in, esrgan_in
+from tests.stores import EmptyStore, Fault, When, content
+
+BETTER = {
+    "pretrained": {"psnr_y": 30.0, "niqe": 9.0},
+    "interpolated": {"niqe": 6.0},
+}
+"""Figures of a champion, whose registration takes the most steps."""
+
+
+class Publishing:
+    """A project whose results are published into one store, which each try finds empty."""
+
+    def __init__(self, project: Path) -> None:
+        path = project / "artifacts/evaluate/metrics.json"
+        results = json.loads(path.read_text())
+        for model, figures in BETTER.items():
+            results[model]["sample"] |= figures
+        path.unlink()  # a link into DVC's cache
+        path.write_text(json.dumps(results))
+        self.state, self.esrgan = project / "published", esrgan_in(project)
+        make = "from pipelines.tracking.store import client; client()"
+        command_in(project)("python", "-c", make, ESRGAN_STATE=str(self.state))
+        self.store = EmptyStore(self.state)
+        self.publish(Fault())  # MLflow makes its connections
+        self.store.restore()
+        undisturbed = Fault()
+        assert "is the champion" in self.publish(undisturbed)
+        self.calls = undisturbed.calls
+        self.expected = content(self.state)
+
+    def publish(self, fault: Fault, *, fails: bool = False) -> str:
+        """Run `esrgan publish`; what it printed."""
+        with fault():
+            return self.esrgan("publish", fails=fails, ESRGAN_STATE=str(self.state))
+
+    def problem(self, number: int, when: When) -> str:
+        """What is otherwise if the n-th call fails and publishing is repeated; "" if nothing."""
+        self.store.restore()
+        said = self.publish(Fault(number, when), fails=True)
+        assert "MLflow at" in said, said
+        self.publish(Fault())
+        found = content(self.state)
+        more, less = list(found - self.expected), list(self.expected - found)
+        told = f"call {number}, {self.calls[number]}, {when}: more {more[:3]}, less {less[:3]}"
+        return told if more or less else ""

@@ -1,0 +1,27 @@
+"""`esrgan publish` after any call to MLflow has failed: the store of an undisturbed one."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.publishing import Publishing
+from tests.stores import When
+
+TRIED = 10
+"""Calls, evenly spread; `make soak` tries every one."""
+
+
+@pytest.fixture(scope="module")
+def publishing(project: Path) -> Publishing:
+    return Publishing(project)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_after_a_failed_call_the_next_attempt_completes_the_store(
+    publishing: Publishing, when: When
+) -> None:
+    count = len(publishing.calls)
+    # the last ones register the model
+    numbers = {*range(count // TRIED // 2, count, count // TRIED), count - 3, count - 1}
+    problems = [publishing.problem(number, when) for number in sorted(numbers)]
+    assert not list(filter(None, problems))

@@ -1,0 +1,37 @@
+"""Pictures of runs, beside those that MLflow itself logs."""
+
+import re
+from pathlib import Path
+
+from esrgan_core.io.rgb import read_rgb, write_png
+from pipelines.tracking.pictures import log_pictures
+from pipelines.tracking.store import client, parent_run
+from tests.conftest import textured
+
+OWN = re.compile(r"timestamp\+\d+\+[-0-9a-f]{36}")
+
+
+def test_pictures_are_as_mlflow_logs_them_but_once(state: Path, tmp_path: Path) -> None:
+    ours, theirs = parent_run("ours"), parent_run("theirs")
+    path = tmp_path / "a.png"
+    write_png(path, textured(300, 200))
+    for _ in range(2):
+        log_pictures(ours, {"val/a tree": path}, 5, 10**12)
+    client().log_image(theirs, read_rgb(path), key="val/a tree", step=5)
+
+    def files(run: str) -> dict[str, bytes]:
+        folder = Path(client().download_artifacts(run, ""))
+        found = [each for each in folder.rglob("*") if each.is_file()]
+        return {OWN.sub("own", str(each.relative_to(folder))): each.read_bytes() for each in found}
+
+    assert len(client().list_artifacts(ours, "images")) == 2
+    assert files(ours) == files(theirs)
+    tags = [
+        {
+            name: text
+            for name, text in client().get_run(run).data.tags.items()
+            if "mlflow.log" in name
+        }
+        for run in (ours, theirs)
+    ]
+    assert tags[0] == tags[1] != {}
