@@ -201,7 +201,7 @@ def _alone_at(model: str) -> Iterator[None]:
     with FileLock(path):
         for version in versions(model):
             if text := version.tags.get(PENDING):
-                _carry_out(version, json.loads(text))
+                _carry_out(version, from_json(text))
         yield
 
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from email import message_from_string
 from pathlib import Path
 from threading import Thread
@@ -23,6 +23,7 @@ from pipelines.cli import app
 from pipelines.doctor import devices, examination, hosts, installation, machine, project
 from pipelines.doctor.examination import examine
 from pipelines.doctor.finding import Finding
+from pipelines.tracking import store
 
 ROOT = Path(__file__).parents[2]
 SECRET = "s3cr3t"
@@ -104,6 +105,43 @@ def broken_recipe(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 def broken_store(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     (folder / ".esrgan").mkdir()
     (folder / ".esrgan" / "mlflow.db").write_bytes(b"no database" * 100)
+
+
+def store_in(folder: Path) -> Path:
+    """The database of a real store, with our experiment."""
+    for known in (store.client, store.experiment_id):
+        known.cache_clear()
+    store.experiment_id()
+    for known in (store.client, store.experiment_id):
+        known.cache_clear()
+    return folder / ".esrgan" / store.DATABASE
+
+
+def changed_store(statement: str) -> Seed:
+    def seed(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+        with closing(sqlite3.connect(store_in(folder))) as base, base:
+            base.execute(statement)
+
+    return seed
+
+
+def server_without_experiment(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """One that answers as MLflow's does of an experiment that was deleted."""
+    del folder
+    body = json.dumps({"experiment": {"experiment_id": "7", "lifecycle_stage": "deleted"}})
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+
+    def answer() -> None:
+        with listening:
+            listening.accept()[0].close()  # whether somebody listens at all
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(10000)
+                connection.sendall(f"HTTP/1.0 200 OK\r\n\r\n{body}".encode())
+
+    Thread(target=answer, daemon=True).start()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
 
 
 def state_root_is_a_link_to_nowhere(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
@@ -188,6 +226,17 @@ FAULTS: dict[str, tuple[Seed, str, str]] = {
     "MLflow silent": (silent_server, "MLflow", "no answer within 2 s"),
     "MLflow trickling": (trickling_server, "MLflow", "no answer within 2 s"),
     "MLflow damaged": (broken_store, "MLflow", "cannot be read"),
+    "MLflow of another version": (
+        changed_store("UPDATE alembic_version SET version_num = 'other'"), "MLflow",
+        "has the schema other, this MLflow the schema ",
+    ),
+    "MLflow's experiment deleted": (
+        changed_store("UPDATE experiments SET lifecycle_stage = 'deleted'"), "MLflow",
+        "the experiment esrgan was deleted",
+    ),
+    "MLflow's experiment deleted at a server": (
+        server_without_experiment, "MLflow", "the experiment esrgan was deleted",
+    ),
     "S3 down": (
         with_env(AWS_ENDPOINT_URL="http://127.0.0.1:9", AWS_ACCESS_KEY_ID="me",
                  AWS_SECRET_ACCESS_KEY=SECRET),
@@ -237,10 +286,7 @@ def words_in(words: str, finding: Finding) -> bool:
 
 
 def test_where_nothing_is_wrong_nothing_is_said(sound: Path) -> None:
-    (sound / ".esrgan").mkdir()
-    with sqlite3.connect(sound / ".esrgan" / "mlflow.db") as base:
-        base.execute("create table alembic_version (version_num text)")
-    base.close()
+    store_in(sound)
     assert [one for one in examine() if one.state != "well"] == []
     result = CliRunner().invoke(app, ["doctor", "--json"])
     assert result.exit_code == 0
