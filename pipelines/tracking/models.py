@@ -164,8 +164,11 @@ def _copied(source: str, folder: Path) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if not (folder / "MLmodel").is_file():
-            shutil.rmtree(folder, ignore_errors=True)
-            with TemporaryDirectory(dir=folder.parent, prefix=".") as place:
+            prefix = f".{folder.name}-"
+            # what a killed process has left
+            for left in (folder, *folder.parent.glob(f"{prefix}*")):
+                shutil.rmtree(left, ignore_errors=True)
+            with TemporaryDirectory(dir=folder.parent, prefix=prefix) as place:
                 Path(download_artifacts(artifact_uri=source, dst_path=place)).rename(folder)
     return folder
 

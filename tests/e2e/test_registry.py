@@ -1,7 +1,11 @@
 """Gates, promotion, rollback and reproduction, with the real registry."""
 
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,9 +13,14 @@ import pytest
 import torch
 from mlflow import MlflowClient
 
+from esrgan_core.files import sha256_of
 from esrgan_core.models.weights import read_weights
-from tests.e2e.conftest import Run
+from pipelines.tracking.models import CHAMPIONS, DECISION
+from tests.e2e.conftest import Run, environment
 
+ROUNDS = 50
+LARGE = 4 * 2**20
+"""Bytes of weights."""
 Seed = Callable[[float, float], str]
 
 
@@ -103,6 +112,133 @@ def test_an_older_version_is_made_again_to_the_same_weights(
         again = read_weights(folder / f"artifacts/{stage}/generator.safetensors").state
         for key, value in read_weights(_weights(kept, name)).state.items():
             assert torch.equal(again[key], value), (stage, key)
+
+
+ADMITTING = """
+import sys
+from dataclasses import replace
+from pipelines.params import load_section
+from pipelines.registry import admit
+from pipelines.sections import RegisterConfig
+from pipelines.tracking.store import parent_run
+config, run = load_section("register", RegisterConfig), parent_run(sys.argv[1])
+print("ready", flush=True)
+for line in sys.stdin:
+    print(admit(replace(config, model=line.strip()), run).version, flush=True)
+"""
+
+
+LOADING = """
+import sys
+from esrgan_core.files import sha256_of
+from pipelines.tracking.models import generators_of
+print("ready", flush=True)
+for line in sys.stdin:
+    found = generators_of(line.strip())
+    print(sha256_of(found.psnr), sha256_of(found.gan), flush=True)
+"""
+
+
+@pytest.fixture
+def large(client: MlflowClient) -> Iterator[tuple[str, str]]:
+    """(id, hashes) of version 1 while its weights take long enough to be met half copied."""
+    model = client.get_logged_model(
+        str(client.get_model_version("esrgan", "1").source).removeprefix("models:/")
+    )
+    kept = Path(str(model.artifact_location).removeprefix("file://"))
+    before = {path: path.read_bytes() for path in (_weights(kept, "psnr"), _weights(kept, "gan"))}
+    for path in before:
+        path.write_bytes(os.urandom(LARGE))
+    yield model.model_id, " ".join(sha256_of(path) for path in before)
+    for path, content in before.items():
+        path.write_bytes(content)
+
+
+def test_two_that_load_a_version_at_once_each_get_it_whole(
+    project: Path, large: tuple[str, str]
+) -> None:
+    model, wanted = large
+    cache = project / ".esrgan" / "models"
+    loaders = [
+        subprocess.Popen(
+            [sys.executable, "-c", LOADING], cwd=project, env=environment(project),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    assert [told(one) for one in loaders] == ["ready", "ready"]
+    for _ in range(ROUNDS):
+        shutil.rmtree(cache, ignore_errors=True)
+        (cache / f".{model}-of a killed process").mkdir(parents=True)
+        for one in loaders:
+            ask(one, "models:/esrgan/1")
+        assert [told(one) for one in loaders] == [wanted, wanted]
+        assert {path.name for path in cache.iterdir() if path.is_dir()} == {model}
+    shutil.rmtree(cache)
+    for one in loaders:
+        one.communicate()
+
+
+@pytest.fixture
+def candidates(project: Path, tmp_path: Path) -> Iterator[list["subprocess.Popen[str]"]]:
+    """Processes that admit each a model of its own, the second one better, by a name per line."""
+    started = []
+    for niqe in (6.0, 5.5):
+        folder = tmp_path / str(niqe)
+        folder.mkdir()
+        for name in ("artifacts", ".git"):
+            shutil.copytree(project / name, folder / name)
+        shutil.copy(project / "params.yaml", folder)
+        path = folder / "artifacts/evaluate/metrics.json"
+        results = json.loads(path.read_text())
+        results["pretrained"]["sample"] |= {"psnr_y": 30.0, "niqe": 9.0}
+        results["interpolated"]["sample"] |= {"niqe": niqe}
+        path.write_text(json.dumps(results))
+        env = environment(project) | {"ESRGAN_STATE": str(project / ".esrgan")}
+        words = [sys.executable, "-c", ADMITTING, str(niqe)]
+        one = subprocess.Popen(
+            words, cwd=folder, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        started.append(one)
+        assert told(one) == "ready"
+    yield started
+    for one in started:
+        one.communicate()
+
+
+def ask(process: "subprocess.Popen[str]", line: str) -> None:
+    assert process.stdin
+    process.stdin.write(f"{line}\n")
+    process.stdin.flush()
+
+
+def told(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout
+    return process.stdout.readline().strip()
+
+
+def test_two_models_at_once_are_judged_one_after_the_other(
+    candidates: list["subprocess.Popen[str]"], client: MlflowClient
+) -> None:
+    for number in range(ROUNDS):
+        name = f"at-once-{number}"
+        for one in candidates:
+            ask(one, name)
+        worse, better = map(told, candidates)
+        assert {worse, better} == {"1", "2"}
+        model = client.get_registered_model(name)
+        champions = [line["version"] for line in json.loads(model.tags[CHAMPIONS])]
+        # the better one comes second and takes the place, or first and keeps it
+        assert champions == (["1", "2"] if better == "2" else ["1"])
+        assert str(model.aliases["champion"]) == better
+        assert str(model.aliases.get("challenger", "")) == ("" if better == "2" else worse)
+        first, second = (
+            json.loads(client.get_model_version(name, number).tags[DECISION])["reasons"]
+            for number in ("1", "2")
+        )
+        assert first[-1]["figures"] == "none yet"
+        against = "5.500 against 6.000" if better == "2" else "6.000 against 5.500"
+        assert any(one["figures"].startswith(against) for one in second)
 
 
 def _weights(kept: Path, name: str) -> Path:
