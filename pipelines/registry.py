@@ -19,6 +19,7 @@ from pipelines.golden import departures
 from pipelines.interpolation import read_choice
 from pipelines.paths import ARTIFACTS, FINETUNED, METRICS, PAIRS, PRETRAINED, state_root
 from pipelines.sections import RegisterConfig
+from pipelines.tracking import StoreDownError
 from pipelines.tracking.models import (
     PENDING,
     Registered,
@@ -115,7 +116,9 @@ def promote(config: RegisterConfig, version: str, reason: str, *, force: bool) -
         ValueError: if there is no such version, or it is the champion.
         StoreDownError: if MLflow does not answer.
     """
-    with _alone_at(config.model):
+    with _alone_at(config.model) as carried_out:
+        if "line" in carried_out.get(version, {}):
+            return []  # an attempt that was cut is now complete
         return _promote(config, version, reason, force=force)
 
 
@@ -151,7 +154,10 @@ def rollback(model: str) -> tuple[str, str]:
         ValueError: if there was none.
         StoreDownError: if MLflow does not answer.
     """
-    with _alone_at(model):
+    with _alone_at(model) as carried_out:
+        for version, change in carried_out.items():
+            if "undone" in change:
+                return str(change["undone"]), version  # an attempt that was cut is now complete
         past = history(model)
         held = aliases(model).get("champion", "")
         earlier = [line for line in past if line["version"] != held and not line.get(ROLLED_BACK)]
@@ -180,7 +186,12 @@ def _carry_out(version: Registered, change: Mapping[str, Any]) -> None:
     if lines != before:
         write_history(version.model, lines)
     point_alias(version.model, change["alias"], version.version)
-    end_pending(version)
+    try:
+        end_pending(version)
+    except StoreDownError:
+        # whoever is told of a failure asks again; if only the answer was lost, all is done
+        if PENDING in registered(version.model, version.version).tags:
+            raise
 
 
 def _line(why: str, *, forced: bool) -> dict[str, Any]:
@@ -189,20 +200,25 @@ def _line(why: str, *, forced: bool) -> dict[str, Any]:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    # finer than any two changes of one model, whose lines must differ
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 @contextmanager
-def _alone_at(model: str) -> Iterator[None]:
-    """Let no other process with this state root change a model's aliases meanwhile."""
+def _alone_at(model: str) -> Iterator[Mapping[str, Mapping[str, Any]]]:
+    """Let no other process with this state root change a model's aliases meanwhile.
+
+    Yields the changes by version that another attempt had left pending; they are carried out.
+    """
     of_store = hashlib.sha256(f"{tracking_uri()} {model}".encode()).hexdigest()[:16]
     path = state_root() / "locks" / f"registry-{of_store}.lock"
     path.parent.mkdir(exist_ok=True)
     with FileLock(path):
-        for version in versions(model):
-            if text := version.tags.get(PENDING):
-                _carry_out(version, from_json(text))
-        yield
+        left = [version for version in versions(model) if PENDING in version.tags]
+        changes = {version.version: from_json(version.tags[PENDING]) for version in left}
+        for version in left:
+            _carry_out(version, changes[version.version])
+        yield changes
 
 
 def _decision(content: Mapping[str, Any]) -> Decision:

@@ -68,21 +68,25 @@ class Fault:
         return call
 
 
-class EmptyStore:
-    """A store as it is now, with nothing in it, to begin from again and again.
+class KeptStore:
+    """A store as it is now, to begin from again and again.
 
     Args:
         state: the state root, where the database has been made.
     """
 
     def __init__(self, state: Path) -> None:
-        self.state, self.kept = state, state / "empty.db"
-        _copy(state / DATABASE, self.kept)
+        self.state, self.kept = state, state / "kept"
+        self.kept.mkdir()
+        _copy(state / DATABASE, self.kept / DATABASE)
+        (state / ARTIFACT_FOLDER).mkdir(exist_ok=True)
+        shutil.copytree(state / ARTIFACT_FOLDER, self.kept / ARTIFACT_FOLDER)
 
     def restore(self) -> None:
-        """Take out what came since."""
-        _copy(self.kept, self.state / DATABASE)
+        """Undo what came since."""
+        _copy(self.kept / DATABASE, self.state / DATABASE)
         shutil.rmtree(self.state / ARTIFACT_FOLDER, ignore_errors=True)
+        shutil.copytree(self.kept / ARTIFACT_FOLDER, self.state / ARTIFACT_FOLDER)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -129,7 +133,7 @@ def _ids(tables: Rows) -> dict[str, str]:
         run: " ".join(own.get(key, "") for key in (NAME, STAGE, MODEL)) for run, own in tags.items()
     }
     models = {
-        row["model_id"]: f"{row['name']} of {runs[row['source_run_id']]}"
+        row["model_id"]: f"{row['name']} of {runs.get(row['source_run_id'], '')}"
         for row in tables["logged_models"]
     }
     sets = {row["dataset_uuid"]: row["digest"] for row in tables["datasets"]}

@@ -72,8 +72,8 @@ def _of_database(path: Path, uri: str) -> Finding:
     if version != (latest := _latest_schema()):
         return fault(
             "MLflow", f"{uri} has the schema {version}, this MLflow the schema {latest}",
-            f"copy {path.name}, then `mlflow db upgrade {redacted(uri)}`; if a newer MLflow made it, "
-            "install that one",
+            f"copy {path.name}, then `mlflow db upgrade {redacted(uri)}`; if a newer MLflow made "
+            "it, install that one",
         )  # fmt: skip
     return _deleted(uri, str(deleted[0])) if deleted else well("MLflow", f"{uri} can be read")
 

@@ -9,7 +9,7 @@ from pipelines.tracking import StoreDownError
 from pipelines.tracking.live import Cargo
 from pipelines.tracking.store import client, experiment_id, parent_run
 from tests.conftest import textured
-from tests.stores import EmptyStore, Fault, content
+from tests.stores import Fault, KeptStore, content
 
 ROWS = [
     {"step": 0, "time": 1e12, "val/psnr_y": 20.0},
@@ -25,7 +25,7 @@ def test_nothing_is_shipped_twice_whatever_call_fails(state: Path, tmp_path: Pat
             (samples / f"{step:08}").mkdir(parents=True, exist_ok=True)
             write_png(samples / f"{step:08}" / f"{name}.png", textured(20, 30, seed=step))
     client()
-    store = EmptyStore(state)
+    store = KeptStore(state)
 
     def cargo() -> Cargo:
         store.restore()

@@ -1,0 +1,100 @@
+"""Changes of the registry by hand, cut at any call to MLflow, and what their history keeps."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipelines.registry import promote, rollback
+from pipelines.sections import RegisterConfig
+from pipelines.tracking import StoreDownError
+from pipelines.tracking.models import EVIDENCE_FILE, MOST_CHAMPIONS, aliases, history
+from pipelines.tracking.store import client, experiment_id
+from tests.stores import Fault, KeptStore, When, content
+
+CONFIG = RegisterConfig(metric="niqe")
+NIQE = {"1": 6.0, "2": 5.5, "3": 7.0}
+"""By version; less is better."""
+
+
+@pytest.fixture
+def registry(state: Path, tmp_path: Path) -> Path:
+    """A store whose registered model has three versions; the first is the champion."""
+    model = CONFIG.model
+    client().create_registered_model(model)
+    for niqe in NIQE.values():
+        results = {
+            "bicubic": {"set5": {"psnr_y": 28.0}},
+            "pretrained": {"set5": {"psnr_y": 30.0, "niqe": 9.0}},
+            "interpolated": {"set5": {"psnr_y": 29.0, "niqe": niqe}},
+        }
+        evidence = {"results": results, "evaluation": "same", "alpha": 0.8}
+        (tmp_path / EVIDENCE_FILE).write_text(json.dumps({"evidence": evidence}))
+        made = client().create_logged_model(experiment_id(), name=model)
+        client().log_model_artifact(made.model_id, str(tmp_path / EVIDENCE_FILE))
+        client().create_model_version(model, f"models:/{made.model_id}")
+    promote(CONFIG, "1", "", force=False)
+    return state
+
+
+def better() -> object:
+    return promote(CONFIG, "2", "", force=False)
+
+
+def by_force() -> object:
+    return promote(CONFIG, "3", "as an example", force=True)
+
+
+def back() -> object:
+    return rollback(CONFIG.model)
+
+
+def lines() -> list[tuple[str, bool, bool]]:
+    """(version, forced, rolled back) of the history."""
+    return [
+        (line["version"], line["forced"], "rolled_back" in line) for line in history(CONFIG.model)
+    ]
+
+
+def test_a_rollback_keeps_what_was_forced(registry: Path) -> None:
+    by_force()
+    assert rollback(CONFIG.model) == ("3", "1")
+    better()
+    assert rollback(CONFIG.model) == ("2", "1")
+    assert lines() == [("1", False, False), ("3", True, True), ("2", False, True)]
+    assert history(CONFIG.model)[1]["why"] == "as an example"
+    with pytest.raises(ValueError, match="had no champion before version 1"):
+        back()
+
+
+def test_what_was_forced_outlives_any_number_of_champions(registry: Path) -> None:
+    by_force()
+    for number in range(MOST_CHAMPIONS + 2):
+        promote(CONFIG, "2" if number % 2 == 0 else "1", "an example", force=True)
+    found = history(CONFIG.model)
+    assert [line["version"] for line in found if line["why"] == "as an example"] == ["3"]
+    assert len(found) > MOST_CHAMPIONS
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("change", [better, by_force, back])
+def test_a_change_that_is_cut_is_made_once(
+    registry: Path, change: Callable[[], object], when: When
+) -> None:
+    if change is back:
+        by_force()
+    before = KeptStore(registry)
+    undisturbed = Fault()
+    with undisturbed():
+        change()
+    expected, champion = content(registry), aliases(CONFIG.model)
+    for number in range(len(undisturbed.calls)):
+        before.restore()
+        with Fault(number, when)():
+            try:
+                change()
+            except StoreDownError:
+                change()
+        assert aliases(CONFIG.model) == champion
+        assert content(registry) == expected, (undisturbed.calls[number], lines())
