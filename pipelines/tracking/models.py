@@ -19,7 +19,14 @@ from pipelines.lineage import data_md5, git_commit
 from pipelines.params import PARAMS
 from pipelines.paths import FINETUNED, PRETRAINED, state_root
 from pipelines.tracking import serving_path
-from pipelines.tracking.store import KEY, client, has_store, logged_model, reaching_store
+from pipelines.tracking.store import (
+    KEY,
+    client,
+    has_store,
+    logged_model,
+    quoted,
+    reaching_store,
+)
 
 DECISION = "esrgan.decision"
 PENDING = "esrgan.pending"
@@ -61,14 +68,15 @@ class Registered:
 def find_version(model: str, key: str) -> Registered | None:
     """The version that was made from the same weights and evidence."""
     with reaching_store():
-        found = client().search_model_versions(f"name = '{model}' and tags.`{KEY}` = '{key}'")
+        wanted = f"name = {quoted(model)} and tags.`{KEY}` = {quoted(key)}"
+        found = client().search_model_versions(wanted)
     return _registered(found[0]) if found else None
 
 
 def versions(model: str) -> list[Registered]:
     """All versions, the oldest first."""
     with reaching_store():
-        found = client().search_model_versions(f"name = '{model}'")
+        found = client().search_model_versions(f"name = {quoted(model)}")
     return sorted(map(_registered, found), key=lambda one: int(one.version))
 
 
@@ -105,7 +113,7 @@ def _registered(version: Any) -> Registered:
 def aliases(model: str) -> dict[str, str]:
     """Version by alias; empty where nothing has that name."""
     with reaching_store():
-        if not client().search_registered_models(f"name = '{model}'"):
+        if not client().search_registered_models(f"name = {quoted(model)}"):
             return {}
         return {
             name: str(version)
@@ -235,7 +243,7 @@ def _file_of(version: Registered, name: str) -> str | None:
 def history(model: str) -> list[dict[str, Any]]:
     """The champions that there have been, the newest last: version, when, why, forced."""
     with reaching_store():
-        if not client().search_registered_models(f"name = '{model}'"):
+        if not client().search_registered_models(f"name = {quoted(model)}"):
             return []
         return list(from_json(client().get_registered_model(model).tags.get(CHAMPIONS, "[]")))
 
@@ -287,7 +295,7 @@ def log_version(
             client().log_model_artifacts(made.model_id, str(Path(place, "model")))
         _log_output(run_id, made.model_id)
         client().finalize_logged_model(made.model_id, "READY")
-        if not client().search_registered_models(f"name = '{model}'"):
+        if not client().search_registered_models(f"name = {quoted(model)}"):
             client().create_registered_model(model, description=DESCRIPTION)
         version = client().create_model_version(
             model,

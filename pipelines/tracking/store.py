@@ -180,16 +180,28 @@ def experiment_id() -> str:
     return str(client().create_experiment(EXPERIMENT, artifact_location=location))
 
 
+def quoted(value: str) -> str:
+    """A value as MLflow's filters take it.
+
+    Raises:
+        ValueError: if it cannot be written there.
+    """
+    mark = '"' if "'" in value else "'"
+    if mark in value:
+        raise ValueError(f"{value!r} cannot be looked for in MLflow; take a name without quotes")
+    return f"{mark}{value}{mark}"
+
+
 def find_run(tags: Mapping[str, str]) -> "Run | None":
     """The newest run that has all these tags."""
-    clauses = [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
+    clauses = [f"tags.`{key}` = {quoted(value)}" for key, value in tags.items()]
     found = client().search_runs([experiment_id()], " and ".join(clauses), max_results=1)
     return found[0] if found else None
 
 
 def running(name: str) -> list[str]:
     """Ids of the runs of a pipeline run that say RUNNING."""
-    wanted = f"tags.`{NAME}` = '{name}' and attributes.status = 'RUNNING'"
+    wanted = f"tags.`{NAME}` = {quoted(name)} and attributes.status = 'RUNNING'"
     return [str(run.info.run_id) for run in client().search_runs([experiment_id()], wanted)]
 
 
@@ -212,8 +224,8 @@ def logged_model(
     name: str, run_id: str, tags: Mapping[str, str], model_type: str | None = None
 ) -> "LoggedModel":
     """The model with that name and tags that a run has logged or begins to; made if missing."""
-    clauses = [f"source_run_id = '{run_id}'", f"name = '{name}'"]
-    clauses += [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
+    clauses = [f"source_run_id = {quoted(run_id)}", f"name = {quoted(name)}"]
+    clauses += [f"tags.`{key}` = {quoted(value)}" for key, value in tags.items()]
     wanted = " AND ".join(clauses)
     if found := client().search_logged_models([experiment_id()], wanted, max_results=1):
         return found[0]

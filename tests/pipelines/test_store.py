@@ -77,3 +77,16 @@ def test_a_store_that_was_moved_finds_its_files(tmp_path: Path) -> None:
     assert done.stdout == "kept\n"
     assert f"begin with {(after / 'mlartifacts').as_uri()}" in done.stderr
     assert not before.exists()
+
+
+def test_a_name_with_quotes_is_found_and_changes_no_filter(root: Path) -> None:
+    for known in (store.client, store.experiment_id):
+        known.cache_clear()
+    plain = store.parent_run("plain")
+    for name in ("o'brien", 'the "best"', "' or attributes.status = 'RUNNING"):
+        made = store.parent_run(name)
+        assert made != plain
+        assert store.parent_run(name) == made
+        assert store.running(name) == [made]
+    with pytest.raises(ValueError, match="take a name without quotes"):
+        store.parent_run("""both ' and \"""")
