@@ -12,6 +12,7 @@ from esrgan_core.files import sha256_of
 from esrgan_core.records import record_hash
 from pipelines.paths import REPOSITORY
 from pipelines.progress import progress
+from pipelines.redaction import redacted
 from pipelines.sources import (
     Expected,
     HttpFile,
@@ -63,6 +64,11 @@ def find_pinned(value: str) -> Path:
         ValueError: if the value has no hash, or the content has another; says what to write.
     """
     location, wanted = location_of(value), hash_of(value)
+    if redacted(location) != location:
+        raise ValueError(
+            f"{redacted(location)} has credentials with it, which git, dvc.lock and MLflow would "
+            "keep; give a file that was fetched, or leave them to ~/.netrc or AWS's environment"
+        )
     if not wanted:
         raise ValueError(
             f"{value} needs the hash of its content, {value}{MARK}...; "

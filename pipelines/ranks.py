@@ -40,13 +40,22 @@ def device_wanted() -> str:
 
 
 def device_of_rank() -> torch.device:
-    """The device of this process."""
+    """The device of this process.
+
+    Raises:
+        ValueError: if `ESRGAN_DEVICE` names none.
+    """
     name = device_wanted()
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda":
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-    return torch.device(name)
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(
+            f"ESRGAN_DEVICE is {name!r}, which is no device; take auto, cpu, cuda or cuda:1"
+        ) from error
 
 
 def devices_of_world(world: World) -> list[str]:

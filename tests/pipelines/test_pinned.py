@@ -116,6 +116,16 @@ def test_what_evaluation_reads_is_checked(here: Path) -> None:
         evaluate_all({"bicubic": bicubic(4)}, [sample], config, 4, "evaluate")
 
 
+def test_credentials_in_an_address_are_refused_before_git_has_them(here: Path) -> None:
+    value = f"http://me:hunter2@127.0.0.1:9/own?token=sesame#sha256={'0' * 64}"
+    with pytest.raises(
+        ParamsError, match=r"127\.0\.0\.1:9/own\?token=\.\.\. has credentials"
+    ) as caught:
+        apply(set_=[f"evaluate.ma_scores={value}"])
+    assert "hunter2" not in str(caught.value)
+    assert "sesame" not in Path("params.yaml").read_text(encoding="utf-8")
+
+
 def test_a_clone_reads_what_only_the_repository_has(
     here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

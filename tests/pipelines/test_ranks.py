@@ -54,6 +54,15 @@ def test_the_device_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ranks_wanted() == 1
 
 
+def test_no_device_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("", "auto"):
+        monkeypatch.setenv("ESRGAN_DEVICE", name)
+        assert device_of_rank().type in ("cpu", "cuda")
+    monkeypatch.setenv("ESRGAN_DEVICE", "gpu")
+    with pytest.raises(ValueError, match="ESRGAN_DEVICE is 'gpu', which is no device; take auto"):
+        device_of_rank()
+
+
 @pytest.mark.parametrize("value", ["0", "two", "-1"])
 def test_a_number_of_processes_that_is_none_is_refused(
     monkeypatch: pytest.MonkeyPatch, value: str
