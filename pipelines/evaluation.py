@@ -6,6 +6,7 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from esrgan_core.engine.evaluate import Sample, Scored, Upscaler
@@ -18,6 +19,7 @@ from pipelines.grid import figures_at, results_at
 from pipelines.pinned import find_pinned
 from pipelines.sections import EvaluateConfig
 from pipelines.statistics import intervals
+from pipelines.tables import read_table
 
 SHOWN = 10
 """Pictures on the page."""
@@ -81,7 +83,7 @@ def evaluate_all(
 
     Raises:
         FileNotFoundError: if weights for a metric, or Ma's scores, cannot be had.
-        ValueError: if Ma's scores lack a column, or a file has other content than its hash says.
+        ValueError: if Ma's scores cannot be used, or a file has other content than its hash says.
     """
     shown = shown_of(samples)
     names = {sample.name for sample in shown}
@@ -100,15 +102,36 @@ def with_perceptual_index(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it lacks a column.
+        ValueError: as `read_ma_scores`.
     """
     keys = ["model", "set", "name"]
-    scores = pd.read_csv(path, dtype=dict.fromkeys(keys, str))
-    if missing := {*keys, "ma"} - set(scores.columns):
-        raise ValueError(f"{path} lacks the columns {sorted(missing)}")
-    both = frame.merge(scores[[*keys, "ma"]], on=keys, how="left")
+    both = frame.merge(read_ma_scores(path, keys), on=keys, how="left")
     pairs = zip(both["niqe"], both.pop("ma"), strict=True)
     return both.assign(pi=[perceptual_index(niqe, ma) for niqe, ma in pairs])
+
+
+def read_ma_scores(path: Path, keys: Sequence[str]) -> pd.DataFrame:
+    """Ma's scores out of a file: the columns `keys`, which name a picture, and `ma`.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no table, lacks a column, or has a picture without a number or twice.
+    """
+    scores = read_table(path)
+    if missing := {*keys, "ma"} - set(scores.columns):
+        raise ValueError(f"{path} lacks the columns {sorted(missing)}")
+    scores = scores[[*keys, "ma"]]
+    ma = pd.to_numeric(scores["ma"], errors="coerce")
+    problems = {
+        "has no number as ma": ~np.isfinite(ma),
+        "has more than one line": scores.duplicated(list(keys)),
+    }
+    for problem, found in problems.items():
+        if found.any():
+            row = scores[found].iloc[0]
+            picture = ", ".join(f"{key} {row[key]!r}" for key in keys)
+            raise ValueError(f"{path}: {picture} {problem}; it needs one line, with Ma's score")
+    return scores.assign(ma=ma)
 
 
 def leave_figures(evaluation: Evaluation, folder: Path) -> None:

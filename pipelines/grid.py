@@ -9,6 +9,7 @@ from esrgan_core.engine.evaluate import Sample, Scored
 from esrgan_core.files import atomic_path
 from esrgan_core.io.rgb import read_rgb, write_png
 from pipelines.paths import GRID_PER_IMAGE, GRID_RESULTS
+from pipelines.tables import read_table
 
 
 def text_of(alpha: float) -> str:
@@ -37,7 +38,7 @@ def leave_results(frame: pd.DataFrame, results: Mapping[float, Sequence[Scored]]
 
 def figures_at(alpha: float) -> pd.DataFrame:
     """The figures of every test picture at an alpha of the grid: set, name, every metric."""
-    frame = pd.read_csv(GRID_PER_IMAGE, dtype={"set": str, "name": str})
+    frame = read_table(GRID_PER_IMAGE)
     return frame[frame["alpha"] == alpha].drop(columns="alpha")
 
 

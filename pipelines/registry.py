@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import pandas as pd
 from filelock import FileLock
 
 from esrgan_core.data.pairs import PairStore
@@ -19,6 +18,7 @@ from pipelines.golden import departures
 from pipelines.interpolation import read_choice
 from pipelines.paths import ARTIFACTS, FINETUNED, METRICS, PAIRS, PRETRAINED, state_root
 from pipelines.sections import RegisterConfig
+from pipelines.tables import read_table
 from pipelines.tracking import StoreDownError
 from pipelines.tracking.models import (
     PENDING,
@@ -235,7 +235,7 @@ def _evidence() -> Evidence:
     results = from_json(METRICS.read_text(encoding="utf-8"))
     metrics = sorted({name for sets in results.values() for row in sets.values() for name in row})
     seen = [EVALUATION, metrics, *(one.hr_sha256 for one in test), *(one.lr_sha256 for one in test)]
-    frame = pd.read_csv(METRICS.parent / "per_image.csv", dtype={"name": str, "set": str})
+    frame = read_table(METRICS.parent / "per_image.csv")
     return Evidence(
         results=results,
         evaluation=hashlib.sha256(to_json(seen).encode()).hexdigest(),

@@ -163,12 +163,14 @@ def evaluate(
 
 
 def _ma_scores(path: Path) -> dict[str, float]:
-    import pandas as pd
+    from pipelines.evaluation import read_ma_scores
 
-    frame = pd.read_csv(path, dtype={"name": str})
-    if missing := {"name", "ma"} - set(frame.columns):
-        raise ValueError(f"{path} lacks the columns {sorted(missing)}")
-    return {Path(str(name)).stem: float(ma) for name, ma in frame.set_index("name")["ma"].items()}
+    scores: dict[str, float] = {}
+    for name, ma in read_ma_scores(path, ["name"]).itertuples(index=False):
+        if (stem := Path(name).stem) in scores:
+            raise ValueError(f"{path}: {stem!r} has more than one line, which differ in the suffix")
+        scores[stem] = float(ma)
+    return scores
 
 
 COMMANDS = (lr, evaluate)

@@ -60,8 +60,6 @@ def figures(
 
     From what lies in artifacts/: with the baselines where they were trained.
     """
-    import pandas as pd
-
     from esrgan_core.data.pairs import PairStore
     from pipelines.baselines.compare import Params, trained_contenders
     from pipelines.evaluation import evaluate_all, shown_of
@@ -74,6 +72,7 @@ def figures(
         save,
     )
     from pipelines.samples import samples_of
+    from pipelines.tables import read_table
 
     endings = [ending.strip().lstrip(".") for ending in formats.split(",")]
     if bad := sorted(set(endings) - {"pdf", "png", "svg"}):
@@ -89,10 +88,10 @@ def figures(
         )
         for index, sample in enumerate(evaluation.shown)
     }
-    drawn["plane"] = plane_figure(pd.read_csv(GRID), pd.read_csv(IMAGE_GRID), evaluation.means)
+    drawn["plane"] = plane_figure(read_table(GRID), read_table(IMAGE_GRID), evaluation.means)
     for path in sorted(ARTIFACTS.glob("*/curve.csv")):
         stage = path.parent.name
-        drawn[f"curves-{stage}"] = curves_figure(stage, pd.read_csv(path))
+        drawn[f"curves-{stage}"] = curves_figure(stage, read_table(path))
     for name, figure in drawn.items():
         for ending in endings:
             save(figure, output / f"{name}.{ending}")

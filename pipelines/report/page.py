@@ -25,6 +25,7 @@ from pipelines.report.table import words_on_size
 from pipelines.report.template import template
 from pipelines.report.words import number, title_of
 from pipelines.statistics import intervals, metrics_in, paired, worst
+from pipelines.tables import read_table
 from pipelines.tracking.record import read_record, run_name
 
 CROP = 256
@@ -103,10 +104,10 @@ def write_page(path: Path, subject: Subject) -> None:
         left_out=left_out,
         size=words_on_size(int((manifest["split"] == "train").sum())),
         curves=[
-            curves(stage, pd.read_csv(ARTIFACTS / stage / "curve.csv"))
+            curves(stage, read_table(ARTIFACTS / stage / "curve.csv"))
             for stage in subject.trainings
         ],
-        plane=plane(pd.read_csv(GRID), pd.read_csv(IMAGE_GRID), subject.evaluation.means),
+        plane=plane(read_table(GRID), read_table(IMAGE_GRID), subject.evaluation.means),
         splits=_splits(manifest),
         manifest=manifest.to_dict("records"),
         lineage={"git commit": git_commit(), "data.md5": data_md5()},
@@ -262,7 +263,7 @@ def _cost(trainings: Sequence[str]) -> list[dict[str, str]]:
         if (record := read_record(stage)) is None:
             continue
         content = from_json((ARTIFACTS / stage / "metrics.json").read_text(encoding="utf-8"))
-        usage = pd.read_csv(ARTIFACTS / stage / "usage.csv")
+        usage = read_table(ARTIFACTS / stage / "usage.csv")
         speed = usage.get("system/steps_per_second", pd.Series(dtype=float)).median()
         found.append(
             {

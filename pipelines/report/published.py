@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
+from importlib.resources import as_file, files
 
-import pandas as pd
+from pipelines.tables import read_table
 
 SCALE = 4
 """The one that the figures are for."""
@@ -34,8 +34,8 @@ def published(model: str, set_name: str, metric: str, scale: int) -> Published |
 
 @lru_cache(maxsize=1)
 def _table() -> dict[tuple[str, str, str], Published]:
-    with (files("pipelines.report") / "published.csv").open(encoding="utf-8") as file:
-        rows = pd.read_csv(file).to_dict("records")
+    with as_file(files("pipelines.report") / "published.csv") as path:
+        rows = read_table(path).to_dict("records")
     return {
         (row["model"], row["set"], row["metric"]): Published(
             value=float(row["value"]), source=row["source"]

@@ -11,6 +11,7 @@ from esrgan_core.data.pairs import Entry, PairStore
 from esrgan_core.files import sha256_of
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.paths import PAIRS, generator_of
+from pipelines.tables import read_table
 from pipelines.tracking.pictures import log_pictures
 from pipelines.tracking.record import Record
 from pipelines.tracking.store import (
@@ -51,7 +52,7 @@ def publish_models(
     from mlflow.entities import Metric  # noqa: PLC0415
 
     results = from_json((folder / "metrics.json").read_text(encoding="utf-8"))
-    frame = pd.read_csv(folder / "per_image.csv", dtype={"name": str, "set": str})
+    frame = read_table(folder / "per_image.csv")
     data = _data_sets()
     for model, sets in results.items():
         own = {NAME: record.run, STAGE: "model", MODEL: model, "esrgan.evaluation": key}

@@ -27,6 +27,7 @@ from pipelines.paths import (
     VALIDATION_REPORT,
     state_root,
 )
+from pipelines.tables import read_table
 from pipelines.tracking.evaluated import publish_models
 from pipelines.tracking.live import Cargo
 from pipelines.tracking.record import Record, end_run_name, flat, read_record, record_path
@@ -159,7 +160,7 @@ def _tags(record: Record) -> "list[RunTag]":
 
 def _rows(path: Path) -> Iterator[dict[str, float]]:
     """A CSV's lines as step and values; empty cells are left out."""
-    for row in pd.read_csv(path).to_dict("records"):
+    for row in read_table(path).to_dict("records"):
         yield {str(name): float(value) for name, value in row.items() if pd.notna(value)}
 
 
@@ -167,7 +168,7 @@ def _publish_grid(run_id: str, time: int) -> None:
     """Metrics over alpha as a chart whose step is alpha in hundredths."""
     from mlflow.entities import Metric  # noqa: PLC0415
 
-    grid = pd.read_csv(GRID)
+    grid = read_table(GRID)
     names = [name for name in grid.columns if name not in ("alpha", "set")]
     metrics = [
         Metric(

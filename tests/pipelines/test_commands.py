@@ -111,6 +111,24 @@ def test_pi_needs_ma_scores_for_every_picture(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("a,\nb,6\n", "ma.csv: name 'a' has no number as ma"),
+        ("a,NaN\nb,6\n", "ma.csv: name 'a' has no number as ma"),
+        ("a,7\nb,good\n", "ma.csv: name 'b' has no number as ma"),
+        ("a,7\nb,6\na,7\n", "ma.csv: name 'a' has more than one line"),
+        ("a,7\nb,6\na.png,8\n", "ma.csv: 'a' has more than one line"),
+    ],
+)
+def test_ma_scores_that_are_no_numbers_or_doubled_are_named(
+    hr: Path, tmp_path: Path, lines: str, message: str
+) -> None:
+    (tmp_path / "ma.csv").write_text(f"name,ma\n{lines}")
+    words = ("--model", "bicubic", "--metrics", "niqe", "--ma-scores", tmp_path / "ma.csv")
+    assert message in str(esrgan("evaluate", "--hr", hr, *words).exception)
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
         (("--model", "bicubic", "--sr", "HR"), "say either --model"),

@@ -12,7 +12,7 @@ from esrgan_core.metrics import METRICS
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 from esrgan_core.models.weights import save_weights
 from pipelines.contenders import bicubic, compare, nested, network_of, on_equal_terms, set_means
-from pipelines.grid import leave_results, results_at, text_of
+from pipelines.grid import figures_at, leave_results, results_at, text_of
 from pipelines.interpolation import Remembered, between_pictures
 from pipelines.statistics import intervals
 from tests.conftest import textured
@@ -46,10 +46,13 @@ def test_what_one_contender_cannot_be_judged_on_counts_for_none(
     assert (counts["bicubic", "niqe"], counts["bicubic", "psnr_y"]) == (1, 2)
 
 
-def test_results_of_a_grid_are_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["a", "NA", "nan", "null", "None", "007", "1e5", "inf"])
+def test_results_of_a_grid_are_found_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     monkeypatch.chdir(tmp_path)
     hr = textured(32, 40, seed=1)
-    sample = Sample(name="test/own/a", set="own", lr=textured(8, 10, seed=2), hr=hr)
+    sample = Sample(name=f"test/{name}/{name}", set=name, lr=textured(8, 10, seed=2), hr=hr)
     contenders = {text_of(alpha): bicubic(4) for alpha in (0.0, 1 / 3, 1.0)}
     metrics = {"psnr_y": METRICS["psnr_y"]}
     frame, pictures = compare(contenders, [sample], metrics, 4, "test", {sample.name})
@@ -58,6 +61,8 @@ def test_results_of_a_grid_are_found_again(tmp_path: Path, monkeypatch: pytest.M
     for alpha, (before,) in results.items():
         (after,) = results_at(alpha, [sample])
         assert after.values == before.values
+        (row,) = set_means(on_equal_terms(figures_at(alpha).assign(model="m"))).to_dict("records")
+        assert row == {"model": "m", "set": name, **before.values}
         assert np.array_equal(after.sr, before.sr)
 
 

@@ -1,0 +1,45 @@
+"""Tables come back as they were written."""
+
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipelines.evaluation import with_perceptual_index
+from pipelines.tables import read_table
+
+NAMES = ["NA", "nan", "NaN", "null", "None", "N/A", "", "007", "1.0", "inf", "True", 'a "b", c']
+
+
+def test_names_are_text_and_numbers_keep_what_they_are(tmp_path: Path) -> None:
+    values = [math.inf, -math.inf, math.nan, *(number / 3 for number in range(9))]
+    columns = {name: NAMES for name in ("model", "set", "name")}
+    before = pd.DataFrame(columns | {"psnr_y": values, "step": range(12)})
+    before.to_csv(tmp_path / "table.csv", index=False)
+    pd.testing.assert_frame_equal(read_table(tmp_path / "table.csv"), before)
+
+
+def test_what_is_no_table_is_named(tmp_path: Path) -> None:
+    for content in (b"", b"name,ma\na,1,2\nb,1,2,3\n", b"name,ma\n\xff,1\n"):
+        (tmp_path / "table.csv").write_bytes(content)
+        with pytest.raises(ValueError, match=r"table\.csv is no table of UTF-8 text"):
+            read_table(tmp_path / "table.csv")
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("m,NA,null,\n", "model 'm', set 'NA', name 'null' has no number as ma"),
+        ("m,NA,null,inf\n", "model 'm', set 'NA', name 'null' has no number as ma"),
+        ("m,NA,null,7\nm,NA,null,7\n", "model 'm', set 'NA', name 'null' has more than one line"),
+    ],
+)
+def test_a_picture_has_one_score_of_ma(tmp_path: Path, lines: str, message: str) -> None:
+    path = tmp_path / "ma.csv"
+    frame = pd.DataFrame({"model": ["m"], "set": ["NA"], "name": ["null"], "niqe": [3.0]})
+    path.write_text(f"model,set,name,ma\n{lines}", encoding="utf-8")
+    with pytest.raises(ValueError, match=message):
+        with_perceptual_index(frame, path)
+    path.write_text("model,set,name,ma\nm,NA,null,8\n", encoding="utf-8")
+    assert with_perceptual_index(frame, path)["pi"].tolist() == [2.5]
