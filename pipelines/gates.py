@@ -22,7 +22,7 @@ class Evidence:
     results: Results
     """Metrics by model and set, as in `metrics.json`."""
     evaluation: str
-    """Hash over the test pairs and how they were measured: other figures cannot be compared."""
+    """Hash over the test pairs, their sets and how they were measured; only equal ones compare."""
     alpha: float
     pictures: Sequence[Mapping[str, Any]] = ()
     """Figures per picture of the pretrained and the interpolated network."""
@@ -100,7 +100,10 @@ def _sound(candidate: Evidence) -> list[Reason]:
 def _against(candidate: Evidence, champion: Evidence, config: RegisterConfig) -> list[Reason]:
     metric = config.metric
     if candidate.evaluation != champion.evaluation:
-        figures = "measured on other test pictures, or otherwise; compare by hand and promote it"
+        figures = (
+            "the champion was measured on other test pictures or sets, or by other code; compare "
+            "by hand and promote it"
+        )
         return [Reason(rule="better than the champion", holds=False, figures=figures)]
     if not (_has(candidate, metric) and _has(champion, metric)):
         figures = f"{metric} was not measured for both"

@@ -1,7 +1,7 @@
 """Which model the registry's aliases point to: by the gates, or by hand with the reason kept."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -9,11 +9,11 @@ from typing import Any
 
 from filelock import FileLock
 
-from esrgan_core.data.pairs import PairStore
+from esrgan_core.data.pairs import Entry, PairStore
 from esrgan_core.models.weights import digest, load_generator
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.card import model_card
-from pipelines.gates import Evidence, Reason, judge
+from pipelines.gates import Evidence, Reason, Results, judge
 from pipelines.golden import departures
 from pipelines.interpolation import read_choice
 from pipelines.paths import ARTIFACTS, FINETUNED, METRICS, PAIRS, PRETRAINED, state_root
@@ -233,12 +233,10 @@ def _decision(content: Mapping[str, Any]) -> Decision:
 def _evidence() -> Evidence:
     test = [entry for entry in PairStore(PAIRS).entries if entry.split == "test"]
     results = from_json(METRICS.read_text(encoding="utf-8"))
-    metrics = sorted({name for sets in results.values() for row in sets.values() for name in row})
-    seen = [EVALUATION, metrics, *(one.hr_sha256 for one in test), *(one.lr_sha256 for one in test)]
     frame = read_table(METRICS.parent / "per_image.csv")
     return Evidence(
         results=results,
-        evaluation=hashlib.sha256(to_json(seen).encode()).hexdigest(),
+        evaluation=evaluation_of(results, test),
         alpha=read_choice().alpha,
         pictures=[
             {str(name): value for name, value in row.items()}
@@ -247,6 +245,13 @@ def _evidence() -> Evidence:
         alarms=[f"{stage}: {alarm}" for stage in TRAININGS for alarm in _alarms(stage)],
         departures=departures(),
     )
+
+
+def evaluation_of(results: Results, test: Sequence[Entry]) -> str:
+    """Hash over what was measured: the metrics, and the test pairs with their sets and names."""
+    metrics = sorted({name for sets in results.values() for row in sets.values() for name in row})
+    pairs = [[one.set, one.name, one.hr_sha256, one.lr_sha256] for one in test]
+    return hashlib.sha256(to_json([EVALUATION, metrics, pairs]).encode()).hexdigest()
 
 
 def _alarms(stage: str) -> list[str]:

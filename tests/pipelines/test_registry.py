@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pipelines.registry import promote, rollback
+from esrgan_core.data.pairs import PairStore
+from pipelines.gates import Evidence, Results, judge
+from pipelines.registry import evaluation_of, promote, rollback
 from pipelines.sections import RegisterConfig
 from pipelines.tracking import StoreDownError
 from pipelines.tracking.models import EVIDENCE_FILE, MOST_CHAMPIONS, aliases, history
@@ -18,24 +21,46 @@ NIQE = {"1": 6.0, "2": 5.5, "3": 7.0}
 """By version; less is better."""
 
 
+def results_of(set_name: str, niqe: float = 6.0) -> Results:
+    return {
+        "bicubic": {set_name: {"psnr_y": 28.0}},
+        "pretrained": {set_name: {"psnr_y": 30.0, "niqe": 9.0}},
+        "interpolated": {set_name: {"psnr_y": 29.0, "niqe": niqe}},
+    }
+
+
 @pytest.fixture
 def registry(state: Path, tmp_path: Path) -> Path:
     """A store whose registered model has three versions; the first is the champion."""
     model = CONFIG.model
     client().create_registered_model(model)
     for niqe in NIQE.values():
-        results = {
-            "bicubic": {"set5": {"psnr_y": 28.0}},
-            "pretrained": {"set5": {"psnr_y": 30.0, "niqe": 9.0}},
-            "interpolated": {"set5": {"psnr_y": 29.0, "niqe": niqe}},
-        }
-        evidence = {"results": results, "evaluation": "same", "alpha": 0.8}
+        evidence = {"results": results_of("set5", niqe), "evaluation": "same", "alpha": 0.8}
         (tmp_path / EVIDENCE_FILE).write_text(json.dumps({"evidence": evidence}))
         made = client().create_logged_model(experiment_id(), name=model)
         client().log_model_artifact(made.model_id, str(tmp_path / EVIDENCE_FILE))
         client().create_model_version(model, f"models:/{made.model_id}")
     promote(CONFIG, "1", "", force=False)
     return state
+
+
+def test_the_same_pictures_in_other_sets_are_another_evaluation(store: PairStore) -> None:
+    test = [entry for entry in store.entries if entry.split == "test"]
+    champion = results_of("Set5")
+    moved = [replace(entry, set="mine") for entry in test]
+    renamed = [replace(entry, name=f"{entry.name}2") for entry in test]
+    evaluation = evaluation_of(champion, test)
+    others = [evaluation_of(champion, pairs) for pairs in (moved, renamed, test[:-1])]
+    assert len({evaluation, *others}) == 4
+    reasons = judge(
+        Evidence(results=results_of("mine"), evaluation=evaluation_of(champion, moved), alpha=0.8),
+        Evidence(results=champion, evaluation=evaluation, alpha=0.8),
+        CONFIG,
+    )
+    assert [reason.figures for reason in reasons if not reason.holds] == [
+        "the champion was measured on other test pictures or sets, or by other code; compare by "
+        "hand and promote it"
+    ]
 
 
 def better() -> object:
