@@ -186,7 +186,7 @@ def apply(profile: str = "", set_: Sequence[str] = (), output: Path = PARAMS) ->
     for section, key, name in _files(params):
         try:
             section[key] = pinned(section[key])
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise ParamsError(f"{output}: {name}: {error}") from error
     check(params, output)
     write_yaml(output, params)

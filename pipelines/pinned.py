@@ -5,6 +5,8 @@ content that is wanted changes, and every stage that reads it runs again.
 """
 
 import os
+import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from pipelines.sources import (
     Expected,
     HttpFile,
     LocalFile,
+    Location,
     Manner,
     Origin,
     S3Object,
@@ -27,22 +30,16 @@ from pipelines.sources import (
 MARK = "#sha256="
 
 
-def location_of(value: str) -> str:
-    """A parameter's value without the hash.
-
-    >>> location_of("maps#sha256=12ab"), location_of("maps")
-    ('maps', 'maps')
-    """
-    return value.partition(MARK)[0]
-
-
 def hash_of(value: str) -> str:
     """The hash in a parameter's value; "" if it has none.
 
-    >>> hash_of("maps#sha256=12ab"), hash_of("maps")
-    ('12ab', '')
+    >>> hash_of("maps")
+    ''
+
+    Raises:
+        ValueError: if what stands there is no SHA-256.
     """
-    return value.partition(MARK)[2]
+    return _parts(value)[1]
 
 
 def pinned(value: str) -> str:
@@ -50,6 +47,7 @@ def pinned(value: str) -> str:
 
     Raises:
         OSError: if there is nothing, or it cannot be read.
+        ValueError: if its hash is none, or a folder has no files.
     """
     if not value or hash_of(value):
         return value
@@ -63,7 +61,7 @@ def find_pinned(value: str) -> Path:
         OSError: if it is not there, or cannot be had.
         ValueError: if the value has no hash, or the content has another; says what to write.
     """
-    location, wanted = location_of(value), hash_of(value)
+    location, wanted = _parts(value)
     if redacted(location) != location:
         raise ValueError(
             f"{redacted(location)} has credentials with it, which git, dvc.lock and MLflow would "
@@ -75,7 +73,7 @@ def find_pinned(value: str) -> Path:
             "`python -m pipelines.params` writes it into params.yaml"
         )
     # what is fetched is held to its hash on the way
-    is_fetched = isinstance(parse_location(location), HttpFile | S3Object)
+    is_fetched = isinstance(_location(location), HttpFile | S3Object)
     path = _found(location, Expected(sha256=wanted) if is_fetched else Expected())
     if not is_fetched and (there := _content_hash(path)) != wanted:
         raise ValueError(
@@ -86,9 +84,25 @@ def find_pinned(value: str) -> Path:
     return path
 
 
+def _parts(value: str) -> tuple[str, str]:
+    """(location, hash) of a parameter's value."""
+    location, mark, digest = value.partition(MARK)
+    if mark and not re.fullmatch("[0-9a-f]{64}", digest):
+        raise ValueError(
+            f"{redacted(location)}: {digest!r} is no sha256 in 64 hex digits; name it without a "
+            "hash and run `python -m pipelines.params`, which writes it"
+        )
+    return location, digest
+
+
+def _location(text: str) -> Location:
+    """What a parameter names: a URI as in a catalog, or a path, in which nothing is escaped."""
+    return parse_location(text) if "://" in text else LocalFile(path=Path(text))
+
+
 def _found(location: str, expected: Expected) -> Path:
     """Where a location's content is; a relative path may be one of the repository."""
-    match parse_location(location):
+    match _location(location):
         case LocalFile(path=path):
             # a run works in a clone, which lacks what git does not have
             places = [path, Path(os.environ.get(REPOSITORY, "")) / path]
@@ -100,15 +114,14 @@ def _found(location: str, expected: Expected) -> Path:
 
 
 def _content_hash(path: Path) -> str:
-    """SHA-256 of a file, or of the names and contents in a folder; hidden files do not count."""
+    """SHA-256 of a file, or of the names and contents in a folder.
+
+    Links are followed; hidden files do not count.
+    """
     if path.is_file():
         return sha256_of(path)
-    names = sorted(
-        name
-        for file in path.rglob("*")
-        if file.is_file() and not any(part[0] == "." for part in file.relative_to(path).parts)
-        for name in [file.relative_to(path).as_posix()]
-    )
+    if not (names := sorted(_names_in(path))):
+        raise ValueError(f"{path} is a folder without files; put them there, or name another one")
     hashes = {}
     with ThreadPoolExecutor() as pool, progress(f"hash {path}", len(names)) as advance:
         found = pool.map(lambda name: sha256_of(path / name), names)
@@ -116,3 +129,22 @@ def _content_hash(path: Path) -> str:
             hashes[name] = content
             advance(number, name)
     return record_hash(hashes)
+
+
+def _names_in(folder: Path) -> Iterator[str]:
+    """The files below a folder, by their paths from it."""
+    for place, folders, files in os.walk(folder, followlinks=True, onerror=_fail):
+        here = Path(place)
+        inner = here.relative_to(folder)
+        above = {(folder / part).resolve() for part in (inner, *inner.parents)}
+        # a link may lead back
+        folders[:] = [
+            name for name in folders if name[0] != "." and (here / name).resolve() not in above
+        ]
+        for name in files:
+            if name[0] != "." and (here / name).is_file():
+                yield (inner / name).as_posix()
+
+
+def _fail(error: OSError) -> None:
+    raise error

@@ -147,3 +147,46 @@ def test_hidden_files_do_not_count_and_names_do(here: Path) -> None:
     assert pinned("maps") == before
     (here / "maps" / "train" / "a.npy").rename(here / "maps" / "train" / "b.npy")
     assert pinned("maps") != before
+
+
+def test_what_links_to_folders_lead_to_counts(here: Path) -> None:
+    (here / "real" / "inner").mkdir(parents=True)
+    (here / "real" / "inner" / "a.npy").write_bytes(b"a")
+    (here / "maps").mkdir()
+    (here / "maps" / "train").symlink_to("../real")
+    (here / "maps" / "val").symlink_to("../real")
+    (here / "real" / "back").symlink_to("../maps")
+    value = pinned("maps")
+    assert find_pinned(value) == Path("maps")
+    (here / "real" / "back").unlink()
+    shutil.copytree("maps", "copied")
+    assert hash_of(pinned("copied")) == hash_of(value)
+    (here / "real" / "inner" / "a.npy").write_bytes(b"b")
+    with pytest.raises(ValueError, match=HAS_CHANGED):
+        find_pinned(value)
+
+
+def test_a_folder_without_files_is_refused(here: Path) -> None:
+    (here / "maps" / "train").mkdir(parents=True)
+    (here / "maps" / ".hidden").write_bytes(b"x")
+    with pytest.raises(ParamsError, match=r"conditions\.maps: maps is a folder without files"):
+        apply(set_=["conditions={maps: maps, classes: 2}"])
+
+
+@pytest.mark.parametrize("digest", ["", "12", 63 * "0", 65 * "0", 64 * "x", 64 * "A"])
+@pytest.mark.parametrize("location", ["own", "https://localhost:1/own", "s3://bucket/own"])
+def test_a_hash_that_is_none_is_refused(here: Path, location: str, digest: str) -> None:
+    (here / "own").write_bytes(b"one")
+    value = f"{location}#sha256={digest}"
+    with pytest.raises(ParamsError, match=rf"evaluate\.ma_scores: .*'{digest}' is no sha256"):
+        apply(set_=[f"evaluate.ma_scores={value}"])
+    with pytest.raises(ValueError, match=f"{location}: .* name it without a hash"):
+        find_pinned(value)
+
+
+@pytest.mark.parametrize("name", ["what?", "a#b", "%41", "a:b", "a b", "[1]"])
+def test_in_a_path_nothing_is_escaped(here: Path, name: str) -> None:
+    (here / name).write_bytes(b"one")
+    (here / "A").write_bytes(b"other")
+    assert find_pinned(pinned(name)) == Path(name)
+    assert find_pinned(pinned(str(here / name))) == here / name
