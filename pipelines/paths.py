@@ -1,6 +1,7 @@
 """Where the stages' files lie, and the state root."""
 
 import os
+from contextlib import AbstractContextManager, chdir
 from pathlib import Path
 
 REPOSITORY = "ESRGAN_REPOSITORY"
@@ -47,14 +48,38 @@ def ablation_network(fingerprint: str) -> Path:
 def state_place() -> Path:
     """Where the state root is or would be, to look there.
 
-    `ESRGAN_STATE`, else `.esrgan` in the repository that `dvc` was started in, since an
-    experiment may run in a temporary copy of it, else in the one that the current folder is in.
+    `ESRGAN_STATE`, which may be relative to the repository, else `.esrgan` in it. That is the one
+    that `dvc` was started in, since an experiment may run in a temporary copy of it, else the one
+    that the current folder is in.
     """
-    default = Path(os.environ.get("DVC_ROOT") or _repository()) / ".esrgan"
-    return Path(os.environ.get("ESRGAN_STATE", default)).absolute()
+    root = Path(os.environ.get("DVC_ROOT") or _repository() or Path.cwd())
+    return (root / (os.environ.get("ESRGAN_STATE") or ".esrgan")).absolute()
 
 
-def _repository() -> Path:
-    """The nearest folder upwards that DVC knows as a repository; the current one if none is."""
+def insist_on_state() -> None:
+    """Refuse to make a state root in a folder that is in no repository.
+
+    Raises:
+        FileNotFoundError: if the current folder is in none, and `ESRGAN_STATE` names no state root.
+    """
+    if not os.environ.get("ESRGAN_STATE") and _repository() is None:
+        raise FileNotFoundError(
+            f"{Path.cwd()} is in no repository; run this in one, or set ESRGAN_STATE"
+        )
+
+
+def in_repository() -> AbstractContextManager[None]:
+    """Work in the root of the repository that the current folder is in.
+
+    Raises:
+        FileNotFoundError: if it is in none.
+    """
+    if (root := _repository()) is None:
+        raise FileNotFoundError(f"{Path.cwd()} is in no repository; run this in one")
+    return chdir(root)
+
+
+def _repository() -> Path | None:
+    """The nearest folder upwards that DVC knows as a repository; None if there is none."""
     here = Path.cwd()
-    return next((folder for folder in (here, *here.parents) if (folder / ".dvc").is_dir()), here)
+    return next((folder for folder in (here, *here.parents) if (folder / ".dvc").is_dir()), None)

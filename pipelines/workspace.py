@@ -114,9 +114,8 @@ def repository() -> Repository:
             "ESRGAN_STATE must name a folder for checkpoints and runs, since the repository is "
             f"{address}"
         )
-    if not remote:
-        address = str(Path(address).resolve())
-    return Repository(address=address, state=Path(state or Path(address) / ".esrgan").absolute())
+    root = Path.cwd() if remote else Path(address).resolve()
+    return Repository(address=address if remote else str(root), state=root / (state or ".esrgan"))
 
 
 def environment(source: Repository, name: str) -> dict[str, str]:

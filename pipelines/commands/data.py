@@ -113,12 +113,14 @@ def verify(
     """Hash images, pairs, checkpoints, registered models and caches against their manifests.
 
     Exit code 1 if anything is damaged or gone. What is not here at all, as in a clone without its
-    data, is not looked for.
+    data, is not looked for. Paths are from the root of the repository.
     """
     from esrgan_core.strict_json import to_json
+    from pipelines.paths import in_repository
     from pipelines.verification import verify as verify_all
 
-    count, findings = verify_all(percent)
+    with in_repository():
+        count, findings = verify_all(percent)
     listed = [{"area": one.area, "path": str(one.path), "problem": one.problem} for one in findings]
     if as_json:
         typer.echo(to_json({"files": count, "findings": listed}, indent=2))

@@ -79,8 +79,10 @@ def promote(
     from dataclasses import replace
 
     from pipelines import registry
+    from pipelines.paths import insist_on_state
     from pipelines.tracking.models import parse_uri, registered
 
+    insist_on_state()
     if force and not reason:
         raise ValueError("--force needs a --reason, which is kept with the decision")
     name, wanted = parse_uri(version, _name(model))
@@ -94,7 +96,9 @@ def promote(
 def rollback(model: Annotated[str, typer.Option(help=NAMED)] = "") -> None:
     """Make the champion before the present one champion again."""
     from pipelines import registry
+    from pipelines.paths import insist_on_state
 
+    insist_on_state()
     name = _name(model)
     was, now = registry.rollback(name)
     typer.echo(f"{name} version {now} is the champion again, version {was} no longer")

@@ -17,7 +17,7 @@ def publish() -> None:
     already is left alone.
     """
     from pipelines.params import load_params
-    from pipelines.paths import PAGE
+    from pipelines.paths import PAGE, in_repository
     from pipelines.registry import admit
     from pipelines.stages.register import Params
     from pipelines.tracking.publish import (
@@ -28,18 +28,19 @@ def publish() -> None:
     from pipelines.tracking.record import RUN, record_path
     from pipelines.tracking.store import tracking_uri
 
-    done = publish_all()
-    said = f"added {', '.join(done)}" if done else "complete"
-    typer.echo(f"MLflow at {redacted(tracking_uri())}: {said}")
-    if record_path("register").is_file():
-        params = load_params(Params)
-        run_id = published_run("register")
-        decision = admit(params.register, run_id)
-        typer.echo(f"{decision.model} version {decision.version} is the {decision.alias}")
-        if name := os.environ.get(RUN):
-            complete_parent(name)
-    if PAGE.is_file():
-        typer.echo(f"picture page: {PAGE.resolve()}")
+    with in_repository():
+        done = publish_all()
+        said = f"added {', '.join(done)}" if done else "complete"
+        typer.echo(f"MLflow at {redacted(tracking_uri())}: {said}")
+        if record_path("register").is_file():
+            params = load_params(Params)
+            run_id = published_run("register")
+            decision = admit(params.register, run_id)
+            typer.echo(f"{decision.model} version {decision.version} is the {decision.alias}")
+            if name := os.environ.get(RUN):
+                complete_parent(name)
+        if PAGE.is_file():
+            typer.echo(f"picture page: {PAGE.resolve()}")
 
 
 def sync() -> None:
@@ -48,8 +49,10 @@ def sync() -> None:
     A training goes on whatever the store does, and keeps its figures beside its checkpoints. Safe
     to repeat: no point comes twice.
     """
+    from pipelines.paths import insist_on_state
     from pipelines.tracking.live import sync as ship_all
 
+    insist_on_state()
     failures = []
     for folder, points, problem in ship_all():
         if problem:
@@ -83,8 +86,9 @@ def prune(
     only with --caches.
     """
     from pipelines.leftovers import CACHES, bytes_in, remove, trainings
-    from pipelines.paths import state_root
+    from pipelines.paths import insist_on_state, state_root
 
+    insist_on_state()
     freed = 0
     for training in trainings():
         goes = training.needless or (unfinished and training.state != "running")

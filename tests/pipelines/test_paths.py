@@ -1,8 +1,13 @@
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
-from pipelines.paths import state_place, state_root
+from pipelines import workspace
+from pipelines.cli import app
+from pipelines.images import Row, write_manifest
+from pipelines.paths import IMAGES, MANIFEST, PAGE, state_place, state_root
 from pipelines.tracking.store import has_store
 
 
@@ -21,6 +26,60 @@ def test_the_state_root_is_found_from_any_folder(
     for folder in (repository, repository / "photographs" / "2026"):
         monkeypatch.chdir(folder)
         assert state_place() == repository / ".esrgan"
+
+
+def test_a_relative_state_root_is_one_of_the_repository(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for given, place in (("mine", "mine"), ("", ".esrgan"), ("../apart", "../apart")):
+        monkeypatch.setenv("ESRGAN_STATE", given)
+        for folder in (repository, repository / "photographs" / "2026"):
+            monkeypatch.chdir(folder)
+            assert state_place() == repository / place
+    monkeypatch.setenv("ESRGAN_STATE", "mine")
+    (repository / ".git").mkdir()
+    monkeypatch.setenv("ESRGAN_REPOSITORY", str(repository))
+    assert workspace.repository().state == repository / "mine"
+
+
+def in_folder(folder: Path, *words: str) -> Result:
+    with chdir(folder):
+        return CliRunner().invoke(app, list(words))
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["verify", "publish", "sync", "prune", "promote 1 --model mine", "rollback --model mine"],
+)
+def test_outside_a_repository_a_command_says_so_and_creates_nothing(
+    repository: Path, command: str
+) -> None:
+    elsewhere = repository.parent / "elsewhere"
+    elsewhere.mkdir()
+    result = in_folder(elsewhere, *command.split())
+    assert str(result.exception).startswith(f"{elsewhere} is in no repository; run this in one")
+    assert not [*elsewhere.iterdir()]
+
+
+def test_a_damaged_picture_is_found_from_a_subfolder(repository: Path) -> None:
+    row = Row(
+        path="test/a.png", kind="hr", split="test", set="own", width=8, height=8, mode="RGB",
+        sha256=64 * "0", license="", origin="", citation="",
+    )  # fmt: skip
+    (repository / IMAGES / "test").mkdir(parents=True)
+    (repository / IMAGES / row.path).write_bytes(b"damaged")
+    write_manifest(repository / MANIFEST, [row])
+    for folder in (repository, repository / "photographs" / "2026"):
+        result = in_folder(folder, "verify")
+        assert result.exit_code == 1
+        assert f"images: {IMAGES / row.path} is not what was written" in result.output
+
+
+def test_results_are_published_from_a_subfolder(repository: Path) -> None:
+    (repository / PAGE).parent.mkdir(parents=True)
+    (repository / PAGE).touch()
+    result = in_folder(repository / "photographs", "publish")
+    assert f"picture page: {repository / PAGE}" in result.output
 
 
 def test_looking_creates_nothing(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
