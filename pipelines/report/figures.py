@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from io import StringIO
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -104,7 +104,17 @@ def curves_figure(stage: str, curve: pd.DataFrame) -> "Figure":
     """All curves of one training stage: losses, GAN health, validation."""
     names = [name for name in curve.columns if name != "step"]
     lines = -(-len(names) // PER_ROW)
-    figure, axes = _new(lines, PER_ROW, cell=(2.7, 2.1))
+    width, height = cell = (2.8, 2.1)
+    # the room for ticks and titles is given: to measure it takes as long as to draw
+    figure, axes = _new(lines, PER_ROW, cell, layout=None)
+    figure.subplots_adjust(
+        left=0.6 / (width * PER_ROW),
+        right=1 - 0.1 / (width * PER_ROW),
+        bottom=0.25 / (height * lines),
+        top=1 - 0.25 / (height * lines),
+        wspace=0.7 / (width - 0.7),
+        hspace=0.5 / (height - 0.5),
+    )
     for axis, name in zip_longest(axes.flatten(), names):
         if name is None:
             axis.remove()
@@ -163,10 +173,15 @@ def save(figure: "Figure", path: Path) -> None:
         )
 
 
-def _new(rows: int, columns: int, cell: tuple[float, float]) -> "tuple[Figure, Any]":
+def _new(
+    rows: int,
+    columns: int,
+    cell: tuple[float, float],
+    layout: Literal["constrained"] | None = "constrained",
+) -> "tuple[Figure, Any]":
     from matplotlib.figure import Figure  # noqa: PLC0415  takes a second to import
 
-    figure = Figure(figsize=(cell[0] * columns, cell[1] * rows), layout="constrained")
+    figure = Figure(figsize=(cell[0] * columns, cell[1] * rows), layout=layout)
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 

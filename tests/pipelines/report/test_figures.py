@@ -1,0 +1,23 @@
+from itertools import combinations
+
+import pandas as pd
+import pytest
+
+from pipelines.report.figures import curves_figure
+
+
+@pytest.mark.parametrize("size", [-123_456.0, -0.0083, 0.5])
+def test_curves_leave_room_for_numbers_and_titles(size: float) -> None:
+    names = ["val/detail_ratio", *(f"g/{number}" for number in range(8))]
+    rows = [{"step": 1000 * step, **dict.fromkeys(names, size * (1 + step / 7))} for step in (1, 2)]
+    figure = curves_figure("finetune", pd.DataFrame(rows))
+    figure.draw_without_rendering()
+    boxes = [axis.get_tightbbox() for axis in figure.axes]
+    assert len(boxes) == len(names)
+    for box in boxes:
+        assert box is not None
+        assert box.x0 >= 0
+        assert box.y0 >= 0
+        assert box.x1 <= figure.bbox.x1
+        assert box.y1 <= figure.bbox.y1
+    assert not any(one.overlaps(other) for one, other in combinations(filter(None, boxes), 2))
