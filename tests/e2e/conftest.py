@@ -48,7 +48,7 @@ TINY = {
     },
     "contextual": {"discriminator": {"num_features": 4}, "steps": 2, "validate_every": 2},
     "ablation": {
-        "seeds": [0, 1], "pretrain_steps": 80, "finetune_steps": 2, "num_features": 8,
+        "seeds": [0, 1], "pretrain_steps": 10, "finetune_steps": 2, "num_features": 8,
         "num_blocks": 1, "growth_channels": 4,
     },
 }  # fmt: skip
@@ -69,6 +69,8 @@ def environment(folder: Path) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("ESRGAN_", "MLFLOW_", "DVC_", "GIT_"))
     }
+    # else each of hundreds of processes compiles the copy's code
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
     identity = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@localhost"}
     identity |= {name.replace("AUTHOR", "COMMITTER"): text for name, text in identity.items()}
     scripts = str(Path(sys.executable).parent)
