@@ -24,7 +24,7 @@ from torch import nn
 from esrgan_core.engine.checkpoint import Checkpoints
 from tests.e2e.cloud import clouded, kill_uploads
 from tests.e2e.conftest import moved, run_whole
-from tests.e2e.flows import INTERRUPTIONS, Flows, go_on, interrupt
+from tests.e2e.flows import INTERRUPTIONS, LONG, Flows, go_on, interrupt
 from tests.e2e.publishing import Publishing
 from tests.e2e.trainings import STAGES, Trainings, disturb, orphans, train_whole
 from tests.states import spoil
@@ -163,7 +163,7 @@ def cut_publishing(project: Path, every: int) -> tuple[int, list[str]]:
 
 def under_fire(flows: Flows, tally: Tally, count: int, random: Random) -> None:
     """Interrupt runs of the flow in every way, each time of a run that is then finished."""
-    run = flows.begin("whole")
+    run = flows.begin("whole", overrides=LONG)
     assert flows.end(run) == "COMPLETED", flows.message(run)
     whole, began, found = flows.weights("whole"), time.monotonic(), []
     for index in range(count):
@@ -228,13 +228,17 @@ def main(
         run_whole(folder / "trained")
         train_whole(moved(folder / "trained", folder / "project"))
         trainings = Trainings(folder / "project")
-        for number, words in (
-            (signal.SIGKILL, "kill -9 at random moments, the same bits in the end"),
-            (signal.SIGTERM, "SIGTERM at random moments, saved at once, the same bits in the end"),
+        for numbers, words in (
+            ([signal.SIGKILL], "kill -9 at random moments, the same bits in the end"),
+            (
+                [signal.SIGTERM, signal.SIGINT],
+                "TERM or INT at random moments, saved at once, the same bits in the end",
+            ),
         ):
             for stage in STAGES:
                 began, found = time.monotonic(), []
                 for index in range(count := points(50) // PER_TRAINING):
+                    number = numbers[index % len(numbers)]
                     state = f"{stage}-{number.name}-{index}"
                     found += disturb(trainings, stage, state, [number] * PER_TRAINING, random)
                 tally.take(f"{stage}: {words}", count * PER_TRAINING, found, began)
@@ -266,7 +270,11 @@ def main(
         "not finite, caught before the update": ["tests/esrgan_core/engine/test_steps.py"],
         "collapses alarmed, healthy trainings not": ["tests/esrgan_core/engine/test_health.py"],
         "two processes as one": ["tests/esrgan_core/engine/test_distributed.py"],
-        "MLflow dead, hanging, slow: nothing lost or doubled": ["tests/e2e/test_telemetry.py"],
+        "MLflow dead, hanging, slow: nothing lost or doubled": [
+            "tests/e2e/test_telemetry.py",
+            "-m",
+            "long or not long",
+        ],
     }.items():
         began = time.monotonic()
         found = tests(*which)

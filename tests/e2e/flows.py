@@ -1,11 +1,12 @@
 """A Prefect server and a worker of a copy of the project, whose flows are cancelled and killed."""
 
 import shutil
+import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -15,11 +16,12 @@ import psutil
 import requests
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from requests.adapters import HTTPAdapter
 from ruamel.yaml import YAML
+from urllib3 import Retry
 
 from esrgan_core.engine.journal import Journal
 from pipelines.guardian import is_alive
-from pipelines.params import merge, read_yaml
 from tests.e2e.conftest import command_in
 from tests.e2e.trainings import wait_for
 
@@ -31,9 +33,10 @@ SECONDS_FOR_A_STATE = 300
 SECONDS_FOR_A_RUN = 600
 OVER = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 LONG = {
-    "pretrain": {"steps": 1500, "save_every": 100, "validate_every": 500, "report_every": 10},
+    "pretrain": {"steps": 800, "save_every": 100, "validate_every": 400, "report_every": 10},
     "finetune": {"steps": 20, "save_every": 10, "validate_every": 10},
 }
+"""Overrides for trainings that last long enough to be disturbed."""
 
 
 @dataclass
@@ -46,10 +49,6 @@ class Flows:
     @staticmethod
     def start(folder: Path) -> "Flows":
         """Start everything as `make prefect` does, in a copy whose pipeline has run."""
-        params = read_yaml(folder / "params.yaml")
-        merge(params, LONG)
-        YAML().dump(params, folder / "params.yaml")
-        command_in(folder)("git", "commit", "--quiet", "--all", "--message", "long")
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -67,7 +66,15 @@ class Flows:
 
     def ask(self, method: str, path: str, **content: Any) -> Any:
         """What the server answers."""
-        answer = requests.request(method, f"{self.api}/{path}", json=content or None, timeout=300)
+        # as Prefect's own client: the server's database may be locked for longer than it waits
+        patient = HTTPAdapter(
+            max_retries=Retry(backoff_factor=0.5, status_forcelist=[503], allowed_methods=None)
+        )
+        with requests.Session() as session:
+            session.mount(self.api, patient)
+            answer = session.request(
+                method, f"{self.api}/{path}", json=content or None, timeout=300
+            )
         assert answer.ok, answer.text
         return answer.json() if answer.text else None
 
@@ -92,13 +99,16 @@ class Flows:
 
     def said(self, run: str) -> str:
         """The log of a flow run."""
+        words = {"logs": {"flow_run_id": {"any_": [run]}}, "sort": "TIMESTAMP_ASC"}
+        found: list[str] = []
+        while page := self.ask("POST", "logs/filter", offset=len(found), **words):
+            found += [one["message"] for one in page]
+        return "\n".join(found)
+
+    def artifacts(self, run: str) -> dict[str, dict[str, Any]]:
+        """What Prefect shows of a flow run, by key."""
         filter_ = {"flow_run_id": {"any_": [run]}}
-        pages = range(0, 2000, 200)
-        found = [
-            self.ask("POST", "logs/filter", logs=filter_, sort="TIMESTAMP_ASC", offset=page)
-            for page in pages
-        ]
-        return "\n".join(one["message"] for page in found for one in page)
+        return {one["key"]: one for one in self.ask("POST", "artifacts/filter", artifacts=filter_)}
 
     def cancel(self, run: str) -> None:
         """Do what the UI's button and the command do."""
@@ -140,6 +150,25 @@ class Flows:
         """The worker's process."""
         note = YAML(typ="safe").load(self.folder / ".esrgan" / "prefect" / "worker.json")
         return psutil.Process(note["pid"])
+
+    def see_to_worker(self) -> None:
+        """Start what a disturbance has ended; to look whether all is there would take seconds."""
+        with suppress(psutil.NoSuchProcess):
+            if is_alive(self.worker()):
+                return
+        self.local("start")
+
+    @contextmanager
+    def held(self, name: str) -> Iterator[psutil.Process]:
+        """Let a run's pretraining take no step, and no processor, until the end of the block."""
+        trainer = self.trainer(name)
+        assert trainer, f"nothing trains for {name}"
+        trainer.send_signal(signal.SIGSTOP)
+        try:
+            yield trainer
+        finally:
+            with suppress(psutil.NoSuchProcess):
+                trainer.send_signal(signal.SIGCONT)
 
     def journals(self) -> dict[str, list[dict[str, float]]]:
         """What pretrainings have reported, by fingerprint; not before their first step."""
@@ -188,8 +217,9 @@ def words_of(process: psutil.Process) -> list[str]:
 
 
 def cancel(flows: Flows, run: str, name: str) -> None:
-    del name
-    flows.cancel(run)
+    # the command takes longer to start than the training to end
+    with flows.held(name):
+        flows.cancel(run)
 
 
 def terminate_flow(flows: Flows, run: str, name: str) -> None:
@@ -277,8 +307,8 @@ class Interruption:
 
 def interrupt(flows: Flows, name: str, how: Disturbance, random: Random) -> Interruption:
     """Begin a run or go on with it, end it in the midst of training, look at what is left."""
-    flows.local("start")
-    before, run = flows.steps(), flows.begin(name)
+    flows.see_to_worker()
+    before, run = flows.steps(), flows.begin(name, overrides=LONG)
     wait_for(
         lambda: (
             (flows.steps() > before and flows.trainer(name) is not None) or flows.state(run) in OVER
@@ -287,7 +317,7 @@ def interrupt(flows: Flows, name: str, how: Disturbance, random: Random) -> Inte
         PAUSE,
     )
     assert (state := flows.state(run)) not in OVER, f"{state} before it was ended"
-    time.sleep(random.uniform(0, 2))
+    time.sleep(random.uniform(0, 1))
     done = Interruption(f"{how.__name__} at step {flows.steps()}", run, time.monotonic(), [])
     how(flows, run, name)
     try:
@@ -309,8 +339,8 @@ def go_on(flows: Flows, name: str, whole: bytes) -> list[str]:
         name: of the run.
         whole: the weights of a run that nothing disturbed.
     """
-    flows.local("start")
-    run = flows.begin(name)
+    flows.see_to_worker()
+    run = flows.begin(name, overrides=LONG)
     if (state := flows.end(run)) != "COMPLETED":
         return [f"{name} is {state}: {flows.message(run)}"]
     problems = [] if flows.weights(name) == whole else [f"the weights of {name} are others"]

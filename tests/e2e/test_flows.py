@@ -21,11 +21,10 @@ from tests.e2e.flows import (
     cancel,
     go_on,
     interrupt,
-    kill_worker,
 )
 from tests.e2e.trainings import wait_for
 
-SHORT = {"pretrain.steps": 300, "pretrain.validate_every": 100}
+TWINS = ("twin-one", "twin-two")
 
 
 @pytest.fixture(scope="module")
@@ -39,38 +38,31 @@ def flows(project: Path) -> Iterator[Flows]:
 
 
 @pytest.fixture(scope="module")
-def whole(flows: Flows) -> bytes:
-    """Weights of a run that nothing disturbed, begun by the command of the README."""
+def whole(flows: Flows) -> str:
+    """A run of what was trained before, begun by the command of the README; its id."""
     command = ["prefect", "deployment", "run", "esrgan/sample", "--watch", "--param", "name=whole"]
     printed = flows.run(*command)
     assert "finished successfully" in printed
-    return flows.weights("whole")
-
-
-def test_prefect_dvc_and_mlflow_know_a_run_by_one_name(flows: Flows, whole: bytes) -> None:
-    assert whole
     (run,) = flows.ask("POST", "flow_runs/filter", flow_runs={"name": {"any_": ["whole"]}})
-    assert run["state_type"] == "COMPLETED"
+    return str(run["id"])
+
+
+def test_prefect_dvc_and_mlflow_know_a_run_by_one_name(flows: Flows, whole: str) -> None:
+    assert flows.state(whole) == "COMPLETED"
     parent = flows.mlflow_runs("whole", "pipeline")[0]
     assert parent.info.run_name == "whole"
-    assert parent.data.tags["prefect.flow_run_id"] == run["id"]
-    assert parent.data.tags["prefect.flow_run_url"].endswith(run["id"])
-    children = flows.mlflow_runs("whole", "pretrain")
-    assert {one.data.tags["mlflow.parentRunId"] for one in children} == {parent.info.run_id}
+    assert parent.data.tags["prefect.flow_run_id"] == whole
+    assert parent.data.tags["prefect.flow_run_url"].endswith(whole)
     assert flows.mlflow_states("whole") == {"FINISHED"}
     assert "whole" in flows.run("dvc", "exp", "show", "--csv")
-    filter_ = {"flow_run_id": {"any_": [run["id"]]}}
-    artifacts = {
-        one["key"]: one for one in flows.ask("POST", "artifacts/filter", artifacts=filter_)
-    }
-    assert {"metrics", "pictures", "page", "mlflow", "progress-pretrain"} <= artifacts.keys()
-    assert artifacts["progress-pretrain"]["data"] == 100
+    artifacts = flows.artifacts(whole)
+    assert {"metrics", "pictures", "page", "mlflow"} <= artifacts.keys()
     assert parent.info.run_id in artifacts["mlflow"]["description"]
     models = {row["model"] for row in json.loads(artifacts["metrics"]["data"])}
     assert models == {"bicubic", "pretrained", "interpolated", "finetuned"}
 
 
-def test_a_run_leaves_the_users_tree_alone(flows: Flows, whole: bytes) -> None:
+def test_a_run_leaves_the_users_tree_alone(flows: Flows, whole: str) -> None:
     assert whole
     assert flows.run("git", "status", "--porcelain") == ""
     assert not (flows.folder / "data").exists()
@@ -83,52 +75,51 @@ def test_an_unknown_key_fails_before_anything_runs(flows: Flows) -> None:
     assert not (flows.folder / "runs" / "mistaken").exists()
 
 
-def test_the_same_again_finds_all_done(flows: Flows, whole: bytes) -> None:
-    run = flows.begin("whole-again")
-    assert flows.end(run) == "COMPLETED"
-    assert "Running stage" not in flows.said(run)
-    assert flows.weights("whole-again") == whole
-    assert flows.mlflow_states("whole-again") == {"FINISHED"}
-    run = flows.begin("whole", overrides={"pretrain.steps": 7})
-    assert flows.end(run) == "FAILED"
-    steps = LONG["pretrain"]["steps"]
-    assert f"another recipe, pretrain.steps is {steps} there and 7 here" in flows.message(run)
-
-
-def test_whatever_ends_a_run_it_goes_on_to_the_same_bits(flows: Flows, whole: bytes) -> None:
-    flows.forget()
-    random = Random(0)
-    done = [interrupt(flows, "fire", how, random) for how in (kill_worker, cancel)]
-    problems = go_on(flows, "fire", whole)
-    for interruption in done:
-        problems += interruption.settled(flows)
-    assert problems == []
+def test_a_run_finds_what_was_done_before_and_its_name_is_no_other_recipes(
+    flows: Flows, whole: str
+) -> None:
+    assert set(re.findall(r"Running stage '(\w+)'", flows.said(whole))) <= {"register"}
+    weights = [flows.folder / f"artifacts/{stage}/generator.safetensors" for stage in LONG]
+    assert flows.weights("whole") == b"".join(path.read_bytes() for path in weights)
+    other = flows.begin("whole", overrides={"pretrain.steps": 7})
+    assert flows.end(other) == "FAILED"
+    assert "another recipe, pretrain.steps is 60 there and 7 here" in flows.message(other)
 
 
 def test_runs_take_turns_a_killed_one_frees_the_device_and_of_one_recipe_one_trains(
     flows: Flows,
 ) -> None:
     flows.forget()
-    first = flows.begin("turns", overrides={"pretrain.steps": 100_000, "pretrain.seed": 1})
+    first = flows.begin("turns", overrides={**LONG, "pretrain": {**LONG["pretrain"], "seed": 1}})
     wait_for(lambda: flows.steps() > 0, SECONDS_FOR_A_RUN, PAUSE)
-    names = ("twin-one", "twin-two")
-    twins = [flows.begin(name, overrides={**SHORT, "pretrain.seed": 2}) for name in names]
+    with flows.held("turns") as holder:
+        twins = [flows.begin(name, overrides=LONG) for name in TWINS]
 
-    def waiting() -> str:
-        said = [flows.said(twin) for twin in twins]
-        return next((text for text in said if "waiting for cpu, which process" in text), "")
+        def waiting() -> str:
+            said = [flows.said(twin) for twin in twins]
+            return next((text for text in said if "waiting for cpu, which process" in text), "")
 
-    wait_for(lambda: bool(waiting()), SECONDS_FOR_A_RUN, PAUSE)
-    assert "for the run turns trains on" in waiting()
-    before = flows.journals()
-    holder = flows.trainer("turns")
-    assert holder
-    holder.send_signal(signal.SIGKILL)
+        wait_for(lambda: bool(waiting()), SECONDS_FOR_A_RUN, PAUSE)
+        assert "for the run turns trains on" in waiting()
+        before = flows.journals()
+        holder.send_signal(signal.SIGKILL)
     killed = time.time()
     assert flows.end(first) == "FAILED"
     assert "pretrain: it failed with exit code" in flows.message(first)
-    assert [flows.end(twin) for twin in twins] == ["COMPLETED"] * 2
-    assert flows.weights("twin-one") == flows.weights("twin-two")
+    pretrained = [
+        flows.folder / f"runs/{name}/artifacts/pretrain/generator.safetensors" for name in TWINS
+    ]
+    # what comes after it need not be done twice
+    wait_for(pretrained[1].exists, SECONDS_FOR_A_RUN, PAUSE)
+    flows.cancel(twins[1])
+    assert [flows.end(twin) for twin in twins] == ["COMPLETED", "CANCELLED"]
+    assert pretrained[0].read_bytes() == pretrained[1].read_bytes()
+    assert {flows.artifacts(twin)["progress-pretrain"]["data"] for twin in twins} == {100}
+    assert flows.mlflow_states("twin-one") == {"FINISHED"}
+    for name in TWINS:
+        (parent,) = flows.mlflow_runs(name, "pipeline")
+        children = flows.mlflow_runs(name, "pretrain")
+        assert {one.data.tags["mlflow.parentRunId"] for one in children} == {parent.info.run_id}
     (old,) = before
     (new,) = flows.journals().keys() - before.keys()
     rows = {
@@ -139,7 +130,16 @@ def test_runs_take_turns_a_killed_one_frees_the_device_and_of_one_recipe_one_tra
     assert len(steps) == len(set(steps)), "trained twice"
 
 
-def test_a_folder_goes_through_the_registered_model(flows: Flows, whole: bytes) -> None:
+def test_a_run_that_was_cancelled_goes_on_to_the_same_bits(flows: Flows) -> None:
+    undisturbed = flows.weights("twin-one")
+    flows.forget()
+    cancelled = interrupt(flows, "fire", cancel, Random(0))
+    assert cancelled.settled(flows) == []
+    assert flows.state(cancelled.run) == "CANCELLED"
+    assert go_on(flows, "fire", undisturbed) == []
+
+
+def test_a_folder_goes_through_the_registered_model(flows: Flows, whole: str) -> None:
     assert whole
     photos, large = flows.folder.parent / "photos", flows.folder.parent / "large"
     photos.mkdir()
@@ -159,19 +159,20 @@ def test_a_folder_goes_through_the_registered_model(flows: Flows, whole: bytes) 
     assert flows.run("git", "status", "--porcelain") == ""
 
 
-def test_only_folders_of_saved_runs_go(flows: Flows, whole: bytes) -> None:
+def test_only_folders_of_saved_runs_go(flows: Flows, whole: str) -> None:
     assert whole
-    with (flows.folder / "runs" / "whole-again" / "params.yaml").open("a") as params:
+    trained = flows.weights("twin-one")
+    with (flows.folder / "runs" / "whole" / "params.yaml").open("a") as params:
         params.write("# changed\n")
     printed = flows.run("esrgan", "runs", "--prune", "--days", "0")
     states = {words[1]: (words[0], words[4]) for words in map(str.split, printed.splitlines())}
-    assert states["whole"] == ("remove", "saved")
-    assert states["whole-again"] == ("keep", "unsaved")
-    assert states["turns"] == ("keep", "unsaved")
-    assert not (flows.folder / "runs" / "whole").exists()
+    assert states["twin-one"] == states["fire"] == ("remove", "saved")
+    for name in ("whole", "turns", "twin-two"):
+        assert states[name] == ("keep", "unsaved")
+    assert not (flows.folder / "runs" / "twin-one").exists()
     # what was removed is still there
-    flows.run("dvc", "exp", "apply", "whole")
-    assert (flows.folder / "artifacts/pretrain/generator.safetensors").read_bytes() in whole
+    flows.run("dvc", "exp", "apply", "twin-one")
+    assert (flows.folder / "artifacts/pretrain/generator.safetensors").read_bytes() in trained
 
 
 @pytest.mark.parametrize("kind", ["kubernetes", "ecs"])
