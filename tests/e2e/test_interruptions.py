@@ -9,7 +9,6 @@ from esrgan_core.engine.checkpoint import Checkpoints
 from tests.e2e.trainings import (
     OFTEN,
     SECONDS_TO_END,
-    STAGES,
     Trainings,
     disturb,
     orphans,
@@ -19,17 +18,14 @@ from tests.e2e.trainings import (
 STEPS = OFTEN["pretrain"]["steps"]
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_kills_at_any_moment_cost_no_bit(trainings: Trainings, stage: str) -> None:
-    assert disturb(trainings, stage, f"killed-{stage}", [signal.SIGKILL] * 2, Random(0)) == []
-
-
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_stop_is_said_heeded_between_steps_and_resumed_to_the_same_bits(
-    trainings: Trainings, stage: str
+@pytest.mark.parametrize(
+    ("stage", "stop"), [("pretrain", signal.SIGTERM), ("finetune", signal.SIGINT)]
+)
+def test_a_kill_costs_no_bit_nor_does_a_stop_which_is_said_and_heeded_between_steps(
+    trainings: Trainings, stage: str, stop: signal.Signals
 ) -> None:
-    numbers = [signal.SIGTERM, signal.SIGINT]
-    assert disturb(trainings, stage, f"stopped-{stage}", numbers, Random(1)) == []
+    numbers = [signal.SIGKILL, stop]
+    assert disturb(trainings, stage, f"disturbed-{stage}", numbers, Random(0)) == []
 
 
 def test_beside_a_training_the_same_is_refused_and_another_waits_and_says_for_whom(
@@ -66,6 +62,5 @@ def test_usr1_saves_and_goes_on(trainings: Trainings) -> None:
     assert trainings.intact("pretrain", "saved")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_no_training_outlives_dvc(trainings: Trainings, number: signal.Signals) -> None:
-    assert orphans(trainings, number, f"orphan-{number.name}", Random(2)) == []
+def test_no_training_outlives_dvc(trainings: Trainings) -> None:
+    assert orphans(trainings, signal.SIGKILL, "orphan", Random(2)) == []

@@ -46,7 +46,9 @@ def expected(trainings: Trainings, state: str) -> set[tuple[str, int]]:
     }
 
 
-@pytest.mark.parametrize("condition", ["dead", "hanging", "slow"])
+@pytest.mark.parametrize(
+    "condition", ["dead", "hanging", pytest.param("slow", marks=pytest.mark.long)]
+)
 def test_nothing_is_lost_or_doubled(
     trainings: Trainings, server: int, condition: Condition
 ) -> None:
@@ -54,8 +56,8 @@ def test_nothing_is_lost_or_doubled(
         settings = {
             "MLFLOW_TRACKING_URI": proxy.uri,
             "ESRGAN_RUN": f"store-{condition}",
-            # a store that is slow answers in half a second
-            "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+            # a store that is slow answers in half a second, one that hangs is waited for
+            "MLFLOW_HTTP_REQUEST_TIMEOUT": "5" if condition == "slow" else "2",
         }
         first = trainings.start("pretrain", condition, **settings)
         wait_for(lambda: trainings.steps_done("pretrain", condition) >= 30)

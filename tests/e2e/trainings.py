@@ -25,7 +25,9 @@ OFTEN = {
     "pretrain": {
         "steps": 120, "save_every": 17, "validate_every": 40, "report_every": 1, "keep": 20,
     },
-    "finetune": {"steps": 40, "save_every": 7, "validate_every": 10, "report_every": 1},
+    "finetune": {
+        "steps": 40, "save_every": 7, "validate_every": 20, "report_every": 1, "patch_size": 32,
+    },
 }  # fmt: skip
 STAGES = ("pretrain", "finetune")
 PREPARED = {"download", "images", "validate", "bicubic", "pairs"}
