@@ -21,8 +21,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
 LONGEST = (
-    "flows", "full_profile", "interruptions", "s3", "comparison", "workspace", "telemetry",
-    "pipeline", "registry", "ranks", "own_pictures", "verify", "planning", "upscaling",
+    "flows", "s3", "comparison", "full_profile", "interruptions", "telemetry", "workspace",
+    "ranks", "pipeline", "registry", "own_pictures", "verify", "planning", "upscaling",
 )  # fmt: skip
 """Files of tests/e2e. The second begins with nothing that the first, too, would have to build."""
 

@@ -269,11 +269,13 @@ def test_the_model_upscales_any_size_where_the_repository_is_unknown(
 
 def test_an_experiment_reruns_what_its_parameter_touches(run: Run, project: Path) -> None:
     before = json.loads((project / "artifacts/pretrain/run.json").read_text())
-    printed = run("dvc", "exp", "run", "-S", "finetune.steps=6")
+    printed = run("dvc", "exp", "run", "-S", "finetune.steps=6", "interpolate")
     for stage in ("download", "validate", "bicubic", "pretrain"):
         assert f"Stage '{stage}' didn't change, skipping" in printed
-    for stage in ("finetune", "interpolate", "evaluate", "register"):
+    for stage in ("finetune", "interpolate"):
         assert f"Running stage '{stage}'" in printed
+    # what would follow
+    assert json.loads(run("dvc", "status", "--json")).keys() == {"evaluate", "register"}
     assert json.loads((project / "artifacts/pretrain/run.json").read_text()) == before
     # the schedule does not depend on the number of steps, so the longer run continued the shorter
     assert "going on after step 4" in printed
