@@ -5,6 +5,8 @@ from collections.abc import Iterable
 PLAIN = ("psnr_y", "ssim_y", "rmse_y", "psnr_rgb", "ssim_rgb", "rmse_rgb", "niqe")
 """Metrics that need no weights."""
 NEED_WEIGHTS = ("lpips", "lpips_vgg")
+WEIGHT_FILES = ("alexnet", "vgg16", "lpips_alex", "lpips_vgg")
+"""What those are read from, by name."""
 KNOWN = (*PLAIN, *NEED_WEIGHTS)
 LOWER_IS_BETTER = frozenset({"rmse_y", "rmse_rgb", "niqe", "pi", *NEED_WEIGHTS})
 

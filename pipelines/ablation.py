@@ -16,6 +16,7 @@ import torch
 import typer
 from torch import Tensor
 
+from esrgan_core.bounds import insist_bounds
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.devices import PrecisionChoice
 from esrgan_core.engine.evaluate import Sample, evaluate
@@ -70,12 +71,18 @@ class AblationConfig:
     precision: PrecisionChoice = "auto"
 
     def __post_init__(self) -> None:
-        """Refuse what trains nothing."""
+        """Refuse what cannot be built, and what trains nothing or one thing twice."""
         if not self.seeds:
             raise ValueError("seeds must name at least one")
-        for name in ("pretrain_steps", "finetune_steps", "batch_size"):
-            if (value := getattr(self, name)) < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds names one twice: {self.seeds}")
+        # stage 2 adds to them, and tables hold them in 64 bits
+        insist_bounds(self, "seeds", below=2**63)
+        insist_bounds(
+            self, "pretrain_steps", "finetune_steps", "batch_size",
+            "num_features", "num_blocks", "growth_channels", least=1,
+        )  # fmt: skip
+        VGGDiscriminatorConfig(patch_size=self.patch_size)  # refuses sizes that it cannot judge
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

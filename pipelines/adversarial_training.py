@@ -48,6 +48,13 @@ class AdversarialTraining(TrainingConfig):
     generator_optimizer: OptimizerConfig = PAPER
     discriminator_optimizer: OptimizerConfig = PAPER
 
+    def __post_init__(self) -> None:
+        """Refuse a generator that nothing pulls."""
+        TrainingConfig.__post_init__(self)
+        weights = self.weights
+        if not (weights.pixel or weights.perceptual or weights.adversarial):
+            raise ValueError("one of weights.pixel, perceptual and adversarial must be above 0")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contest:

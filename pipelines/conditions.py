@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
+from esrgan_core.bounds import insist_bounds
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.evaluate import Pixels, Upscaler
 from esrgan_core.files import atomic_path, write_text
@@ -54,8 +55,8 @@ class ConditionsConfig:
 
     def __post_init__(self) -> None:
         """Refuse what tells nothing."""
-        if self.classes < 2:
-            raise ValueError(f"classes must be at least 2, got {self.classes}")
+        insist_bounds(self, "classes", least=2)
+        insist_bounds(self, "seed", below=2**32)  # as scikit-learn takes them
 
 
 class Conditions(Protocol):

@@ -21,6 +21,7 @@ from ruamel.yaml.error import YAMLError
 from esrgan_core.files import write_text
 from pipelines.pinned import find_pinned, pinned
 from pipelines.redaction import redacted
+from pipelines.sections import EvaluateConfig, InterpolateConfig, RegisterConfig
 
 PARAMS = Path("params.yaml")
 PROFILES = Path("profiles")
@@ -123,6 +124,8 @@ def _explain(stage: Any, path: Path, problem: Mapping[str, Any]) -> str:
     """One line: the key, its value, what is wrong, and the nearest valid key if it is unknown."""
     location = [str(part) for part in problem["loc"]]
     key = ".".join(location)
+    if problem["type"] == "value_error":  # a section's own: says which of its values
+        return f"{path}: {key}: {problem['ctx']['error']}"
     if problem["type"] != "unexpected_keyword_argument":
         return f"{path}: {key} = {problem['input']!r}: {problem['msg']}"
     valid = _keys(stage, location[:-1])
@@ -280,7 +283,8 @@ def check(params: dict[str, Any], path: Path = PARAMS) -> None:
         except ParamsError as error:
             problems |= dict.fromkeys(str(error).splitlines())
     if not problems:
-        problems = {f"{path}: {words}": None for words in (*_across(params), *_changed(params))}
+        found = (*_across(params), *_unmeasured(params, path), *_changed(params))
+        problems = {f"{path}: {words}": None for words in found}
     if problems:
         raise ParamsError("\n".join(problems))
 
@@ -309,7 +313,7 @@ def _across(params: dict[str, Any]) -> Iterator[str]:
                 "that a picture may be too small for it; lower it, or raise min_side"
             )
     judges = {"srgan": SRGANDiscriminatorConfig} | dict.fromkeys(
-        ("finetune", "sftgan", "contextual"), VGGDiscriminatorConfig
+        ("finetune", "sftgan", "contextual", "ablation"), VGGDiscriminatorConfig
     )
     for name, judge in judges.items():
         try:
@@ -322,6 +326,28 @@ def _across(params: dict[str, Any]) -> Iterator[str]:
                 f"{name}.batch_size = 1: with patches of {sides[name]} the discriminator's last "
                 "normalisation has one value per channel; take larger patches or batches"
             )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Measured:
+    """Sections that name metrics."""
+
+    interpolate: InterpolateConfig
+    evaluate: EvaluateConfig
+    register: RegisterConfig
+
+
+def _unmeasured(params: dict[str, Any], path: Path) -> Iterator[str]:
+    """What is decided by a metric that is not measured."""
+    read = _parsed(_Measured, params, path)
+    for rule, metrics in (
+        (read.interpolate.choose, read.evaluate.metrics),
+        (read.register, read.evaluate.measured),
+    ):
+        try:
+            rule.insist_measured(metrics)
+        except ValueError as error:
+            yield str(error)
 
 
 def _changed(params: dict[str, Any]) -> Iterator[str]:

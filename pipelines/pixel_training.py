@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 
 import torch
 
+from esrgan_core.bounds import insist_bounds
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.execution import Execution, OptimizerConfig
 from esrgan_core.engine.steps import PixelStep
-from esrgan_core.losses.pixel import PIXEL, PixelKind
+from esrgan_core.losses.pixel import LUMA_BORDER, PIXEL, PixelKind
 from esrgan_core.models import GeneratorConfig, build_generator
 from pipelines.conditions import Told
 from pipelines.paths import PAIRS
@@ -23,6 +24,21 @@ class PixelTraining(TrainingConfig):
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=2e-4))
     accumulate: int = 1
     """Equal parts that a batch is computed in, for less memory."""
+
+    def __post_init__(self) -> None:
+        """Refuse batches that cannot be parted, and patches that are all border."""
+        TrainingConfig.__post_init__(self)
+        insist_bounds(self, "accumulate", least=1)
+        if self.batch_size % self.accumulate:
+            raise ValueError(
+                f"accumulate must divide batch_size, which is {self.batch_size}, "
+                f"got {self.accumulate}"
+            )
+        if self.loss == "luma_mse" and self.patch_size <= 2 * LUMA_BORDER:
+            raise ValueError(
+                f"patch_size must be above {2 * LUMA_BORDER} where loss is luma_mse, which leaves "
+                f"out {LUMA_BORDER} pixels on each side, got {self.patch_size}"
+            )
 
 
 def train_for_pixels(

@@ -1,9 +1,11 @@
 """Sections of params.yaml that several stages read."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from esrgan_core.metric_names import LOWER_IS_BETTER, NEED_WEIGHTS, insist_known
+from esrgan_core.bounds import insist_bounds
+from esrgan_core.metric_names import LOWER_IS_BETTER, NEED_WEIGHTS, WEIGHT_FILES, insist_known
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,10 +22,7 @@ class ChooseConfig:
     def __post_init__(self) -> None:
         """Refuse bounds that nothing or everything keeps."""
         insist_known([self.metric])
-        for name in ("psnr_y_loss", "rmse_y"):
-            value = getattr(self, name)
-            if value is not None and value < 0:
-                raise ValueError(f"{name} must be at least 0, got {value}")
+        insist_bounds(self, "psnr_y_loss", "rmse_y")
 
     def insist_measured(self, metrics: Iterable[str]) -> None:
         """Refuse a rule by what is not measured.
@@ -53,6 +52,10 @@ class InterpolateConfig:
         given = [] if self.alpha is None else [self.alpha]
         if bad := [alpha for alpha in (*self.alphas, *given) if not 0 <= alpha <= 1]:
             raise ValueError(f"alpha must lie in [0, 1], got {bad}")
+        if any(math.copysign(1, alpha) < 0 for alpha in (*self.alphas, *given)):
+            raise ValueError("alpha -0.0 must be written 0.0")  # names and tables tell them apart
+        if len(set(self.alphas)) < len(self.alphas):
+            raise ValueError(f"alphas names one twice: {self.alphas}")
         if {0, 1} - set(self.alphas):
             raise ValueError(f"alphas must hold 0 and 1, got {self.alphas}")
 
@@ -75,6 +78,16 @@ class EvaluateConfig:
         insist_known(self.metrics)
         if missing := {"psnr_y", "niqe"} - set(self.metrics):
             raise ValueError(f"metrics must have {sorted(missing)}, which register decides by")
+        if unknown := self.weight_files.keys() - set(WEIGHT_FILES):
+            raise ValueError(
+                f"weight_files has {sorted(unknown)}, which no metric reads; "
+                f"there are {', '.join(WEIGHT_FILES)}"
+            )
+
+    @property
+    def measured(self) -> list[str]:
+        """The metrics, and the perceptual index where there are Ma's scores for it."""
+        return [*self.metrics, *(["pi"] if self.ma_scores else [])]
 
     @property
     def perceptual(self) -> list[str]:
@@ -101,9 +114,24 @@ class RegisterConfig:
         """Refuse what is no perceptual metric, and negative bounds."""
         if self.metric not in LOWER_IS_BETTER or self.metric.startswith("rmse"):
             raise ValueError(f"metric must be niqe, lpips, lpips_vgg or pi, got {self.metric!r}")
-        for name in ("min_gain", "set_tolerance", "psnr_y_tolerance"):
-            if (value := getattr(self, name)) < 0:
-                raise ValueError(f"{name} must be at least 0, got {value}")
+        if not self.model.strip() or set(self.model) & set("/:"):
+            raise ValueError(
+                f"model must be a name without / and :, as MLflow takes it, got {self.model!r}"
+            )
+        insist_bounds(self, "min_gain", "set_tolerance", "psnr_y_tolerance")
+
+    def insist_measured(self, metrics: Iterable[str]) -> None:
+        """Refuse a decision by what is not measured.
+
+        Raises:
+            ValueError: naming what `evaluate` lacks.
+        """
+        if self.metric not in metrics:
+            lacking = "ma_scores" if self.metric == "pi" else "metrics"
+            raise ValueError(
+                f"register.metric = {self.metric}, which evaluate does not measure; add it by "
+                f"evaluate.{lacking}, or decide by another"
+            )
 
 
 def improves(metric: str, new: float, old: float) -> float:

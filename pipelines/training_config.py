@@ -2,11 +2,12 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import torch
 
+from esrgan_core.bounds import insist_bounds
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.devices import (
     Precision,
@@ -15,7 +16,7 @@ from esrgan_core.devices import (
     has_native_bf16,
     resolve_precision,
 )
-from esrgan_core.engine.execution import Compile, Execution
+from esrgan_core.engine.execution import Compile, Execution, OptimizerConfig
 from esrgan_core.engine.schedule import Schedule
 from esrgan_core.engine.selection import SelectConfig
 from esrgan_core.memory import keep_freed_memory
@@ -25,6 +26,9 @@ from pipelines.records import PIPELINE_RECORDS
 
 ENGINE_VERSION = 3
 """Raised with every change that makes the same parameters train to other weights."""
+
+SEEDS = 2**64
+"""What torch's and the patches' random numbers can begin from: a seed is below this."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,16 +54,24 @@ class TrainingConfig:
     report_every: int = 100
 
     def __post_init__(self) -> None:
-        """Refuse counts that are not positive."""
-        positive = (
-            "steps", "patch_size", "batch_size", "workers", "keep",
-            "validate_every", "save_every", "report_every",
+        """Refuse what no training can begin with, and what would train nothing."""
+        insist_bounds(
+            self, "steps", "patch_size", "batch_size", "workers", "keep",
+            "validate_every", "save_every", "report_every", least=1,
         )  # fmt: skip
-        for name in positive:
-            if (value := getattr(self, name)) < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
-        if self.save_minutes <= 0:
+        if not self.save_minutes > 0:
             raise ValueError(f"save_minutes must be above 0, got {self.save_minutes}")
+        insist_bounds(self, "seed", below=SEEDS)
+        insist_bounds(self, "ema", below=1)
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        beginnings = {"schedule.warmup": self.schedule.warmup} | {
+            f"{name}.held": value.held
+            for name, value in values.items()
+            if isinstance(value, OptimizerConfig)
+        }
+        for name, count in beginnings.items():
+            if count >= self.steps:
+                raise ValueError(f"{name} must be below steps, which is {self.steps}, got {count}")
 
     def execution(self, stage: str) -> Execution:
         """How steps of a stage are computed here, from this and the environment.

@@ -8,6 +8,7 @@ import torch
 import torch.compiler.config
 from torch import Tensor, nn
 
+from esrgan_core.bounds import insist_bounds, insist_positive
 from esrgan_core.devices import Precision
 from esrgan_core.engine import optimizers
 from esrgan_core.engine.distributed import ALONE, World, share_statistics
@@ -33,6 +34,17 @@ class OptimizerConfig:
     """What the rate is multiplied with in parameters whose name holds the key, as `conv3`."""
     held: int = 0
     """Updates at the start in which only the parameters of `rate_factors` are trained."""
+
+    def __post_init__(self) -> None:
+        """Refuse what diverges, or trains nothing."""
+        insist_positive(self, "learning_rate")
+        insist_bounds(self, "betas", "momentum", below=1)
+        insist_bounds(self, "rate_factors", "held")
+        if self.held and not self.rate_factors:
+            raise ValueError(
+                f"held = {self.held} updates would train nothing, since rate_factors is empty; "
+                "name parameters there, or set held to 0"
+            )
 
     def factor(self, name: str) -> float:
         """What the rate of a parameter is multiplied with; 1 where no key says otherwise."""

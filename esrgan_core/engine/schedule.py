@@ -5,6 +5,8 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Literal
 
+from esrgan_core.bounds import insist_bounds, insist_positive
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Schedule:
@@ -18,6 +20,21 @@ class Schedule:
     """cosine: fraction of the rate that is left at the last step."""
     warmup: int = 0
     """Steps over which the rate rises from zero."""
+
+    def __post_init__(self) -> None:
+        """Refuse what would stop or turn a training, and milestones that have no effect."""
+        insist_positive(self, "gamma")
+        insist_bounds(self, "floor", "warmup")
+        if self.floor > 1:
+            raise ValueError(f"floor must be at most 1, got {self.floor}")
+        insist_bounds(self, "milestones", least=1)
+        if list(self.milestones) != sorted(set(self.milestones)):
+            raise ValueError(f"milestones must rise, got {list(self.milestones)}")
+        if self.milestones and self.kind == "cosine":
+            raise ValueError(
+                f"milestones have no effect on kind cosine, got {list(self.milestones)}; "
+                "set them to [], or kind to multistep"
+            )
 
     def factor(self, step: int, steps: int) -> float:
         """What to multiply the rate with at `step` (from 1) of `steps`.

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from esrgan_core.bounds import insist_bounds
 from esrgan_core.metric_names import LOWER_IS_BETTER
 from esrgan_core.metrics import METRICS
 
@@ -26,8 +27,7 @@ class SelectConfig:
         """Refuse what no validation can decide by."""
         if self.metric not in METRICS:
             raise ValueError(f"no metric {self.metric!r}; there are {sorted(METRICS)}")
-        if self.patience < 0:
-            raise ValueError(f"patience must be at least 0, got {self.patience}")
+        insist_bounds(self, "patience", "psnr_y_loss")
 
 
 class Selection:

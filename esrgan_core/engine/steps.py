@@ -9,6 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, l1_loss
 
+from esrgan_core.bounds import insist_bounds
 from esrgan_core.data.sampling import Pair
 from esrgan_core.engine.ema import Ema
 from esrgan_core.engine.execution import (
@@ -41,6 +42,10 @@ class LossWeights:
     adversarial: float = 5e-3
     classification: float = 0.0
     """Of a discriminator that names classes; SFTGAN's is 5e-3."""
+
+    def __post_init__(self) -> None:
+        """Refuse weights that would make a term grow."""
+        insist_bounds(self, "pixel", "perceptual", "adversarial", "classification")
 
 
 @runtime_checkable

@@ -44,6 +44,12 @@ def _names(number: int) -> list[str]:
     return [*inner, f"block{number}"]
 
 
+def layer_names() -> list[str]:
+    """Names of all layers that can be looked at, in order."""
+    blocks = sum(times for times, *_ in _GROUPS)
+    return [name for number in range(blocks) for name in _names(number)]
+
+
 def _norm(width: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(width, eps=1e-3)
 
@@ -98,8 +104,7 @@ class EfficientNetLite0Features(nn.Module):
             for times, kernel, stride, expansion, inputs, outputs in _GROUPS
             for first in [True] + [False] * (times - 1)
         ]
-        names = [name for number in range(len(blocks)) for name in _names(number)]
-        self.layers, _ = chosen("EfficientNet-Lite0", names, layers)
+        self.layers, _ = chosen("EfficientNet-Lite0", layer_names(), layers)
         last = max(n for n in range(len(blocks)) if self.layers & set(_names(n)))
         self._conv_stem = _SamePadded(3, 32, 3, stride=2, bias=False)
         self._bn0 = _norm(32)

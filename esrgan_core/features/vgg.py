@@ -28,18 +28,26 @@ def vgg_layers(kind: VggKind) -> dict[str, nn.Module]:
     """One of the networks' layers by name, untrained."""
     layers: dict[str, nn.Module] = {}
     inputs = 3
-    for stage, (times, width) in enumerate(zip(_STAGES[kind], WIDTHS, strict=True), start=1):
-        for number in range(1, times + 1):
-            layers[f"conv{stage}_{number}"] = nn.Conv2d(inputs, width, 3, padding=1)
-            layers[f"relu{stage}_{number}"] = nn.ReLU()
+    for name in layer_names(kind):
+        if name.startswith("conv"):
+            width = WIDTHS[int(name[4]) - 1]
+            layers[name] = nn.Conv2d(inputs, width, 3, padding=1)
             inputs = width
-        layers[f"pool{stage}"] = nn.MaxPool2d(2, ceil_mode=kind == "minc")
+        elif name.startswith("relu"):
+            layers[name] = nn.ReLU()
+        else:
+            layers[name] = nn.MaxPool2d(2, ceil_mode=kind == "minc")
     return layers
 
 
 def layer_names(kind: VggKind) -> list[str]:
     """Names of all layers in order; torchvision numbers them so."""
-    return list(vgg_layers(kind))
+    names: list[str] = []
+    for stage, times in enumerate(_STAGES[kind], start=1):
+        for number in range(1, times + 1):
+            names += [f"conv{stage}_{number}", f"relu{stage}_{number}"]
+        names.append(f"pool{stage}")
+    return names
 
 
 def vgg_features(kind: VggKind, weights: Path, layers: Iterable[str]) -> SequentialFeatures:

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from esrgan_core.bounds import insist_bounds
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VGGDiscriminatorConfig:
@@ -20,8 +22,7 @@ class VGGDiscriminatorConfig:
         """Refuse sizes that do not halve evenly."""
         if self.patch_size % 32 or self.patch_size < 32:
             raise ValueError(f"patch_size must be a multiple of 32, got {self.patch_size}")
-        if self.num_features < 1:
-            raise ValueError(f"num_features must be at least 1, got {self.num_features}")
+        insist_bounds(self, "num_features", least=1)
 
     @property
     def halvings(self) -> int:
@@ -89,8 +90,7 @@ class SRGANDiscriminatorConfig:
         """Refuse sizes that do not halve evenly."""
         if self.patch_size % 16 or self.patch_size < 16:
             raise ValueError(f"patch_size must be a multiple of 16, got {self.patch_size}")
-        if self.num_features < 1:
-            raise ValueError(f"num_features must be at least 1, got {self.num_features}")
+        insist_bounds(self, "num_features", least=1)
 
     @property
     def last_side(self) -> int:
@@ -141,6 +141,11 @@ class ClassDiscriminatorConfig:
     """HR pixels on a side; the last layers are fully connected, so it is fixed."""
     num_features: int = 64
     num_classes: int = 8
+
+    def __post_init__(self) -> None:
+        """Refuse shapes that cannot be built."""
+        VGGDiscriminatorConfig(patch_size=self.patch_size, num_features=self.num_features)
+        insist_bounds(self, "num_classes", least=1)
 
 
 class ClassDiscriminator(nn.Module):

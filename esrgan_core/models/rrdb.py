@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the field's name for it
 from torch.utils.checkpoint import checkpoint
 
+from esrgan_core.bounds import insist_bounds
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RRDBNetConfig:
@@ -30,8 +32,8 @@ class RRDBNetConfig:
         """Refuse shapes that cannot be built."""
         if self.scale not in (1, 2, 4, 8):
             raise ValueError(f"scale must be 1, 2, 4 or 8, got {self.scale}")
-        if min(self.num_features, self.num_blocks, self.growth_channels) < 1:
-            raise ValueError("num_features, num_blocks and growth_channels must be at least 1")
+        insist_bounds(self, "num_features", "num_blocks", "growth_channels", least=1)
+        insist_bounds(self, "residual_scale")
 
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:

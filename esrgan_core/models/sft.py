@@ -10,6 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the field's name for it
 
+from esrgan_core.bounds import insist_bounds
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SFTNetConfig:
@@ -29,9 +31,8 @@ class SFTNetConfig:
         """Refuse shapes that cannot be built."""
         if self.scale != 4:
             raise ValueError(f"scale must be 4, as published, got {self.scale}")
-        counts = (self.num_features, self.num_blocks, self.num_classes, self.condition_features)
-        if min(counts) < 1:
-            raise ValueError("features, blocks and classes must be at least 1")
+        counts = ("num_features", "num_blocks", "num_classes", "condition_features")
+        insist_bounds(self, *counts, least=1)
 
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:

@@ -20,6 +20,13 @@ class BicubicConfig:
     workers: int = -1
     """Processes that share the pictures; -1 for one per core. The result does not depend on it."""
 
+    def __post_init__(self) -> None:
+        """Refuse what is no number of processes."""
+        if self.workers != -1 and self.workers < 1:
+            raise ValueError(
+                f"workers must be at least 1, or -1 for one per core, got {self.workers}"
+            )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Params:

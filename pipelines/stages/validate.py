@@ -31,6 +31,11 @@ class ValidateConfig:
     lr_generator: Lr = "matlab"
     """Whether LR that is supplied has to be MATLAB's bicubic."""
 
+    def __post_init__(self) -> None:
+        """Refuse modes that no picture has."""
+        if not self.modes:
+            raise ValueError("modes must name at least one")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Params:
@@ -51,12 +56,7 @@ def run(params: Params) -> None:
     frame = picture_frame(manifest, traces, pairs, params.scale)
     frame["sha256_now"] = list(in_parallel(sha256_now, [images / path for path in frame["path"]]))
     before = last_accepted(frame)
-    demands = Demands(
-        min_side=params.validate.min_side,
-        modes=params.validate.modes,
-        lr_generator=params.validate.lr_generator,
-        accepted=before,
-    )
+    demands = Demands(accepted=before, **asdict(params.validate))
     outcomes = validate(frame, demands)
     excluded = write_report(VALIDATION_REPORT, outcomes, frame)
     docs = VALIDATION_REPORT.parent / "docs" / "index.html"

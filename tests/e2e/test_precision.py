@@ -12,7 +12,13 @@ from pipelines.params import merge, read_yaml
 from tests.e2e.conftest import command_in
 
 WITHOUT_BF16 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
-STEPS = {"steps": 4, "validate_every": 4, "save_every": 4, "report_every": 2}
+STEPS = {
+    "steps": 4,
+    "validate_every": 4,
+    "save_every": 4,
+    "report_every": 2,
+    "schedule": {"warmup": 2},
+}
 
 
 @pytest.fixture(scope="module")

@@ -58,7 +58,7 @@ def stanzas(root: Path) -> dict[str, Stanza]:
 
 with TemporaryDirectory() as folder:
     STANZAS = stanzas(Path(folder).resolve())
-# what these do shows in no output: reading parameters and checking the files that they name,
+# what these do shows in no output: reading parameters, checking them and the files that they name,
 # progress, records, writing itself
 SHELL = (
     "pipelines.disk",
@@ -73,6 +73,7 @@ SHELL = (
     "pipelines.redaction",
     "pipelines.status",
     "pipelines.tracking",
+    "esrgan_core.bounds",
     "esrgan_core.files",
 )
 

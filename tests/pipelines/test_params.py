@@ -45,12 +45,10 @@ def test_every_stage_reads_the_projects_parameters(stage) -> None:  # type: igno
 
 
 @pytest.mark.parametrize("profile", sorted((ROOT / "profiles").glob("*.yaml")), ids=str)
-def test_every_profile_fits_every_stage(profile: Path, tmp_path: Path) -> None:
+def test_every_profile_fits_every_stage(profile: Path) -> None:
     content = read_yaml(ROOT / "params.yaml")
     merge(content, read_yaml(profile))
-    YAML().dump(content, tmp_path / "params.yaml")
-    for stage in STAGES:
-        load_params(stage.Params, tmp_path / "params.yaml")
+    door.check(content)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +131,91 @@ def test_a_profile_is_written_with_the_comments_kept(own_profile: Path) -> None:
             "finetune={batch_size: 1, patch_size: 32}",
             "finetune.batch_size = 1: with patches of 32 the discriminator's last",
         ),
+        ("pretrain.schedule.warmup=4500", "schedule.warmup must be below steps, which is 4500"),
+        ("pretrain.schedule.warmup=-1", "warmup must be at least 0, got -1"),
+        ("finetune.schedule.milestones=[300, 100]", "milestones must rise, got [300, 100]"),
+        ("finetune.schedule.milestones=[100, 100]", "milestones must rise, got [100, 100]"),
+        ("finetune.schedule.milestones=[0]", "milestones must be at least 1, got (0,)"),
+        ("pretrain.schedule.milestones=[100]", "milestones have no effect on kind cosine"),
+        ("srgan.schedule.gamma=.nan", "gamma must be above 0 and finite, got nan"),
+        ("srgan.schedule.gamma=0", "gamma must be above 0 and finite, got 0"),
+        ("pretrain.save_minutes=.nan", "save_minutes must be above 0, got nan"),
+        ("finetune.ema=1", "ema must be at least 0 and below 1, got 1"),
+        ("pretrain.ema=-0.1", "ema must be at least 0 and below 1, got -0.1"),
+        ("srcnn.ema=.nan", "ema must be at least 0 and below 1, got nan"),
+        ("finetune.seed=-3", f"seed must be at least 0 and below {2**64}, got -3"),
+        (f"pretrain.seed={2**64}", f"and below {2**64}, got {2**64}"),
+        ("pretrain.optimizer.learning_rate=-1e-3", "learning_rate must be above 0 and finite"),
+        ("pretrain.optimizer.learning_rate=0", "learning_rate must be above 0 and finite, got 0"),
+        ("finetune.generator_optimizer.learning_rate=.nan", "above 0 and finite, got nan"),
+        ("finetune.discriminator_optimizer.learning_rate=.inf", "above 0 and finite, got inf"),
+        ("finetune.generator_optimizer.betas=[0.9, 1.0]", "betas must be at least 0 and below 1"),
+        ("pretrain.optimizer.betas=[-1, 0.9]", "betas must be at least 0 and below 1"),
+        ("pretrain.optimizer.betas=[0.9, .nan]", "betas must be at least 0 and below 1"),
+        ("srcnn.optimizer.momentum=1", "momentum must be at least 0 and below 1, got 1"),
+        ("srcnn.optimizer.rate_factors={conv3: -1}", "rate_factors must be at least 0 and finite"),
+        ("srcnn.optimizer.rate_factors={conv3: .nan}", "rate_factors must be at least 0"),
+        ("sftgan.generator_optimizer.held=-1", "held must be at least 0, got -1"),
+        ("sftgan.generator_optimizer.held=900", "generator_optimizer.held must be below steps"),
+        ("sftgan.generator_optimizer.rate_factors={}", "held = 100 updates would train nothing"),
+        ("pretrain.accumulate=0", "accumulate must be at least 1, got 0"),
+        ("pretrain.accumulate=3", "accumulate must divide batch_size, which is 4, got 3"),
+        ("srcnn.patch_size=24", "patch_size must be above 24 where loss is luma_mse"),
+        ("pretrain={loss: luma_mse, patch_size: 16}", "patch_size must be above 24 where loss is"),
+        ("finetune.select.psnr_y_loss=.nan", "psnr_y_loss must be at least 0 and finite, got nan"),
+        ("pretrain.select.psnr_y_loss=-1", "psnr_y_loss must be at least 0"),
+        ("finetune.weights.pixel=.nan", "pixel must be at least 0 and finite, got nan"),
+        ("finetune.weights.perceptual=-1", "perceptual must be at least 0"),
+        ("finetune.weights.adversarial=.inf", "adversarial must be at least 0 and finite, got inf"),
+        ("sftgan.weights.classification=-1", "classification must be at least 0"),
+        (
+            "finetune.weights={pixel: 0, perceptual: 0, adversarial: 0}",
+            "one of weights.pixel, perceptual and adversarial must be above 0",
+        ),
+        ("features.layers={block99: 1}", "efficientnet_lite0 has no ['block99']; it has"),
+        ("features.network=vgg19", "vgg19 has no ['block4']; it has ['conv1_1', "),
+        ("srgan.features.layers={conv5_4: 1}", "efficientnet_lite0 has no ['conv5_4']"),
+        ("features.layers={block4: -1}", "layers must be at least 0"),
+        ("features.layers={block4: .nan}", "layers must be at least 0 and finite"),
+        ("features.layers={block4: 0}", "layers must have a weight above 0"),
+        ("generator.residual_scale=.nan", "residual_scale must be at least 0 and finite, got nan"),
+        ("sftgan.discriminator.num_features=0", "num_features must be at least 1, got 0"),
+        ("conditions.seed=-1", f"seed must be at least 0 and below {2**32}, got -1"),
+        (f"conditions.seed={2**32}", f"and below {2**32}, got {2**32}"),
+        ("validate.modes=[]", "modes must name at least one"),
+        ("bicubic.workers=0", "workers must be at least 1, or -1 for one per core, got 0"),
+        ("bicubic.workers=-2", "workers must be at least 1, or -1 for one per core, got -2"),
+        ("interpolate.alphas=[-0.0, 1]", "alpha -0.0 must be written 0.0"),
+        ("interpolate.alpha=-0.0", "alpha -0.0 must be written 0.0"),
+        ("interpolate.alphas=[0, 1, 1]", "alphas names one twice"),
+        ("interpolate.choose.psnr_y_loss=.nan", "psnr_y_loss must be at least 0 and finite"),
+        ("interpolate.choose.rmse_y=-1", "rmse_y must be at least 0"),
+        (
+            "interpolate.choose.metric=lpips",
+            "interpolate.choose goes by ['lpips'], which evaluate.metrics lacks",
+        ),
+        ("evaluate.weight_files={foo: profiles/long.yaml}", "weight_files has ['foo'], which no"),
+        ("register.metric=lpips", "register.metric = lpips, which evaluate does not measure"),
+        ("register.metric=pi", "add it by evaluate.ma_scores"),
+        ('register.model=""', "model must be a name without / and :"),
+        ("register.model=a/b", "model must be a name without / and :"),
+        ('register.model="a:b"', "model must be a name without / and :"),
+        ("register.min_gain=.nan", "min_gain must be at least 0 and finite, got nan"),
+        ("register.set_tolerance=.nan", "set_tolerance must be at least 0 and finite, got nan"),
+        ("register.psnr_y_tolerance=.nan", "psnr_y_tolerance must be at least 0 and finite"),
         ("ablation.seeds=[]", "seeds must name at least one"),
+        ("ablation.seeds=[0, 0]", "seeds names one twice: [0, 0]"),
+        ("ablation.seeds=[0, -1]", f"seeds must be at least 0 and below {2**63}, got [0, -1]"),
+        ("ablation.num_blocks=0", "num_blocks must be at least 1, got 0"),
+        ("ablation.num_features=0", "num_features must be at least 1, got 0"),
+        ("ablation.growth_channels=0", "growth_channels must be at least 1, got 0"),
+        ("ablation.patch_size=0", "patch_size must be a multiple of 32, got 0"),
+        ("ablation.patch_size=16", "patch_size must be a multiple of 32, got 16"),
+        ("ablation.patch_size=36", "patch_size must be a multiple of 32, got 36"),
+        (
+            "ablation={batch_size: 1, patch_size: 32}",
+            "ablation.batch_size = 1: with patches of 32 the discriminator's last",
+        ),
         ("ablation.sedes=[1]", "unknown key ablation.sedes; did you mean seeds"),
     ],
 )
@@ -145,6 +227,22 @@ def test_no_value_is_written_that_a_stage_would_refuse(
         door.apply(set_=[assignment])
     assert complaint in str(caught.value)
     assert (own_profile / "params.yaml").read_text() == before
+
+
+def test_what_is_decided_by_must_be_measured(own_profile: Path) -> None:
+    unbounded = ["evaluate.metrics=[psnr_y, niqe, lpips]", "interpolate.choose.rmse_y=null"]
+    by_lpips = ["interpolate.choose.metric=lpips", "register.metric=lpips"]
+    door.apply(set_=[*unbounded, *by_lpips])
+    with pytest.raises(ParamsError, match=r"choose goes by \['rmse_y'\], which evaluate.metrics"):
+        door.apply(set_=["interpolate.choose.rmse_y=12.5"])
+
+
+@pytest.mark.parametrize("network", ["vgg19", "vgg16", "minc", "efficientnet_lite0"])
+def test_a_networks_layers_are_known_by_name(own_profile: Path, network: str) -> None:
+    layer = "block4" if network == "efficientnet_lite0" else "relu5_3"
+    door.apply(set_=[f"features={{network: {network}, layers: {{{layer}: 1}}}}"])
+    with pytest.raises(ParamsError, match=f"{network} has no \\['conv9_9'\\]; it has"):
+        door.apply(set_=["features.layers={conv9_9: 1}"])
 
 
 def test_free_names_keep_their_dots_and_no_value_is_lost() -> None:

@@ -89,6 +89,13 @@ class Stumbling(PixelStep):
         return super().__call__(pair, rate)
 
 
+class Idle(Stumbling):
+    """A step that betters nothing: its rate is 0."""
+
+    def __call__(self, pair: Pair, rate: float) -> Terms:
+        return super().__call__(pair, 0.0)
+
+
 LONG = replace(CONFIG, steps=120, validate_every=60, save_every=20, report_every=20)
 
 
@@ -163,14 +170,12 @@ def test_a_training_that_keeps_diverging_is_given_up_with_the_reason(
 
 def test_a_plateau_ends_the_training(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
     config = replace(LONG, validate_every=5, select=SelectConfig(metric="rmse_y", patience=1))
-    # a rate of 0 never betters anything
-    idle = replace(config, schedule=Schedule(milestones=(0,), gamma=0.0))
-    metrics = trained(Stumbling(), idle)
+    metrics = trained(Idle(), config)
     assert (metrics["steps"], metrics["selected"]["step"]) == (10, 5)
     assert "no better network in 1 validations; ending at step 10" in capsys.readouterr().err
     # taken up again, it stays ended
-    again = Stumbling()
-    assert trained(again, idle) == metrics
+    again = Idle()
+    assert trained(again, config) == metrics
     assert again.calls == 0
 
 

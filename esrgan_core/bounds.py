@@ -1,0 +1,41 @@
+"""Bounds of a configuration's values, for its `__post_init__`."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+
+def insist_bounds(config: object, *names: str, least: float = 0, below: float = math.inf) -> None:
+    """Refuse fields with a value, or one of several, out of [least, below); NaN is out of any.
+
+    Args:
+        config: a configuration.
+        names: of its fields: numbers, mappings to or sequences of numbers, or None for no value.
+        least: the lowest number that is taken.
+        below: the number that all must be below.
+
+    Raises:
+        ValueError: naming the first such field and its value.
+    """
+    for name in names:
+        value: Any = getattr(config, name)
+        if value is None:
+            continue
+        numbers = value.values() if isinstance(value, Mapping) else value
+        numbers = [numbers] if isinstance(numbers, int | float) else list(numbers)
+        if all(least <= number < below for number in numbers):
+            continue
+        finite = " and finite" if any(isinstance(number, float) for number in numbers) else ""
+        end = finite if below == math.inf else f" and below {below}"
+        raise ValueError(f"{name} must be at least {least}{end}, got {value}")
+
+
+def insist_positive(config: object, *names: str) -> None:
+    """Refuse fields with a number that is not above 0 and finite.
+
+    Raises:
+        ValueError: naming the first such field and its value.
+    """
+    for name in names:
+        if not 0 < (value := getattr(config, name)) < math.inf:
+            raise ValueError(f"{name} must be above 0 and finite, got {value}")
