@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from esrgan_core.engine.signals import InterruptedTrainingError
 from pipelines.guardian import die_with_parent
-from pipelines.params import load_params
+from pipelines.params import PARAMS, check, load_params, read_yaml
 from pipelines.redaction import redacted
 from pipelines.status import Status, is_passing, tell
 from pipelines.tracking import StoreError
@@ -34,7 +34,8 @@ def launch(
         name: of the stage.
         stage: dataclass of the sections that it reads.
         run: its work.
-        on_every_device: whether to run in a process per device, where there are several.
+        on_every_device: whether to run in a process per device, where there are several. Such a
+            stage takes hours, so that it checks what the stages after it read before it begins.
     """
     with ending_plainly(name):
         one_of_several = "TORCHELASTIC_RUN_ID" in os.environ
@@ -43,6 +44,9 @@ def launch(
         if one_of_several:
             run(params)  # the process that started them records
             return
+        if on_every_device:
+            # but the files, which those stages may have to download
+            check(read_yaml(PARAMS), files=False)
         with recording(name, params):
             if not (on_every_device and _run_in_ranks(name, _module_of(run))):
                 run(params)
