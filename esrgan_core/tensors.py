@@ -1,4 +1,6 @@
-"""Images as tensors: from pixels and back, cropped, as luma, enlarged."""
+"""Images as tensors: from pixels and back, cropped, as luma, enlarged; what is not finite."""
+
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -6,8 +8,32 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from esrgan_core.io.rgb import BadImageError
+
 EDGE = 2
 """Pixels beyond the border that enlargement looks at."""
+
+
+class NotFiniteError(BadImageError):
+    """A network made of a picture what is no picture."""
+
+    def __init__(self, where: str = "") -> None:
+        """Say what to do about it, and `where` it was, if that is known."""
+        super().__init__(f"{where}the network's result is not finite; take other weights")
+
+
+def words_of_not_finite(state: Mapping[str, Tensor]) -> str:
+    """How many tensors hold values that are not finite, and the first's name; empty if none does.
+
+    Waits for the device once.
+    """
+    if not state:
+        return ""
+    finite = torch.stack([value.isfinite().all() for value in state.values()]).tolist()
+    bad = [name for name, good in zip(state, finite, strict=True) if not good]
+    if not bad:
+        return ""
+    return f"{len(bad)} of {len(state)} tensors hold values that are not finite, first {bad[0]}"
 
 
 def to_tensor(pixels: UInt8[np.ndarray, "h w c"]) -> Float[Tensor, "1 c h w"]:
@@ -16,7 +42,13 @@ def to_tensor(pixels: UInt8[np.ndarray, "h w c"]) -> Float[Tensor, "1 c h w"]:
 
 
 def to_pixels(image: Float[Tensor, "1 3 h w"]) -> UInt8[np.ndarray, "h w 3"]:
-    """A batch of one in [0, 1] as 8-bit pixels: clipped, rounded half up."""
+    """A batch of one in [0, 1] as 8-bit pixels: clipped, rounded half up.
+
+    Raises:
+        NotFiniteError: if a value is not finite.
+    """
+    if not bool(image.isfinite().all()):
+        raise NotFiniteError
     scaled = image[0].detach().float().clamp(0, 1).mul(255).add(0.5).floor()
     return scaled.to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
 

@@ -7,6 +7,8 @@ from pickle import UnpicklingError
 import torch
 from torch import nn
 
+from esrgan_core.tensors import words_of_not_finite
+
 
 def chosen(network: str, names: list[str], layers: Iterable[str]) -> tuple[frozenset[str], int]:
     """(the layers asked for, index of the last one: what comes after is never computed).
@@ -29,7 +31,8 @@ def load_features(network: nn.Module, weights: Path, keys: Mapping[str, str] | N
 
     Raises:
         FileNotFoundError: if there is no file.
-        ValueError: if it cannot be read without running pickle, or lacks some of the weights.
+        ValueError: if it cannot be read without running pickle, lacks some of the weights, or
+            holds some that are not finite.
     """
     if not weights.is_file():
         raise FileNotFoundError(f"no weights at {weights}")
@@ -43,6 +46,8 @@ def load_features(network: nn.Module, weights: Path, keys: Mapping[str, str] | N
             f"{weights} lacks {missing[:3]}; is it another network's? "
             f"(it has {list(state)[:3]}, ...)"
         )
+    if bad := words_of_not_finite({name: state[name] for name in names.values()}):
+        raise ValueError(f"{weights}: {bad}; the file is damaged: fetch it again")
     try:
         network.load_state_dict({ours: state[name].float() for ours, name in names.items()})
     except RuntimeError as error:

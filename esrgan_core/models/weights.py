@@ -32,6 +32,7 @@ from esrgan_core.models.layouts import (
 )
 from esrgan_core.records import RECORDS, fields_of, settings_of
 from esrgan_core.strict_json import to_json
+from esrgan_core.tensors import words_of_not_finite
 
 ENTRY = "esrgan"
 OURS = "esrgan-pipeline"
@@ -59,7 +60,12 @@ def save_weights(
         state: tensors by key; copied to contiguous memory.
         config: the network's shape.
         lineage: training fingerprint, git commit, data hash and the like.
+
+    Raises:
+        FloatingPointError: if a value is not finite; what lay at `path` stays.
     """
+    if bad := words_of_not_finite(state):
+        raise FloatingPointError(f"{path} was not written: {bad}")
     entry = {
         "architecture": RECORDS[type(config).__name__].kind,
         "config": fields_of(config),
@@ -95,10 +101,9 @@ def read_weights(path: Path) -> WeightsFile:
     """
     metadata, content = _read(path)
     wrapper, state = _unwrapped(content)
-    if bad := [key for key, value in state.items() if not bool(value.isfinite().all())]:
+    if bad := words_of_not_finite(state):
         raise ValueError(
-            f"{path}: {len(bad)} of {len(state)} tensors hold values that are not finite, first "
-            f"{bad[0]}; the file is damaged, or its training diverged: take another checkpoint"
+            f"{path}: {bad}; the file is damaged, or its training diverged: take another checkpoint"
         )
     entry = json.loads(metadata.get(ENTRY, "{}"))
     if (architecture := entry.get("architecture")) is not None:

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esrgan_core.tensors import crop_border, rgb_to_y, to_pixels, to_tensor
+from esrgan_core.tensors import NotFiniteError, crop_border, rgb_to_y, to_pixels, to_tensor
 
 
 def test_luma_spans_16_to_235() -> None:
@@ -25,6 +25,14 @@ def test_pixels_survive_the_way_through_a_tensor(level: int) -> None:
 
 def test_values_outside_the_range_are_clipped() -> None:
     assert to_pixels(torch.tensor([[[[-1.0]], [[0.5]], [[7.0]]]])).tolist() == [[[0, 128, 255]]]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_not_finite_makes_no_pixels(value: float) -> None:
+    image = torch.zeros(1, 3, 4, 5)
+    image[0, 1, 2, 3] = value
+    with pytest.raises(NotFiniteError, match="the network's result is not finite"):
+        to_pixels(image)
 
 
 COLOR = st.lists(st.floats(0, 1), min_size=3, max_size=3)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from typer.testing import CliRunner, Result
 
 from esrgan_core.io.resize import bicubic_pair, resize_pixels
@@ -203,10 +204,22 @@ def test_weights_that_are_not_finite_are_refused_by_every_command(
     network = RRDBNet(RRDBNetConfig(num_features=8, num_blocks=1, growth_channels=4))
     network.conv_last.bias.data[0] = float("nan")  # type: ignore[union-attr]
     broken = tmp_path / "broken.safetensors"
-    save_weights(broken, network.state_dict(), network.config, {})
+    save_file(network.state_dict(), broken)
     result = esrgan(*(broken if word == "BROKEN" else word for word in words))
     assert result.exit_code != 0
     said = f"{result.output}{result.exception}"
     assert "broken.safetensors: 1 of" in said
     assert "conv_last.bias; the file is damaged" in said
     assert not [*tmp_path.glob("new*")]
+
+
+def test_a_network_whose_results_are_not_finite_has_no_figures(hr: Path, tmp_path: Path) -> None:
+    state = read_weights(generator(tmp_path / "g.safetensors")).state
+    config = RRDBNetConfig(num_features=8, num_blocks=1, growth_channels=4)
+    large = {name: value * 1e12 for name, value in state.items()}
+    save_weights(tmp_path / "large.safetensors", large, config, {})
+    model = tmp_path / "large.safetensors"
+    result = esrgan("evaluate", "--hr", hr, "--model", model, "--metrics", "psnr_y")
+    assert result.exit_code == 1
+    assert "a.png: the network's result is not finite; take other weights" in result.output
+    assert "mean" not in result.output

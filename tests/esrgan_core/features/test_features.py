@@ -79,6 +79,22 @@ def test_missing_or_foreign_weights_are_named(tmp_path: Path) -> None:
         build_features(config, tmp_path / "bad.pth")
 
 
+def test_weights_that_are_not_finite_are_named(tmp_path: Path) -> None:
+    path = vgg19_weights(tmp_path)
+    state = torch.load(path, weights_only=True)
+    # what is not read may be anything
+    state["classifier.weight"] = torch.full((1,), torch.inf)
+    torch.save(state, path)
+    assert vgg_features("vgg19", path, ["conv1_2"])
+    state["features.2.bias"][1] = torch.nan
+    torch.save(state, path)
+    with pytest.raises(
+        ValueError,
+        match=r"vgg19\.pth: 1 of 4 tensors .* not finite, first features\.2\.bias",
+    ):
+        vgg_features("vgg19", path, ["conv1_2"])
+
+
 def minc_weights(folder: Path) -> Path:
     """Random weights under MINC's published keys up to conv2_1."""
     torch.manual_seed(0)

@@ -203,6 +203,23 @@ def test_lpips_grows_with_the_difference_and_names_what_it_cannot_judge(tmp_path
         lpips(hr[..., :31, :40], hr[..., :31, :40], 4)
 
 
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("alexnet", "features.8.weight"), ("lpips_alex", "lin2.model.1.weight")],
+)
+def test_weights_of_lpips_that_are_not_finite_are_named(
+    tmp_path: Path, name: str, key: str
+) -> None:
+    find = random_weights(tmp_path)
+    state = torch.load(find(name), weights_only=True)
+    state[key].view(-1)[0] = torch.nan
+    torch.save(state, find(name))
+    with pytest.raises(
+        ValueError, match=rf"{name}: 1 of \d+ tensors hold values that are not finite, first {key}"
+    ):
+        metrics_by_name(["lpips"], find)
+
+
 def test_unknown_metrics_are_named_with_those_that_exist(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no metric psnr; there are psnr_y, "):
         metrics_by_name(["psnr"], lambda name: tmp_path / name)

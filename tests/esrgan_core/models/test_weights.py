@@ -266,7 +266,13 @@ def test_weights_that_are_not_finite_are_refused_by_name(
     broken.conv_last.bias.data[1] = float("nan")  # type: ignore[union-attr]
     path = tmp_path / "broken.safetensors"
     if layout is None:
-        save_weights(path, broken.state_dict(), CONFIG, {})
+        with pytest.raises(
+            FloatingPointError,
+            match=r"broken.* was not written: 1 of \d+ tensors .*, first conv_last.bias",
+        ):
+            save_weights(path, broken.state_dict(), CONFIG, {})
+        assert not path.exists()
+        save_file(broken.state_dict(), path)
     else:
         path = path.with_suffix(".pth")
         torch.save(to_layout(broken.state_dict(), layout), path)
