@@ -18,6 +18,7 @@ from esrgan_core.io.resize import resize_pixels
 from esrgan_core.metrics import Metric
 from esrgan_core.models import Generator
 from esrgan_core.models.weights import load_generator, load_interpolated
+from esrgan_core.tensors import NotFiniteError
 from pipelines.paths import FINETUNED, PRETRAINED
 from pipelines.progress import progress
 from pipelines.ranks import device_wanted
@@ -63,6 +64,9 @@ def compare(
     Each contender gets the same array of a sample, one after the other. A metric that cannot judge
     a result has no value for it, and why is said once for each picture.
 
+    Raises:
+        NotFiniteError: if a contender's result is not finite; names both.
+
     Returns:
         (one row per contender and picture: model, set, name, every metric; results by contender).
     """
@@ -74,7 +78,11 @@ def compare(
         for sample in samples:
             lr = np.asarray(sample.lr)
             for name, upscaler in contenders.items():
-                scored = score(sample, upscaler(lr), metrics, scale)
+                try:
+                    sr = upscaler(lr)
+                except NotFiniteError as error:
+                    raise NotFiniteError(f"{name} on {sample.name}: ") from error
+                scored = score(sample, sr, metrics, scale)
                 row = {"model": name, "set": scored.set, "name": scored.name.rpartition("/")[2]}
                 rows[name].append({**row, **scored.values})
                 for metric, reason in scored.unmeasured.items():

@@ -33,6 +33,7 @@ from esrgan_core.io.rgb import write_png
 from esrgan_core.metrics import METRICS
 from esrgan_core.models.weights import save_weights
 from esrgan_core.strict_json import to_json
+from esrgan_core.tensors import NotFiniteError
 from pipelines.conditions import Told, conditioned
 from pipelines.guardian import sole_trainer
 from pipelines.leftovers import write_result
@@ -211,15 +212,29 @@ class Training:
             heeding_signals() as self.requests,
         ):
             self.advance = advance
-            while not self.selection.exhausted:
+            while True:
                 try:
-                    done = self._fit(done)
-                    if done == self.config.steps and done % self.config.validate_every:
-                        # after the last state was saved, so that a longer training may go on
-                        self.validate(done)
+                    if not self.selection.exhausted:
+                        done = self._fit(done)
+                        if done == self.config.steps and done % self.config.validate_every:
+                            # after the last state was saved, so that a longer training may go on
+                            self.validate(done)
+                    self._insist_on_a_network(done)
                     break
                 except DivergedError as error:
                     done = self._set_back(error)
+
+    def _insist_on_a_network(self, done: int) -> None:
+        """Raise if validation has found no network to hand on; all processes do alike.
+
+        Raises:
+            DivergedError: if so.
+        """
+        if self.world.most(int(self.world.leads and not self.selection.weights)):
+            raise DivergedError(
+                f"no network up to step {done} has weights and results that are finite; "
+                "lower the learning rate"
+            )
 
     def _restored(self) -> int:
         """The step that the training stands at, its state loaded; a first state if there is none.
@@ -318,14 +333,7 @@ class Training:
         """Measure the averaged network, look for trouble, and keep the network if it is best."""
         if not self.world.leads:
             return
-        scored = list(
-            evaluate(
-                self._upscaler(),
-                self.validation,
-                self.metrics,
-                self.store.facts.scale,
-            )
-        )
+        scored = self._scored(number)
         for picture in scored:
             name = picture.name.rpartition("/")[2]
             write_png(self.folder / "samples" / f"{number:08}" / f"{name}.png", _center(picture.sr))
@@ -337,7 +345,8 @@ class Training:
         values |= appearance(
             [
                 (result.sr, sample.hr[: result.sr.shape[0], : result.sr.shape[1]])
-                for result, sample in zip(scored, self.validation, strict=True)
+                # there may be no results
+                for result, sample in zip(scored, self.validation, strict=False)
             ]
         )
         named = {f"val/{name}": value for name, value in values.items()}
@@ -346,6 +355,15 @@ class Training:
         for name, evidence in alarms.items():
             self._say(f"ALARM {name} at step {number}: {evidence}")
         self.journal.append(number, named | {f"alarm/{name}": 1.0 for name in alarms})
+
+    def _scored(self, number: int) -> list[Scored]:
+        """The validation pictures' results; none if one of them is not finite, which is said."""
+        scale = self.store.facts.scale
+        try:
+            return list(evaluate(self._upscaler(), self.validation, self.metrics, scale))
+        except NotFiniteError as error:
+            self._say(f"the validation of step {number} has no figures: {error}")
+            return []
 
     def _mean(self, scored: Sequence[Scored], name: str) -> float:
         """Over the pictures that the metric can judge; NaN where there is none."""

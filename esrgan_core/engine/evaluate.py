@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from math import nan
+from math import isnan, nan
 
 import numpy as np
 from jaxtyping import UInt8
@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 from esrgan_core.io.geometry import crop_to_multiple
 from esrgan_core.metrics import Metric
 from esrgan_core.metrics.errors import UnmeasurableError
-from esrgan_core.tensors import to_tensor
+from esrgan_core.tensors import NotFiniteError, to_tensor
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
 Upscaler = Callable[[Pixels], Pixels]
@@ -41,9 +41,17 @@ class Scored:
 def evaluate(
     upscale: Upscaler, samples: Iterable[Sample], metrics: Mapping[str, Metric], scale: int
 ) -> Iterator[Scored]:
-    """Upscale each picture and score it; see `score`."""
+    """Upscale each picture and score it; see `score`.
+
+    Raises:
+        NotFiniteError: if a network's result is not finite; names the picture.
+    """
     for sample in samples:
-        yield score(sample, upscale(np.asarray(sample.lr)), metrics, scale)
+        try:
+            sr = upscale(np.asarray(sample.lr))
+        except NotFiniteError as error:
+            raise NotFiniteError(f"{sample.name}: ") from error
+        yield score(sample, sr, metrics, scale)
 
 
 def score(
@@ -63,7 +71,8 @@ def score(
         border: pixels that metrics leave out on each side; by default as many as `scale`.
 
     Raises:
-        ValueError: if `sr` differs in size from HR; names the picture.
+        ValueError: if `sr` differs in size from HR, or a metric is not a number though it can
+            judge the picture; names the picture.
     """
     hr = crop_to_multiple(np.asarray(sample.hr), scale)
     if sr.shape != hr.shape:
@@ -78,4 +87,7 @@ def score(
             values[name] = metric(*images, scale if border is None else border)
         except UnmeasurableError as error:
             unmeasured[name] = str(error)
+        else:
+            if isnan(values[name]):
+                raise ValueError(f"{sample.name}: {name} is not a number")
     return Scored(name=sample.name, set=sample.set, sr=sr, values=values, unmeasured=unmeasured)

@@ -40,7 +40,8 @@ def appearance(pairs: Sequence[tuple[Pixels, Pixels]]) -> dict[str, float]:
 
     Returns:
         `color_drift`, the largest difference of a channel's mean, in levels of 255, and
-        `detail_ratio`, the energy of fine detail of SR over that of HR; means over pictures.
+        `detail_ratio`, the energy of fine detail of SR over that of HR; means over
+        pictures, NaN of none.
     """
     drifts, ratios = [], []
     for pair in pairs:

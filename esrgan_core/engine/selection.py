@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from esrgan_core.bounds import insist_bounds
 from esrgan_core.metric_names import LOWER_IS_BETTER
 from esrgan_core.metrics import METRICS
+from esrgan_core.tensors import words_of_not_finite
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,13 +51,17 @@ class Selection:
         self.start = values["psnr_y"]
 
     def consider(self, step: int, values: Mapping[str, float]) -> None:
-        """Take the validation after `step`; a network that is better is kept."""
-        key = self._key(values)
-        if key <= self.key:
+        """Take the validation after `step`; a network that is better is kept.
+
+        Never one whose weights are not finite, or whose results had no PSNR-Y.
+        """
+        key, state = self._key(values), self.network.state_dict()
+        # the weights are looked at last, since that waits for the device
+        if math.isnan(values["psnr_y"]) or key <= self.key or words_of_not_finite(state):
             self.waited += 1
             return
         self.key, self.step, self.waited = key, step, 0
-        self.weights = {name: value.clone() for name, value in self.network.state_dict().items()}
+        self.weights = {name: value.clone() for name, value in state.items()}
 
     def _key(self, values: Mapping[str, float]) -> list[float]:
         bound = self.config.psnr_y_loss

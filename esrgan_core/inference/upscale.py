@@ -20,6 +20,9 @@ def upscale(
         network: in eval mode.
         lr: the picture.
         condition: what SFTNet is told of it, in 255ths.
+
+    Raises:
+        NotFiniteError: if the result is not finite.
     """
     scale = network.config.scale
     result = empty((lr.shape[0] * scale, lr.shape[1] * scale, 3), dtype=uint8)

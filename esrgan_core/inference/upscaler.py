@@ -17,13 +17,13 @@ from esrgan_core.io.bleeding import bled
 from esrgan_core.io.geometry import symmetry
 from esrgan_core.io.picture import WHITE, Picture, as_type
 from esrgan_core.io.resize import imresize
-from esrgan_core.io.rgb import BadImageError
 from esrgan_core.memory import (
     give_back_freed_memory,
     keep_freed_memory,
     keep_no_freed_memory,
 )
 from esrgan_core.models import Generator
+from esrgan_core.tensors import NotFiniteError
 
 KEPT_BELOW = 2**29
 """Bytes that a picture needs, below which freed memory is kept from layer to layer: twice as fast,
@@ -116,7 +116,7 @@ class Upscaler:
             on_part: told how many of the picture's parts are done, and of how many.
 
         Raises:
-            BadImageError: if the result is not finite.
+            NotFiniteError: if the result is not finite.
             MemoryError: if it does not fit, in tiles neither.
         """
         pixels, alpha = picture.pixels, picture.alpha
@@ -231,7 +231,7 @@ class Upscaler:
             def write(top: int, left: int, sr: Tensor, target: Canvas = target) -> None:
                 block = sr[0].permute(1, 2, 0).cpu().numpy()
                 if not np.isfinite(block).all():
-                    raise BadImageError("the network's result is not finite; take other weights")
+                    raise NotFiniteError
                 rows, columns = slice(top, top + block.shape[0]), slice(left, left + block.shape[1])
                 if count > 1:
                     target[rows, columns] += block / count

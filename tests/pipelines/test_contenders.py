@@ -1,16 +1,19 @@
 """Contenders measured on the same pictures."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from esrgan_core.engine.evaluate import Sample
+from esrgan_core.engine.evaluate import Sample, Upscaler
+from esrgan_core.inference.upscale import upscale
 from esrgan_core.io.resize import resize_pixels
 from esrgan_core.metrics import METRICS
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 from esrgan_core.models.weights import save_weights
+from esrgan_core.tensors import NotFiniteError
 from pipelines.contenders import bicubic, compare, nested, network_of, on_equal_terms, set_means
 from pipelines.grid import figures_at, leave_results, results_at, text_of
 from pipelines.interpolation import Remembered, between_pictures
@@ -44,6 +47,16 @@ def test_what_one_contender_cannot_be_judged_on_counts_for_none(
     assert means["bicubic"]["own"]["niqe"] == round(frame["niqe"][0], 6)
     counts = intervals(frame).set_index(["model", "metric"])["count"]
     assert (counts["bicubic", "niqe"], counts["bicubic", "psnr_y"]) == (1, 2)
+
+
+def test_a_result_that_is_not_finite_names_contender_and_picture() -> None:
+    network = RRDBNet(RRDBNetConfig(num_features=4, num_blocks=1, growth_channels=2)).eval()
+    for weights in network.parameters():
+        weights.data.mul_(1e12)
+    sample = Sample(name="own/a", set="own", lr=textured(8, 10), hr=textured(32, 40))
+    contenders: dict[str, Upscaler] = {"bicubic": bicubic(4), "gan": partial(upscale, network)}
+    with pytest.raises(NotFiniteError, match="gan on own/a: the network's result is not finite"):
+        compare(contenders, [sample], {"psnr_y": METRICS["psnr_y"]}, 4, "test")
 
 
 @pytest.mark.parametrize("name", ["a", "NA", "nan", "null", "None", "007", "1e5", "inf"])

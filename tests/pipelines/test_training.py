@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 
@@ -21,6 +22,7 @@ from esrgan_core.engine.selection import SelectConfig
 from esrgan_core.engine.signals import InterruptedTrainingError
 from esrgan_core.engine.steps import PixelStep, Terms
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
+from esrgan_core.models.weights import load_generator
 from pipelines.tracking.record import trained_precision
 from pipelines.training import train
 from pipelines.training_config import TrainingConfig, fingerprint_of
@@ -70,6 +72,7 @@ class Stumbling(PixelStep):
         *,
         pictures_at: range = range(0),
         weights_at: int = -1,
+        rates_at: range = range(0),
         execution: Execution = PLAIN,
     ) -> None:
         torch.manual_seed(0)
@@ -77,6 +80,7 @@ class Stumbling(PixelStep):
         optimizer = OptimizerConfig(learning_rate=1e-3)
         super().__init__(RRDBNet(config), optimizer, ema=0.9, execution=execution)
         self.pictures_at, self.weights_at, self.calls = pictures_at, weights_at, 0
+        self.rates_at = rates_at
         self.rates: list[float] = []
 
     def __call__(self, pair: Pair, rate: float) -> Terms:
@@ -86,7 +90,8 @@ class Stumbling(PixelStep):
             next(self.generator.parameters()).data.fill_(float("inf"))
         if self.calls in self.pictures_at:
             pair = Pair(lr=pair.lr, hr=pair.hr * float("nan"))
-        return super().__call__(pair, rate)
+        # such a rate leaves an average that is not finite without a step that is skipped
+        return super().__call__(pair, float("nan") if self.calls in self.rates_at else rate)
 
 
 class Idle(Stumbling):
@@ -166,6 +171,48 @@ def test_a_training_that_keeps_diverging_is_given_up_with_the_reason(
     with pytest.raises(DivergedError, match=rf"10 steps in a row up to step 50 .*{remedy}$"):
         trained(step, LONG)
     assert step.rates == [1.0] * 50 + [0.5] * 10 + [0.25] * 10 + [0.125] * 10
+
+
+def test_no_network_that_is_not_finite_is_handed_on(trained: Trained, tmp_path: Path) -> None:
+    with pytest.raises(
+        DivergedError, match="no network up to step 2 has weights and results that are finite"
+    ):
+        trained(Stumbling(rates_at=range(1, 10**6)), replace(CONFIG, steps=2))
+    assert not (tmp_path / "artifacts").exists()
+
+
+def test_a_last_step_that_spoils_the_only_network_is_set_back(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    step = Stumbling(rates_at=range(10, 11))
+    assert trained(step, CONFIG)["selected"]["step"] == 10
+    assert "back to step 0 with 0.5 times the rate" in capsys.readouterr().err
+    assert load_generator(tmp_path / "artifacts/pretrain/generator.safetensors")
+
+
+def test_results_that_are_not_finite_cost_a_validation_its_figures_alone(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Overflowing(Stumbling):
+        def __call__(self, pair: Pair, rate: float) -> Terms:
+            weights = list(self.ema.network.parameters())
+            if self.calls == 5:
+                for weight in weights:
+                    weight.data.div_(1e12)
+            terms = super().__call__(pair, rate)
+            if self.calls == 5:
+                for weight in weights:
+                    weight.data.mul_(1e12)
+            return terms
+
+    config = replace(CONFIG, validate_every=5, report_every=5)
+    assert trained(Overflowing(), config)["selected"]["step"] == 10
+    said = capsys.readouterr().err
+    assert re.search(r"step 5 has no figures: .*: the network's result is not finite", said)
+    curve = pd.read_csv(tmp_path / "artifacts/pretrain/curve.csv", index_col="step")
+    assert curve["val/psnr_y"].isna().to_dict() == {0: False, 5: True, 10: False}
+    samples = tmp_path / "artifacts/pretrain/samples"
+    assert sorted(path.name for path in samples.iterdir()) == ["00000000", "00000010"]
 
 
 def test_a_plateau_ends_the_training(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:

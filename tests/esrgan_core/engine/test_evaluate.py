@@ -1,9 +1,14 @@
+from functools import partial
+
 import numpy as np
 import pytest
 
-from esrgan_core.engine.evaluate import Sample, evaluate
+from esrgan_core.engine.evaluate import Sample, evaluate, score
+from esrgan_core.inference.upscale import upscale
 from esrgan_core.io.resize import bicubic_pair, resize_pixels
 from esrgan_core.metrics import METRICS
+from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
+from esrgan_core.tensors import NotFiniteError
 from tests.conftest import textured
 
 BOTH = {name: METRICS[name] for name in ("psnr_y", "ssim_y")}
@@ -22,6 +27,22 @@ def test_a_result_of_another_size_names_the_picture() -> None:
     samples = [Sample(name="a", set="own", lr=LR, hr=HR)]
     with pytest.raises(ValueError, match="a: the result is 26x20 pixels, HR 52x40"):
         list(evaluate(lambda lr: resize_pixels(lr, 2), samples, BOTH, 4))
+
+
+def test_a_metric_that_is_not_a_number_names_itself_and_the_picture() -> None:
+    sample = Sample(name="a", set="own", lr=LR, hr=HR)
+    metrics = {**BOTH, "broken": lambda sr, hr, border: float("nan")}
+    with pytest.raises(ValueError, match="a: broken is not a number"):
+        score(sample, np.asarray(resize_pixels(LR, 4)), metrics, 4)
+
+
+def test_a_result_that_is_not_finite_names_the_picture() -> None:
+    network = RRDBNet(RRDBNetConfig(num_features=4, num_blocks=1, growth_channels=2)).eval()
+    for weights in network.parameters():
+        weights.data.mul_(1e12)
+    samples = [Sample(name="a", set="own", lr=LR, hr=HR)]
+    with pytest.raises(NotFiniteError, match="a: the network's result is not finite"):
+        list(evaluate(partial(upscale, network), samples, BOTH, 4))
 
 
 def test_a_metric_that_cannot_judge_costs_its_value_alone() -> None:

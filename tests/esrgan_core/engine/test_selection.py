@@ -49,6 +49,21 @@ def test_a_value_that_is_no_number_is_never_better() -> None:
     assert selection.step == 1
 
 
+@pytest.mark.parametrize("bound", [None, 1.0])
+def test_a_network_that_is_not_finite_is_never_taken(bound: float | None) -> None:
+    layer = network(1)
+    selection = Selection(SelectConfig(psnr_y_loss=bound), layer)
+    selection.begin({"psnr_y": 20.0})
+    # results that are not finite, then weights
+    selection.consider(1, {"psnr_y": float("nan")})
+    nn.init.constant_(layer.weight, float("nan"))
+    selection.consider(2, {"psnr_y": 30.0})
+    assert (selection.weights, selection.waited) == ({}, 2)
+    nn.init.constant_(layer.weight, 3)
+    selection.consider(3, {"psnr_y": 10.0})
+    assert (selection.step, selection.waited) == (3, 0)
+
+
 def test_patience_ends_the_training_and_survives() -> None:
     rule = SelectConfig(patience=2)
     selection = chosen(rule, *({"psnr_y": value} for value in (20.0, 25.0, 24.0)))
