@@ -22,7 +22,7 @@ from esrgan_core.engine.checkpoint import Checkpoints
 from esrgan_core.engine.evaluate import Pixels, Scored, Upscaler, evaluate
 from esrgan_core.engine.execution import Execution
 from esrgan_core.engine.health import Watch, appearance
-from esrgan_core.engine.journal import Journal
+from esrgan_core.engine.journal import Journal, is_validation
 from esrgan_core.engine.loop import SETBACKS, DivergedError, Every, Trouble, fit
 from esrgan_core.engine.selection import Selection
 from esrgan_core.engine.signals import InterruptedTrainingError, Requests, heeding_signals
@@ -268,24 +268,22 @@ class Training:
         return done
 
     def _forget_after(self, done: int) -> None:
-        """Drop what comes again: reports of steps beyond the restored one.
+        """Put the journal and the pictures back to step `done`.
 
-        And what is out of turn, since a shorter training ended there: its validation is not in
-        the state, and a longer one does without it.
+        What belongs to the states of a longer run stays for it. What is out of turn goes, since a
+        shorter run ended there: its validation is not in the state, and a longer one does without.
         """
         config = self.config
 
-        def counts(row: Mapping[str, float]) -> bool:
-            if row["step"] != done:
-                return row["step"] < done
-            if any(name.startswith("val/") for name in row):
-                return done % config.validate_every == 0
-            return done == config.steps or done % config.report_every == 0
+        def in_turn(row: Mapping[str, float]) -> bool:
+            every = config.validate_every if is_validation(row) else config.report_every
+            return row["step"] % every == 0
 
-        self.journal.keep(counts)
+        known = max([done, *self.checkpoints.steps()])
+        self.journal.rewind(done, known=known, in_turn=in_turn, over=done == config.steps)
         for pictures in (self.folder / "samples").glob("*"):
             step = int(pictures.name)
-            if step > done or step % config.validate_every:
+            if step > known or step % config.validate_every:
                 shutil.rmtree(pictures)
 
     def _fit(self, done: int) -> int:
@@ -430,9 +428,8 @@ class Training:
     def leave_files(self, artifacts: Path) -> None:
         """Write the curve, the use of the machine, the metrics and the validation pictures."""
         artifacts.mkdir(parents=True, exist_ok=True)
-        rows = [row for row in self.journal.rows() if row["step"] <= self.config.steps]
         # a report and a validation of the same step become one line
-        curve = pd.DataFrame(rows).groupby("step", as_index=False).first()
+        curve = pd.DataFrame(self.journal.rows()).groupby("step", as_index=False).first()
         # what differs from run to run lies apart, so that equal runs have equal curves
         own = [name for name in curve if str(name).startswith("system/")]
         for name, table in {

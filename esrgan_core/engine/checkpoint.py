@@ -17,7 +17,9 @@ HEADROOM = 1.1
 
 
 class Checkpoints:
-    """The states of one training run in one folder, the newest `keep` of them.
+    """The states of one training in one folder, the newest `keep` up to the last that was saved.
+
+    Later ones are a longer run's, which goes on from them.
 
     A state is `step_N.pt`; its manifest `step_N.json` with the sha256 is written last, so a
     state without one was interrupted and does not count.
@@ -29,7 +31,7 @@ class Checkpoints:
         folder.mkdir(parents=True, exist_ok=True)
 
     def save(self, step: int, parts: Mapping[str, Any]) -> None:
-        """Save the state dict of every part after `step`, then drop the oldest states.
+        """Save the state dict of every part after `step`, then drop the oldest states before it.
 
         Raises:
             FloatingPointError: if something in it is not finite: nobody should go on from there.
@@ -49,7 +51,7 @@ class Checkpoints:
                 # how torch says that the system would not write
                 raise OSError(f"{path} could not be written ({error})") from error
         write_text(path.with_suffix(".json"), manifest_text(step, sha256_of(path)))
-        for old in self.steps()[: -self.keep]:
+        for old in [one for one in self.steps() if one <= step][: -self.keep]:
             self._state(old).with_suffix(".json").unlink()
             self._state(old).unlink()
 

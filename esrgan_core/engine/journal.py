@@ -2,11 +2,13 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from esrgan_core.files import write_text
 from esrgan_core.strict_json import from_json, to_json
+
+Row = Mapping[str, float]
 
 
 class Journal:
@@ -14,10 +16,16 @@ class Journal:
 
     The time, in milliseconds since 1970, makes a point the same point wherever and however often
     it is sent.
+
+    Beside it lies what a run does not have, but another may want again: `later.jsonl` has the
+    reports of steps that come again and that states of a longer run vouch for, `ends.jsonl` the
+    reports out of turn that runs have ended with.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.later = path.with_name("later.jsonl")
+        self.ends = path.with_name("ends.jsonl")
         path.parent.mkdir(parents=True, exist_ok=True)
 
     def append(self, step: int, values: Mapping[str, float]) -> None:
@@ -27,17 +35,60 @@ class Journal:
 
     def rows(self) -> list[dict[str, float]]:
         """All reports in order; a last line cut short by a kill is left out."""
-        if not self.path.exists():
-            return []
-        rows = []
-        for line in self.path.read_text(encoding="utf-8").splitlines():
-            try:
-                rows.append(from_json(line))
-            except json.JSONDecodeError:
-                break
-        return rows
+        return _read(self.path)
 
-    def keep(self, wanted: Callable[[Mapping[str, float]], bool]) -> None:
-        """Drop the reports that are not wanted, as those of steps that come again."""
-        kept = [to_json(row) + "\n" for row in self.rows() if wanted(row)]
-        write_text(self.path, "".join(kept))
+    def rewind(self, done: int, *, known: int, in_turn: Callable[[Row], bool], over: bool) -> None:
+        """Go back to what an undisturbed run has reported up to step `done`.
+
+        Args:
+            done: the step.
+            known: the last step that a state vouches for; reports after it are dropped.
+            in_turn: whether a report is one that longer runs make as well. Where the last run
+                ended, others are set aside; validations are dropped, since they are made again.
+            over: whether the run ends at `done`, and reports no more there.
+        """
+        rows = self.rows()
+        ended = rows[-1]["step"] if rows else done
+        last = [row for row in rows if row["step"] == ended and not in_turn(row)]
+        rows = [row for row in rows if row not in last]
+        ends = {
+            row["step"]: row
+            for row in (*_read(self.ends), *last)
+            if row["step"] <= known and not is_validation(row)
+        }
+        # of two reports of a step that counts which led to `done`, or to the later states
+        found = {
+            (row["step"], is_validation(row)): row
+            for row in (
+                *(row for row in rows if row["step"] > done),
+                *_read(self.later),
+                *(row for row in rows if row["step"] <= done),
+            )
+        }
+        ordered = sorted(found.values(), key=lambda row: row["step"])
+        own = [row for row in ordered if row["step"] <= done]
+        # the journal itself at last: a kill in between loses nothing
+        _write(self.later, (row for row in ordered if done < row["step"] <= known))
+        _write(self.ends, ends.values())
+        _write(self.path, own + ([ends[done]] if over and done in ends else []))
+
+
+def is_validation(row: Row) -> bool:
+    """Whether a row is a validation's, and not a report of the training's terms."""
+    return any(name.startswith("val/") for name in row)
+
+
+def _read(path: Path) -> list[dict[str, float]]:
+    if not path.exists():
+        return []
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            rows.append(from_json(line))
+        except json.JSONDecodeError:
+            break
+    return rows
+
+
+def _write(path: Path, rows: Iterable[Row]) -> None:
+    write_text(path, "".join(to_json(row) + "\n" for row in rows))

@@ -124,23 +124,55 @@ def trained(
 Trained = Callable[[Stumbling, TrainingConfig], dict[str, Any]]
 
 
-def test_a_longer_training_is_the_continuation_of_a_shorter_one(
-    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def left(*lengths: int) -> dict[str, bytes]:
-        for steps in lengths:
-            trained(Stumbling(), replace(LONG, steps=steps, validate_every=20, report_every=8))
-        folder = tmp_path / "artifacts" / "pretrain"
-        return {
-            str(path.relative_to(folder)): path.read_bytes()
-            for path in folder.rglob("*")
-            if path.is_file() and path.name != "usage.csv"
-        }
+def left_by(trained: Trained, folder: Path, *lengths: int, keep: int = 2) -> dict[str, bytes]:
+    """What trainings of these lengths, one after the other, leave in the end."""
+    for steps in lengths:
+        trained(
+            Stumbling(), replace(LONG, steps=steps, validate_every=20, report_every=8, keep=keep)
+        )
+    artifacts = folder / "artifacts" / "pretrain"
+    return {
+        str(path.relative_to(artifacts)): path.read_bytes()
+        for path in artifacts.rglob("*")
+        if path.is_file() and path.name != "usage.csv"
+    }
 
-    # 30 is a multiple of neither
-    pieces = left(30, 70)
+
+@pytest.mark.parametrize("keep", [1, 9])
+@pytest.mark.parametrize(
+    "lengths", [(30, 70), (60, 30, 60), (30, 60, 30), (70, 30, 45, 30, 70)], ids=str
+)
+def test_what_came_before_changes_nothing_of_what_a_training_leaves(
+    trained: Trained,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lengths: tuple[int, ...],
+    keep: int,
+) -> None:
+    # 30 is a multiple of neither what validates nor what reports
+    pieces = left_by(trained, tmp_path, *lengths, keep=keep)
     monkeypatch.setenv("ESRGAN_STATE", str(tmp_path / "other"))
-    assert left(70) == pieces
+    whole = left_by(trained, tmp_path, lengths[-1])
+    assert pieces.keys() == whole.keys()
+    assert [name for name in whole if pieces[name] != whole[name]] == []
+
+
+def test_a_shorter_training_that_is_cut_costs_the_longer_one_nothing(
+    trained: Trained, tmp_path: Path
+) -> None:
+    class Cut(Stumbling):
+        def __call__(self, pair: Pair, rate: float) -> Terms:
+            if self.calls == 25:
+                raise KeyboardInterrupt
+            return super().__call__(pair, rate)
+
+    whole = left_by(trained, tmp_path, 60)
+    with pytest.raises(KeyboardInterrupt):
+        trained(Cut(), replace(LONG, steps=30, validate_every=20, report_every=8))
+    again = Stumbling()
+    trained(again, replace(LONG, steps=60, validate_every=20, report_every=8))
+    assert again.calls == 0
+    assert left_by(trained, tmp_path) == whole
 
 
 @pytest.mark.parametrize("trouble", [{"pictures_at": range(70, 76)}, {"weights_at": 70}])

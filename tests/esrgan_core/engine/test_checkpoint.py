@@ -59,6 +59,15 @@ def test_the_newest_are_kept(tmp_path: Path) -> None:
     assert checkpoints.steps() == [3, 4, 5]
 
 
+def test_a_shorter_run_drops_its_own_old_states_alone(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    for step in (6, 7, 1, 2, 3):
+        checkpoints.save(step, parts(step))
+    assert checkpoints.steps() == [2, 3, 6, 7]
+    checkpoints.save(8, parts(8))
+    assert checkpoints.steps() == [7, 8]
+
+
 def test_a_state_that_is_not_finite_is_not_saved(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(1, parts(1))
