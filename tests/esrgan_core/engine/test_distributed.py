@@ -24,6 +24,7 @@ from esrgan_core.models.discriminator import (
 )
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 from esrgan_core.models.sft import SFTNet, SFTNetConfig
+from esrgan_core.models.srresnet import SRResNet, SRResNetConfig
 
 rank, size, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 torch.set_num_threads(1)
@@ -38,6 +39,8 @@ def train(kind):
         generator = SFTNet(
             SFTNetConfig(num_features=4, num_blocks=1, num_classes=3, condition_features=4)
         ).double()
+    elif kind == "srresnet":
+        generator = SRResNet(SRResNetConfig(num_features=4, num_blocks=2)).double()
     else:
         generator = RRDBNet(
             RRDBNetConfig(
@@ -71,7 +74,13 @@ def train(kind):
         terms = step(Pair(lr=lr[mine], hr=hr[mine], condition=seen), 1.0)
         values = world.mean(torch.stack([term.double() for term in terms.values()]))
         if rank == 0:
-            print(*(f"{name}={value:.9f}" for name, value in zip(terms, values.tolist())))
+            # as validation does: by this process alone, of pictures of its own
+            with torch.no_grad():
+                measured = step.ema.network(lr[:1], *(() if seen is None else (seen[:1],))).mean()
+            print(
+                *(f"{name}={value:.9f}" for name, value in zip(terms, values.tolist())),
+                f"measured={measured:.9f}",
+            )
     state = {name: part.state_dict() for name, part in step.state().items()}
     torch.save(state, f"{folder}/{kind}-{size}-{rank}.pt")
 
@@ -82,7 +91,7 @@ assert world.most(rank) == size - 1
 if size > 1:
     dist.destroy_process_group()
 """
-KINDS = ("pixel", "batch_norm", "gan", "classes")
+KINDS = ("pixel", "batch_norm", "srresnet", "gan", "classes")
 STEPS = 4
 Printed = dict[tuple[str, int], list[str]]
 
