@@ -47,9 +47,13 @@ def launch(
         if on_every_device:
             # but the files, which those stages may have to download
             check(read_yaml(PARAMS), files=False)
+        # before anything is recorded: what cannot be shared is a mistake in the settings
+        count, nodes = _ranks_for(name, params) if on_every_device else (1, 1)
         with recording(name, params):
-            if not (on_every_device and _run_in_ranks(name, _module_of(run))):
+            if count == nodes == 1:
                 run(params)
+            else:
+                _run_in_ranks(name, _module_of(run), count, nodes)
 
 
 @contextmanager
@@ -85,15 +89,19 @@ def _module_of(run: Callable[..., None]) -> str:
     return str(spec.name) if spec else run.__module__
 
 
-def _run_in_ranks(name: str, module: str) -> bool:
-    """Run a stage in a process per device; False where there is one device."""
-    from pipelines.ranks import nodes_wanted, ranks_wanted, run_ranks  # noqa: PLC0415  torch
+def _ranks_for(name: str, params: object) -> tuple[int, int]:
+    """(processes of each machine, machines) that a training, whose section has its name, is for."""
+    from pipelines.ranks import insist_on_equal_shares, nodes_wanted, ranks_wanted  # noqa: PLC0415
 
     count, nodes = ranks_wanted(), nodes_wanted()
-    if count == nodes == 1:
-        return False
+    insist_on_equal_shares(name, getattr(params, name).batch_size, count, nodes)
+    return count, nodes
+
+
+def _run_in_ranks(name: str, module: str, count: int, nodes: int) -> None:
+    from pipelines.ranks import run_ranks  # noqa: PLC0415  torch
+
     run_ranks(name, module, count, nodes)
-    return True
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

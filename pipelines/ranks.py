@@ -101,6 +101,26 @@ def nodes_wanted() -> int:
     return nodes
 
 
+def insist_on_equal_shares(stage: str, batch_size: int, count: int, nodes: int) -> None:
+    """Refuse a batch that processes cannot share, before they are started.
+
+    Args:
+        stage: whose section it is.
+        batch_size: of the stage.
+        count: processes of each machine.
+        nodes: machines.
+
+    Raises:
+        ValueError: if so; names the values.
+    """
+    if batch_size % (size := count * nodes):
+        machines = f" on each of {nodes} machines" if nodes > 1 else ""
+        raise ValueError(
+            f"{stage}.batch_size is {batch_size}, which {count} processes{machines} cannot share "
+            f"evenly; set it to a multiple of {size}, or change ESRGAN_RANKS"
+        )
+
+
 def _number(name: str) -> int:
     """A count that a variable of the environment gives; 0 if it is not set."""
     given = os.environ.get(name, "")

@@ -4,9 +4,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
+from ruamel.yaml import YAML
 from torch.distributed import TCPStore  # type: ignore[attr-defined]  # not in its list of names
 
 from esrgan_core.data.sampling import Pair
@@ -14,9 +16,11 @@ from esrgan_core.engine.distributed import World
 from esrgan_core.engine.execution import Execution, OptimizerConfig
 from esrgan_core.engine.steps import PixelStep
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
+from pipelines.params import read_yaml
 from pipelines.ranks import (
     device_of_rank,
     devices_of_world,
+    insist_on_equal_shares,
     ranks_wanted,
     set_determinism,
     world_of_environment,
@@ -70,6 +74,33 @@ def test_a_number_of_processes_that_is_none_is_refused(
     monkeypatch.setenv("ESRGAN_RANKS", value)
     with pytest.raises(ValueError, match=f"ESRGAN_RANKS is '{value}'"):
         ranks_wanted()
+
+
+@pytest.mark.parametrize(("batch_size", "ranks"), [(3, 2), (2, 3)])
+def test_a_batch_that_processes_cannot_share_is_refused_before_they_start(
+    tmp_path: Path, batch_size: int, ranks: int
+) -> None:
+    params = read_yaml(Path(__file__).parents[2] / "params.yaml")
+    params["finetune"]["batch_size"] = batch_size
+    YAML().dump(params, tmp_path / "params.yaml")
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.stages.finetune"],
+        cwd=tmp_path,
+        env=os.environ | {"ESRGAN_RANKS": str(ranks), "ESRGAN_STATE": str(tmp_path / "state")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"finetune: finetune.batch_size is {batch_size}, which {ranks} processes cannot share "
+        f"evenly; set it to a multiple of {ranks}, or change ESRGAN_RANKS\n"
+    )
+
+
+def test_a_batch_is_shared_by_the_processes_of_all_machines() -> None:
+    insist_on_equal_shares("pretrain", 12, 3, 4)
+    with pytest.raises(ValueError, match="batch_size is 6, which 3 processes on each of 4 mach"):
+        insist_on_equal_shares("pretrain", 6, 3, 4)
 
 
 @pytest.fixture
