@@ -7,7 +7,7 @@ import pytest
 from tests.e2e.publishing import Publishing
 from tests.stores import When
 
-TRIED = 10
+TRIED = 5
 """Calls, evenly spread; `make soak` tries every one."""
 
 

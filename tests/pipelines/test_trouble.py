@@ -251,6 +251,7 @@ def test_a_training_outlives_it_and_says_what_it_is(
     assert "is down" not in said
     with pytest.raises(StoreError, match="not a database"):
         publish("srcnn")
+    (damaged / ".dvc").mkdir()  # the command is one for a repository
     done = CliRunner().invoke(app, ["publish"])
     assert done.exit_code == 1
     assert isinstance(done.exception, StoreError)
