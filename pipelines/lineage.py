@@ -1,10 +1,10 @@
 """Which commit and which data a result comes from."""
 
-import subprocess
 import sys
 from pathlib import Path
 
 from pipelines.params import PARAMS, read_yaml
+from pipelines.shell import CommandError, git
 
 LEFT_OUT = (
     str(PARAMS),
@@ -25,12 +25,12 @@ def git_commit() -> str:
     """
     others = [":(top)", *(f":(top,exclude){name}" for name in LEFT_OUT)]
     try:
-        commit = _git("rev-parse", "HEAD")
-        changed = _git("status", "--porcelain", "--untracked-files=no", "--", *others)
+        commit = git(["rev-parse", "HEAD"], Path.cwd())
+        changed = git(["status", "--porcelain", "--untracked-files=no", "--", *others], Path.cwd())
     except FileNotFoundError:
         return ""
-    except subprocess.CalledProcessError as error:
-        if "safe.directory" in error.stderr:
+    except CommandError as error:
+        if "safe.directory" in str(error):
             print(
                 "the lineage lacks its commit, since git refuses a repository of another owner: "
                 f"git config --global --add safe.directory {Path.cwd()}",
@@ -38,11 +38,6 @@ def git_commit() -> str:
             )
         return ""
     return commit + ("+" if changed else "")
-
-
-def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
 
 
 def data_md5() -> str:
