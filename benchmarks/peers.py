@@ -16,7 +16,7 @@ from typing import Any
 import scipy.ndimage
 from torch import nn
 
-from pipelines.paths import state_root
+from pipelines.runtime.state import state_root
 
 BASICSR = "basicsr==1.4.2"
 REALESRGAN = "realesrgan==0.3.0"

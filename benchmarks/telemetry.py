@@ -19,7 +19,7 @@ import typer
 from ruamel.yaml import YAML
 
 from benchmarks.timing import machine
-from pipelines.params import merge, read_yaml
+from pipelines.config.params import merge, read_yaml
 from tests.e2e.conftest import command_in, environment, project_copy
 from tests.e2e.proxy import Condition, Proxy, mlflow_server
 

@@ -7,7 +7,7 @@ state root by what decides its weights, so that other parameters train what is n
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -16,9 +16,7 @@ import torch
 import typer
 from torch import Tensor
 
-from esrgan_core.bounds import insist_bounds
 from esrgan_core.data.pairs import PairStore
-from esrgan_core.devices import PrecisionChoice
 from esrgan_core.engine.evaluate import Sample, evaluate
 from esrgan_core.engine.execution import OptimizerConfig
 from esrgan_core.engine.schedule import Schedule
@@ -32,19 +30,21 @@ from esrgan_core.models.discriminator import VGGDiscriminatorConfig
 from esrgan_core.models.rrdb import RRDBNetConfig
 from esrgan_core.models.weights import save_weights
 from esrgan_core.records import record_hash
-from pipelines.adversarial_training import AdversarialTraining, Contest
+from pipelines.config.artifacts import ARTIFACTS, PAIRS
+from pipelines.config.params import load_params
+from pipelines.config.record_types import PIPELINE_RECORDS
 from pipelines.contenders import network_of
 from pipelines.folders import folder_samples, named_files, weights_finder
 from pipelines.launch import ending_plainly
-from pipelines.params import load_params
-from pipelines.paths import ARTIFACTS, PAIRS, ablation_network
-from pipelines.pixel_training import PixelTraining, pixel_step
 from pipelines.pretrained_features import find_weights
-from pipelines.records import PIPELINE_RECORDS
 from pipelines.report.words import number, title_of
+from pipelines.runtime.state import ablation_network_path
 from pipelines.samples import samples_of
-from pipelines.training import trained
-from pipelines.training_config import ENGINE_VERSION, TrainingConfig
+from pipelines.stages.sections import AblationConfig
+from pipelines.training.adversarial import AdversarialTraining, Contest
+from pipelines.training.config import ENGINE_VERSION, TrainingConfig
+from pipelines.training.pixel import PixelTraining, pixel_step
+from pipelines.training.trainer import trained
 
 METRICS = ("psnr_y", "ssim_y", "lpips", "niqe")
 BRIGHTNESS = "brightness"
@@ -53,36 +53,6 @@ EFFICIENTNET = (
     "#sha256=579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 )
 TITLES = {BRIGHTNESS: "brightness error (of 255)"}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AblationConfig:
-    """Section `ablation`."""
-
-    seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
-    pretrain_steps: int = 3000
-    finetune_steps: int = 600
-    patch_size: int = 64
-    batch_size: int = 4
-    num_features: int = 24
-    num_blocks: int = 2
-    """RRDBs; in the variant with plain residual blocks ten times as many, for as many weights."""
-    growth_channels: int = 12
-    precision: PrecisionChoice = "auto"
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be built, and what trains nothing or one thing twice."""
-        if not self.seeds:
-            raise ValueError("seeds must name at least one")
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds names one twice: {self.seeds}")
-        # stage 2 adds to them, and tables hold them in 64 bits
-        insist_bounds(self, "seeds", below=2**63)
-        insist_bounds(
-            self, "pretrain_steps", "finetune_steps", "batch_size",
-            "num_features", "num_blocks", "growth_channels", least=1,
-        )  # fmt: skip
-        VGGDiscriminatorConfig(patch_size=self.patch_size)  # refuses sizes that it cannot judge
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -206,7 +176,7 @@ class Lab:
         # unlike those of other trainings, these weights do not depend on validation's pictures
         everything = [ENGINE_VERSION, self.store.content_hash("train"), config, dict(identity)]
         fingerprint = record_hash(everything, PIPELINE_RECORDS)[:16]
-        network = ablation_network(fingerprint)
+        network = ablation_network_path(fingerprint)
         if not network.is_file():
             torch.manual_seed(config.seed)
             with trained(

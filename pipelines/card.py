@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
+from pipelines.config.artifacts import MANIFEST
 from pipelines.gates import Evidence, Reason
 from pipelines.images import read_manifest
-from pipelines.lineage import data_md5, git_commit
-from pipelines.paths import MANIFEST
 from pipelines.report.template import template
 from pipelines.report.words import number, title_of
-from pipelines.tracking.record import read_record
+from pipelines.runtime.lineage import data_md5, git_commit
+from pipelines.runtime.run_record import read_record
 
 
 def model_card(model: str, evidence: Evidence, reasons: Sequence[Reason]) -> str:

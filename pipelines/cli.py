@@ -13,6 +13,7 @@ from pipelines.commands import (
     flows,
     machine,
     models,
+    params,
     pictures,
     registry,
     reports,
@@ -20,8 +21,8 @@ from pipelines.commands import (
     upscaling,
 )
 from pipelines.extras import describe_missing_extra
-from pipelines.redaction import redacted
-from pipelines.status import Status, is_passing, tell
+from pipelines.runtime.redaction import redacted
+from pipelines.runtime.status import Status, is_passing, tell
 from pipelines.tracking import StoreError
 
 app = typer.Typer(
@@ -30,7 +31,9 @@ app = typer.Typer(
     help="Train, measure and publish super-resolution networks.\n\n"
     "The pipeline itself is DVC's: `dvc repro` runs it, `dvc metrics show` prints its figures.",
 )
-for module in (upscaling, data, pictures, models, reports, tracking, registry, flows, machine):
+for module in (
+    upscaling, data, pictures, models, params, reports, tracking, registry, flows, machine,
+):  # fmt: skip
     for command in module.COMMANDS:
         app.command()(command)
 app.add_typer(data.catalog, name="catalog")

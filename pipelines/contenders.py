@@ -19,9 +19,9 @@ from esrgan_core.metrics import Metric
 from esrgan_core.models import Generator
 from esrgan_core.models.weights import load_generator, load_interpolated
 from esrgan_core.tensors import NotFiniteError
-from pipelines.paths import FINETUNED, PRETRAINED
-from pipelines.progress import progress
-from pipelines.ranks import device_wanted
+from pipelines.config.artifacts import FINETUNED, PRETRAINED
+from pipelines.runtime.device import requested_device
+from pipelines.runtime.progress import progress
 
 
 def bicubic(scale: int) -> Upscaler:
@@ -40,7 +40,7 @@ def _to_be_measured(network: Generator) -> Generator:
 
     TF32 rounds factors to ten bits: a GPU's figures would not be the CPU's.
     """
-    device = device_of(device_wanted())
+    device = device_of(requested_device())
     if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     return network.to(device).eval()

@@ -7,8 +7,8 @@ import pandas as pd
 
 from esrgan_core.files import write_text
 from esrgan_core.strict_json import from_json, to_json
-from pipelines.paths import state_root
 from pipelines.picture_frame import Distribution, distribution
+from pipelines.runtime.state import state_root
 
 
 def last_accepted(frame: pd.DataFrame) -> Distribution | None:

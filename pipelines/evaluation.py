@@ -17,9 +17,9 @@ from pipelines.contenders import compare, nested, on_equal_terms, set_means
 from pipelines.folders import weights_finder
 from pipelines.grid import figures_at, results_at
 from pipelines.pinned import find_pinned
+from pipelines.runtime.tables import read_table
 from pipelines.sections import EvaluateConfig
 from pipelines.statistics import intervals
-from pipelines.tables import read_table
 
 SHOWN = 10
 """Pictures on the page."""

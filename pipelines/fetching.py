@@ -10,10 +10,10 @@ from pathlib import Path
 from rich.filesize import decimal
 
 from pipelines.catalog import Catalog, Entry
-from pipelines.disk import insist_on_room
-from pipelines.paths import state_root
-from pipelines.progress import byte_progress, progress
-from pipelines.redaction import redacted
+from pipelines.runtime.disk import insist_on_room
+from pipelines.runtime.progress import byte_progress, progress
+from pipelines.runtime.redaction import redacted
+from pipelines.runtime.state import state_root
 from pipelines.sources import (
     ArchiveMember,
     HttpFile,

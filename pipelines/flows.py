@@ -22,13 +22,13 @@ from prefect.tasks import exponential_backoff
 
 from esrgan_core.files import write_text
 from pipelines.flows_results import ProgressArtifact, show_mlflow, show_results
-from pipelines.guardian import die_with_parent
 from pipelines.kept_runs import has_remote, insist_on_name, push, save
-from pipelines.shell import CommandError
+from pipelines.runtime.parent_watch import die_with_parent
+from pipelines.runtime.shell import CommandError
+from pipelines.runtime.status import STATUS, Passing, Status, read_status
 from pipelines.stage_graph import Node, stage_graph
-from pipelines.status import STATUS, Passing, Status, read_status
 from pipelines.supervisor import HELD, follow
-from pipelines.tracking.record import begin_parent, close_runs
+from pipelines.tracking.open_runs import begin_parent, close_runs
 from pipelines.workspace import (
     RECIPE_OF_PARAMS,
     Request,

@@ -30,8 +30,8 @@ from prefect.exceptions import ObjectNotFound
 
 from esrgan_core.files import write_text
 from esrgan_core.strict_json import from_json, to_json
-from pipelines.guardian import is_alive
-from pipelines.redaction import redacted
+from pipelines.runtime.parent_watch import is_alive
+from pipelines.runtime.redaction import redacted
 from pipelines.workspace import Repository, repository
 
 HERE = ("127.0.0.1", "localhost")

@@ -17,8 +17,8 @@ from prefect.artifacts import (
 )
 
 from esrgan_core.strict_json import from_json
-from pipelines.paths import METRICS, PAGE
-from pipelines.status import Status, read_status
+from pipelines.config.artifacts import METRICS, PAGE
+from pipelines.runtime.status import Status, read_status
 
 FIGURE = METRICS.with_name("models.png")
 

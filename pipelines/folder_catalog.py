@@ -11,9 +11,9 @@ from esrgan_core.io.rgb import SUFFIXES, BadImageError, find_images, survey
 from pipelines.catalog import SPLITS, Entry, insist_on_places, write_rows
 from pipelines.data_folder import entries_of_folder
 from pipelines.fetching import at_once
-from pipelines.parallel import in_parallel
-from pipelines.paths import state_root
-from pipelines.progress import byte_progress, progress
+from pipelines.runtime.parallel import in_parallel
+from pipelines.runtime.progress import byte_progress, progress
+from pipelines.runtime.state import state_root
 from pipelines.sources import Expected, Manner, Origin, S3Object, located
 from pipelines.sources.s3 import Listed, insist_on_path, listed
 

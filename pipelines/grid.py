@@ -8,8 +8,8 @@ import pandas as pd
 from esrgan_core.engine.evaluate import Sample, Scored
 from esrgan_core.files import atomic_path
 from esrgan_core.io.rgb import read_rgb, write_png
-from pipelines.paths import GRID_PER_IMAGE, GRID_RESULTS
-from pipelines.tables import read_table
+from pipelines.config.artifacts import GRID_PER_IMAGE, GRID_RESULTS
+from pipelines.runtime.tables import read_table
 
 
 def text_of(alpha: float) -> str:

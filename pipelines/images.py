@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from esrgan_core.files import atomic_path, sha256_of
-from pipelines.status import Passing
+from pipelines.runtime.status import Passing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,9 +18,9 @@ from esrgan_core.files import atomic_path, sha256_of
 from esrgan_core.io.rgb import Survey, survey
 from pipelines.catalog import Entry
 from pipelines.images import Row
-from pipelines.parallel import in_parallel
-from pipelines.progress import progress
-from pipelines.redaction import redacted
+from pipelines.runtime.parallel import in_parallel
+from pipelines.runtime.progress import progress
+from pipelines.runtime.redaction import redacted
 
 LARGEST = 2048
 """Pixels a side of the middle that traces are looked for in."""

@@ -11,7 +11,7 @@ from esrgan_core.engine.evaluate import Pixels, Upscaler
 from esrgan_core.files import write_text
 from esrgan_core.metric_names import LOWER_IS_BETTER
 from esrgan_core.strict_json import from_json, to_json
-from pipelines.paths import CHOICE
+from pipelines.config.artifacts import CHOICE
 from pipelines.sections import ChooseConfig
 
 SLACK = 1e-9

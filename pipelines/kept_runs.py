@@ -12,10 +12,10 @@ from typing import Literal
 from filelock import FileLock, Timeout
 
 from esrgan_core.files import write_text
-from pipelines.disk import remove_tree
-from pipelines.leftovers import note_kept
-from pipelines.params import PARAMS
-from pipelines.shell import commit_of, git, output
+from pipelines.config.params import PARAMS
+from pipelines.runtime.disk import remove_tree
+from pipelines.runtime.shell import commit_of, git, output
+from pipelines.training.results import note_kept
 from pipelines.workspace import Repository, WorkspaceError, lock_of, making_lock_of
 
 SAVED = Path(".git", "esrgan-saved")

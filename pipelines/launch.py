@@ -9,12 +9,12 @@ from types import FrameType
 from typing import TypeVar
 
 from esrgan_core.engine.signals import InterruptedTrainingError
-from pipelines.guardian import die_with_parent
-from pipelines.params import PARAMS, check, load_params, read_yaml
-from pipelines.redaction import redacted
-from pipelines.status import Status, is_passing, tell
+from pipelines.config.params import PARAMS, load_params, read_yaml
+from pipelines.runtime.parent_watch import die_with_parent
+from pipelines.runtime.redaction import redacted
+from pipelines.runtime.status import Status, is_passing, tell
 from pipelines.tracking import StoreError
-from pipelines.tracking.record import recording
+from pipelines.tracking.session import recording
 
 Stage = TypeVar("Stage")
 ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -45,8 +45,10 @@ def launch(
             run(params)  # the process that started them records
             return
         if on_every_device:
+            from pipelines.stages.params_check import check_params  # noqa: PLC0415  torch
+
             # but the files, which those stages may have to download
-            check(read_yaml(PARAMS), files=False)
+            check_params(read_yaml(PARAMS), files=False)
         # before anything is recorded: what cannot be shared is a mistake in the settings
         count, nodes = _ranks_for(name, params) if on_every_device else (1, 1)
         with recording(name, params):
@@ -91,7 +93,7 @@ def _module_of(run: Callable[..., None]) -> str:
 
 def _ranks_for(name: str, params: object) -> tuple[int, int]:
     """(processes of each machine, machines) that a training, whose section has its name, is for."""
-    from pipelines.ranks import insist_on_equal_shares, nodes_wanted, ranks_wanted  # noqa: PLC0415
+    from pipelines.training.distributed import insist_on_equal_shares, nodes_wanted, ranks_wanted  # noqa: PLC0415
 
     count, nodes = ranks_wanted(), nodes_wanted()
     insist_on_equal_shares(name, getattr(params, name).batch_size, count, nodes)
@@ -99,7 +101,7 @@ def _ranks_for(name: str, params: object) -> tuple[int, int]:
 
 
 def _run_in_ranks(name: str, module: str, count: int, nodes: int) -> None:
-    from pipelines.ranks import run_ranks  # noqa: PLC0415  torch
+    from pipelines.training.distributed import run_ranks  # noqa: PLC0415  torch
 
     run_ranks(name, module, count, nodes)
 

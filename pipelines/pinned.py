@@ -12,9 +12,9 @@ from pathlib import Path
 
 from esrgan_core.files import sha256_of
 from esrgan_core.records import record_hash
-from pipelines.paths import REPOSITORY
-from pipelines.progress import progress
-from pipelines.redaction import redacted
+from pipelines.runtime.progress import progress
+from pipelines.runtime.redaction import redacted
+from pipelines.runtime.state import REPOSITORY
 from pipelines.sources import (
     Expected,
     HttpFile,
@@ -70,7 +70,7 @@ def find_pinned(value: str) -> Path:
     if not wanted:
         raise ValueError(
             f"{value} needs the hash of its content, {value}{MARK}...; "
-            "`python -m pipelines.params` writes it into params.yaml"
+            "`esrgan params` writes it into params.yaml"
         )
     # what is fetched is held to its hash on the way
     is_fetched = isinstance(_location(location), HttpFile | S3Object)
@@ -79,7 +79,7 @@ def find_pinned(value: str) -> Path:
         raise ValueError(
             f"{location} has changed: its sha256 is {there} and params.yaml has {wanted}; bring "
             f"the old content back, or set it to {location} without a hash and run "
-            "`python -m pipelines.params`, which writes the new one"
+            "`esrgan params`, which writes the new one"
         )
     return path
 
@@ -90,7 +90,7 @@ def _parts(value: str) -> tuple[str, str]:
     if mark and not re.fullmatch("[0-9a-f]{64}", digest):
         raise ValueError(
             f"{redacted(location)}: {digest!r} is no sha256 in 64 hex digits; name it without a "
-            "hash and run `python -m pipelines.params`, which writes it"
+            "hash and run `esrgan params`, which writes it"
         )
     return location, digest
 

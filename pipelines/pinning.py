@@ -6,7 +6,7 @@ from pathlib import Path
 from esrgan_core.io.rgb import survey
 from pipelines.catalog import ARCHIVE, RANGE, origin_of, read_catalog, read_rows, write_rows
 from pipelines.fetching import at_once, forget_if_unpinned
-from pipelines.progress import byte_progress
+from pipelines.runtime.progress import byte_progress
 from pipelines.sources import ArchiveMember, Manner, Origin, located, parse_location
 from pipelines.sources.archive import Limits, unpack
 from pipelines.sources.expected import WHOLE, digest

@@ -20,8 +20,8 @@ from esrgan_core.data.pairs import VERSION, Entry, add_picture
 from esrgan_core.files import sha256_of, write_text
 from esrgan_core.records import fields_of, settings_of
 from esrgan_core.strict_json import from_json, to_json
-from pipelines.disk import insist_on_room
 from pipelines.images import Row
+from pipelines.runtime.disk import insist_on_room
 
 ARRAY_HEADER = 128
 """Bytes of an array file besides the pixels."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from esrgan_core.features import FeaturesConfig
 from pipelines.pinned import find_pinned
-from pipelines.progress import byte_progress
+from pipelines.runtime.progress import byte_progress
 from pipelines.sources import Expected, Manner, Origin, located
 
 

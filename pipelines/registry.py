@@ -13,12 +13,13 @@ from esrgan_core.data.pairs import Entry, PairStore
 from esrgan_core.models.weights import digest, load_generator
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.card import model_card
+from pipelines.config.artifacts import ARTIFACTS, FINETUNED, METRICS, PAIRS, PRETRAINED
 from pipelines.gates import Evidence, Reason, Results, judge
 from pipelines.golden import departures
 from pipelines.interpolation import read_choice
-from pipelines.paths import ARTIFACTS, FINETUNED, METRICS, PAIRS, PRETRAINED, state_root
+from pipelines.runtime.state import state_root
+from pipelines.runtime.tables import read_table
 from pipelines.sections import RegisterConfig
-from pipelines.tables import read_table
 from pipelines.tracking import StoreDownError
 from pipelines.tracking.models import (
     PENDING,

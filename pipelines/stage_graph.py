@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pipelines.params import read_yaml, write_yaml
+from pipelines.config.params import read_yaml, write_yaml
 
 Kind = Literal["stage", "data", "remote data"]
 

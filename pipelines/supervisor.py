@@ -23,8 +23,9 @@ from typing import IO
 import psutil
 from filelock import FileLock
 
-from pipelines.guardian import die_with_parent, is_alive
-from pipelines.tracking.record import RUN, close_runs
+from pipelines.runtime.parent_watch import die_with_parent, is_alive
+from pipelines.runtime.run_record import RUN
+from pipelines.tracking.open_runs import close_runs
 
 SECONDS_TO_SAVE = 20.0
 """Between SIGTERM and SIGKILL; Prefect leaves a flow 30."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipelines.images import Row
-from pipelines.parallel import in_parallel
+from pipelines.runtime.parallel import in_parallel
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
 from esrgan_core.files import write_text
 from esrgan_core.io.resize import CONVENTIONS
 from esrgan_core.strict_json import to_json
+from pipelines.data.config import LrGenerator
 from pipelines.picture_frame import Distribution
 
 BLANK = 2.0
@@ -26,7 +27,6 @@ DRIFTED = 0.25
 UNSEEN = 0.02
 """Weight of sizes that the last accepted run did not have."""
 LEAVE_OUT = "name it in download.exclude, or set skip_bad"
-Lr = Literal["matlab", "any"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,7 +35,7 @@ class Demands:
 
     min_side: int
     modes: Sequence[str]
-    lr_generator: Lr
+    lr_generator: LrGenerator
     accepted: Distribution | None
     """Shares of `size_class` and `shape_class` in the last accepted run; None for the first."""
 

@@ -16,11 +16,12 @@ from pathlib import Path
 
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.checkpoint import manifest_text
+from pipelines.config.artifacts import IMAGES, MANIFEST, PAIRS
+from pipelines.config.params import read_yaml
 from pipelines.images import read_manifest
-from pipelines.params import read_yaml
-from pipelines.paths import IMAGES, MANIFEST, PAIRS, state_root
 from pipelines.preparation import read_note
-from pipelines.progress import byte_progress
+from pipelines.runtime.progress import byte_progress
+from pipelines.runtime.state import state_root
 from pipelines.tracking.models import registered_files
 
 LOCK = Path("dvc.lock")

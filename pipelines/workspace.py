@@ -21,13 +21,13 @@ from filelock import FileLock, Timeout
 from ruamel.yaml import YAML
 
 from esrgan_core.files import write_text
-from pipelines.disk import remove_tree
-from pipelines.guardian import PATIENT
-from pipelines.params import PARAMS
-from pipelines.paths import REPOSITORY
-from pipelines.shell import commit_of, git, output
+from pipelines.config.params import PARAMS, flatten
+from pipelines.runtime.disk import remove_tree
+from pipelines.runtime.run_record import RUN
+from pipelines.runtime.shell import commit_of, git, output
+from pipelines.runtime.state import REPOSITORY
 from pipelines.stage_graph import forget_what_is_lost
-from pipelines.tracking.record import RUN
+from pipelines.training.locks import WAIT_FOR_LOCK
 
 RECIPE_OF_PARAMS = "sample"
 """The profile that is params.yaml as it is."""
@@ -127,7 +127,7 @@ def environment(source: Repository, name: str) -> dict[str, str]:
         "ESRGAN_STATE": str(source.state),
         REPOSITORY: source.address,
         RUN: name,
-        PATIENT: "1",
+        WAIT_FOR_LOCK: "1",
         "DVC_NO_ANALYTICS": "1",
         "PYTHONUNBUFFERED": "1",
     }
@@ -222,7 +222,9 @@ def _recipe(source: Repository, folder: Path, request: Request) -> str:
     made = folder / ".git" / "esrgan-params.yaml"
     write_text(made, git(["show", f"HEAD:{PARAMS}"], folder) + "\n")
     # by the code of that commit: what is valid is what its stages read
-    command = [sys.executable, "-m", "pipelines.params", "--output", str(made)]
+    is_old = (folder / "pipelines" / "params.py").is_file()
+    module = ["pipelines.params"] if is_old else ["pipelines.cli", "params"]
+    command = [sys.executable, "-m", *module, "--output", str(made)]
     if request.profile != RECIPE_OF_PARAMS:
         command += ["--profile", request.profile]
     for key, value in request.overrides.items():
@@ -235,19 +237,9 @@ def _recipe(source: Repository, folder: Path, request: Request) -> str:
     return made.read_text(encoding="utf-8")
 
 
-def leaves(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value that is no mapping, by its dotted name."""
-    for key, value in content.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            yield from leaves(value, f"{name}.")
-        else:
-            yield name, value
-
-
 def _first_difference(one: str, other: str) -> str:
     """The first parameter that two texts of params.yaml do not agree on."""
-    then, now = (dict(leaves(YAML(typ="safe").load(text))) for text in (one, other))
+    then, now = (dict(flatten(YAML(typ="safe").load(text))) for text in (one, other))
     for key in {**then, **now}:
         if then.get(key) != now.get(key):
             return f"{key} is {then.get(key)!r} there and {now.get(key)!r} here"

@@ -8,7 +8,7 @@ from dvc.cli.parser import get_main_parser
 from typer.main import get_command
 
 from pipelines.cli import app
-from pipelines.params import read_yaml
+from pipelines.config.params import read_yaml
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [

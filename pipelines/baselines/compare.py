@@ -6,16 +6,16 @@ from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.evaluate import Upscaler
 from esrgan_core.models.sft import SFTNet
 from pipelines.baselines import RECIPES
-from pipelines.conditions import ConditionsConfig, conditioned, conditions_of
+from pipelines.config.artifacts import ARTIFACTS, PAIRS, generator_path
 from pipelines.contenders import bicubic, interpolated, network_of
 from pipelines.evaluation import evaluate_all, leave_figures
 from pipelines.grid import models_of
 from pipelines.interpolation import read_choice
 from pipelines.launch import launch
-from pipelines.paths import ARTIFACTS, PAIRS, generator_of
 from pipelines.report.evaluation import leave_report
 from pipelines.samples import samples_of
 from pipelines.sections import EvaluateConfig, InterpolateConfig
+from pipelines.training.semantic_maps import ConditionsConfig, conditioned, conditions_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,8 +32,8 @@ def baselines(conditions: ConditionsConfig, store: PairStore) -> dict[str, Upsca
     """Those that were trained here, by name."""
     found = {}
     for recipe in RECIPES:
-        if generator_of(recipe).is_file():
-            network, found[recipe] = network_of(generator_of(recipe))
+        if generator_path(recipe).is_file():
+            network, found[recipe] = network_of(generator_path(recipe))
             if isinstance(network, SFTNet):
                 found[recipe] = conditioned(network, store, conditions_of(conditions))
     return found

@@ -1,20 +1,11 @@
 """ESRGAN with the contextual loss in place of the perceptual one (Mechrez et al. 2018)."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from esrgan_core.features import FeaturesConfig
-from esrgan_core.models.discriminator import VGGDiscriminatorConfig
-from pipelines.adversarial_training import AdversarialTraining, train_adversarially
+from pipelines.config.artifacts import PRETRAINED
 from pipelines.launch import launch
-from pipelines.paths import PRETRAINED
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ContextualTraining(AdversarialTraining):
-    """Section `contextual`."""
-
-    discriminator: VGGDiscriminatorConfig = field(default_factory=VGGDiscriminatorConfig)
-    features: FeaturesConfig = field(default_factory=FeaturesConfig)
+from pipelines.stages.sections import ContextualTraining
+from pipelines.training.adversarial import train_adversarially
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,22 +1,13 @@
 """SFTGAN: SFTNet trained on against a discriminator that names classes (Wang et al. 2018)."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from esrgan_core.data.pairs import PairStore
-from esrgan_core.features import FeaturesConfig
-from esrgan_core.models.discriminator import ClassDiscriminatorConfig
-from pipelines.adversarial_training import AdversarialTraining, train_adversarially
-from pipelines.conditions import ConditionsConfig, Told
+from pipelines.config.artifacts import PAIRS, generator_path
 from pipelines.launch import launch
-from pipelines.paths import PAIRS, generator_of
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SftganTraining(AdversarialTraining):
-    """Section `sftgan`."""
-
-    discriminator: ClassDiscriminatorConfig = field(default_factory=ClassDiscriminatorConfig)
-    features: FeaturesConfig = field(default_factory=FeaturesConfig)
+from pipelines.stages.sections import SftganTraining
+from pipelines.training.adversarial import train_adversarially
+from pipelines.training.semantic_maps import ConditionsConfig, Told
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +25,7 @@ def run(params: Params) -> None:
         config.discriminator, patch_size=config.patch_size, num_classes=conditions.classes
     )
     told = Told.of(PairStore(PAIRS), conditions)
-    train_adversarially("sftgan", generator_of("sftnet"), judge, config.features, config, told)
+    train_adversarially("sftgan", generator_path("sftnet"), judge, config.features, config, told)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,13 @@
 """SFTGAN's generator, trained for pixels: where `sftgan` starts from (Wang et al. 2018)."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from esrgan_core.data.pairs import PairStore
-from esrgan_core.models.sft import SFTNetConfig
-from pipelines.conditions import Clusters, ConditionsConfig, Told
+from pipelines.config.artifacts import CLUSTERS, PAIRS
 from pipelines.launch import launch
-from pipelines.paths import CLUSTERS, PAIRS
-from pipelines.pixel_training import PixelTraining, train_for_pixels
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SftnetTraining(PixelTraining):
-    """Section `sftnet`."""
-
-    network: SFTNetConfig = field(default_factory=SFTNetConfig)
+from pipelines.stages.sections import SftnetTraining
+from pipelines.training.pixel import train_for_pixels
+from pipelines.training.semantic_maps import Clusters, ConditionsConfig, Told
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,17 +1,10 @@
 """SRCNN: three convolutions on bicubic luma (Dong et al. 2014)."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from esrgan_core.models.srcnn import SRCNNConfig
 from pipelines.launch import launch
-from pipelines.pixel_training import PixelTraining, train_for_pixels
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SrcnnTraining(PixelTraining):
-    """Section `srcnn`."""
-
-    network: SRCNNConfig = field(default_factory=SRCNNConfig)
+from pipelines.stages.sections import SrcnnTraining
+from pipelines.training.pixel import train_for_pixels
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

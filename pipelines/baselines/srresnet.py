@@ -1,17 +1,10 @@
 """SRResNet: normalised residual blocks, mean squared error (Ledig et al. 2017)."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from esrgan_core.models.srresnet import SRResNetConfig
 from pipelines.launch import launch
-from pipelines.pixel_training import PixelTraining, train_for_pixels
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SrresnetTraining(PixelTraining):
-    """Section `srresnet`."""
-
-    network: SRResNetConfig = field(default_factory=SRResNetConfig)
+from pipelines.stages.sections import SrresnetTraining
+from pipelines.training.pixel import train_for_pixels
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

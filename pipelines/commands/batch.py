@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import typer
 
-from pipelines.redaction import redacted
+from pipelines.runtime.redaction import redacted
 
 
 def end(failures: Iterable[str]) -> None:

@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from pipelines.commands.batch import end
-from pipelines.redaction import redacted
+from pipelines.runtime.redaction import redacted
 
 
 class _MakeByDefault(TyperGroup):
@@ -116,7 +116,7 @@ def verify(
     data, is not looked for. Paths are from the root of the repository.
     """
     from esrgan_core.strict_json import to_json
-    from pipelines.paths import in_repository
+    from pipelines.runtime.state import in_repository
     from pipelines.verification import verify as verify_all
 
     with in_repository():

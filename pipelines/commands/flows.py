@@ -34,7 +34,7 @@ def flow(
     background.
     """
     from esrgan_core.strict_json import to_json
-    from pipelines.params import parse_assignments
+    from pipelines.config.params import parse_assignments
     from pipelines.supervisor import SECONDS_TO_SAVE, close, run
     from pipelines.workspace import (
         Request,
@@ -87,14 +87,14 @@ def runs(
     brings it back. A run that is under way, unfinished or changed since stays.
     """
     from pipelines.kept_runs import remove, workspaces
-    from pipelines.leftovers import bytes_in
+    from pipelines.runtime.disk import folder_bytes
     from pipelines.workspace import repository
 
     source = repository()
     for one in workspaces(source):
         old = datetime.now(UTC) - one.used > timedelta(days=days)
         goes = prune and one.state == "saved" and old
-        size = f"{bytes_in(one.folder) / 2**20:.1f} MiB"
+        size = f"{folder_bytes(one.folder) / 2**20:.1f} MiB"
         word = "remove" if goes else "keep"
         typer.echo(f"{word}  {one.folder.name}  {size}  {one.state}  {one.used:%Y-%m-%d %H:%M}")
         if goes and not dry_run and not remove(source, one):

@@ -30,7 +30,7 @@ def lr(
 
     from esrgan_core.io.resize import CONVENTIONS
     from esrgan_core.io.rgb import find_images
-    from pipelines.progress import progress
+    from pipelines.runtime.progress import progress
 
     if convention not in CONVENTIONS:
         raise ValueError(f"no convention {convention!r}; there are {', '.join(CONVENTIONS)}")
@@ -117,7 +117,7 @@ def evaluate(
     from esrgan_core.strict_json import to_json
     from pipelines.contenders import bicubic, network_of
     from pipelines.folders import named_files, weights_finder
-    from pipelines.progress import progress
+    from pipelines.runtime.progress import progress
     from pipelines.samples import matched, sample_of
 
     if bool(model) == bool(sr) or (sr and lr):

@@ -15,7 +15,7 @@ def _name(given: str) -> str:
 
 
 def _config() -> "RegisterConfig":
-    from pipelines.params import load_section
+    from pipelines.config.params import load_section
     from pipelines.sections import RegisterConfig
 
     return load_section("register", RegisterConfig)
@@ -79,10 +79,10 @@ def promote(
     from dataclasses import replace
 
     from pipelines import registry
-    from pipelines.paths import insist_on_state
+    from pipelines.runtime.state import require_state_root
     from pipelines.tracking.models import parse_uri, registered
 
-    insist_on_state()
+    require_state_root()
     if force and not reason:
         raise ValueError("--force needs a --reason, which is kept with the decision")
     name, wanted = parse_uri(version, _name(model))
@@ -96,9 +96,9 @@ def promote(
 def rollback(model: Annotated[str, typer.Option(help=NAMED)] = "") -> None:
     """Make the champion before the present one champion again."""
     from pipelines import registry
-    from pipelines.paths import insist_on_state
+    from pipelines.runtime.state import require_state_root
 
-    insist_on_state()
+    require_state_root()
     name = _name(model)
     was, now = registry.rollback(name)
     typer.echo(f"{name} version {now} is the champion again, version {was} no longer")

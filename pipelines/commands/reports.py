@@ -28,10 +28,10 @@ def compare(
     from esrgan_core.data.pairs import PairStore
     from esrgan_core.files import write_text
     from pipelines.baselines.compare import Params, trained_contenders
+    from pipelines.config.artifacts import PAIRS
+    from pipelines.config.params import load_params
     from pipelines.evaluation import evaluate_all
     from pipelines.folders import folder_samples, named_files
-    from pipelines.params import load_params
-    from pipelines.paths import PAIRS
     from pipelines.pinned import pinned
     from pipelines.report.table import comparison
     from pipelines.samples import samples_of
@@ -62,17 +62,17 @@ def figures(
     """
     from esrgan_core.data.pairs import PairStore
     from pipelines.baselines.compare import Params, trained_contenders
+    from pipelines.config.artifacts import ARTIFACTS, GRID, IMAGE_GRID, PAIRS
+    from pipelines.config.params import load_params
     from pipelines.evaluation import evaluate_all, shown_of
-    from pipelines.params import load_params
-    from pipelines.paths import ARTIFACTS, GRID, IMAGE_GRID, PAIRS
     from pipelines.report.figures import (
         curves_figure,
         patch_figure,
         plane_figure,
         save,
     )
+    from pipelines.runtime.tables import read_table
     from pipelines.samples import samples_of
-    from pipelines.tables import read_table
 
     endings = [ending.strip().lstrip(".") for ending in formats.split(",")]
     if bad := sorted(set(endings) - {"pdf", "png", "svg"}):

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pipelines.commands.batch import end
-from pipelines.redaction import redacted
+from pipelines.runtime.redaction import redacted
 
 
 def publish() -> None:
@@ -16,16 +16,17 @@ def publish() -> None:
     Uses MLFLOW_TRACKING_URI, else the database under .esrgan/. Safe to repeat: what is there
     already is left alone.
     """
-    from pipelines.params import load_params
-    from pipelines.paths import PAGE, in_repository
+    from pipelines.config.artifacts import PAGE
+    from pipelines.config.params import load_params
     from pipelines.registry import admit
+    from pipelines.runtime.run_record import RUN, record_path
+    from pipelines.runtime.state import in_repository
     from pipelines.stages.register import Params
     from pipelines.tracking.publish import (
         complete_parent,
         publish_all,
         published_run,
     )
-    from pipelines.tracking.record import RUN, record_path
     from pipelines.tracking.store import tracking_uri
 
     with in_repository():
@@ -49,10 +50,10 @@ def sync() -> None:
     A training goes on whatever the store does, and keeps its figures beside its checkpoints. Safe
     to repeat: no point comes twice.
     """
-    from pipelines.paths import insist_on_state
+    from pipelines.runtime.state import require_state_root
     from pipelines.tracking.live import sync as ship_all
 
-    insist_on_state()
+    require_state_root()
     failures = []
     for folder, points, problem in ship_all():
         if problem:
@@ -85,10 +86,11 @@ def prune(
     Those of running trainings always stay. DVC's results are not touched, the ablation's networks
     only with --caches.
     """
-    from pipelines.leftovers import CACHES, bytes_in, remove, trainings
-    from pipelines.paths import insist_on_state, state_root
+    from pipelines.leftovers import CACHES, remove, trainings
+    from pipelines.runtime.disk import folder_bytes
+    from pipelines.runtime.state import require_state_root, state_root
 
-    insist_on_state()
+    require_state_root()
     freed = 0
     for training in trainings():
         goes = training.needless or (unfinished and training.state != "running")
@@ -97,7 +99,7 @@ def prune(
         if goes and (dry_run or remove(training)):
             freed += training.bytes
     for folder in (state_root() / name for name in CACHES):
-        held = bytes_in(folder)
+        held = folder_bytes(folder)
         typer.echo(f"{'remove' if caches else 'keep'}  {folder}  {held / 2**20:.1f} MiB  cache")
         if caches:
             freed += held

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping
 import torch
 
 from esrgan_core.devices import bf16_slowdown, device_of, has_native_bf16
+from pipelines.config.params import PARAMS, ParamsError, read_yaml
 from pipelines.doctor.finding import Finding, fault, remark, well
-from pipelines.params import PARAMS, ParamsError, read_yaml
-from pipelines.ranks import device_wanted
+from pipelines.runtime.device import requested_device
 
 
 def devices() -> Iterator[Finding]:
     """Which device computes, and by how many threads."""
-    wanted = device_wanted()
+    wanted = requested_device()
     try:
         device = device_of(wanted)
     except ValueError as error:
@@ -54,7 +54,7 @@ def precision() -> Iterator[Finding]:
     ]
     if not asking:
         return
-    device = device_of(device_wanted())
+    device = device_of(requested_device())
     if has_native_bf16(device):
         yield well("precision", f"bf16 in {', '.join(asking)}, which {device} computes natively")
     else:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from pipelines.redaction import redacted
+from pipelines.runtime.redaction import redacted
 
 State = Literal["well", "remark", "fault"]
 

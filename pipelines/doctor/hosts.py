@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pipelines.doctor.dvc_settings import dvc_settings
 from pipelines.doctor.finding import Finding, fault, well
-from pipelines.redaction import redacted
+from pipelines.runtime.redaction import redacted
 from pipelines.tracking.store import (
     EXPERIMENT,
     database_path,

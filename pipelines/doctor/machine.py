@@ -10,7 +10,7 @@ from rich.filesize import decimal
 
 from esrgan_core.memory import free_memory
 from pipelines.doctor.finding import Finding, fault, well
-from pipelines.paths import state_place
+from pipelines.runtime.state import state_root_path
 
 LEAST_MEMORY = 2 * 2**30
 LEAST_DISK = 5 * 2**30
@@ -28,7 +28,7 @@ def memory() -> Iterator[Finding]:
 
 def disks() -> Iterator[Finding]:
     """Whether the state root can be written, and how much room there is."""
-    root = state_place()
+    root = state_root_path()
     # where there is none yet, it is made in the nearest folder that there is
     there = next(folder for folder in (root, *root.parents) if folder.is_dir())
     try:

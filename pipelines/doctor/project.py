@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pipelines.config.params import PARAMS, ParamsError, read_yaml
 from pipelines.doctor.dvc_settings import dvc_settings
 from pipelines.doctor.finding import Finding, fault, remark, well
-from pipelines.params import PARAMS, ParamsError, check, read_yaml
-from pipelines.shell import CommandError, output
+from pipelines.runtime.shell import CommandError, output
+from pipelines.stages.params_check import check_params
 
 
 def recipe() -> Iterator[Finding]:
@@ -17,7 +18,7 @@ def recipe() -> Iterator[Finding]:
         yield remark("params.yaml", "not here", "run this in the root of the repository")
         return
     try:
-        check(read_yaml(PARAMS))
+        check_params(read_yaml(PARAMS))
     except ParamsError as error:
         yield fault(
             "params.yaml", str(error), "correct it; `git diff params.yaml` shows what changed"

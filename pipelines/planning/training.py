@@ -19,14 +19,16 @@ from esrgan_core.devices import resolve_precision
 from esrgan_core.engine.journal import Journal
 from esrgan_core.models import build_generator
 from esrgan_core.models.weights import save_weights
-from pipelines.leftovers import bytes_in
-from pipelines.params import PARAMS, check, load_params, read_yaml
-from pipelines.paths import PAIRS, PRETRAINED, REPOSITORY, state_root
+from pipelines.config.artifacts import PAIRS, PRETRAINED
+from pipelines.config.params import PARAMS, load_params, read_yaml
 from pipelines.planning.plan import Plan
-from pipelines.ranks import device_of_rank
+from pipelines.runtime.disk import folder_bytes
+from pipelines.runtime.state import REPOSITORY, state_root
+from pipelines.stages.params_check import check_params
 from pipelines.stages.pretrain import Params as Pretraining
 from pipelines.tracking.store import database_uri
-from pipelines.training_config import precision_message
+from pipelines.training.config import precision_message
+from pipelines.training.distributed import device_of_rank
 
 TRAININGS = ("pretrain", "finetune")
 STEPS = 30
@@ -49,7 +51,7 @@ def plan_training(stage: str) -> Plan:
         ValueError: if there are no pairs, or it cannot be trained.
     """
     params = read_yaml(PARAMS)
-    check(params)
+    check_params(params)
     if not (PAIRS / "store.json").is_file():
         raise ValueError(f"no pairs in {PAIRS}; `dvc repro bicubic` makes them")
     section: dict[str, Any] = dict(params[stage])
@@ -158,7 +160,7 @@ def _told(
         + count // int(section["save_every"]) * max(saving, 0.0)
     )
     state = max((path.stat().st_size for path in checkpoints.glob("step_*.pt")), default=0)
-    pictures = [bytes_in(path) for path in (checkpoints / "samples").glob("*")]
+    pictures = [folder_bytes(path) for path in (checkpoints / "samples").glob("*")]
     samples = (count // every + 1) * (median(pictures) if pictures else 0)
     lines = BYTES_PER_ROW * (count // int(section["report_every"]) + count // every)
     networks = sum(path.stat().st_size for path in folder.glob("artifacts/*/*.safetensors"))

@@ -13,20 +13,20 @@ from esrgan_core.engine.evaluate import Pixels, Sample, Scored
 from esrgan_core.files import write_text
 from esrgan_core.metric_names import KNOWN, LOWER_IS_BETTER
 from esrgan_core.strict_json import from_json, to_json
+from pipelines.config.artifacts import ARTIFACTS, GRID, IMAGE_GRID, MANIFEST
 from pipelines.evaluation import Evaluation
 from pipelines.images import read_manifest
 from pipelines.interpolation import Choice
-from pipelines.lineage import data_md5, git_commit
-from pipelines.paths import ARTIFACTS, GRID, IMAGE_GRID, MANIFEST
 from pipelines.report.crops import Box, data_uri, liveliest_box, thumbnail
 from pipelines.report.figures import curves, plane
 from pipelines.report.published import published
 from pipelines.report.table import words_on_size
 from pipelines.report.template import template
 from pipelines.report.words import number, title_of
+from pipelines.runtime.lineage import data_md5, git_commit
+from pipelines.runtime.run_record import read_record, run_name
+from pipelines.runtime.tables import read_table
 from pipelines.statistics import intervals, metrics_in, paired, worst
-from pipelines.tables import read_table
-from pipelines.tracking.record import read_record, run_name
 
 CROP = 256
 """HR pixels on a side of what is shown of a picture."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import as_file, files
 
-from pipelines.tables import read_table
+from pipelines.runtime.tables import read_table
 
 SCALE = 4
 """The one that the figures are for."""

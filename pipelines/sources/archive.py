@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Literal
 
 from esrgan_core.files import atomic_path
-from pipelines.disk import insist_on_room
+from pipelines.runtime.disk import insist_on_room
 
 BLOCK = 512
 """Of a tar file."""

@@ -18,8 +18,8 @@ from filelock import FileLock, Timeout
 
 from esrgan_core.files import atomic_path, sha256_of, write_text
 from esrgan_core.strict_json import from_json, to_json
-from pipelines.paths import state_root
-from pipelines.redaction import redacted
+from pipelines.runtime.redaction import redacted
+from pipelines.runtime.state import state_root
 from pipelines.sources.errors import HostError, StoppedError
 from pipelines.sources.expected import WHOLE, Expected
 from pipelines.sources.partial import Manner

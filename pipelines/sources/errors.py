@@ -1,6 +1,6 @@
 """Why a file from elsewhere cannot be had, or not now."""
 
-from pipelines.status import Passing
+from pipelines.runtime.status import Passing
 
 
 class HostError(OSError):

@@ -15,8 +15,8 @@ import urllib3
 
 from esrgan_core.files import write_text
 from esrgan_core.strict_json import from_json, to_json
-from pipelines.disk import insist_on_room
-from pipelines.redaction import redacted
+from pipelines.runtime.disk import insist_on_room
+from pipelines.runtime.redaction import redacted
 from pipelines.sources.answers import total_of, validator_of
 from pipelines.sources.errors import (
     BusyHostError,

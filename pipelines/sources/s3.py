@@ -25,7 +25,7 @@ from botocore.exceptions import (
 
 from esrgan_core.files import write_text
 from esrgan_core.strict_json import from_json, to_json
-from pipelines.disk import insist_on_room
+from pipelines.runtime.disk import insist_on_room
 from pipelines.sources.addresses import S3Object
 from pipelines.sources.errors import BusyHostError, ChangedError, HostError, StoppedError
 from pipelines.sources.expected import Expected

@@ -4,28 +4,15 @@ import json
 from dataclasses import dataclass, replace
 
 from esrgan_core.data.pairs import StoreFacts, write_index
-from pipelines.disk import remove_tree
+from pipelines.config.artifacts import IMAGES, MANIFEST, PAIRS, VALIDATION_REPORT
+from pipelines.data.config import BicubicConfig
 from pipelines.images import BadPicturesError, place_of, read_manifest, with_supplied_lr
 from pipelines.launch import launch
-from pipelines.parallel import in_parallel
-from pipelines.paths import IMAGES, MANIFEST, PAIRS, VALIDATION_REPORT, state_root
 from pipelines.preparation import prepare, put_in_place, say_what_it_takes, task_of
-from pipelines.progress import progress
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BicubicConfig:
-    """Section `bicubic`."""
-
-    workers: int = -1
-    """Processes that share the pictures; -1 for one per core. The result does not depend on it."""
-
-    def __post_init__(self) -> None:
-        """Refuse what is no number of processes."""
-        if self.workers != -1 and self.workers < 1:
-            raise ValueError(
-                f"workers must be at least 1, or -1 for one per core, got {self.workers}"
-            )
+from pipelines.runtime.disk import remove_tree
+from pipelines.runtime.parallel import in_parallel
+from pipelines.runtime.progress import progress
+from pipelines.runtime.state import state_root
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

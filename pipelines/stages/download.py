@@ -1,35 +1,19 @@
 """Fetch the pictures that `data/` names or holds, check each, and list them in a manifest."""
 
 import sys
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
 
 from pipelines.catalog import SPLITS
+from pipelines.config.artifacts import DATA, IMAGES, MANIFEST, SKIPPED, TRACES
+from pipelines.data.config import DownloadConfig
 from pipelines.data_folder import catalog_of
-from pipelines.disk import remove_tree
 from pipelines.fetching import fetch_all, forget_if_unpinned
 from pipelines.images import BadPicturesError, UnreachablePicturesError, write_manifest
 from pipelines.inspection import check_all, told, write_skipped, write_traces
 from pipelines.launch import launch
-from pipelines.paths import DATA, IMAGES, MANIFEST, SKIPPED, TRACES, state_root
-from pipelines.status import is_passing
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DownloadConfig:
-    """Section `download`."""
-
-    catalogs: list[str] = field(default_factory=list)
-    """Catalogs in `data/` by name; not looked at where `data/` holds pictures."""
-    exclude: list[str] = field(default_factory=list)
-    """Pictures to leave out, as `train/0123` or `test/set5/baby`."""
-    lr: Literal["made", "supplied"] = "made"
-    """Whether LR is made from HR, or taken where it is supplied and made elsewhere."""
-
-    def __post_init__(self) -> None:
-        """Refuse a catalog named twice."""
-        if len(set(self.catalogs)) < len(self.catalogs):
-            raise ValueError(f"catalogs names one twice: {self.catalogs}")
+from pipelines.runtime.disk import remove_tree
+from pipelines.runtime.state import state_root
+from pipelines.runtime.status import is_passing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from esrgan_core.data.pairs import PairStore
+from pipelines.config.artifacts import METRICS, PAGE, PAIRS
 from pipelines.contenders import bicubic
 from pipelines.evaluation import evaluate_all, leave_figures
 from pipelines.grid import models_of
 from pipelines.interpolation import read_choice
 from pipelines.launch import launch
-from pipelines.paths import METRICS, PAGE, PAIRS
 from pipelines.report.evaluation import leave_report
 from pipelines.samples import samples_of
 from pipelines.sections import EvaluateConfig, InterpolateConfig

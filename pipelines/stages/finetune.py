@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from esrgan_core.features import FeaturesConfig
 from esrgan_core.models.discriminator import VGGDiscriminatorConfig
-from pipelines.adversarial_training import AdversarialTraining, train_adversarially
+from pipelines.config.artifacts import PRETRAINED
 from pipelines.launch import launch
-from pipelines.paths import PRETRAINED
+from pipelines.training.adversarial import AdversarialTraining, train_adversarially
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

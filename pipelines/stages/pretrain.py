@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from esrgan_core.models.rrdb import RRDBNetConfig
 from pipelines.launch import launch
-from pipelines.pixel_training import PixelTraining, train_for_pixels
+from pipelines.training.pixel import PixelTraining, train_for_pixels
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

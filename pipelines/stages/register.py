@@ -4,11 +4,11 @@ from dataclasses import asdict, dataclass
 
 from esrgan_core.files import write_text
 from esrgan_core.strict_json import to_json
+from pipelines.config.artifacts import ARTIFACTS
 from pipelines.launch import launch
-from pipelines.paths import ARTIFACTS
 from pipelines.registry import admit
 from pipelines.sections import RegisterConfig
-from pipelines.tracking.record import awaited_run_id
+from pipelines.tracking.open_runs import awaited_run_id
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,39 +2,22 @@
 
 import sys
 from dataclasses import asdict, dataclass
-from typing import Literal
 
 import pandas as pd
 
+from pipelines.config.artifacts import IMAGES, MANIFEST, TRACES, VALIDATION_REPORT
+from pipelines.data.config import ValidateConfig
 from pipelines.drift import accept, last_accepted
 from pipelines.images import BadPicturesError, read_manifest, sha256_now, with_supplied_lr
 from pipelines.launch import launch
-from pipelines.parallel import in_parallel
-from pipelines.paths import IMAGES, MANIFEST, TRACES, VALIDATION_REPORT
 from pipelines.picture_frame import picture_frame
 from pipelines.report.validation import write_docs
+from pipelines.runtime.parallel import in_parallel
 from pipelines.supplied import examine_all
-from pipelines.validation import Demands, Lr, Outcome, validate, write_report
+from pipelines.validation import Demands, Outcome, validate, write_report
 
 TOLD = 20
 """Remarks that are printed; the page has all."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ValidateConfig:
-    """Section `validate`."""
-
-    min_side: int
-    """Pixels that the shorter side must have after cropping: the HR patch, or two NIQE blocks."""
-    modes: list[Literal["RGB", "L"]]
-    """Picture modes in Pillow's words; those that later stages read."""
-    lr_generator: Lr = "matlab"
-    """Whether LR that is supplied has to be MATLAB's bicubic."""
-
-    def __post_init__(self) -> None:
-        """Refuse modes that no picture has."""
-        if not self.modes:
-            raise ValueError("modes must name at least one")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

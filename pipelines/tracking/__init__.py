@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipelines.status import Passing
+from pipelines.runtime.status import Passing
 
 
 class StoreError(RuntimeError):

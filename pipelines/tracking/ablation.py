@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from pipelines.config.params import flatten
 from pipelines.tracking import StoreError
-from pipelines.tracking.record import flat
 from pipelines.tracking.store import (
     NAME,
     STAGE,
@@ -46,7 +46,9 @@ def publish_ablation(frame: pd.DataFrame, params: Mapping[str, Any]) -> None:
                     continue
                 title = f"{variant}, stage {stage}, seed {seed}"
                 run_id = found.info.run_id if found else child_run(parent, title, own)
-                log_params(run_id, flat(params) | {"variant": str(variant), "stage": str(stage)})
+                log_params(
+                    run_id, dict(flatten(params)) | {"variant": str(variant), "stage": str(stage)}
+                )
                 # the same time at each attempt, so that no figure is there twice
                 time = client().get_run(run_id).info.start_time
                 metrics = [

@@ -10,10 +10,10 @@ import pandas as pd
 from esrgan_core.data.pairs import Entry, PairStore
 from esrgan_core.files import sha256_of
 from esrgan_core.strict_json import from_json, to_json
-from pipelines.paths import PAIRS, generator_of
-from pipelines.tables import read_table
+from pipelines.config.artifacts import PAIRS, generator_path
+from pipelines.runtime.run_record import Record
+from pipelines.runtime.tables import read_table
 from pipelines.tracking.pictures import log_pictures
-from pipelines.tracking.record import Record
 from pipelines.tracking.store import (
     MODEL,
     NAME,
@@ -132,7 +132,7 @@ def _logged_model(model: str, run_id: str) -> str | None:
 
     So that the best weights of all runs can be searched for by their figures.
     """
-    weights = generator_of(TRAINED.get(model, model))
+    weights = generator_path(TRAINED.get(model, model))
     if not weights.is_file():
         return None
     tags = {"weights.sha256": sha256_of(weights)}

@@ -14,7 +14,7 @@ from typing import Any
 
 from esrgan_core.files import write_text
 from esrgan_core.strict_json import from_json, to_json
-from pipelines.paths import state_root
+from pipelines.runtime.state import state_root
 from pipelines.tracking.models import Registered, aliases, evidence_of, history, versions
 from pipelines.tracking.store import database_path, has_store, tracking_uri
 

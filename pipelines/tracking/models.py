@@ -15,9 +15,10 @@ from filelock import FileLock
 import esrgan_core
 from esrgan_core.files import sha256_of
 from esrgan_core.strict_json import from_json, to_json
-from pipelines.lineage import data_md5, git_commit
-from pipelines.params import PARAMS
-from pipelines.paths import FINETUNED, PRETRAINED, state_root
+from pipelines.config.artifacts import FINETUNED, PRETRAINED
+from pipelines.config.params import PARAMS
+from pipelines.runtime.lineage import data_md5, git_commit
+from pipelines.runtime.state import state_root
 from pipelines.tracking import serving_path
 from pipelines.tracking.store import (
     KEY,

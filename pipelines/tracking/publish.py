@@ -16,7 +16,7 @@ import pandas as pd
 
 from esrgan_core.files import sha256_of
 from esrgan_core.strict_json import from_json
-from pipelines.paths import (
+from pipelines.config.artifacts import (
     ARTIFACTS,
     CHOICE,
     GRID,
@@ -25,12 +25,13 @@ from pipelines.paths import (
     METRICS,
     SKIPPED,
     VALIDATION_REPORT,
-    state_root,
 )
-from pipelines.tables import read_table
+from pipelines.config.params import flatten
+from pipelines.runtime.run_record import Record, end_run_name, read_record, record_path
+from pipelines.runtime.state import state_root
+from pipelines.runtime.tables import read_table
 from pipelines.tracking.evaluated import publish_models
 from pipelines.tracking.live import Cargo
-from pipelines.tracking.record import Record, end_run_name, flat, read_record, record_path
 from pipelines.tracking.store import (
     KEY,
     NAME,
@@ -97,7 +98,7 @@ def publish(stage: str) -> bool:
             return False
         parent = parent_run(record.run)
         run_id = _run_of(record, key, parent)
-        log_params(run_id, flat(record.params))
+        log_params(run_id, dict(flatten(record.params)))
         for table in (ARTIFACTS / stage / name for name in ("curve.csv", "usage.csv")):
             if table.is_file():
                 Cargo(run_id).ship(list(_rows(table)), ARTIFACTS / stage / "samples")

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from filelock import FileLock
 
 from esrgan_core.files import atomic_path
-from pipelines.paths import state_place, state_root
-from pipelines.redaction import redacted
+from pipelines.runtime.redaction import redacted
+from pipelines.runtime.state import state_root, state_root_path
 from pipelines.tracking import StoreDownError, StoreError
 from pipelines.tracking.trouble import is_down, is_of_store, remedy
 
@@ -50,7 +50,7 @@ def tracking_uri() -> str:
 
 def has_store() -> bool:
     """Whether there is a store to look into; the default one is made when it is first used."""
-    return tracking_uri() != _own_uri() or (state_place() / DATABASE).is_file()
+    return tracking_uri() != _own_uri() or (state_root_path() / DATABASE).is_file()
 
 
 def run_url(run_id: str) -> str:
@@ -90,7 +90,7 @@ def client() -> "MlflowClient":
 
 
 def _own_uri() -> str:
-    return database_uri(state_place() / DATABASE)
+    return database_uri(state_root_path() / DATABASE)
 
 
 def database_uri(path: Path) -> str:
@@ -234,11 +234,11 @@ def logged_model(
     )
 
 
-def log_params(run_id: str, texts: Mapping[str, str]) -> None:
-    """Add parameters to a run; a text that is too long for MLflow is cut."""
+def log_params(run_id: str, values: Mapping[str, Any]) -> None:
+    """Add parameters to a run as text, truncated to the length that MLflow accepts."""
     from mlflow.entities import Param  # noqa: PLC0415
 
-    params = [Param(name, text[:LONGEST_PARAM]) for name, text in texts.items()]
+    params = [Param(name, str(value)[:LONGEST_PARAM]) for name, value in values.items()]
     for start in range(0, len(params), MOST_PARAMS):
         client().log_batch(run_id, params=params[start : start + MOST_PARAMS])
 

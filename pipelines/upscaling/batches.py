@@ -19,7 +19,7 @@ from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
 from esrgan_core.io.rgb import SUFFIXES, BadImageError
 from esrgan_core.memory import free_memory
 from esrgan_core.strict_json import from_json, to_json
-from pipelines.parallel import in_parallel
+from pipelines.runtime.parallel import in_parallel
 from pipelines.sources.addresses import S3Object, parse_s3
 from pipelines.sources.errors import HostError
 from pipelines.sources.expected import Expected

@@ -11,7 +11,7 @@ from esrgan_core.inference.upscaler import UpscaleConfig
 from esrgan_core.models.weights import digest
 from esrgan_core.records import record_hash
 from esrgan_core.strict_json import from_json, to_json
-from pipelines.records import PIPELINE_RECORDS
+from pipelines.config.record_types import PIPELINE_RECORDS
 from pipelines.upscaling.jobs import Outcome, Output
 from pipelines.upscaling.model import Model
 

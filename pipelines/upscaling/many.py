@@ -12,7 +12,7 @@ from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
 from esrgan_core.io.reading import picture_size
 from esrgan_core.io.rgb import BadImageError
 from esrgan_core.memory import free_memory
-from pipelines.progress import progress
+from pipelines.runtime.progress import progress
 from pipelines.upscaling.jobs import Job, Outcome, Output
 from pipelines.upscaling.journal import Journal, alone, key_of, stamp_of
 from pipelines.upscaling.model import Model

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from pipelines.cli import app
-from pipelines.params import merge, read_yaml
+from pipelines.config.params import merge, read_yaml
 from pipelines.tracking import store
 from tests.conftest import built_once
 

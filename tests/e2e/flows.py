@@ -21,7 +21,7 @@ from ruamel.yaml import YAML
 from urllib3 import Retry
 
 from esrgan_core.engine.journal import Journal
-from pipelines.guardian import is_alive
+from pipelines.runtime.parent_watch import is_alive
 from tests.e2e.conftest import command_in
 from tests.e2e.trainings import wait_for
 

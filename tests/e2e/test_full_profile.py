@@ -17,8 +17,8 @@ import pytest
 
 from esrgan_core.io.rgb import encode_png
 from pipelines.catalog import read_rows, write_rows
-from pipelines.params import read_yaml
-from pipelines.workspace import Repository, Request, leaves, prepare
+from pipelines.config.params import flatten, read_yaml
+from pipelines.workspace import Repository, Request, prepare
 from tests.conftest import textured
 from tests.e2e.conftest import TINY, command_in, project_copy
 from tests.pipelines.sources.server import Misbehavior, Server, serving
@@ -98,7 +98,7 @@ def full(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Path:
 
 def shrunk() -> dict[str, Any]:
     """Overrides that shrink the full recipe to seconds."""
-    values = dict(leaves({name: TINY[name] for name in TINY if name != "interpolate"}))
+    values = dict(flatten({name: TINY[name] for name in TINY if name != "interpolate"}))
     values |= {f"features.{name}": value for name, value in AT_HAND.items()}
     # compiling for a CPU takes minutes
     values |= {"pretrain.compile": "off", "finetune.compile": "off"}
@@ -134,7 +134,7 @@ def test_from_the_published_catalogs_to_a_trained_network(full: Path, server: Se
 
 def test_another_content_than_the_pinned_one_is_refused(full: Path, server: Server) -> None:
     run = command_in(full)
-    run("python", "-m", "pipelines.params", "--set", "download.catalogs=[flickr2k]")
+    run("esrgan", "params", "--set", "download.catalogs=[flickr2k]")
     run("dvc", "repro", "data.dvc")
     server.files["Flickr2K.tar"] = server.files["Flickr2K.tar"][::-1]
     printed = run(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from esrgan_core.io.rgb import write_png
-from pipelines.leftovers import bytes_in
+from pipelines.runtime.disk import folder_bytes
 from tests.conftest import textured
 from tests.e2e.conftest import Run
 
@@ -26,8 +26,8 @@ def test_disk_of_a_training(esrgan: Run, project: Path, stage: str) -> None:
     assert re.search(r"time    \d+:\d\d:\d\d", printed)
     assert told(printed, "memory") > 1e8
     checkpoints = project / ".esrgan" / "checkpoints" / stage
-    there = max(bytes_in(one) for one in checkpoints.iterdir())
-    there += bytes_in(project / "artifacts" / stage)
+    there = max(folder_bytes(one) for one in checkpoints.iterdir())
+    there += folder_bytes(project / "artifacts" / stage)
     assert told(printed, "disk") == pytest.approx(there, rel=TOLERANCE)
     assert not list((project / ".esrgan").glob("plan-*"))
 

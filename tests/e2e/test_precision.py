@@ -8,7 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 from safetensors.torch import load_file
 
-from pipelines.params import merge, read_yaml
+from pipelines.config.params import merge, read_yaml
 from tests.e2e.conftest import command_in
 
 WITHOUT_BF16 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}

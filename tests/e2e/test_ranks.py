@@ -7,7 +7,7 @@ import subprocess
 import psutil
 import pytest
 
-from pipelines.params import read_yaml
+from pipelines.config.params import read_yaml
 from tests.e2e.trainings import OFTEN, SECONDS_TO_END, Trainings, wait_for
 
 STEPS = OFTEN["pretrain"]["steps"]

@@ -117,7 +117,7 @@ def test_an_older_version_is_made_again_to_the_same_weights(
 ADMITTING = """
 import sys
 from dataclasses import replace
-from pipelines.params import load_section
+from pipelines.config.params import load_section
 from pipelines.registry import admit
 from pipelines.sections import RegisterConfig
 from pipelines.tracking.store import parent_run

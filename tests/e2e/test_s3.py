@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from esrgan_core.io.rgb import encode_png
-from pipelines.params import read_yaml
+from pipelines.config.params import read_yaml
 from tests.conftest import textured
 from tests.e2e.cloud import Cloud, clouded, kill_uploads
 from tests.e2e.conftest import command_in, environment
@@ -44,7 +44,7 @@ def test_a_catalog_of_a_prefix_feeds_the_pipeline(cloud: Cloud) -> None:
     shutil.rmtree(cloud.folder / "data", ignore_errors=True)
     (cloud.folder / "data").mkdir()
     (cloud.folder / "mine.csv").rename(cloud.folder / "data" / "mine.csv")
-    cloud.run("python", "-m", "pipelines.params", "--set", "download.catalogs=[mine]")
+    cloud.run("esrgan", "params", "--set", "download.catalogs=[mine]")
     printed = cloud.run("python", "-m", "pipelines.stages.download")
     assert "5 pictures {'train': 3, 'val': 1, 'test': 1}" in printed
     shutil.rmtree(cloud.folder / "data")

@@ -9,10 +9,10 @@ from prefect.logging import disable_run_logger
 from ruamel.yaml import YAML
 
 from pipelines import workspace
+from pipelines.config.params import read_yaml
 from pipelines.flows import StageError, run_stage
 from pipelines.kept_runs import insist_on_name, push, remove, save, workspaces
-from pipelines.params import read_yaml
-from pipelines.shell import CommandError, git
+from pipelines.runtime.shell import CommandError, git
 from pipelines.stage_graph import Node
 from pipelines.workspace import (
     Repository,

@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 
 from esrgan_core.engine.checkpoint import Checkpoints
 from esrgan_core.engine.journal import Journal
-from pipelines.params import merge, read_yaml
+from pipelines.config.params import merge, read_yaml
 from tests.e2e.conftest import command_in, environment
 from tests.states import tensors
 

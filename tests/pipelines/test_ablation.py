@@ -15,9 +15,10 @@ from filelock import FileLock
 from ruamel.yaml import YAML
 
 from esrgan_core.data.pairs import PairStore
-from pipelines.ablation import AblationConfig, Lab, Variant, variants
-from pipelines.guardian import LOCK
+from pipelines.ablation import Lab, Variant, variants
 from pipelines.leftovers import trainings
+from pipelines.stages.sections import AblationConfig
+from pipelines.training.locks import LOCK
 from tests.e2e.trainings import SECONDS_TO_END, wait_for
 
 CONFIG = AblationConfig(
@@ -95,7 +96,7 @@ def test_what_another_process_trains_is_not_trained_beside_it(
     network.unlink()
     with (
         FileLock(state / "checkpoints" / "ablation" / network.stem / LOCK),
-        pytest.raises(ValueError, match=r"is training in .*; wait for it"),
+        pytest.raises(ValueError, match=r"is training in .*; wait until it ends"),
     ):
         lab.pretrained(FULL, 0)
 

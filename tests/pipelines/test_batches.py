@@ -14,7 +14,7 @@ from esrgan_core.inference.upscaler import UpscaleConfig
 from esrgan_core.io.reading import read_picture
 from esrgan_core.models.rrdb import RRDBNet
 from esrgan_core.models.weights import load_generator, save_weights
-from pipelines.parallel import SCHEDULER
+from pipelines.runtime.parallel import SCHEDULER
 from pipelines.sources.s3 import s3_client
 from pipelines.upscaling.batches import Batch, upscale_batch
 from pipelines.upscaling.jobs import Outcome, Output

@@ -8,7 +8,7 @@ import torch
 
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.models.sft import SFTNet, SFTNetConfig
-from pipelines.conditions import (
+from pipelines.training.semantic_maps import (
     Clusters,
     ConditionsConfig,
     MapsOnDisk,

@@ -24,8 +24,9 @@ from esrgan_core.data.pairs import PairStore
 from esrgan_core.files import sha256_of
 from esrgan_core.io.resize import bicubic_pair, imresize
 from esrgan_core.io.rgb import read_rgb, write_png
+from pipelines.config.artifacts import MANIFEST, PAIRS, SKIPPED, VALIDATION_REPORT
+from pipelines.data.config import BicubicConfig, DownloadConfig, ValidateConfig
 from pipelines.images import BadPicturesError, read_manifest
-from pipelines.paths import MANIFEST, PAIRS, SKIPPED, VALIDATION_REPORT
 from pipelines.stages import bicubic, download, validate
 from pipelines.supplied import PairTask
 from pipelines.supplied_pair import examine
@@ -58,12 +59,12 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run_download(
     *, skip_bad: bool = False, lr: str = "made", exclude: list[str] | None = None
 ) -> None:
-    config = download.DownloadConfig(lr=lr, exclude=exclude or [])  # type: ignore[arg-type]
+    config = DownloadConfig(lr=lr, exclude=exclude or [])  # type: ignore[arg-type]
     download.run(download.Params(scale=4, skip_bad=skip_bad, download=config))
 
 
 def run_validate(*, skip_bad: bool = False, lr_generator: str = "matlab") -> None:
-    config = validate.ValidateConfig(
+    config = ValidateConfig(
         min_side=128,
         modes=["RGB", "L"],
         lr_generator=lr_generator,  # type: ignore[arg-type]
@@ -72,7 +73,7 @@ def run_validate(*, skip_bad: bool = False, lr_generator: str = "matlab") -> Non
 
 
 def run_bicubic(workers: int = 1) -> PairStore:
-    bicubic.run(bicubic.Params(scale=4, bicubic=bicubic.BicubicConfig(workers=workers)))
+    bicubic.run(bicubic.Params(scale=4, bicubic=BicubicConfig(workers=workers)))
     return PairStore(PAIRS)
 
 

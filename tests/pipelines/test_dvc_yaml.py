@@ -11,7 +11,7 @@ import pytest
 from dvc.dependency.param import ParamsDependency
 from dvc.repo import Repo
 
-from pipelines.params import DERIVED, read_yaml
+from pipelines.config.params import DERIVED, read_yaml
 from pipelines.tracking.publish import BASELINES, STAGES
 
 ROOT = Path(__file__).parents[2]
@@ -61,18 +61,25 @@ with TemporaryDirectory() as folder:
 # what these do shows in no output: reading parameters, checking them and the files that they name,
 # progress, records, writing itself
 SHELL = (
-    "pipelines.disk",
-    "pipelines.guardian",
+    "pipelines.config.artifacts",
+    "pipelines.config.params",
     "pipelines.launch",
-    "pipelines.lineage",
-    "pipelines.parallel",
-    "pipelines.params",
-    "pipelines.paths",
     "pipelines.pinned",
-    "pipelines.progress",
-    "pipelines.redaction",
-    "pipelines.status",
+    "pipelines.runtime.device",
+    "pipelines.runtime.disk",
+    "pipelines.runtime.lineage",
+    "pipelines.runtime.parallel",
+    "pipelines.runtime.parent_watch",
+    "pipelines.runtime.progress",
+    "pipelines.runtime.redaction",
+    "pipelines.runtime.run_record",
+    "pipelines.runtime.shell",
+    "pipelines.runtime.state",
+    "pipelines.runtime.status",
+    "pipelines.stages.params_check",
+    "pipelines.stages.sections",
     "pipelines.tracking",
+    "pipelines.training.locks",
     "esrgan_core.bounds",
     "esrgan_core.files",
 )

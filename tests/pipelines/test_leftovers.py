@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from pipelines.training.results import note_kept, write_result
 from typer.testing import CliRunner
 
 from pipelines.cli import app
-from pipelines.guardian import LOCK
-from pipelines.leftovers import note_kept, remove, trainings, write_result
+from pipelines.leftovers import remove, trainings
+from pipelines.training.locks import LOCK
 
 
 @pytest.fixture

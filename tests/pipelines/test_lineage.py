@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.lineage import git_commit
+from pipelines.runtime.lineage import git_commit
 
 
 def git(*words: str) -> str:

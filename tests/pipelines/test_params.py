@@ -5,8 +5,15 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pipelines import params as door
-from pipelines.params import DERIVED, ParamsError, load_params, merge, read_yaml
+from pipelines.config.params import (
+    DERIVED,
+    ParamsError,
+    load_params,
+    merge,
+    parse_assignments,
+    read_yaml,
+)
+from pipelines.ops.params_file import write_params
 from pipelines.stages import (
     bicubic,
     download,
@@ -17,6 +24,7 @@ from pipelines.stages import (
     register,
     validate,
 )
+from pipelines.stages.params_check import check_params
 
 ROOT = Path(__file__).parents[2]
 STAGES = (download, validate, bicubic, pretrain, finetune, interpolate, evaluate, register)
@@ -48,7 +56,7 @@ def test_every_stage_reads_the_projects_parameters(stage) -> None:  # type: igno
 def test_every_profile_fits_every_stage(profile: Path) -> None:
     content = read_yaml(ROOT / "params.yaml")
     merge(content, read_yaml(profile))
-    door.check(content)
+    check_params(content)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +107,7 @@ def own_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_profile_is_written_with_the_comments_kept(own_profile: Path) -> None:
     before = (own_profile / "params.yaml").read_text()
-    door.apply("long", ["finetune.seed=5"])
+    write_params("long", ["finetune.seed=5"])
     after = (own_profile / "params.yaml").read_text()
     written = re.sub(r"(  steps: )\d+( # updates)", r"\g<1>7000\2", before, count=1)
     assert after == written.replace("seed: 1 # of the", "seed: 5 # of the")
@@ -107,10 +115,10 @@ def test_a_profile_is_written_with_the_comments_kept(own_profile: Path) -> None:
     (own_profile / "outside.yaml").write_text("pretrain: {steps: 7}\n")
     for name in ("short", "../outside"):
         with pytest.raises(ParamsError, match=f"no profile '{name}'; there are \\['long'\\]"):
-            door.apply(name)
+            write_params(name)
     (own_profile / "profiles" / "long.yaml").write_text("pretrain: {stepss: 7}\n")
     with pytest.raises(ParamsError, match=r"unknown key pretrain\.stepss; did you mean steps"):
-        door.apply("long")
+        write_params("long")
 
 
 @pytest.mark.parametrize(
@@ -119,7 +127,7 @@ def test_a_profile_is_written_with_the_comments_kept(own_profile: Path) -> None:
         ("pretrian.steps=7", "unknown key pretrian; did you mean pretrain"),
         ("pretrain.optimizer.learning=1", "unknown key pretrain.optimizer.learning; did you mean"),
         ("pretrain.steps=many", "pretrain.steps = 'many': Input should be a valid integer"),
-        ("pretrain.steps", "'pretrain.steps' is no KEY=VALUE"),
+        ("pretrain.steps", "'pretrain.steps' is not valid: expected KEY=VALUE"),
         ("pretrain.steps=[1", "'pretrain.steps=[1': what stands after = is not valid YAML"),
         ("interpolate.alpha=7", "alpha"),
         ("pretrain.patch_size=66", "pretrain.patch_size = 66: must be a multiple of scale"),
@@ -224,7 +232,7 @@ def test_no_value_is_written_that_a_stage_would_refuse(
 ) -> None:
     before = (own_profile / "params.yaml").read_text()
     with pytest.raises(ParamsError) as caught:
-        door.apply(set_=[assignment])
+        write_params(set_=[assignment])
     assert complaint in str(caught.value)
     assert (own_profile / "params.yaml").read_text() == before
 
@@ -232,27 +240,27 @@ def test_no_value_is_written_that_a_stage_would_refuse(
 def test_what_is_decided_by_must_be_measured(own_profile: Path) -> None:
     unbounded = ["evaluate.metrics=[psnr_y, niqe, lpips]", "interpolate.choose.rmse_y=null"]
     by_lpips = ["interpolate.choose.metric=lpips", "register.metric=lpips"]
-    door.apply(set_=[*unbounded, *by_lpips])
+    write_params(set_=[*unbounded, *by_lpips])
     with pytest.raises(ParamsError, match=r"choose goes by \['rmse_y'\], which evaluate.metrics"):
-        door.apply(set_=["interpolate.choose.rmse_y=12.5"])
+        write_params(set_=["interpolate.choose.rmse_y=12.5"])
 
 
 @pytest.mark.parametrize("network", ["vgg19", "vgg16", "minc", "efficientnet_lite0"])
 def test_a_networks_layers_are_known_by_name(own_profile: Path, network: str) -> None:
     layer = "block4" if network == "efficientnet_lite0" else "relu5_3"
-    door.apply(set_=[f"features={{network: {network}, layers: {{{layer}: 1}}}}"])
+    write_params(set_=[f"features={{network: {network}, layers: {{{layer}: 1}}}}"])
     with pytest.raises(ParamsError, match=f"{network} has no \\['conv9_9'\\]; it has"):
-        door.apply(set_=["features.layers={conv9_9: 1}"])
+        write_params(set_=["features.layers={conv9_9: 1}"])
 
 
 def test_free_names_keep_their_dots_and_no_value_is_lost() -> None:
     given = ['finetune={"steps": 2, "rate_factors": {"body.0": 1}}', "finetune.layers.a.b=😀"]
-    assert door.parse_assignments([*given, "evaluate={weight_files: {}}"]) == {
+    assert parse_assignments([*given, "evaluate={weight_files: {}}"]) == {
         "finetune": {"steps": 2, "rate_factors": {"body.0": 1}, "layers": {"a.b": "😀"}},
         "evaluate": {"weight_files": {}},
     }
     with pytest.raises(ParamsError, match="pretrain is given as 1 and as a section"):
-        door.parse_assignments(["pretrain=1", "pretrain.steps=2"])
+        parse_assignments(["pretrain=1", "pretrain.steps=2"])
 
 
 def test_every_key_of_params_yaml_is_commented() -> None:

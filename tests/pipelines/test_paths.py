@@ -6,8 +6,9 @@ from typer.testing import CliRunner, Result
 
 from pipelines import workspace
 from pipelines.cli import app
+from pipelines.config.artifacts import IMAGES, MANIFEST, PAGE
 from pipelines.images import Row, write_manifest
-from pipelines.paths import IMAGES, MANIFEST, PAGE, state_place, state_root
+from pipelines.runtime.state import state_root, state_root_path
 from pipelines.tracking.store import has_store
 
 
@@ -25,7 +26,7 @@ def test_the_state_root_is_found_from_any_folder(
 ) -> None:
     for folder in (repository, repository / "photographs" / "2026"):
         monkeypatch.chdir(folder)
-        assert state_place() == repository / ".esrgan"
+        assert state_root_path() == repository / ".esrgan"
 
 
 def test_a_relative_state_root_is_one_of_the_repository(
@@ -35,7 +36,7 @@ def test_a_relative_state_root_is_one_of_the_repository(
         monkeypatch.setenv("ESRGAN_STATE", given)
         for folder in (repository, repository / "photographs" / "2026"):
             monkeypatch.chdir(folder)
-            assert state_place() == repository / place
+            assert state_root_path() == repository / place
     monkeypatch.setenv("ESRGAN_STATE", "mine")
     (repository / ".git").mkdir()
     monkeypatch.setenv("ESRGAN_REPOSITORY", str(repository))
@@ -57,7 +58,9 @@ def test_outside_a_repository_a_command_says_so_and_creates_nothing(
     elsewhere = repository.parent / "elsewhere"
     elsewhere.mkdir()
     result = in_folder(elsewhere, *command.split())
-    assert str(result.exception).startswith(f"{elsewhere} is in no repository; run this in one")
+    assert str(result.exception).startswith(
+        f"{elsewhere} is not in a repository; run this command in one"
+    )
     assert not [*elsewhere.iterdir()]
 
 

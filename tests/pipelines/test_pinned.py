@@ -9,13 +9,15 @@ import pytest
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.evaluate import Sample
 from esrgan_core.features import FeaturesConfig
-from pipelines.conditions import ConditionsConfig, Told
+from pipelines.config.params import ParamsError, load_section, read_yaml
 from pipelines.contenders import bicubic
 from pipelines.evaluation import evaluate_all, measures
-from pipelines.params import ParamsError, apply, check, load_section, read_yaml
+from pipelines.ops.params_file import write_params
 from pipelines.pinned import find_pinned, hash_of, pinned
 from pipelines.pretrained_features import find_weights
 from pipelines.sections import EvaluateConfig
+from pipelines.stages.params_check import check_params
+from pipelines.training.semantic_maps import ConditionsConfig, Told
 
 ROOT = Path(__file__).parents[2]
 HAS_CHANGED = r"has changed: its sha256 is \w{64} and params\.yaml has \w{64}"
@@ -44,7 +46,7 @@ def test_other_maps_in_a_folder_are_another_parameter_and_another_training(
     here: Path, store: PairStore
 ) -> None:
     draw_maps(here / "maps", store, 0.25)
-    apply(set_=["conditions={maps: maps, classes: 2}"])
+    write_params(set_=["conditions={maps: maps, classes: 2}"])
     first = load_section("conditions", ConditionsConfig)
     told = Told.of(store, first)
 
@@ -52,9 +54,9 @@ def test_other_maps_in_a_folder_are_another_parameter_and_another_training(
     with pytest.raises(ValueError, match=HAS_CHANGED):
         Told.of(store, first)
     with pytest.raises(ParamsError, match=f"conditions.maps: maps {HAS_CHANGED}"):
-        check(read_yaml(Path("params.yaml")))
+        check_params(read_yaml(Path("params.yaml")))
 
-    apply(set_=["conditions.maps=maps"])
+    write_params(set_=["conditions.maps=maps"])
     second = load_section("conditions", ConditionsConfig)
     assert second.maps != first.maps, "DVC compares this"
     told_now = Told.of(store, second)
@@ -78,12 +80,12 @@ def test_maps_that_were_moved_are_the_same_training(here: Path, store: PairStore
 
 def test_a_file_without_a_hash_is_refused_and_gets_one(here: Path) -> None:
     (here / "own.pth").write_bytes(b"weights")
-    with pytest.raises(ValueError, match=r"own\.pth#sha256=\.\.\.; `python -m pipelines\.params`"):
+    with pytest.raises(ValueError, match=r"own\.pth#sha256=\.\.\.; `esrgan params`"):
         find_weights(FeaturesConfig(weights="own.pth"))
     text = Path("params.yaml").read_text(encoding="utf-8")
     by_hand = text.replace("  ma_scores: ", "  ma_scores: own.pth # ")
     Path("params.yaml").write_text(by_hand, encoding="utf-8")
-    apply()
+    write_params()
     assert read_yaml(Path("params.yaml"))["evaluate"]["ma_scores"] == pinned("own.pth")
 
 
@@ -92,13 +94,13 @@ def test_a_file_without_a_hash_is_refused_and_gets_one(here: Path) -> None:
 )
 def test_every_file_that_is_named_is_pinned_and_checked(here: Path, key: str) -> None:
     (here / "own").write_bytes(b"one")
-    apply(set_=[f"{key}=own"])
+    write_params(set_=[f"{key}=own"])
     (here / "own").write_bytes(b"other")
     with pytest.raises(ParamsError, match=f"{key}: own {HAS_CHANGED}"):
-        apply()
+        write_params()
     (here / "own").unlink()
     with pytest.raises(ParamsError, match=f"{key}: own: there is no such file"):
-        apply()
+        write_params()
 
 
 def test_what_evaluation_reads_is_checked(here: Path) -> None:
@@ -121,7 +123,7 @@ def test_credentials_in_an_address_are_refused_before_git_has_them(here: Path) -
     with pytest.raises(
         ParamsError, match=r"127\.0\.0\.1:9/own\?token=\.\.\. has credentials"
     ) as caught:
-        apply(set_=[f"evaluate.ma_scores={value}"])
+        write_params(set_=[f"evaluate.ma_scores={value}"])
     assert "hunter2" not in str(caught.value)
     assert "sesame" not in Path("params.yaml").read_text(encoding="utf-8")
 
@@ -170,7 +172,7 @@ def test_a_folder_without_files_is_refused(here: Path) -> None:
     (here / "maps" / "train").mkdir(parents=True)
     (here / "maps" / ".hidden").write_bytes(b"x")
     with pytest.raises(ParamsError, match=r"conditions\.maps: maps is a folder without files"):
-        apply(set_=["conditions={maps: maps, classes: 2}"])
+        write_params(set_=["conditions={maps: maps, classes: 2}"])
 
 
 @pytest.mark.parametrize("digest", ["", "12", 63 * "0", 65 * "0", 64 * "x", 64 * "A"])
@@ -179,7 +181,7 @@ def test_a_hash_that_is_none_is_refused(here: Path, location: str, digest: str) 
     (here / "own").write_bytes(b"one")
     value = f"{location}#sha256={digest}"
     with pytest.raises(ParamsError, match=rf"evaluate\.ma_scores: .*'{digest}' is no sha256"):
-        apply(set_=[f"evaluate.ma_scores={value}"])
+        write_params(set_=[f"evaluate.ma_scores={value}"])
     with pytest.raises(ValueError, match=f"{location}: .* name it without a hash"):
         find_pinned(value)
 

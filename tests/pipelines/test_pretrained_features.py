@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from esrgan_core.features import FeaturesConfig
-from pipelines.params import load_section
+from pipelines.config.params import load_section
 from pipelines.pretrained_features import PUBLISHED, Published, fetched, find_weights
 from tests.pipelines.sources.server import serving
 

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from pipelines.progress import Eta, note, progress
+from pipelines.runtime.progress import Eta, note, progress
 
 
 class Clock:

@@ -16,8 +16,8 @@ from esrgan_core.engine.distributed import World
 from esrgan_core.engine.execution import Execution, OptimizerConfig
 from esrgan_core.engine.steps import PixelStep
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
-from pipelines.params import read_yaml
-from pipelines.ranks import (
+from pipelines.config.params import read_yaml
+from pipelines.training.distributed import (
     device_of_rank,
     devices_of_world,
     insist_on_equal_shares,

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.tracking.record import end_run_name, recording, run_name
+from pipelines.runtime.run_record import end_run_name, run_name
+from pipelines.tracking.session import recording
 from pipelines.tracking.store import STAGE, client, experiment_id, reaching_store
 
 

@@ -4,11 +4,11 @@ import pytest
 
 from esrgan_core.engine.execution import OptimizerConfig
 from esrgan_core.records import RECORDS, record_hash, record_of
-from pipelines.adversarial_training import AdversarialTraining
-from pipelines.conditions import ConditionsConfig
-from pipelines.pixel_training import PixelTraining
-from pipelines.records import PIPELINE_RECORDS
-from pipelines.training_config import TrainingConfig
+from pipelines.config.record_types import PIPELINE_RECORDS
+from pipelines.training.adversarial import AdversarialTraining
+from pipelines.training.config import TrainingConfig
+from pipelines.training.pixel import PixelTraining
+from pipelines.training.semantic_maps import ConditionsConfig
 from pipelines.upscaling.jobs import Output
 
 OF_NO_CONSEQUENCE = {

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from pipelines.catalog import REQUIRED
 from pipelines.cli import app
-from pipelines.redaction import redacted
-from pipelines.shell import CommandError, output
+from pipelines.runtime.redaction import redacted
+from pipelines.runtime.shell import CommandError, output
 from pipelines.tracking import StoreDownError
 from pipelines.tracking.store import reaching_store
 from tests.pipelines.sources.server import serving

@@ -8,14 +8,14 @@ import pytest
 from prefect import flow, task
 
 from pipelines.catalog import Catalog, Entry
+from pipelines.config.params import ParamsError
 from pipelines.fetching import fetch_all
 from pipelines.flows import StageError, StageTroubleError
 from pipelines.images import BadPicturesError, UnreachablePicturesError
-from pipelines.params import ParamsError
-from pipelines.progress import progress
+from pipelines.runtime.progress import progress
+from pipelines.runtime.status import STATUS, Status, is_passing, read_status, tell
 from pipelines.sources import Expected, Manner, Origin
 from pipelines.sources.partial import Patience
-from pipelines.status import STATUS, Status, is_passing, read_status, tell
 from pipelines.tracking import StoreDownError, StoreError
 from tests.pipelines.sources.server import Misbehavior, serving
 

@@ -23,8 +23,8 @@ from esrgan_core.io.rgb import write_png
 from esrgan_core.losses.adversarial import ADVERSARIAL
 from esrgan_core.models.discriminator import VGGDiscriminator, VGGDiscriminatorConfig
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
-from pipelines.pixel_training import PixelTraining
-from pipelines.training import train
+from pipelines.training.pixel import PixelTraining
+from pipelines.training.trainer import train
 
 STORED = Path(__file__).parents[1] / "data" / "checkpoint"
 CONFIG = PixelTraining(

@@ -106,7 +106,7 @@ def test_a_parent_that_ends_while_a_process_imports_is_missed(
         "pathlib.Path(sys.argv[1]).touch()\n"
         "while os.getppid() == pipelines.PARENT:\n"
         "    time.sleep(0.05)\n"
-        "from pipelines.guardian import die_with_parent\n"
+        "from pipelines.runtime.parent_watch import die_with_parent\n"
         "die_with_parent()\n"
         "time.sleep(600)\n"
     )

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pipelines.evaluation import with_perceptual_index
-from pipelines.tables import read_table
+from pipelines.runtime.tables import read_table
 
 NAMES = ["NA", "nan", "NaN", "null", "None", "N/A", "", "007", "1.0", "inf", "True", 'a "b", c']
 

@@ -23,9 +23,9 @@ from esrgan_core.engine.signals import InterruptedTrainingError
 from esrgan_core.engine.steps import PixelStep, Terms
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 from esrgan_core.models.weights import load_generator
-from pipelines.tracking.record import trained_precision
-from pipelines.training import train
-from pipelines.training_config import TrainingConfig, fingerprint_of
+from pipelines.runtime.run_record import trained_precision
+from pipelines.training.config import TrainingConfig, fingerprint_of
+from pipelines.training.trainer import train
 
 CONFIG = TrainingConfig(steps=10, patch_size=32, batch_size=2, precision="fp32")
 

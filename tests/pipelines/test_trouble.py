@@ -18,8 +18,9 @@ from typer.testing import CliRunner
 from pipelines.cli import app
 from pipelines.tracking import StoreDownError, StoreError
 from pipelines.tracking.live import TARGET
+from pipelines.tracking.open_runs import awaited_run_id
 from pipelines.tracking.publish import publish
-from pipelines.tracking.record import awaited_run_id, recording
+from pipelines.tracking.session import recording
 from pipelines.tracking.store import (
     DATABASE,
     client,
@@ -247,7 +248,7 @@ def test_a_training_outlives_it_and_says_what_it_is(
     assert (damaged / "artifacts/srcnn/run.json").is_file()
     said = capsys.readouterr().err
     assert "file is not a database; move it away" in said
-    assert "its results are whole, but MLflow lacks some of them: `esrgan publish`" in said
+    assert "its results are complete, but MLflow lacks some of them: run `esrgan publish`" in said
     assert "is down" not in said
     with pytest.raises(StoreError, match="not a database"):
         publish("srcnn")

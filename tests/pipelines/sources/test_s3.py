@@ -19,13 +19,13 @@ from esrgan_core.io.rgb import encode_png
 from pipelines.catalog import read_catalog
 from pipelines.fetching import fetch_all
 from pipelines.folder_catalog import catalog_prefix
+from pipelines.runtime.status import is_passing
 from pipelines.sources import Expected, Manner, Origin, located, parse_location
 from pipelines.sources.addresses import S3Object, parse_s3
 from pipelines.sources.errors import BusyHostError, HostError
 from pipelines.sources.partial import Patience
 from pipelines.sources.s3 import Listed, download_object, insist_on_path, s3_client
 from pipelines.sources.s3_probe import probe
-from pipelines.status import is_passing
 from tests.conftest import textured
 from tests.s3 import S3, serving_s3
 

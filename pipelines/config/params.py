@@ -1,14 +1,7 @@
-"""The only reader of params.yaml: types at the door, errors that name the key.
-
-`python -m pipelines.params --profile full --set pretrain.steps=500000` writes a profile's values,
-and single ones, into params.yaml; without either it writes the hashes of files that are named.
-"""
+"""The only reader of params.yaml: it checks types and names the key in its errors."""
 
 import dataclasses
 import difflib
-import importlib
-import sys
-from argparse import ArgumentParser
 from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
@@ -19,9 +12,6 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from esrgan_core.files import write_text
-from pipelines.pinned import find_pinned, pinned
-from pipelines.redaction import redacted
-from pipelines.sections import EvaluateConfig, InterpolateConfig, RegisterConfig
 
 PARAMS = Path("params.yaml")
 PROFILES = Path("profiles")
@@ -80,7 +70,7 @@ def load_params(stage: type[Stage], path: Path = PARAMS) -> Stage:
     Raises:
         ParamsError: for unknown or missing keys and bad values, all of them in one message.
     """
-    return _parsed(stage, read_yaml(path), path)
+    return parse_sections(stage, read_yaml(path), path)
 
 
 def load_section(name: str, kind: type[Section], path: Path = PARAMS) -> Section:
@@ -93,7 +83,17 @@ def load_section(name: str, kind: type[Section], path: Path = PARAMS) -> Section
     return cast(Section, getattr(loaded, name))
 
 
-def _parsed(stage: type[Stage], given: dict[str, Any], path: Path) -> Stage:
+def parse_sections(stage: type[Stage], given: dict[str, Any], path: Path) -> Stage:
+    """The sections that `stage` names as its fields, out of the content of a parameter file.
+
+    Args:
+        stage: a dataclass.
+        given: the file's content.
+        path: the file, for the messages.
+
+    Raises:
+        ParamsError: as `load_params`.
+    """
     content = _with_derived(given, path)
     wanted = [field.name for field in dataclasses.fields(cast(Any, stage))]
     missing = [name for name in wanted if name not in content]
@@ -162,53 +162,6 @@ def merge(base: dict[str, Any], changes: Mapping[str, Any], where: str = "") -> 
 
 FREE = frozenset({"layers", "rate_factors", "weight_files"})
 
-FILES = (
-    ("features", "weights"),
-    ("srgan", "features", "weights"),
-    ("sftgan", "features", "weights"),
-    ("contextual", "features", "weights"),
-    ("conditions", "maps"),
-    ("evaluate", "weight_files"),
-    ("evaluate", "ma_scores"),
-)
-"""Parameters that name a file or folder, or several of them by name."""
-
-
-def apply(profile: str = "", set_: Sequence[str] = (), output: Path = PARAMS) -> None:
-    """Write a profile and KEY=VALUE assignments into a parameter file, if all stages accept it.
-
-    Files and folders that are named without the hash of their content get it.
-
-    Raises:
-        ParamsError: if one does not; the file stays as it is.
-    """
-    params = read_yaml(output)
-    if profile:
-        merge_profile(params, profile)
-    merge(params, parse_assignments(set_))
-    for section, key, name in _files(params):
-        try:
-            section[key] = pinned(section[key])
-        except (OSError, ValueError) as error:
-            raise ParamsError(f"{output}: {name}: {error}") from error
-    check(params, output)
-    write_yaml(output, params)
-
-
-def _files(params: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str]]:
-    """Where files and folders are named: (mapping, key in it, dotted name)."""
-    for *sections, key in FILES:
-        section: Any = params
-        for part in sections:
-            section = section.get(part, {}) if isinstance(section, Mapping) else {}
-        value = section.get(key, "") if isinstance(section, Mapping) else ""
-        name = ".".join([*sections, key])
-        if isinstance(value, Mapping):
-            inner = cast(dict[str, Any], value)
-            yield from ((inner, own, f"{name}.{own}") for own in inner if inner[own])
-        elif isinstance(value, str) and value:
-            yield section, key, name
-
 
 def merge_profile(params: dict[str, Any], profile: str) -> None:
     """Write a profile's values into `params` in place.
@@ -239,7 +192,7 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals:
-            raise ParamsError(f"{assignment!r} is no KEY=VALUE")
+            raise ParamsError(f"{assignment!r} is not valid: expected KEY=VALUE")
         try:
             value = YAML(typ="safe").load(text)
         except YAMLError as error:
@@ -266,121 +219,15 @@ def _set(content: dict[str, Any], key: Sequence[str], value: Any) -> None:
             _set(inner, str(own).split("."), one)
 
 
-def check(params: dict[str, Any], path: Path = PARAMS, *, files: bool = True) -> None:
-    """Insist on what every stage wants of its parameters.
+def flatten(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted name, value) of every value that is not a mapping.
 
-    Args:
-        params: all sections.
-        path: where they are from, for the message.
-        files: whether to look at the files and folders that are named, too.
-
-    Raises:
-        ParamsError: with all that is wrong, in one message.
+    >>> dict(flatten({"a": {"b": 1}, "c": [1, 2]}))
+    {'a.b': 1, 'c': [1, 2]}
     """
-    problems: dict[str, None] = {}
-    here = Path(__file__).parent
-    sources = sorted([*here.glob("stages/[a-z]*.py"), *here.glob("baselines/[a-z]*.py")])
-    modules = [f"pipelines.{file.parent.name}.{file.stem}" for file in sources]
-    for module in (*modules, "pipelines.ablation"):
-        stage = importlib.import_module(module).Params
-        try:
-            _parsed(stage, params, path)
-        except ParamsError as error:
-            problems |= dict.fromkeys(str(error).splitlines())
-    if not problems:
-        found = [*_across(params), *_unmeasured(params, path)]
-        found += _changed(params) if files else []
-        problems = {f"{path}: {words}": None for words in found}
-    if problems:
-        raise ParamsError("\n".join(problems))
-
-
-def _across(params: dict[str, Any]) -> Iterator[str]:
-    """What is wrong between sections, each of which is right by itself."""
-    from esrgan_core.models.discriminator import (  # noqa: PLC0415  torch
-        SRGANDiscriminatorConfig,
-        VGGDiscriminatorConfig,
-    )
-
-    scale, least = params["scale"], params["validate"]["min_side"]
-    if scale == 1 and params["download"]["lr"] == "made":
-        yield "scale = 1: LR that is made from HR would be HR; set download.lr to supplied"
-    sides = {
-        name: section["patch_size"]
-        for name, section in params.items()
-        if isinstance(section, Mapping) and "patch_size" in section
-    }
-    for name, side in sides.items():
-        if side % scale:
-            yield f"{name}.patch_size = {side}: must be a multiple of scale, which is {scale}"
-        if side > least:
-            yield (
-                f"{name}.patch_size = {side}: is above validate.min_side, which is {least}, so "
-                "that a picture may be too small for it; lower it, or raise min_side"
-            )
-    judges = {"srgan": SRGANDiscriminatorConfig} | dict.fromkeys(
-        ("finetune", "sftgan", "contextual", "ablation"), VGGDiscriminatorConfig
-    )
-    for name, judge in judges.items():
-        try:
-            last = judge(patch_size=sides[name]).last_side
-        except ValueError as error:
-            yield f"{name}.patch_size = {sides[name]}: {error}"
-            continue
-        if last == 1 and params[name]["batch_size"] == 1:
-            yield (
-                f"{name}.batch_size = 1: with patches of {sides[name]} the discriminator's last "
-                "normalisation has one value per channel; take larger patches or batches"
-            )
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Measured:
-    """Sections that name metrics."""
-
-    interpolate: InterpolateConfig
-    evaluate: EvaluateConfig
-    register: RegisterConfig
-
-
-def _unmeasured(params: dict[str, Any], path: Path) -> Iterator[str]:
-    """What is decided by a metric that is not measured."""
-    read = _parsed(_Measured, params, path)
-    for rule, metrics in (
-        (read.interpolate.choose, read.evaluate.metrics),
-        (read.register, read.evaluate.measured),
-    ):
-        try:
-            rule.insist_measured(metrics)
-        except ValueError as error:
-            yield str(error)
-
-
-def _changed(params: dict[str, Any]) -> Iterator[str]:
-    """Which files and folders are not those that the parameters have the hash of."""
-    for section, key, name in _files(params):
-        try:
-            find_pinned(section[key])
-        except (OSError, ValueError) as error:
-            yield f"{name}: {error}"
-
-
-def main() -> None:
-    """Write a recipe into params.yaml, if all stages accept it; `git checkout` undoes it."""
-    parser = ArgumentParser("python -m pipelines.params", description=main.__doc__)
-    parser.add_argument("--profile", default="", help="a file in profiles/, without its suffix")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE",
-        help="as pretrain.steps=500000; may be repeated",
-    )  # fmt: skip
-    parser.add_argument("--output", type=Path, default=PARAMS, help="the file to change")
-    given = parser.parse_args()
-    try:
-        apply(given.profile, given.set, given.output)
-    except ParamsError as problem:
-        sys.exit(redacted(str(problem)))
-    print(f"{given.output} now has the recipe; `dvc repro` runs it")
-
-
-if __name__ == "__main__":
-    main()
+    for key, value in content.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{name}.")
+        else:
+            yield name, value

@@ -21,6 +21,7 @@ from torch.distributed import PrefixStore  # type: ignore[attr-defined]  # not i
 from torch.distributed.rendezvous import rendezvous
 
 from esrgan_core.engine.distributed import World
+from pipelines.runtime.device import requested_device
 
 RENDEZVOUS = "ESRGAN_RENDEZVOUS"
 RESTARTS = 3
@@ -34,18 +35,13 @@ def world_of_environment() -> World:
     return World(rank=int(os.environ.get("RANK", "0")), size=int(os.environ.get("WORLD_SIZE", "1")))
 
 
-def device_wanted() -> str:
-    """What `ESRGAN_DEVICE` names; `auto` if it names nothing."""
-    return os.environ.get("ESRGAN_DEVICE") or "auto"
-
-
 def device_of_rank() -> torch.device:
     """The device of this process.
 
     Raises:
         ValueError: if `ESRGAN_DEVICE` names none.
     """
-    name = device_wanted()
+    name = requested_device()
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda":
@@ -85,7 +81,7 @@ def ranks_wanted() -> int:
     """
     if given := _number("ESRGAN_RANKS"):
         return given
-    everything = device_wanted() in ("auto", "cuda")
+    everything = requested_device() in ("auto", "cuda")
     return max(torch.cuda.device_count(), 1) if everything else 1
 
 

@@ -34,17 +34,18 @@ from esrgan_core.metrics import METRICS
 from esrgan_core.models.weights import save_weights
 from esrgan_core.strict_json import to_json
 from esrgan_core.tensors import NotFiniteError
-from pipelines.conditions import Told, conditioned
-from pipelines.guardian import sole_trainer
-from pipelines.leftovers import write_result
-from pipelines.lineage import git_commit
-from pipelines.paths import ARTIFACTS, generator_of, state_root
-from pipelines.progress import note, progress
-from pipelines.ranks import connected, devices_of_world, identity_of
+from pipelines.config.artifacts import ARTIFACTS, generator_path
+from pipelines.runtime.lineage import git_commit
+from pipelines.runtime.progress import note, progress
+from pipelines.runtime.state import state_root
 from pipelines.samples import samples_of
 from pipelines.tracking.live import shipping
-from pipelines.training_config import TrainingConfig, fingerprint_of, in_other_precision
-from pipelines.usage import Usage
+from pipelines.training.config import TrainingConfig, fingerprint_of, in_other_precision
+from pipelines.training.distributed import connected, devices_of_world, identity_of
+from pipelines.training.locks import training_locks
+from pipelines.training.results import write_result
+from pipelines.training.semantic_maps import Told, conditioned
+from pipelines.training.system_metrics import Usage
 
 VALIDATION_METRICS = ("psnr_y", "ssim_y")
 PICTURE_SIDE = 256
@@ -99,7 +100,7 @@ def train(
             return None
         done.leave_files(ARTIFACTS / stage)
         lineage = done.lineage()
-        target = generator_of(stage)
+        target = generator_path(stage)
         save_weights(target, done.selection.weights, step.ema.network.config, lineage)
         write_result(done.folder, target)
         return lineage
@@ -135,8 +136,8 @@ def trained(
     folder, world = checkpoints_of(stage, fingerprint), execution.world
     leads = world.leads
     devices = {device: identity_of(device) for device in devices_of_world(world)} if leads else {}
-    alone = sole_trainer(folder, devices) if leads else nullcontext()
-    with alone, connected(world):
+    locks = training_locks(folder, devices) if leads else nullcontext()
+    with locks, connected(world):
         training = Training(stage, name or stage, step, store, config, execution, folder, told)
         training.run()
         yield training

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipelines.redaction import redacted
+from pipelines.runtime.redaction import redacted
 
 
 class CommandError(ValueError):

@@ -20,11 +20,11 @@ from esrgan_core.losses.contextual import contextual_distance
 from esrgan_core.losses.perceptual import PerceptualLoss
 from esrgan_core.models import DiscriminatorConfig, build_discriminator
 from esrgan_core.models.weights import digest, load_generator, save_weights
-from pipelines.conditions import Told
-from pipelines.paths import ARTIFACTS, PAIRS
+from pipelines.config.artifacts import ARTIFACTS, PAIRS
 from pipelines.pretrained_features import find_weights
-from pipelines.training import train
-from pipelines.training_config import TrainingConfig
+from pipelines.training.config import TrainingConfig
+from pipelines.training.semantic_maps import Told
+from pipelines.training.trainer import train
 
 PAPER = OptimizerConfig(learning_rate=1e-4)
 PERCEPTUAL = SelectConfig(metric="niqe", psnr_y_loss=2.5)

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, TextColumn
 
-from pipelines.status import Status, tell
+from pipelines.runtime.status import Status, tell
 
 Advance = Callable[[int, str], None]
 Show = Callable[[int, str, timedelta], None]

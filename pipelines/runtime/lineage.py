@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from pipelines.params import PARAMS, read_yaml
-from pipelines.shell import CommandError, git
+from pipelines.config.params import PARAMS, read_yaml
+from pipelines.runtime.shell import CommandError, git
 
 LEFT_OUT = (
     str(PARAMS),

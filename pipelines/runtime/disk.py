@@ -34,3 +34,8 @@ def remove_tree(folder: Path) -> None:
         folder.unlink()
     elif folder.exists():
         shutil.rmtree(folder)
+
+
+def folder_bytes(folder: Path) -> int:
+    """Bytes of all files in a folder; files that are linked from elsewhere count as well."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

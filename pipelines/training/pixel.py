@@ -10,10 +10,10 @@ from esrgan_core.engine.execution import Execution, OptimizerConfig
 from esrgan_core.engine.steps import PixelStep
 from esrgan_core.losses.pixel import LUMA_BORDER, PIXEL, PixelKind
 from esrgan_core.models import GeneratorConfig, build_generator
-from pipelines.conditions import Told
-from pipelines.paths import PAIRS
-from pipelines.training import train
-from pipelines.training_config import TrainingConfig
+from pipelines.config.artifacts import PAIRS
+from pipelines.training.config import TrainingConfig
+from pipelines.training.semantic_maps import Told
+from pipelines.training.trainer import train
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

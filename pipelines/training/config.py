@@ -21,8 +21,13 @@ from esrgan_core.engine.schedule import Schedule
 from esrgan_core.engine.selection import SelectConfig
 from esrgan_core.memory import keep_freed_memory
 from esrgan_core.records import record_hash, record_of
-from pipelines.ranks import agree, device_of_rank, set_determinism, world_of_environment
-from pipelines.records import PIPELINE_RECORDS
+from pipelines.config.record_types import PIPELINE_RECORDS
+from pipelines.training.distributed import (
+    agree,
+    device_of_rank,
+    set_determinism,
+    world_of_environment,
+)
 
 ENGINE_VERSION = 3
 """Raised with every change that makes the same parameters train to other weights."""

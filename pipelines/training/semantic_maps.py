@@ -25,10 +25,11 @@ from esrgan_core.models import Generator
 from esrgan_core.records import record_hash, record_of
 from esrgan_core.strict_json import from_json, to_json
 from esrgan_core.tensors import rgb_to_y, to_tensor
-from pipelines.paths import CLUSTERS, state_root
+from pipelines.config.artifacts import CLUSTERS
+from pipelines.config.record_types import PIPELINE_RECORDS
 from pipelines.pinned import find_pinned, hash_of
-from pipelines.progress import progress
-from pipelines.records import PIPELINE_RECORDS
+from pipelines.runtime.progress import progress
+from pipelines.runtime.state import state_root
 
 if TYPE_CHECKING:
     from sklearn.mixture import GaussianMixture

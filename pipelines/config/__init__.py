@@ -1,0 +1,1 @@
+"""params.yaml, and the paths of what stages read and write."""

@@ -1,0 +1,29 @@
+"""Paths of the files that stages read and write."""
+
+from pathlib import Path
+
+DATA = Path("data")
+ARTIFACTS = Path("artifacts")
+IMAGES = ARTIFACTS / "images"
+MANIFEST = IMAGES / "manifest.csv"
+TRACES = ARTIFACTS / "download" / "traces.parquet"
+SKIPPED = ARTIFACTS / "download" / "skipped.csv"
+VALIDATION_REPORT = ARTIFACTS / "validate" / "report.json"
+PAIRS = ARTIFACTS / "pairs"
+
+
+def generator_path(stage: str) -> Path:
+    """The generator that a training stage writes."""
+    return ARTIFACTS / stage / "generator.safetensors"
+
+
+PRETRAINED = generator_path("pretrain")
+FINETUNED = generator_path("finetune")
+GRID = ARTIFACTS / "interpolate" / "grid.csv"
+IMAGE_GRID = ARTIFACTS / "interpolate" / "image_grid.csv"
+GRID_PER_IMAGE = ARTIFACTS / "interpolate" / "per_image.csv"
+GRID_RESULTS = ARTIFACTS / "interpolate" / "results"
+CHOICE = ARTIFACTS / "interpolate" / "choice.json"
+CLUSTERS = ARTIFACTS / "sftnet" / "clusters.json"
+METRICS = ARTIFACTS / "evaluate" / "metrics.json"
+PAGE = ARTIFACTS / "evaluate" / "report" / "index.html"

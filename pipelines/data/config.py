@@ -1,0 +1,55 @@
+"""Sections of params.yaml that the data stages read."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+LrGenerator = Literal["matlab", "any"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DownloadConfig:
+    """Section `download`."""
+
+    catalogs: list[str] = field(default_factory=list)
+    """Catalogs in `data/` by name; not looked at where `data/` holds pictures."""
+    exclude: list[str] = field(default_factory=list)
+    """Pictures to leave out, as `train/0123` or `test/set5/baby`."""
+    lr: Literal["made", "supplied"] = "made"
+    """Whether LR is made from HR, or taken where it is supplied and made elsewhere."""
+
+    def __post_init__(self) -> None:
+        """Refuse a catalog named twice."""
+        if len(set(self.catalogs)) < len(self.catalogs):
+            raise ValueError(f"catalogs names one twice: {self.catalogs}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ValidateConfig:
+    """Section `validate`."""
+
+    min_side: int
+    """Pixels that the shorter side must have after cropping: the HR patch, or two NIQE blocks."""
+    modes: list[Literal["RGB", "L"]]
+    """Picture modes in Pillow's words; those that later stages read."""
+    lr_generator: LrGenerator = "matlab"
+    """Whether LR that is supplied has to be MATLAB's bicubic."""
+
+    def __post_init__(self) -> None:
+        """Refuse modes that no picture has."""
+        if not self.modes:
+            raise ValueError("modes must name at least one")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BicubicConfig:
+    """Section `bicubic`."""
+
+    workers: int = -1
+    """Processes that share the pictures; -1 for one per core. The result does not depend on it."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no number of processes."""
+        if self.workers != -1 and self.workers < 1:
+            raise ValueError(
+                f"workers must be at least 1, or -1 for one per core, got {self.workers}"
+            )

@@ -1,0 +1,1 @@
+"""Tools for whoever operates the pipeline: doctor, estimates, integrity checks, clean-up."""

@@ -1,0 +1,37 @@
+"""Changes of params.yaml: a profile's values, single values, and the hashes of named files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipelines.config.params import (
+    PARAMS,
+    ParamsError,
+    merge,
+    merge_profile,
+    parse_assignments,
+    read_yaml,
+    write_yaml,
+)
+from pipelines.pinned import pinned
+from pipelines.stages.params_check import check_params, file_parameters
+
+
+def write_params(profile: str = "", set_: Sequence[str] = (), output: Path = PARAMS) -> None:
+    """Write a profile and KEY=VALUE assignments into a parameter file, if all stages accept it.
+
+    Files and folders that are named without the hash of their content get it.
+
+    Raises:
+        ParamsError: if a stage does not accept it; the file is not changed.
+    """
+    params = read_yaml(output)
+    if profile:
+        merge_profile(params, profile)
+    merge(params, parse_assignments(set_))
+    for section, key, name in file_parameters(params):
+        try:
+            section[key] = pinned(section[key])
+        except (OSError, ValueError) as error:
+            raise ParamsError(f"{output}: {name}: {error}") from error
+    check_params(params, output)
+    write_yaml(output, params)

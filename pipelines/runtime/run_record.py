@@ -1,0 +1,87 @@
+"""The record of a stage's execution, from which its MLflow run can be rebuilt anywhere."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from esrgan_core.files import write_text
+from esrgan_core.strict_json import from_json
+from pipelines.config.artifacts import ARTIFACTS
+from pipelines.runtime.state import state_root
+
+RUN = "ESRGAN_RUN"
+"""Environment variable with the name of the pipeline run."""
+REPORTED_LATER = ("download", "validate", "bicubic", "interpolate")
+"""Stages whose MLflow runs are made by the next stage that makes its own, or by `esrgan publish`.
+
+On a few images their work takes less time than importing MLflow.
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """What `artifacts/<stage>/run.json` says."""
+
+    stage: str
+    run: str
+    """Name of the pipeline run."""
+    mlflow_run_id: str
+    """Empty if the store was down; `esrgan publish` then makes a run."""
+    git_commit: str
+    data_md5: str
+    params_sha256: str
+    params: Mapping[str, Any]
+    started: float
+    """Seconds since 1970."""
+    seconds: float
+    precision: str = ""
+    """What a training computed in, where the parameters may say auto; empty for other stages."""
+
+    @property
+    def ended(self) -> int:
+        """Milliseconds since 1970."""
+        return round(1000 * (self.started + self.seconds))
+
+
+def record_path(stage: str) -> Path:
+    """Where a stage's record lies."""
+    return ARTIFACTS / stage / "run.json"
+
+
+def read_record(stage: str) -> Record | None:
+    """A stage's record, None where the stage has not run and was not pulled."""
+    path = record_path(stage)
+    return Record(**from_json(path.read_text(encoding="utf-8"))) if path.is_file() else None
+
+
+def trained_precision(stage: str) -> str:
+    """The precision that a training stage computed in; empty for stages that train nothing."""
+    path = ARTIFACTS / stage / "metrics.json"
+    if not path.is_file():
+        return ""
+    return str(from_json(path.read_text(encoding="utf-8")).get("precision", ""))
+
+
+def run_name() -> str:
+    """Name of the pipeline run that is under way, in all tools alike; a new one if none is.
+
+    `ESRGAN_RUN`, else DVC's name for the experiment, else one kept under the state root
+    until `register` ends the run.
+    """
+    if given := os.environ.get(RUN) or os.environ.get("DVC_EXP_NAME"):
+        return given
+    path = state_root() / "current_run"
+    with FileLock(f"{path}.lock"):
+        if not path.exists():
+            write_text(path, f"repro-{datetime.now(UTC):%Y%m%d-%H%M%S}")
+        return path.read_text(encoding="utf-8")
+
+
+def end_run_name() -> None:
+    """Let the next stage begin a new pipeline run."""
+    (state_root() / "current_run").unlink(missing_ok=True)

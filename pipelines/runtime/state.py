@@ -1,0 +1,60 @@
+"""The state root: the folder of checkpoints, locks, caches and the default MLflow store."""
+
+import os
+from contextlib import AbstractContextManager, chdir
+from pathlib import Path
+
+REPOSITORY = "ESRGAN_REPOSITORY"
+"""Environment variable with the path or URL of the repository that runs are cloned from."""
+
+
+def state_root() -> Path:
+    """The absolute path of the state root, which is created if it does not exist."""
+    root = state_root_path()
+    root.mkdir(parents=True, exist_ok=True)
+    return root
+
+
+def state_root_path() -> Path:
+    """The absolute path of the state root, whether or not it exists.
+
+    `ESRGAN_STATE`, which may be relative to the repository, or `.esrgan` in the repository. The
+    repository is the one that `dvc` was started in, since an experiment may run in a temporary
+    copy, or the one that contains the current folder.
+    """
+    root = Path(os.environ.get("DVC_ROOT") or _find_repository() or Path.cwd())
+    return (root / (os.environ.get("ESRGAN_STATE") or ".esrgan")).absolute()
+
+
+def require_state_root() -> None:
+    """Check that the state root does not have to be created outside a repository.
+
+    Raises:
+        FileNotFoundError: if the current folder is in no repository and `ESRGAN_STATE` is not set.
+    """
+    if not os.environ.get("ESRGAN_STATE") and _find_repository() is None:
+        raise FileNotFoundError(
+            f"{Path.cwd()} is not in a repository; run this command in one, or set ESRGAN_STATE"
+        )
+
+
+def in_repository() -> AbstractContextManager[None]:
+    """Work in the root of the repository that contains the current folder.
+
+    Raises:
+        FileNotFoundError: if the current folder is in no repository.
+    """
+    if (root := _find_repository()) is None:
+        raise FileNotFoundError(f"{Path.cwd()} is not in a repository; run this command in one")
+    return chdir(root)
+
+
+def ablation_network_path(fingerprint: str) -> Path:
+    """Where the network that an ablation training produced is kept, to be measured again."""
+    return state_root() / "ablation" / f"{fingerprint}.safetensors"
+
+
+def _find_repository() -> Path | None:
+    """The nearest parent folder with a `.dvc` folder; None if there is none."""
+    current = Path.cwd()
+    return next((path for path in (current, *current.parents) if (path / ".dvc").is_dir()), None)

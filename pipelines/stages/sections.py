@@ -1,0 +1,123 @@
+"""The type of every section of params.yaml."""
+
+from dataclasses import dataclass, field
+
+from esrgan_core.bounds import insist_bounds
+from esrgan_core.devices import PrecisionChoice
+from esrgan_core.features import FeaturesConfig
+from esrgan_core.models.discriminator import (
+    ClassDiscriminatorConfig,
+    SRGANDiscriminatorConfig,
+    VGGDiscriminatorConfig,
+)
+from esrgan_core.models.rrdb import RRDBNetConfig
+from esrgan_core.models.sft import SFTNetConfig
+from esrgan_core.models.srcnn import SRCNNConfig
+from esrgan_core.models.srresnet import SRResNetConfig
+from pipelines.data.config import BicubicConfig, DownloadConfig, ValidateConfig
+from pipelines.sections import EvaluateConfig, InterpolateConfig, RegisterConfig
+from pipelines.training.adversarial import AdversarialTraining
+from pipelines.training.pixel import PixelTraining
+from pipelines.training.semantic_maps import ConditionsConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SrcnnTraining(PixelTraining):
+    """Section `srcnn`."""
+
+    network: SRCNNConfig = field(default_factory=SRCNNConfig)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SrresnetTraining(PixelTraining):
+    """Section `srresnet`."""
+
+    network: SRResNetConfig = field(default_factory=SRResNetConfig)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SrganTraining(AdversarialTraining):
+    """Section `srgan`."""
+
+    discriminator: SRGANDiscriminatorConfig = field(default_factory=SRGANDiscriminatorConfig)
+    features: FeaturesConfig = field(default_factory=FeaturesConfig)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SftnetTraining(PixelTraining):
+    """Section `sftnet`."""
+
+    network: SFTNetConfig = field(default_factory=SFTNetConfig)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SftganTraining(AdversarialTraining):
+    """Section `sftgan`."""
+
+    discriminator: ClassDiscriminatorConfig = field(default_factory=ClassDiscriminatorConfig)
+    features: FeaturesConfig = field(default_factory=FeaturesConfig)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ContextualTraining(AdversarialTraining):
+    """Section `contextual`."""
+
+    discriminator: VGGDiscriminatorConfig = field(default_factory=VGGDiscriminatorConfig)
+    features: FeaturesConfig = field(default_factory=FeaturesConfig)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AblationConfig:
+    """Section `ablation`."""
+
+    seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
+    pretrain_steps: int = 3000
+    finetune_steps: int = 600
+    patch_size: int = 64
+    batch_size: int = 4
+    num_features: int = 24
+    num_blocks: int = 2
+    """RRDBs; in the variant with plain residual blocks ten times as many, for as many weights."""
+    growth_channels: int = 12
+    precision: PrecisionChoice = "auto"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be built, and what trains nothing or one thing twice."""
+        if not self.seeds:
+            raise ValueError("seeds must name at least one")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds names one twice: {self.seeds}")
+        # stage 2 adds to them, and tables hold them in 64 bits
+        insist_bounds(self, "seeds", below=2**63)
+        insist_bounds(
+            self, "pretrain_steps", "finetune_steps", "batch_size",
+            "num_features", "num_blocks", "growth_channels", least=1,
+        )  # fmt: skip
+        VGGDiscriminatorConfig(patch_size=self.patch_size)  # refuses sizes that it cannot judge
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sections:
+    """Everything in params.yaml; a stage reads the sections that its `Params` names."""
+
+    scale: int
+    skip_bad: bool
+    download: DownloadConfig
+    validate: ValidateConfig
+    bicubic: BicubicConfig
+    generator: RRDBNetConfig
+    pretrain: PixelTraining
+    discriminator: VGGDiscriminatorConfig
+    features: FeaturesConfig
+    finetune: AdversarialTraining
+    interpolate: InterpolateConfig
+    evaluate: EvaluateConfig
+    register: RegisterConfig
+    srcnn: SrcnnTraining
+    srresnet: SrresnetTraining
+    srgan: SrganTraining
+    conditions: ConditionsConfig
+    sftnet: SftnetTraining
+    sftgan: SftganTraining
+    contextual: ContextualTraining
+    ablation: AblationConfig

@@ -1,0 +1,67 @@
+"""Locks of a training: one process per checkpoint folder, one training per device."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from operator import itemgetter
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from pipelines.runtime.run_record import RUN
+from pipelines.runtime.state import state_root
+from pipelines.runtime.status import Status, tell
+
+WAIT_FOR_LOCK = "ESRGAN_WAIT_FOR_LOCK"
+"""Environment variable: a training waits for another training of the same recipe."""
+LOCK = "lock"
+"""Name of the lock file in a checkpoint folder."""
+
+
+@contextmanager
+def training_locks(folder: Path, devices: Mapping[str, str]) -> Iterator[None]:
+    """Hold the locks of a checkpoint folder and of devices; wait for the devices.
+
+    It waits for the folder only if `ESRGAN_WAIT_FOR_LOCK` is set, as flows do: the result of the
+    other run is then the result of this run as well.
+
+    The kernel releases the locks when the process ends, however it ends.
+
+    Args:
+        folder: the checkpoint folder.
+        devices: a unique identifier of each device, by device name.
+
+    Raises:
+        ValueError: if another process trains in the folder and `ESRGAN_WAIT_FOR_LOCK` is not set.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as locks:
+        locks.enter_context(_acquire(folder / LOCK, str(folder), wait=WAIT_FOR_LOCK in os.environ))
+        # sorted, so that two trainings cannot wait for each other
+        for device, identifier in sorted(devices.items(), key=itemgetter(1)):
+            path = state_root() / "locks" / f"{identifier}.lock"
+            path.parent.mkdir(exist_ok=True)
+            locks.enter_context(_acquire(path, device, wait=True))
+        yield
+
+
+@contextmanager
+def _acquire(path: Path, resource: str, *, wait: bool) -> Iterator[None]:
+    lock, holder_file = FileLock(path), path.with_suffix(".holder")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        exists = holder_file.exists()
+        holder = holder_file.read_text(encoding="utf-8") if exists else "another process"
+        if not wait:
+            raise ValueError(f"{holder} is training in {resource}; wait until it ends") from error
+        waiting = f"waiting for {resource}, which is used by {holder}"
+        print(waiting, flush=True)
+        tell(Status(what=waiting))
+        lock.acquire()
+    try:
+        run = f" for the run {name}" if (name := os.environ.get(RUN)) else ""
+        holder_file.write_text(f"process {os.getpid()} in {Path.cwd()}{run}", encoding="utf-8")
+        yield
+    finally:
+        lock.release()
