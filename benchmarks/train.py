@@ -34,7 +34,7 @@ from esrgan_core.losses.perceptual import PerceptualLoss
 from esrgan_core.memory import keep_freed_memory
 from esrgan_core.models.discriminator import VGGDiscriminator, VGGDiscriminatorConfig
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
-from pipelines.pretrained_features import find_weights
+from pipelines.sources.pretrained_weights import find_weights
 
 CUDA = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if CUDA else "cpu")

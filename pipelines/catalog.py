@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 
 from esrgan_core.files import atomic_path
 from esrgan_core.io.rgb import SUFFIXES
-from pipelines.sources import ArchiveMember, Expected, Origin, parse_location
+from pipelines.sources.archive import ArchiveMember
+from pipelines.sources.checksums import ExpectedFile
+from pipelines.sources.resolve import RemoteFile, parse_location
 
 REQUIRED = ("name", "split", "set", "uri", "bytes", "sha256", "license", "origin")
 OPTIONAL = ("kind", "md5", "mirrors", "citation")
@@ -38,7 +40,7 @@ class Entry:
     name: str
     split: str
     set: str
-    source: Origin
+    source: RemoteFile
     kind: str = "hr"
     """Or lrx2, lrx4, ...: a supplied LR of the HR of the same name."""
     license: str = "unknown"
@@ -77,7 +79,7 @@ class Catalog:
     """Pictures, and the archives that some of them lie in, by name."""
 
     entries: list[Entry]
-    archives: dict[str, Origin]
+    archives: dict[str, RemoteFile]
 
     def without(self, places: Sequence[str]) -> "Catalog":
         """The same without some pictures, named as `train/a`, and archives of nothing else.
@@ -140,7 +142,7 @@ def read_catalog(path: Path) -> Catalog:
     Raises:
         ValueError: naming the file, if it is malformed.
     """
-    archives: dict[str, Origin] = {}
+    archives: dict[str, RemoteFile] = {}
     entries: list[Entry] = []
     for number, row in enumerate(read_rows(path), start=2):
         try:
@@ -180,16 +182,16 @@ def insist_on_places(entries: Sequence[Entry]) -> None:
             raise ValueError(f"{entry.source.uri} is the LR of {place}, which is not there")
 
 
-def origin_of(row: Mapping[str, str]) -> Origin:
+def origin_of(row: Mapping[str, str]) -> RemoteFile:
     """Where the file of a row comes from.
 
     Raises:
         ValueError: if its size is no number or no source serves its URI.
     """
-    expected = Expected(
+    expected = ExpectedFile(
         bytes=int(row["bytes"] or 0), sha256=row["sha256"].lower(), md5=row["md5"].lower()
     )
-    return Origin(uri=row["uri"], mirrors=tuple(row["mirrors"].split()), expected=expected)
+    return RemoteFile(uri=row["uri"], mirrors=tuple(row["mirrors"].split()), expected=expected)
 
 
 def _entry(row: Mapping[str, str]) -> Entry:

@@ -10,7 +10,8 @@ from urllib.parse import quote
 from esrgan_core.files import sha256_of
 from esrgan_core.io.rgb import find_images
 from pipelines.catalog import LR, SPLITS, Catalog, Entry, insist_on_places, read_catalog
-from pipelines.sources import Expected, Origin
+from pipelines.sources.checksums import ExpectedFile
+from pipelines.sources.resolve import RemoteFile
 
 
 def catalog_of(data: Path, names: list[str], scale: int) -> Catalog:
@@ -50,7 +51,7 @@ def _path_of(data: Path, name: str) -> Path:
 
 
 def _joined(catalogs: list[Catalog]) -> Catalog:
-    archives: dict[str, Origin] = {}
+    archives: dict[str, RemoteFile] = {}
     for catalog in catalogs:
         for name, origin in catalog.archives.items():
             if archives.setdefault(name, origin) != origin:
@@ -107,8 +108,10 @@ def entries_of_folder(
     return [*entries.values(), *supplied]
 
 
-def _local(path: Path, sha256: str) -> Origin:
-    return Origin(uri=quote(str(path)), expected=Expected(bytes=path.stat().st_size, sha256=sha256))
+def _local(path: Path, sha256: str) -> RemoteFile:
+    return RemoteFile(
+        uri=quote(str(path)), expected=ExpectedFile(bytes=path.stat().st_size, sha256=sha256)
+    )
 
 
 def _supplied(

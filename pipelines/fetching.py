@@ -14,21 +14,14 @@ from pipelines.runtime.disk import insist_on_room
 from pipelines.runtime.progress import byte_progress, progress
 from pipelines.runtime.redaction import redacted
 from pipelines.runtime.state import state_root
-from pipelines.sources import (
-    ArchiveMember,
-    HttpFile,
-    LocalFile,
-    Manner,
-    Origin,
-    S3Object,
-    WheelResource,
-    fetch,
-    located,
-    parse_location,
-)
-from pipelines.sources.archive import BadArchiveError, Limits, unpack
+from pipelines.sources.addresses import HttpFile, S3Object
+from pipelines.sources.archive import ArchiveMember, BadArchiveError, Limits, unpack
 from pipelines.sources.cache import shared_cache
 from pipelines.sources.errors import StoppedError
+from pipelines.sources.local import LocalFile
+from pipelines.sources.package_data import PackageFile
+from pipelines.sources.resolve import RemoteFile, fetch, parse_location, resolve
+from pipelines.sources.transfer import TransferOptions
 
 AT_ONCE = 8
 """Files that are fetched side by side."""
@@ -72,7 +65,7 @@ def estimate(catalog: Catalog) -> Estimate:
                 folder += origin.expected.bytes
             case ArchiveMember():
                 pass  # its archive counts: pictures do not pack
-            case LocalFile() | WheelResource():
+            case LocalFile() | PackageFile():
                 folder += origin.expected.bytes
     return Estimate(
         pictures=len(catalog.entries),
@@ -82,7 +75,7 @@ def estimate(catalog: Catalog) -> Estimate:
     )
 
 
-def fetch_all(catalog: Catalog, folder: Path, manner: Manner | None = None) -> Problems:
+def fetch_all(catalog: Catalog, folder: Path, options: TransferOptions | None = None) -> Problems:
     """Fetch every picture to its place in `folder`; what cannot be had is told, not raised.
 
     Raises:
@@ -93,31 +86,31 @@ def fetch_all(catalog: Catalog, folder: Path, manner: Manner | None = None) -> P
     insist_on_room({state_root(): needed.to_fetch, folder: needed.folder})
     _warn_of_unpinned(catalog)
     with byte_progress("download", needed.to_fetch) as on_bytes:
-        manner = replace(manner or Manner(), on_bytes=on_bytes)
+        options = replace(options or TransferOptions(), on_bytes=on_bytes)
         problems: Problems = {}
         for name, origin in catalog.archives.items():
             members = _members(catalog.entries, name)
-            problems |= _unpack_all(name, origin, members, folder, manner)
+            problems |= _unpack_all(name, origin, members, folder, options)
         alone = [
             entry
             for entry in catalog.entries
             if not isinstance(parse_location(entry.source.uri), ArchiveMember)
         ]
         wanted = {entry.path: (entry.source, folder / entry.path) for entry in alone}
-        return problems | at_once(wanted, fetch, manner)
+        return problems | at_once(wanted, fetch, options)
 
 
 def at_once(
-    wanted: Mapping[str, tuple[Origin, Path]],
-    work: Callable[[Origin, Path, Manner], object],
-    manner: Manner,
+    wanted: Mapping[str, tuple[RemoteFile, Path]],
+    work: Callable[[RemoteFile, Path, TransferOptions], object],
+    options: TransferOptions,
 ) -> Problems:
     """Do `work` for several origins at a time; by name, why some could not be done."""
     problems: Problems = {}
     with ThreadPoolExecutor(AT_ONCE) as pool:
         try:
             futures: dict[Future[object], str] = {
-                pool.submit(work, origin, target, manner): name
+                pool.submit(work, origin, target, options): name
                 for name, (origin, target) in wanted.items()
             }
             for future in as_completed(futures):
@@ -127,7 +120,7 @@ def at_once(
                     problems[futures[future]] = error
         except BaseException:
             # an end from outside: what is under way stops at its next piece
-            manner.stop.set()
+            options.stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return problems
@@ -146,13 +139,17 @@ def _members(entries: Iterable[Entry], archive: str) -> dict[str, str]:
 
 
 def _unpack_all(
-    name: str, origin: Origin, members: Mapping[str, str], folder: Path, manner: Manner
+    name: str,
+    origin: RemoteFile,
+    members: Mapping[str, str],
+    folder: Path,
+    options: TransferOptions,
 ) -> Problems:
     """Fetch and unpack one archive; what is wrong with all of it is wrong with each member."""
     targets = {member: folder / path for member, path in members.items()}
     problems: Problems = {}
     try:
-        archive = located(origin, manner)
+        archive = resolve(origin, options)
         with progress(f"unpack {name}", len(targets)) as advance:
             for number, (member, problem) in enumerate(unpack(archive, targets, Limits()), start=1):
                 if problem:
@@ -171,7 +168,7 @@ def _unpack_all(
     return {members[member]: problem for member, problem in problems.items()}
 
 
-def forget_if_unpinned(origin: Origin) -> None:
+def forget_if_unpinned(origin: RemoteFile) -> None:
     """Fetch a file anew next time that turned out to be of no use, if nothing else was promised."""
     location = parse_location(origin.uri)
     if isinstance(location, HttpFile | S3Object) and not origin.expected.pinned:

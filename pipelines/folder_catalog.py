@@ -14,8 +14,11 @@ from pipelines.fetching import at_once
 from pipelines.runtime.parallel import in_parallel
 from pipelines.runtime.progress import byte_progress, progress
 from pipelines.runtime.state import state_root
-from pipelines.sources import Expected, Manner, Origin, S3Object, located
+from pipelines.sources.addresses import S3Object
+from pipelines.sources.checksums import ExpectedFile
+from pipelines.sources.resolve import RemoteFile, resolve
 from pipelines.sources.s3 import Listed, insist_on_path, listed
+from pipelines.sources.transfer import TransferOptions
 
 PIRM = {
     "split": "test",
@@ -75,13 +78,15 @@ def catalog_prefix(
         folder = Path(name)
         wanted = {
             inside: (
-                Origin(uri=str(one.place), expected=Expected(bytes=one.bytes), version=one.etag),
+                RemoteFile(
+                    uri=str(one.place), expected=ExpectedFile(bytes=one.bytes), version=one.etag
+                ),
                 folder / inside,
             )
             for inside, one in found.items()
         }
         with byte_progress("fetch", sum(one.bytes for one in found.values())) as on_bytes:
-            lost = at_once(wanted, _link, Manner(on_bytes=on_bytes))
+            lost = at_once(wanted, _link, TransferOptions(on_bytes=on_bytes))
         bad = [f"{found[inside].place}: {problem}" for inside, problem in lost.items()]
         if bad and not skip_bad:
             return 0, bad
@@ -99,14 +104,14 @@ def _with_place(line: str, folder: Path, found: Mapping[str, Listed]) -> str:
     return f"{found[path].place}{colon}{words}" if path in found else line
 
 
-def _link(origin: Origin, target: Path, manner: Manner) -> None:
-    source = located(origin, manner)
+def _link(origin: RemoteFile, target: Path, options: TransferOptions) -> None:
+    source = resolve(origin, options)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.symlink_to(source)
 
 
 def _readdressed(entry: Entry, place: S3Object) -> Entry:
-    source = Origin(uri=str(place), expected=entry.source.expected)
+    source = RemoteFile(uri=str(place), expected=entry.source.expected)
     return replace(entry, source=source, origin=str(place))
 
 

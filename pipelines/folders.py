@@ -1,11 +1,10 @@
 """Test sets that lie in folders, and weights that are named on the command line."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from esrgan_core.engine.evaluate import Sample
-from pipelines.pretrained_features import fetched
 from pipelines.samples import matched, sample_of
 
 
@@ -25,27 +24,3 @@ def folder_samples(sets: Sequence[str], scale: int) -> list[Sample]:
             sample = sample_of(stem, Path(hr), hr_file, lr_file, scale, scale)
             found.append(replace(sample, set=name))
     return found
-
-
-def named_files(pairs: Sequence[str]) -> dict[str, str]:
-    """Weights files given as NAME=FILE, by name.
-
-    Raises:
-        ValueError: if one is not given so.
-        FileNotFoundError: if there is no such file.
-    """
-    found = {}
-    for given in pairs:
-        name, _, file = given.partition("=")
-        if not (name and file):
-            raise ValueError(f"{given!r} is not NAME=FILE")
-        if not Path(file).is_file():
-            raise FileNotFoundError(f"{file}: there is no such file, which was given for {name}")
-        found[name] = file
-    return found
-
-
-def weights_finder(own: Mapping[str, str]) -> Callable[[str], Path]:
-    """Where the weights of a metric are: at the path given for them, else in the cache."""
-    elsewhere = "--weights of the command, or evaluate.weight_files in params.yaml"
-    return lambda name: Path(own[name]) if name in own else fetched(name, elsewhere)

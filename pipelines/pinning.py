@@ -7,9 +7,10 @@ from esrgan_core.io.rgb import survey
 from pipelines.catalog import ARCHIVE, RANGE, origin_of, read_catalog, read_rows, write_rows
 from pipelines.fetching import at_once, forget_if_unpinned
 from pipelines.runtime.progress import byte_progress
-from pipelines.sources import ArchiveMember, Manner, Origin, located, parse_location
-from pipelines.sources.archive import Limits, unpack
-from pipelines.sources.expected import WHOLE, digest
+from pipelines.sources.archive import ArchiveMember, Limits, unpack
+from pipelines.sources.checksums import WHOLE, digest
+from pipelines.sources.resolve import RemoteFile, parse_location, resolve
+from pipelines.sources.transfer import TransferOptions
 
 
 def pin_catalog(path: Path) -> tuple[int, list[str]]:
@@ -28,8 +29,8 @@ def pin_catalog(path: Path) -> tuple[int, list[str]]:
     open_ = {str(number): row for number, row in enumerate(rows) if _wants_pinning(row)}
     found: dict[str, tuple[str, str]] = {}
 
-    def look(origin: Origin, target: Path, manner: Manner) -> None:
-        file = located(origin, manner)
+    def look(origin: RemoteFile, target: Path, options: TransferOptions) -> None:
+        file = resolve(origin, options)
         try:
             _insist_on_use(file, is_archive=rows[int(target.name)]["split"] == ARCHIVE)
         except ValueError:
@@ -40,7 +41,7 @@ def pin_catalog(path: Path) -> tuple[int, list[str]]:
     origins = {number: (origin_of(row), Path(number)) for number, row in open_.items()}
     total = sum(origin.expected.bytes for origin, _ in origins.values())
     with byte_progress("pin", total) as on_bytes:
-        problems = at_once(origins, look, Manner(on_bytes=on_bytes))
+        problems = at_once(origins, look, TransferOptions(on_bytes=on_bytes))
     for number, (size, sha256) in found.items():
         rows[int(number)] |= {"bytes": size, "sha256": sha256}
     if found:

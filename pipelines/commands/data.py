@@ -98,7 +98,7 @@ def probe(
     environment: AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY.
     """
     from pipelines.sources.addresses import parse_s3
-    from pipelines.sources.s3_probe import probe as try_out
+    from pipelines.sources.s3_selftest import probe as try_out
 
     for line in try_out(parse_s3(place)):
         typer.echo(line)

@@ -116,9 +116,9 @@ def evaluate(
     from esrgan_core.metrics import metrics_by_name, perceptual_index
     from esrgan_core.strict_json import to_json
     from pipelines.contenders import bicubic, network_of
-    from pipelines.folders import named_files, weights_finder
     from pipelines.runtime.progress import progress
     from pipelines.samples import matched, sample_of
+    from pipelines.sources.pretrained_weights import named_files, weights_finder
 
     if bool(model) == bool(sr) or (sr and lr):
         raise ValueError("say either --model (with --lr, or LR is made from HR) or --sr")

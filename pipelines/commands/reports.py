@@ -31,10 +31,11 @@ def compare(
     from pipelines.config.artifacts import PAIRS
     from pipelines.config.params import load_params
     from pipelines.evaluation import evaluate_all
-    from pipelines.folders import folder_samples, named_files
-    from pipelines.pinned import pinned
+    from pipelines.folders import folder_samples
     from pipelines.report.table import comparison
     from pipelines.samples import samples_of
+    from pipelines.sources.pinned import pinned
+    from pipelines.sources.pretrained_weights import named_files
 
     params = load_params(Params)
     store = PairStore(PAIRS)

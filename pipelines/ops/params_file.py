@@ -12,7 +12,7 @@ from pipelines.config.params import (
     read_yaml,
     write_yaml,
 )
-from pipelines.pinned import pinned
+from pipelines.sources.pinned import pinned
 from pipelines.stages.params_check import check_params, file_parameters
 
 

@@ -20,9 +20,9 @@ from esrgan_core.files import atomic_path, sha256_of, write_text
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.runtime.redaction import redacted
 from pipelines.runtime.state import state_root
+from pipelines.sources.checksums import WHOLE, ExpectedFile
 from pipelines.sources.errors import HostError, StoppedError
-from pipelines.sources.expected import WHOLE, Expected
-from pipelines.sources.partial import Manner
+from pipelines.sources.transfer import TransferOptions
 
 SECONDS_BETWEEN_LOOKS = 0.5
 Fetch = Callable[[Path], None]
@@ -34,13 +34,15 @@ class Cache:
 
     root: Path
 
-    def fetched(self, address: str, expected: Expected, manner: Manner, fetch: Fetch) -> Path:
+    def fetched(
+        self, address: str, expected: ExpectedFile, options: TransferOptions, fetch: Fetch
+    ) -> Path:
         """Path of the content that an address gives, fetched if it is not here.
 
         Args:
             address: where it is from.
             expected: what is known of it.
-            manner: whom to tell of a wish to stop.
+            options: whom to tell of a wish to stop.
             fetch: leaves it in a file, and goes on with what lies there.
 
         Raises:
@@ -49,7 +51,7 @@ class Cache:
         key = _key(address, expected)
         if found := self.present(address, expected):
             return found
-        with _locked(self.root / "locks" / key, address, manner.stop):
+        with _locked(self.root / "locks" / key, address, options.stop):
             if found := self.present(address, expected):
                 return found
             part = self.root / "partial" / key
@@ -59,14 +61,14 @@ class Cache:
                 raise type(error)(f"{error}{self._by_hand(expected)}") from error
             return self._admit(part, address)
 
-    def missing(self, url: str, expected: Expected) -> int:
+    def missing(self, url: str, expected: ExpectedFile) -> int:
         """Bytes of a file that are still to come, by what is said of its size; a quick look."""
         if self._known(url, expected):
             return 0
         part = self.root / "partial" / _key(url, expected)
         return max(expected.bytes - (part.stat().st_size if part.exists() else 0), 0)
 
-    def present(self, url: str, expected: Expected) -> Path | None:
+    def present(self, url: str, expected: ExpectedFile) -> Path | None:
         """Path of the content if it is here and whole; what is damaged is removed and said."""
         path = self._known(url, expected)
         if path is None:
@@ -74,7 +76,7 @@ class Cache:
         if not path.name.startswith(expected.sha256):
             return None  # the catalog asks for another content than this address gave
         # its name is its checksum, whether or not the catalog knows one
-        if problem := Expected(sha256=path.name).problem(path):
+        if problem := ExpectedFile(sha256=path.name).problem(path):
             print(f"{path} is damaged ({problem}); it is fetched again", file=sys.stderr)
             path.unlink(missing_ok=True)
             return None
@@ -82,9 +84,9 @@ class Cache:
 
     def forget(self, url: str) -> None:
         """Ask an address anew next time: what it gave, of which nothing was known, is no use."""
-        (self.root / "addresses" / f"{_key(url, Expected())}.json").unlink(missing_ok=True)
+        (self.root / "addresses" / f"{_key(url, ExpectedFile())}.json").unlink(missing_ok=True)
 
-    def _known(self, url: str, expected: Expected) -> Path | None:
+    def _known(self, url: str, expected: ExpectedFile) -> Path | None:
         sha256 = expected.sha256
         if len(sha256) < WHOLE:
             try:
@@ -102,13 +104,13 @@ class Cache:
             part.replace(temporary)
             temporary.chmod(0o444)
         note = to_json({"url": redacted(url), "sha256": sha256})
-        write_text(self.root / "addresses" / f"{_key(url, Expected())}.json", note)
+        write_text(self.root / "addresses" / f"{_key(url, ExpectedFile())}.json", note)
         return path
 
     def _place(self, sha256: str) -> Path:
         return self.root / "sha256" / sha256[:2] / sha256
 
-    def _by_hand(self, expected: Expected) -> str:
+    def _by_hand(self, expected: ExpectedFile) -> str:
         if len(expected.sha256) < WHOLE:
             return ""
         return f"; or get the file elsewhere and put it at {self._place(expected.sha256)}"
@@ -119,7 +121,7 @@ def shared_cache() -> Cache:
     return Cache(root=state_root() / "sources")
 
 
-def _key(url: str, expected: Expected) -> str:
+def _key(url: str, expected: ExpectedFile) -> str:
     if len(expected.sha256) == WHOLE:
         return expected.sha256
     return hashlib.sha256(url.encode()).hexdigest()

@@ -17,7 +17,7 @@ from esrgan_core.files import write_text
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.runtime.disk import insist_on_room
 from pipelines.runtime.redaction import redacted
-from pipelines.sources.answers import total_of, validator_of
+from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.errors import (
     BusyHostError,
     ChangedError,
@@ -27,8 +27,8 @@ from pipelines.sources.errors import (
     StoppedError,
     WrongRangeError,
 )
-from pipelines.sources.expected import Expected
-from pipelines.sources.partial import CHUNK, Manner, forget, note_of, size_of
+from pipelines.sources.http_response import total_of, validator_of
+from pipelines.sources.transfer import CHUNK, TransferOptions, forget, note_of, size_of
 
 TIMEOUT = (10.0, 30.0)
 """Seconds to connect, and without a byte."""
@@ -55,35 +55,35 @@ class _Origin:
     total: int = 0
 
 
-def download(urls: list[str], part: Path, expected: Expected, manner: Manner) -> None:
+def download(urls: list[str], part: Path, expected: ExpectedFile, options: TransferOptions) -> None:
     """Leave the whole file at `part`; go on with what an earlier call left there.
 
     Args:
         urls: the address and its mirrors, tried in this order.
         part: the file to fill.
         expected: what is known of it.
-        manner: patience, and whom to tell.
+        options: retry, and whom to tell.
 
     Raises:
         HostError: if no host gives what is expected; says what each did.
-        StoppedError: if `manner.stop` is set; what has arrived stays.
+        StoppedError: if `options.stop` is set; what has arrived stays.
         OSError: if it does not fit on the disk.
     """
     problems, busy = [], False
     for url in urls:
         try:
             continued = part.exists() and part.stat().st_size > 0
-            _from_host(url, part, expected, manner)
+            _from_host(url, part, expected, options)
             problem = expected.problem(part)
             if problem and continued:
                 # what was there before may be what is wrong
-                forget(part, manner)
-                _from_host(url, part, expected, manner)
+                forget(part, options)
+                _from_host(url, part, expected, options)
                 problem = expected.problem(part)
             if not problem:
                 note_of(part).unlink(missing_ok=True)
                 return
-            forget(part, manner)
+            forget(part, options)
         except HostError as error:
             problem = str(error)
             busy |= isinstance(error, BusyHostError)
@@ -91,23 +91,23 @@ def download(urls: list[str], part: Path, expected: Expected, manner: Manner) ->
     raise (BusyHostError if busy else HostError)("; ".join(problems))
 
 
-def _from_host(url: str, part: Path, expected: Expected, manner: Manner) -> None:
+def _from_host(url: str, part: Path, expected: ExpectedFile, options: TransferOptions) -> None:
     """Ask one host until the file is whole, or nothing more comes."""
     part.parent.mkdir(parents=True, exist_ok=True)
     most, failures, ranges = size_of(part), 0, True
     host = _host_of(url)
-    tries = 1 if host in manner.silent else manner.patience.tries
-    while not manner.stop.is_set():
-        wait, answered, slow = manner.patience.wait(failures), True, False
+    tries = 1 if host in options.unreachable_hosts else options.retry.tries
+    while not options.stop.is_set():
+        wait, answered, slow = options.retry.wait(failures), True, False
         try:
-            if _attempt(url, part, expected, manner, ranges=ranges):
-                manner.silent.discard(host)
+            if _attempt(url, part, expected, options, ranges=ranges):
+                options.unreachable_hosts.discard(host)
                 return
             problem = "the link was cut"
         except WrongRangeError as error:
             ranges, problem = False, str(error)
         except ChangedError as error:
-            forget(part, manner)
+            forget(part, options)
             problem = str(error)
         except SlowError as error:
             problem, slow = str(error), True
@@ -123,13 +123,15 @@ def _from_host(url: str, part: Path, expected: Expected, manner: Manner) -> None
             failures += 1
             if failures >= tries:
                 if not answered:
-                    manner.silent.add(host)
+                    options.unreachable_hosts.add(host)
                 raise BusyHostError(f"{problem}, {failures} times")
-            manner.stop.wait(wait)
+            options.stop.wait(wait)
     raise StoppedError("stopped")
 
 
-def _attempt(url: str, part: Path, expected: Expected, manner: Manner, *, ranges: bool) -> bool:
+def _attempt(
+    url: str, part: Path, expected: ExpectedFile, options: TransferOptions, *, ranges: bool
+) -> bool:
     """Send one request and keep what comes; whether the file is whole now."""
     origin = _origin_of(part)
     # another signature in the address makes no other file
@@ -137,7 +139,7 @@ def _attempt(url: str, part: Path, expected: Expected, manner: Manner, *, ranges
     offset = size_of(part)
     # bytes of one host may only be continued by another's if a checksum tells in the end
     if offset and not (ranges and (same_host or expected.pinned)):
-        forget(part, manner)
+        forget(part, options)
         offset = 0
     if expected.bytes and offset == expected.bytes:
         return True
@@ -159,21 +161,21 @@ def _attempt(url: str, part: Path, expected: Expected, manner: Manner, *, ranges
             if changed or (origin.total and total and total != origin.total):
                 raise ChangedError("the file changed while it was being fetched")
         else:
-            forget(part, manner)
+            forget(part, options)
             offset = 0
         insist_on_room({part.parent: total - offset})
         write_text(note_of(part), to_json(asdict(found)))
-        return _receive(response, part, total or expected.bytes, manner)
+        return _receive(response, part, total or expected.bytes, options)
 
 
-def _receive(response: requests.Response, part: Path, total: int, manner: Manner) -> bool:
+def _receive(response: requests.Response, part: Path, total: int, options: TransferOptions) -> bool:
     """Append what comes; whether the file is whole then."""
     with part.open("ab") as file:
         began, before = monotonic(), file.tell()
         roomy = before + ROOM
         # what is there already, however little: a slow host must not hide a wish to stop
         while chunk := response.raw.read1(CHUNK, decode_content=False):
-            if manner.stop.is_set():
+            if options.stop.is_set():
                 raise StoppedError("stopped")
             file.write(chunk)
             if monotonic() - began > TIMEOUT[1]:
@@ -184,7 +186,7 @@ def _receive(response: requests.Response, part: Path, total: int, manner: Manner
                 # the size may be unknown
                 insist_on_room({part.parent: ROOM})
                 roomy = file.tell() + ROOM
-            manner.on_bytes(len(chunk))
+            options.on_bytes(len(chunk))
             if total and file.tell() > total:
                 raise HostError(f"it sends more than the {total} bytes that the file has")
     return not total or size_of(part) == total

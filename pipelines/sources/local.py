@@ -11,7 +11,7 @@ class LocalFile:
     path: Path
 
 
-def local_file(file: LocalFile) -> Path:
+def find_local_file(file: LocalFile) -> Path:
     """The path, if there is a file.
 
     Raises:

@@ -27,9 +27,9 @@ from esrgan_core.files import write_text
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.runtime.disk import insist_on_room
 from pipelines.sources.addresses import S3Object
+from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.errors import BusyHostError, ChangedError, HostError, StoppedError
-from pipelines.sources.expected import Expected
-from pipelines.sources.partial import CHUNK, Manner, forget, note_of, size_of
+from pipelines.sources.transfer import CHUNK, TransferOptions, forget, note_of, size_of
 
 CHECKSUM_SETTINGS = ("request_checksum_calculation", "response_checksum_validation")
 Answer = TypeVar("Answer")
@@ -181,22 +181,24 @@ def _unless_gone(ask: Callable[[], Answer], place: S3Object) -> Answer | None:
         raise
 
 
-def download_object(place: S3Object, part: Path, expected: Expected, manner: Manner) -> None:
+def download_object(
+    place: S3Object, part: Path, expected: ExpectedFile, options: TransferOptions
+) -> None:
     """Leave the whole object at `part`; go on with what an earlier call left there.
 
     Raises:
         HostError: if it cannot be had or is not what is expected; says why.
-        StoppedError: if `manner.stop` is set; what has arrived stays.
+        StoppedError: if `options.stop` is set; what has arrived stays.
         OSError: if it does not fit on the disk.
     """
     part.parent.mkdir(parents=True, exist_ok=True)
     most, failures = size_of(part), 0
-    while not manner.stop.is_set():
+    while not options.stop.is_set():
         continued = size_of(part) > 0
         try:
-            _attempt(place, part, expected, manner)
+            _attempt(place, part, expected, options)
         except ChangedError:
-            forget(part, manner)
+            forget(part, options)
             problem = "it changes while it is being fetched"
         except BusyHostError as error:
             problem = str(error)
@@ -204,7 +206,7 @@ def download_object(place: S3Object, part: Path, expected: Expected, manner: Man
             if not (wrong := expected.problem(part)):
                 note_of(part).unlink(missing_ok=True)
                 return
-            forget(part, manner)
+            forget(part, options)
             if not continued:
                 raise HostError(f"{place}: {wrong}")
             # what was there before may be what is wrong
@@ -213,13 +215,13 @@ def download_object(place: S3Object, part: Path, expected: Expected, manner: Man
             most, failures = size_of(part), 0
         else:
             failures += 1
-            if failures >= manner.patience.tries:
+            if failures >= options.retry.tries:
                 raise BusyHostError(f"{problem}, {failures} times")
-            manner.stop.wait(manner.patience.wait(failures))
+            options.stop.wait(options.retry.wait(failures))
     raise StoppedError("stopped")
 
 
-def _attempt(place: S3Object, part: Path, expected: Expected, manner: Manner) -> None:
+def _attempt(place: S3Object, part: Path, expected: ExpectedFile, options: TransferOptions) -> None:
     """Ask for what is not here yet, and keep what comes."""
     where = {"Bucket": place.bucket, "Key": place.key}
     with plainly(place):
@@ -230,7 +232,7 @@ def _attempt(place: S3Object, part: Path, expected: Expected, manner: Manner) ->
                 f"{place} has {found.bytes} bytes, not the {expected.bytes} of the catalog"
             )
         if _version_of(part) != found or size_of(part) > found.bytes:
-            forget(part, manner)
+            forget(part, options)
         insist_on_room({part.parent: found.bytes - size_of(part)})
         write_text(note_of(part), to_json(asdict(found)))
         if (offset := size_of(part)) == found.bytes:
@@ -241,10 +243,10 @@ def _attempt(place: S3Object, part: Path, expected: Expected, manner: Manner) ->
         )
         with closing(answer["Body"]) as body, part.open("ab") as file:
             for chunk in body.iter_chunks(CHUNK):
-                if manner.stop.is_set():
+                if options.stop.is_set():
                     raise StoppedError("stopped")
                 file.write(chunk)
-                manner.on_bytes(len(chunk))
+                options.on_bytes(len(chunk))
     if size_of(part) < found.bytes:
         raise BusyHostError(f"{place}: the link was cut")
 

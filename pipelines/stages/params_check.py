@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from esrgan_core.models.discriminator import SRGANDiscriminatorConfig, VGGDiscriminatorConfig
 from pipelines.config.params import PARAMS, ParamsError, parse_sections
-from pipelines.pinned import find_pinned
+from pipelines.sources.pinned import find_pinned
 from pipelines.stages.sections import Sections
 
 FILES = (

@@ -21,7 +21,7 @@ from esrgan_core.losses.perceptual import PerceptualLoss
 from esrgan_core.models import DiscriminatorConfig, build_discriminator
 from esrgan_core.models.weights import digest, load_generator, save_weights
 from pipelines.config.artifacts import ARTIFACTS, PAIRS
-from pipelines.pretrained_features import find_weights
+from pipelines.sources.pretrained_weights import find_weights
 from pipelines.training.config import TrainingConfig
 from pipelines.training.semantic_maps import Told
 from pipelines.training.trainer import train

@@ -27,9 +27,9 @@ from esrgan_core.strict_json import from_json, to_json
 from esrgan_core.tensors import rgb_to_y, to_tensor
 from pipelines.config.artifacts import CLUSTERS
 from pipelines.config.record_types import PIPELINE_RECORDS
-from pipelines.pinned import find_pinned, hash_of
 from pipelines.runtime.progress import progress
 from pipelines.runtime.state import state_root
+from pipelines.sources.pinned import find_pinned, hash_of
 
 if TYPE_CHECKING:
     from sklearn.mixture import GaussianMixture

@@ -21,9 +21,8 @@ from esrgan_core.memory import free_memory
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.runtime.parallel import in_parallel
 from pipelines.sources.addresses import S3Object, parse_s3
+from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.errors import HostError
-from pipelines.sources.expected import Expected
-from pipelines.sources.partial import Manner
 from pipelines.sources.s3 import (
     bytes_of,
     download_object,
@@ -33,6 +32,7 @@ from pipelines.sources.s3 import (
     put_text,
     upload,
 )
+from pipelines.sources.transfer import TransferOptions
 from pipelines.upscaling.jobs import Job, Outcome, Output, find_jobs, places_of_results
 from pipelines.upscaling.journal import FOREIGN, Journal, Stamp, alone, key_of, stamp_of
 from pipelines.upscaling.model import load_model
@@ -196,7 +196,7 @@ def _to_file(item: Item, folder: Path, target: Path) -> tuple[str, ...]:
     if item.source.startswith(S3):
         place = parse_s3(item.source)
         source = folder / Path(place.key).name
-        download_object(place, source, Expected(), Manner())
+        download_object(place, source, ExpectedFile(), TransferOptions())
     upscaler = _upscaler(item.batch, item.key, item.threads)
     return upscale_file(upscaler, Job(source=source, target=target), item.batch.output)
 

@@ -64,7 +64,7 @@ SHELL = (
     "pipelines.config.artifacts",
     "pipelines.config.params",
     "pipelines.launch",
-    "pipelines.pinned",
+    "pipelines.sources.pinned",
     "pipelines.runtime.device",
     "pipelines.runtime.disk",
     "pipelines.runtime.lineage",

@@ -13,22 +13,18 @@ import pytest
 from esrgan_core.io.rgb import encode_png
 from pipelines.catalog import Catalog, Entry
 from pipelines.fetching import estimate, fetch_all
-from pipelines.sources import (
-    ArchiveMember,
-    Expected,
-    HttpFile,
-    LocalFile,
-    Manner,
-    Origin,
-    WheelResource,
-    parse_location,
-)
-from pipelines.sources.partial import Patience
+from pipelines.sources.addresses import HttpFile
+from pipelines.sources.archive import ArchiveMember
+from pipelines.sources.checksums import ExpectedFile
+from pipelines.sources.local import LocalFile
+from pipelines.sources.package_data import PackageFile
+from pipelines.sources.resolve import RemoteFile, parse_location
+from pipelines.sources.transfer import RetryPolicy, TransferOptions
 from tests.conftest import textured
 from tests.pipelines.sources.server import Misbehavior, Server, serving
 
 PICTURES = {f"{number}.png": encode_png(textured(20, 24, number)) for number in range(12)}
-HASTE = Manner(patience=Patience(tries=2, first_wait=0.01))
+HASTE = TransferOptions(retry=RetryPolicy(tries=2, first_wait=0.01))
 
 
 @pytest.fixture(autouse=True)
@@ -47,13 +43,13 @@ def server() -> Iterator[Server]:
         yield serves
 
 
-def entry(name: str, uri: str, expected: Expected | None = None, **words: str) -> Entry:
-    source = Origin(uri=uri, expected=expected or Expected())
+def entry(name: str, uri: str, expected: ExpectedFile | None = None, **words: str) -> Entry:
+    source = RemoteFile(uri=uri, expected=expected or ExpectedFile())
     return Entry(name=name, split="train", set="s", source=source, **words)
 
 
-def pinned(content: bytes) -> Expected:
-    return Expected(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+def pinned(content: bytes) -> ExpectedFile:
+    return ExpectedFile(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
 
 
 def singles(server: Server) -> Catalog:
@@ -68,7 +64,7 @@ def packed(server: Server, archive: str = "all.zip") -> Catalog:
     entries = [
         entry(name.partition(".")[0], f"archive://{archive}/set/{name}") for name in PICTURES
     ]
-    origin = Origin(uri=server.url(archive), expected=pinned(server.files[archive]))
+    origin = RemoteFile(uri=server.url(archive), expected=pinned(server.files[archive]))
     return Catalog(entries=entries, archives={archive: origin})
 
 
@@ -78,7 +74,7 @@ def assert_whole(folder: Path) -> None:
 
 
 def test_uris_name_their_source() -> None:
-    assert parse_location("wheel://skimage/data/coffee.png") == WheelResource(
+    assert parse_location("wheel://skimage/data/coffee.png") == PackageFile(
         package="skimage", resource="data/coffee.png"
     )
     assert parse_location("file:///a%20b/c.png") == LocalFile(path=Path("/a b/c.png"))
@@ -131,7 +127,7 @@ def test_one_bad_picture_leaves_the_others_alone(server: Server, tmp_path: Path)
     entries = [
         *singles(server).entries,
         entry("gone", server.url("gone.png")),
-        entry("wrong", server.url("1.png"), Expected(sha256="0" * 64)),
+        entry("wrong", server.url("1.png"), ExpectedFile(sha256="0" * 64)),
         entry("local", str(tmp_path / "none.png")),
         entry("wheel", "wheel://skimage/data/none.png"),
         entry("package", "wheel://no_such_package/none.png"),
@@ -184,7 +180,7 @@ def test_what_is_no_archive_is_fetched_anew_where_nothing_was_promised(
     right = server.files["all.zip"]
     server.files["all.zip"] = b"<html>busy</html>"
     catalog = packed(server)
-    open_ = {"all.zip": Origin(uri=server.url("all.zip"), expected=Expected())}
+    open_ = {"all.zip": RemoteFile(uri=server.url("all.zip"), expected=ExpectedFile())}
     catalog = Catalog(entries=catalog.entries, archives=open_)
     assert "neither zip nor tar" in str(fetch_all(catalog, tmp_path, HASTE)["train/0.png"])
     server.files["all.zip"] = right
@@ -222,8 +218,10 @@ def test_cuts_in_many_small_files_do_no_harm(tmp_path: Path) -> None:
 
 FETCH = """
 import sys
-from pipelines.sources import Expected, Manner, Origin, located
-path = located(Origin(uri=sys.argv[1], expected=Expected()), Manner())
+from pipelines.sources.checksums import ExpectedFile
+from pipelines.sources.resolve import RemoteFile, resolve
+from pipelines.sources.transfer import TransferOptions
+path = resolve(RemoteFile(uri=sys.argv[1], expected=ExpectedFile()), TransferOptions())
 print(path.read_bytes() == bytes(3000000))
 """
 

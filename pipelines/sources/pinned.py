@@ -15,17 +15,11 @@ from esrgan_core.records import record_hash
 from pipelines.runtime.progress import progress
 from pipelines.runtime.redaction import redacted
 from pipelines.runtime.state import REPOSITORY
-from pipelines.sources import (
-    Expected,
-    HttpFile,
-    LocalFile,
-    Location,
-    Manner,
-    Origin,
-    S3Object,
-    located,
-    parse_location,
-)
+from pipelines.sources.addresses import HttpFile, S3Object
+from pipelines.sources.checksums import ExpectedFile
+from pipelines.sources.local import LocalFile
+from pipelines.sources.resolve import Location, RemoteFile, parse_location, resolve
+from pipelines.sources.transfer import TransferOptions
 
 MARK = "#sha256="
 
@@ -51,7 +45,7 @@ def pinned(value: str) -> str:
     """
     if not value or hash_of(value):
         return value
-    return f"{value}{MARK}{_content_hash(_found(value, Expected()))}"
+    return f"{value}{MARK}{_content_hash(_found(value, ExpectedFile()))}"
 
 
 def find_pinned(value: str) -> Path:
@@ -74,7 +68,7 @@ def find_pinned(value: str) -> Path:
         )
     # what is fetched is held to its hash on the way
     is_fetched = isinstance(_location(location), HttpFile | S3Object)
-    path = _found(location, Expected(sha256=wanted) if is_fetched else Expected())
+    path = _found(location, ExpectedFile(sha256=wanted) if is_fetched else ExpectedFile())
     if not is_fetched and (there := _content_hash(path)) != wanted:
         raise ValueError(
             f"{location} has changed: its sha256 is {there} and params.yaml has {wanted}; bring "
@@ -100,7 +94,7 @@ def _location(text: str) -> Location:
     return parse_location(text) if "://" in text else LocalFile(path=Path(text))
 
 
-def _found(location: str, expected: Expected) -> Path:
+def _found(location: str, expected: ExpectedFile) -> Path:
     """Where a location's content is; a relative path may be one of the repository."""
     match _location(location):
         case LocalFile(path=path):
@@ -110,7 +104,7 @@ def _found(location: str, expected: Expected) -> Path:
                 return place
             raise FileNotFoundError(f"{location}: there is no such file or folder")
         case _:
-            return located(Origin(uri=location, expected=expected), Manner())
+            return resolve(RemoteFile(uri=location, expected=expected), TransferOptions())
 
 
 def _content_hash(path: Path) -> str:

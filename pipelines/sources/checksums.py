@@ -10,7 +10,7 @@ WHOLE = 64
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Expected:
+class ExpectedFile:
     """Size and checksums as far as they are known."""
 
     bytes: int = 0

@@ -1,4 +1,4 @@
-"""A file that arrives in parts, over as many tries as it takes, and the manner of it."""
+"""A file that arrives in parts, over as many tries as it takes, and the options of it."""
 
 import random
 import threading
@@ -14,7 +14,7 @@ OnBytes = Callable[[int], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Patience:
+class RetryPolicy:
     """How often a host is asked again when nothing more comes from it, and after how long."""
 
     tries: int = 5
@@ -27,15 +27,15 @@ class Patience:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Manner:
+class TransferOptions:
     """How a file is fetched."""
 
-    patience: Patience = field(default_factory=Patience)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
     stop: threading.Event = field(default_factory=threading.Event)
     """Set from another thread, it ends the fetching."""
     on_bytes: OnBytes = lambda count: None
     """Told of every piece that arrives; a negative one is what has to be fetched again."""
-    silent: set[str] = field(default_factory=set)
+    unreachable_hosts: set[str] = field(default_factory=set)
     """Hosts that never answered; the next file asks them once and not again and again."""
 
 
@@ -49,9 +49,9 @@ def note_of(part: Path) -> Path:
     return part.with_name(f"{part.name}.json")
 
 
-def forget(part: Path, manner: Manner) -> None:
+def forget(part: Path, options: TransferOptions) -> None:
     """Begin again: what has arrived is of no use."""
     if lost := size_of(part):
-        manner.on_bytes(-lost)
+        options.on_bytes(-lost)
     part.unlink(missing_ok=True)
     note_of(part).unlink(missing_ok=True)

@@ -7,15 +7,15 @@ from time import time
 
 import requests
 
+from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.errors import ChangedError, HostError, PassingError, WrongRangeError
-from pipelines.sources.expected import Expected
-from pipelines.sources.partial import LONGEST_WAIT
+from pipelines.sources.transfer import LONGEST_WAIT
 
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Answers that may be others a little later."""
 
 
-def total_of(response: requests.Response, offset: int, expected: Expected) -> int:
+def total_of(response: requests.Response, offset: int, expected: ExpectedFile) -> int:
     """Size of the whole file, 0 if the answer does not say it.
 
     Args:

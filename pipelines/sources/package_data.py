@@ -6,14 +6,14 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class WheelResource:
+class PackageFile:
     """A file within an importable package."""
 
     package: str
     resource: str
 
 
-def wheel_file(location: WheelResource) -> Path:
+def find_package_file(location: PackageFile) -> Path:
     """Path of a package's file.
 
     Raises:
