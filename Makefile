@@ -62,7 +62,7 @@ stop: install ## end what `make prefect` started; its runs save first
 	python -m pipelines.flows_local stop
 
 ui: install ## MLflow's UI on the default store
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --workers 1 --backend-store-uri "$$(python -m pipelines.tracking.store)"
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --workers 1 --backend-store-uri "$$(python -m pipelines.tracking.client)"
 
 clean: ## remove the environment, artifacts and caches; checkpoints and MLflow's store stay
 	rm -rf $(VENV) artifacts build ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -278,7 +278,7 @@ def main(
     ] = None,
 ) -> None:
     """Train ESRGAN without each of its parts, and say what each is worth at this size."""
-    from pipelines.tracking.ablation import publish_ablation  # noqa: PLC0415
+    from pipelines.tracking.ablation_runs import publish_ablation  # noqa: PLC0415
 
     params = load_params(Params)
     lab = Lab(params.ablation, PairStore(PAIRS))

@@ -23,7 +23,7 @@ from pipelines.commands import (
 from pipelines.extras import describe_missing_extra
 from pipelines.runtime.redaction import redacted
 from pipelines.runtime.status import Status, is_passing, tell
-from pipelines.tracking import StoreError
+from pipelines.tracking.errors import StoreError
 
 app = typer.Typer(
     no_args_is_help=True,

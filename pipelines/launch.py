@@ -13,7 +13,7 @@ from pipelines.config.params import PARAMS, load_params, read_yaml
 from pipelines.runtime.parent_watch import die_with_parent
 from pipelines.runtime.redaction import redacted
 from pipelines.runtime.status import Status, is_passing, tell
-from pipelines.tracking import StoreError
+from pipelines.tracking.errors import StoreError
 from pipelines.tracking.session import recording
 
 Stage = TypeVar("Stage")

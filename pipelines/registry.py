@@ -20,8 +20,9 @@ from pipelines.interpolation import read_choice
 from pipelines.runtime.state import state_root
 from pipelines.runtime.tables import read_table
 from pipelines.sections import RegisterConfig
-from pipelines.tracking import StoreDownError
-from pipelines.tracking.models import (
+from pipelines.tracking.client import tracking_uri
+from pipelines.tracking.errors import StoreDownError
+from pipelines.tracking.model_registry import (
     PENDING,
     Registered,
     aliases,
@@ -36,7 +37,6 @@ from pipelines.tracking.models import (
     versions,
     write_history,
 )
-from pipelines.tracking.store import tracking_uri
 
 EVALUATION = 1
 """Raised with every change that makes the same pictures measure otherwise."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipelines.tracking.models import Registered, origin_of
+from pipelines.tracking.model_registry import Registered, origin_of
 from pipelines.workspace import Repository, WorkspaceError, prepare_as
 
 CHANGED = "+"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from esrgan_core.data.pairs import PairStore, StoreFacts, add_picture, write_index
 from esrgan_core.io.rgb import write_png
-from pipelines.tracking import store as tracking
+from pipelines.tracking import client as tracking
 
 # As many pytest workers as cores: a training, here or in a program that a test starts, takes one
 torch.set_num_threads(1)

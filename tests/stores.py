@@ -18,7 +18,7 @@ from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as Regi
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as Tracking
 
 from esrgan_core.files import sha256_of
-from pipelines.tracking.store import ARTIFACT_FOLDER, DATABASE, MODEL, NAME, STAGE
+from pipelines.tracking.client import ARTIFACT_FOLDER, DATABASE, MODEL, NAME, STAGE
 
 When = Literal["before", "after"]
 """A call that never arrives, or one whose answer is lost."""

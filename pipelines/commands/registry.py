@@ -28,7 +28,7 @@ def models(
     ] = False,
 ) -> None:
     """List the versions of the registered model with their aliases, origin and figures."""
-    from pipelines.tracking.listing import list_model
+    from pipelines.tracking.model_table import list_model
 
     name = _name(model)
     listing = list_model(name)
@@ -80,7 +80,7 @@ def promote(
 
     from pipelines import registry
     from pipelines.runtime.state import require_state_root
-    from pipelines.tracking.models import parse_uri, registered
+    from pipelines.tracking.model_registry import parse_uri, registered
 
     require_state_root()
     if force and not reason:
@@ -114,7 +114,7 @@ def reproduce(
     training it anew with `dvc repro --force`.
     """
     from pipelines.reproduction import reproduce as prepare_again
-    from pipelines.tracking.models import parse_uri, registered
+    from pipelines.tracking.model_registry import parse_uri, registered
     from pipelines.workspace import repository
 
     model, wanted = parse_uri(version, _name(""))

@@ -22,12 +22,12 @@ def publish() -> None:
     from pipelines.runtime.run_record import RUN, record_path
     from pipelines.runtime.state import in_repository
     from pipelines.stages.register import Params
+    from pipelines.tracking.client import tracking_uri
     from pipelines.tracking.publish import (
         complete_parent,
         publish_all,
         published_run,
     )
-    from pipelines.tracking.store import tracking_uri
 
     with in_repository():
         done = publish_all()
@@ -51,7 +51,7 @@ def sync() -> None:
     to repeat: no point comes twice.
     """
     from pipelines.runtime.state import require_state_root
-    from pipelines.tracking.live import sync as ship_all
+    from pipelines.tracking.uploader import sync as ship_all
 
     require_state_root()
     failures = []

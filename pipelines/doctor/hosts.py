@@ -15,12 +15,7 @@ from urllib.parse import urlsplit
 from pipelines.doctor.dvc_settings import dvc_settings
 from pipelines.doctor.finding import Finding, fault, well
 from pipelines.runtime.redaction import redacted
-from pipelines.tracking.store import (
-    EXPERIMENT,
-    database_path,
-    deleted_experiment,
-    tracking_uri,
-)
+from pipelines.tracking.client import EXPERIMENT, database_path, deleted_experiment, tracking_uri
 
 SECONDS = 2.0
 """That a host is waited for."""

@@ -26,7 +26,7 @@ from pipelines.runtime.disk import folder_bytes
 from pipelines.runtime.state import REPOSITORY, state_root
 from pipelines.stages.params_check import check_params
 from pipelines.stages.pretrain import Params as Pretraining
-from pipelines.tracking.store import database_uri
+from pipelines.tracking.client import database_uri
 from pipelines.training.config import precision_message
 from pipelines.training.distributed import device_of_rank
 

@@ -10,8 +10,7 @@ from threading import Lock, Thread
 from esrgan_core.files import write_text
 from pipelines.runtime.run_record import run_name
 from pipelines.runtime.state import state_root
-from pipelines.tracking import StoreDownError, StoreError
-from pipelines.tracking.store import (
+from pipelines.tracking.client import (
     NAME,
     STAGE,
     STATE,
@@ -23,6 +22,7 @@ from pipelines.tracking.store import (
     run_url,
     running,
 )
+from pipelines.tracking.errors import StoreDownError, StoreError
 
 SECONDS_FOR_RUN = 60.0
 """How long a stage that needs its run waits for it."""

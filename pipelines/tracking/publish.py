@@ -30,9 +30,7 @@ from pipelines.config.params import flatten
 from pipelines.runtime.run_record import Record, end_run_name, read_record, record_path
 from pipelines.runtime.state import state_root
 from pipelines.runtime.tables import read_table
-from pipelines.tracking.evaluated import publish_models
-from pipelines.tracking.live import Cargo
-from pipelines.tracking.store import (
+from pipelines.tracking.client import (
     KEY,
     NAME,
     STAGE,
@@ -46,6 +44,8 @@ from pipelines.tracking.store import (
     reaching_store,
     usable,
 )
+from pipelines.tracking.model_runs import publish_models
+from pipelines.tracking.uploader import Cargo
 
 if TYPE_CHECKING:
     from mlflow.entities import RunTag

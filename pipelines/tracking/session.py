@@ -20,7 +20,7 @@ from pipelines.runtime.run_record import (
     run_name,
     trained_precision,
 )
-from pipelines.tracking import StoreDownError, StoreError
+from pipelines.tracking.errors import StoreDownError, StoreError
 from pipelines.tracking.open_runs import (
     SECONDS_FOR_STORE,
     close_stage_run,

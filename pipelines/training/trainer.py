@@ -39,7 +39,7 @@ from pipelines.runtime.lineage import git_commit
 from pipelines.runtime.progress import note, progress
 from pipelines.runtime.state import state_root
 from pipelines.samples import samples_of
-from pipelines.tracking.live import shipping
+from pipelines.tracking.uploader import shipping
 from pipelines.training.config import TrainingConfig, fingerprint_of, in_other_precision
 from pipelines.training.distributed import connected, devices_of_world, identity_of
 from pipelines.training.locks import training_locks

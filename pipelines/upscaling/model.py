@@ -48,7 +48,7 @@ def load_model(name: str | None, alpha: float | None) -> Model:
 def _registered(name: str | None, alpha: float | None) -> Model:
     # weights in a file need none of what the registry does
     try:
-        from pipelines.tracking.models import generators_of, has_champion  # noqa: PLC0415
+        from pipelines.tracking.model_registry import generators_of, has_champion  # noqa: PLC0415
     except ModuleNotFoundError as error:
         if name is None:
             error.add_note("or name weights: --model FILE")

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from pipelines.cli import app
 from pipelines.config.params import merge, read_yaml
-from pipelines.tracking import store
+from pipelines.tracking import client as store
 from tests.conftest import built_once
 
 if TYPE_CHECKING:

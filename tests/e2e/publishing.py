@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from pipelines.tracking import StoreDownError
+from pipelines.tracking.errors import StoreDownError
 from tests.e2e.conftest import command_in, esrgan_in
 from tests.stores import Fault, KeptStore, When, content
 
@@ -25,7 +25,7 @@ class Publishing:
         path.unlink()  # a link into DVC's cache
         path.write_text(json.dumps(results))
         self.state, self.esrgan = project / "published", esrgan_in(project)
-        make = "from pipelines.tracking.store import client; client()"
+        make = "from pipelines.tracking.client import client; client()"
         command_in(project)("python", "-c", make, ESRGAN_STATE=str(self.state))
         self.store = KeptStore(self.state)
         self.publish(Fault())  # MLflow makes its connections

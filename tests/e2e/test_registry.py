@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 
 from esrgan_core.files import sha256_of
 from esrgan_core.models.weights import read_weights
-from pipelines.tracking.models import CHAMPIONS, DECISION
+from pipelines.tracking.model_registry import CHAMPIONS, DECISION
 from tests.e2e.conftest import Run, environment
 
 ROUNDS = 50
@@ -120,7 +120,7 @@ from dataclasses import replace
 from pipelines.config.params import load_section
 from pipelines.registry import admit
 from pipelines.sections import RegisterConfig
-from pipelines.tracking.store import parent_run
+from pipelines.tracking.client import parent_run
 config, run = load_section("register", RegisterConfig), parent_run(sys.argv[1])
 print("ready", flush=True)
 for line in sys.stdin:
@@ -131,7 +131,7 @@ for line in sys.stdin:
 LOADING = """
 import sys
 from esrgan_core.files import sha256_of
-from pipelines.tracking.models import generators_of
+from pipelines.tracking.model_registry import generators_of
 print("ready", flush=True)
 for line in sys.stdin:
     found = generators_of(line.strip())

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from mlflow import MlflowClient
 
-from pipelines.tracking.live import TARGET
+from pipelines.tracking.uploader import TARGET
 from tests.e2e.conftest import esrgan_in
 from tests.e2e.proxy import Condition, Proxy, mlflow_server
 from tests.e2e.trainings import Trainings, wait_for

@@ -23,7 +23,7 @@ from pipelines.cli import app
 from pipelines.doctor import devices, examination, hosts, installation, machine, project
 from pipelines.doctor.examination import examine
 from pipelines.doctor.finding import Finding
-from pipelines.tracking import store
+from pipelines.tracking import client as store
 
 ROOT = Path(__file__).parents[2]
 SECRET = "s3cr3t"

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.tracking import StoreDownError, store
-from pipelines.tracking.listing import Listing, list_model
-from pipelines.tracking.models import (
+from pipelines.tracking import client as store
+from pipelines.tracking.errors import StoreDownError
+from pipelines.tracking.model_registry import (
     CHAMPIONS,
     EVIDENCE_FILE,
     evidence_of,
     point_alias,
     versions,
 )
+from pipelines.tracking.model_table import Listing, list_model
 from tests.stores import Fault
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, of its own dependencies

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from esrgan_core.io.rgb import write_png
-from pipelines.tracking import StoreDownError
-from pipelines.tracking.live import Cargo
-from pipelines.tracking.store import client, experiment_id, parent_run
+from pipelines.tracking.client import client, experiment_id, parent_run
+from pipelines.tracking.errors import StoreDownError
+from pipelines.tracking.uploader import Cargo
 from tests.conftest import textured
 from tests.stores import Fault, KeptStore, content
 

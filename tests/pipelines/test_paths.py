@@ -9,7 +9,7 @@ from pipelines.cli import app
 from pipelines.config.artifacts import IMAGES, MANIFEST, PAGE
 from pipelines.images import Row, write_manifest
 from pipelines.runtime.state import state_root, state_root_path
-from pipelines.tracking.store import has_store
+from pipelines.tracking.client import has_store
 
 
 @pytest.fixture

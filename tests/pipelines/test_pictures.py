@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from esrgan_core.io.rgb import read_rgb, write_png
-from pipelines.tracking.pictures import log_pictures
-from pipelines.tracking.store import client, parent_run
+from pipelines.tracking.client import client, parent_run
+from pipelines.tracking.images import log_pictures
 from tests.conftest import textured
 
 OWN = re.compile(r"timestamp\+\d+\+[-0-9a-f]{36}")

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.runtime.run_record import end_run_name, run_name
+from pipelines.tracking.client import STAGE, client, experiment_id, reaching_store
 from pipelines.tracking.session import recording
-from pipelines.tracking.store import STAGE, client, experiment_id, reaching_store
 
 
 def test_one_name_lasts_until_the_run_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

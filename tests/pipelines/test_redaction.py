@@ -14,8 +14,8 @@ from pipelines.catalog import REQUIRED
 from pipelines.cli import app
 from pipelines.runtime.redaction import redacted
 from pipelines.runtime.shell import CommandError, output
-from pipelines.tracking import StoreDownError
-from pipelines.tracking.store import reaching_store
+from pipelines.tracking.client import reaching_store
+from pipelines.tracking.errors import StoreDownError
 from tests.pipelines.sources.server import serving
 
 ROOT = Path(__file__).parents[2]

@@ -11,9 +11,9 @@ from esrgan_core.data.pairs import PairStore
 from pipelines.gates import Evidence, Results, judge
 from pipelines.registry import evaluation_of, promote, rollback
 from pipelines.sections import RegisterConfig
-from pipelines.tracking import StoreDownError
-from pipelines.tracking.models import EVIDENCE_FILE, MOST_CHAMPIONS, aliases, history
-from pipelines.tracking.store import client, experiment_id
+from pipelines.tracking.client import client, experiment_id
+from pipelines.tracking.errors import StoreDownError
+from pipelines.tracking.model_registry import EVIDENCE_FILE, MOST_CHAMPIONS, aliases, history
 from tests.stores import Fault, KeptStore, When, content
 
 CONFIG = RegisterConfig(metric="niqe")

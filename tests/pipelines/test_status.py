@@ -17,7 +17,7 @@ from pipelines.runtime.status import STATUS, Status, is_passing, read_status, te
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.resolve import RemoteFile
 from pipelines.sources.transfer import RetryPolicy, TransferOptions
-from pipelines.tracking import StoreDownError, StoreError
+from pipelines.tracking.errors import StoreDownError, StoreError
 from tests.pipelines.sources.server import Misbehavior, serving
 
 HASTE = TransferOptions(retry=RetryPolicy(tries=2, first_wait=0.01))

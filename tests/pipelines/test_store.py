@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from mlflow.exceptions import MlflowException
 
-from pipelines.tracking import StoreError, store
+from pipelines.tracking import client as store
+from pipelines.tracking.errors import StoreError
 
 
 @pytest.fixture(autouse=True)

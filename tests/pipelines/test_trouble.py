@@ -16,12 +16,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from typer.testing import CliRunner
 
 from pipelines.cli import app
-from pipelines.tracking import StoreDownError, StoreError
-from pipelines.tracking.live import TARGET
-from pipelines.tracking.open_runs import awaited_run_id
-from pipelines.tracking.publish import publish
-from pipelines.tracking.session import recording
-from pipelines.tracking.store import (
+from pipelines.tracking.client import (
     DATABASE,
     client,
     experiment_id,
@@ -29,6 +24,11 @@ from pipelines.tracking.store import (
     parent_run,
     reaching_store,
 )
+from pipelines.tracking.errors import StoreDownError, StoreError
+from pipelines.tracking.open_runs import awaited_run_id
+from pipelines.tracking.publish import publish
+from pipelines.tracking.session import recording
+from pipelines.tracking.uploader import TARGET
 from tests.pipelines.test_record import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # of MLflow's connections

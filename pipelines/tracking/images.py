@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 from uuid import UUID, uuid5
 
 from esrgan_core.io.rgb import read_rgb
-from pipelines.tracking.store import client
+from pipelines.tracking.client import client
 
 FOLDER = "images"
 

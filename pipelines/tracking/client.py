@@ -16,8 +16,8 @@ from filelock import FileLock
 from esrgan_core.files import atomic_path
 from pipelines.runtime.redaction import redacted
 from pipelines.runtime.state import state_root, state_root_path
-from pipelines.tracking import StoreDownError, StoreError
-from pipelines.tracking.trouble import is_down, is_of_store, remedy
+from pipelines.tracking.errors import StoreDownError, StoreError
+from pipelines.tracking.store_errors import is_down, is_of_store, remedy
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -15,8 +15,8 @@ from typing import Any
 from esrgan_core.files import write_text
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.runtime.state import state_root
-from pipelines.tracking.models import Registered, aliases, evidence_of, history, versions
-from pipelines.tracking.store import database_path, has_store, tracking_uri
+from pipelines.tracking.client import database_path, has_store, tracking_uri
+from pipelines.tracking.model_registry import Registered, aliases, evidence_of, history, versions
 
 SECONDS_TO_SETTLE = 2.0
 """Age from which a file's time tells a later change of it from this one."""

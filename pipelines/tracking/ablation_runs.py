@@ -7,8 +7,7 @@ from typing import Any
 import pandas as pd
 
 from pipelines.config.params import flatten
-from pipelines.tracking import StoreError
-from pipelines.tracking.store import (
+from pipelines.tracking.client import (
     NAME,
     STAGE,
     child_run,
@@ -20,6 +19,7 @@ from pipelines.tracking.store import (
     reaching_store,
     usable,
 )
+from pipelines.tracking.errors import StoreError
 
 ABLATION = "ablation"
 FIGURES = ("variant", "stage", "seed", "set")

@@ -10,10 +10,10 @@ from threading import Event, Thread
 from esrgan_core.engine.journal import Journal
 from esrgan_core.files import write_text
 from pipelines.runtime.state import state_root
-from pipelines.tracking import StoreDownError, StoreError
+from pipelines.tracking.client import client, log_metrics, reaching_store, usable
+from pipelines.tracking.errors import StoreDownError, StoreError
+from pipelines.tracking.images import log_pictures
 from pipelines.tracking.open_runs import open_run_id
-from pipelines.tracking.pictures import log_pictures
-from pipelines.tracking.store import client, log_metrics, reaching_store, usable
 
 SECONDS_TO_LOOK = 0.5
 """Between looks for the run to ship to."""

@@ -13,8 +13,7 @@ from esrgan_core.strict_json import from_json, to_json
 from pipelines.config.artifacts import PAIRS, generator_path
 from pipelines.runtime.run_record import Record
 from pipelines.runtime.tables import read_table
-from pipelines.tracking.pictures import log_pictures
-from pipelines.tracking.store import (
+from pipelines.tracking.client import (
     MODEL,
     NAME,
     STAGE,
@@ -27,6 +26,7 @@ from pipelines.tracking.store import (
     logged_model,
     usable,
 )
+from pipelines.tracking.images import log_pictures
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, RunTag

@@ -19,15 +19,7 @@ from pipelines.config.artifacts import FINETUNED, PRETRAINED
 from pipelines.config.params import PARAMS
 from pipelines.runtime.lineage import data_md5, git_commit
 from pipelines.runtime.state import state_root
-from pipelines.tracking import serving_path
-from pipelines.tracking.store import (
-    KEY,
-    client,
-    has_store,
-    logged_model,
-    quoted,
-    reaching_store,
-)
+from pipelines.tracking.client import KEY, client, has_store, logged_model, quoted, reaching_store
 
 DECISION = "esrgan.decision"
 PENDING = "esrgan.pending"
@@ -344,7 +336,7 @@ def _write_model(folder: Path, made: Any, alpha: float, content: Mapping[str, An
         save_model(
             folder,
             mlflow_model=described,
-            python_model=str(serving_path()),
+            python_model=str(Path(__file__).with_name("pyfunc.py")),
             artifacts={"psnr": str(PRETRAINED), "gan": str(FINETUNED)},
             code_paths=[str(Path(esrgan_core.__file__).parent)],
             signature=ModelSignature(inputs=picture, outputs=picture, params=params),

@@ -1,0 +1,11 @@
+"""Errors of the MLflow store."""
+
+from pipelines.runtime.status import Passing
+
+
+class StoreError(RuntimeError):
+    """The MLflow store cannot do what it was asked, and says why."""
+
+
+class StoreDownError(Passing, StoreError):
+    """The MLflow store did not answer; it may at another try."""
