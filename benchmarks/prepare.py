@@ -23,7 +23,7 @@ from benchmarks.metrics import pictures
 from benchmarks.peers import basicsr
 from benchmarks.timing import machine, side_by_side
 from esrgan_core.files import sha256_of
-from pipelines.preparation import PairTask, prepare
+from pipelines.data.pair_cache import PairTask, prepare
 
 SIZE, STEP, SCALE = 480, 240, 4
 DF2K = 3450

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from pipelines.config.artifacts import MANIFEST
+from pipelines.data.manifest import read_manifest
 from pipelines.gates import Evidence, Reason
-from pipelines.images import read_manifest
 from pipelines.report.template import template
 from pipelines.report.words import number, title_of
 from pipelines.runtime.lineage import data_md5, git_commit

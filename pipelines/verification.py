@@ -18,8 +18,8 @@ from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.checkpoint import manifest_text
 from pipelines.config.artifacts import IMAGES, MANIFEST, PAIRS
 from pipelines.config.params import read_yaml
-from pipelines.images import read_manifest
-from pipelines.preparation import read_note
+from pipelines.data.manifest import read_manifest
+from pipelines.data.pair_cache import read_note
 from pipelines.runtime.progress import byte_progress
 from pipelines.runtime.state import state_root
 from pipelines.tracking.model_registry import registered_files

@@ -49,7 +49,7 @@ def make(
     their content. What lies below lr/ is supplied LR. PIRM's self-validation set is recognized by
     its 100 pictures.
     """
-    from pipelines.folder_catalog import catalog_folder, catalog_prefix
+    from pipelines.data.catalog_builder import catalog_folder, catalog_prefix
     from pipelines.sources.addresses import parse_s3
 
     words = {"set": set_name, "split": split, "license": license_, "citation": citation}
@@ -78,7 +78,7 @@ def pin(
     then on anything else than what was fetched now is refused.
     Example: esrgan catalog pin flickr2k
     """
-    from pipelines.pinning import pin_catalog
+    from pipelines.data.checksum_pinning import pin_catalog
 
     failures: list[str] = []
     for name in names:

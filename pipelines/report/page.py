@@ -14,8 +14,8 @@ from esrgan_core.files import write_text
 from esrgan_core.metric_names import KNOWN, LOWER_IS_BETTER
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.config.artifacts import ARTIFACTS, GRID, IMAGE_GRID, MANIFEST
+from pipelines.data.manifest import read_manifest
 from pipelines.evaluation import Evaluation
-from pipelines.images import read_manifest
 from pipelines.interpolation import Choice
 from pipelines.report.crops import Box, data_uri, liveliest_box, thumbnail
 from pipelines.report.figures import curves, plane

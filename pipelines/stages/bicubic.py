@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from esrgan_core.data.pairs import StoreFacts, write_index
 from pipelines.config.artifacts import IMAGES, MANIFEST, PAIRS, VALIDATION_REPORT
 from pipelines.data.config import BicubicConfig
-from pipelines.images import BadPicturesError, place_of, read_manifest, with_supplied_lr
+from pipelines.data.manifest import BadPicturesError, place_of, read_manifest, with_supplied_lr
+from pipelines.data.pair_cache import prepare, put_in_place, say_what_it_takes, task_of
 from pipelines.launch import launch
-from pipelines.preparation import prepare, put_in_place, say_what_it_takes, task_of
 from pipelines.runtime.disk import remove_tree
 from pipelines.runtime.parallel import in_parallel
 from pipelines.runtime.progress import progress

@@ -3,13 +3,13 @@
 import sys
 from dataclasses import dataclass
 
-from pipelines.catalog import SPLITS
 from pipelines.config.artifacts import DATA, IMAGES, MANIFEST, SKIPPED, TRACES
+from pipelines.data.catalog import SPLITS
 from pipelines.data.config import DownloadConfig
-from pipelines.data_folder import catalog_of
-from pipelines.fetching import fetch_all, forget_if_unpinned
-from pipelines.images import BadPicturesError, UnreachablePicturesError, write_manifest
-from pipelines.inspection import check_all, told, write_skipped, write_traces
+from pipelines.data.download import fetch_all, forget_if_unpinned
+from pipelines.data.image_checks import check_all, told, write_skipped, write_traces
+from pipelines.data.local_folder import catalog_of
+from pipelines.data.manifest import BadPicturesError, UnreachablePicturesError, write_manifest
 from pipelines.launch import launch
 from pipelines.runtime.disk import remove_tree
 from pipelines.runtime.state import state_root

@@ -7,14 +7,14 @@ import pandas as pd
 
 from pipelines.config.artifacts import IMAGES, MANIFEST, TRACES, VALIDATION_REPORT
 from pipelines.data.config import ValidateConfig
-from pipelines.drift import accept, last_accepted
-from pipelines.images import BadPicturesError, read_manifest, sha256_now, with_supplied_lr
+from pipelines.data.drift import accept, last_accepted
+from pipelines.data.expectations import Demands, Outcome, validate, write_report
+from pipelines.data.image_table import picture_frame
+from pipelines.data.lr_checks import examine_all
+from pipelines.data.manifest import BadPicturesError, read_manifest, sha256_now, with_supplied_lr
 from pipelines.launch import launch
-from pipelines.picture_frame import picture_frame
 from pipelines.report.validation import write_docs
 from pipelines.runtime.parallel import in_parallel
-from pipelines.supplied import examine_all
-from pipelines.validation import Demands, Outcome, validate, write_report
 
 TOLD = 20
 """Remarks that are printed; the page has all."""

@@ -16,8 +16,8 @@ import pandas as pd
 import pytest
 
 from esrgan_core.io.rgb import encode_png
-from pipelines.catalog import read_rows, write_rows
 from pipelines.config.params import flatten, read_yaml
+from pipelines.data.catalog import read_rows, write_rows
 from pipelines.workspace import Repository, Request, prepare
 from tests.conftest import textured
 from tests.e2e.conftest import TINY, command_in, project_copy

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.catalog import read_catalog, read_rows, write_rows
-from pipelines.data_folder import catalog_of
+from pipelines.data.catalog import read_catalog, read_rows, write_rows
+from pipelines.data.local_folder import catalog_of
 
 ROOT = Path(__file__).parents[2]
 HEADER = "name,split,set,uri,bytes,sha256,license,origin\n"

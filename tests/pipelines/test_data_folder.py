@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esrgan_core.io.rgb import write_png
-from pipelines.data_folder import catalog_of, split_by_content
+from pipelines.data.local_folder import catalog_of, split_by_content
 from tests.conftest import textured
 
 

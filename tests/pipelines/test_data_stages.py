@@ -26,10 +26,10 @@ from esrgan_core.io.resize import bicubic_pair, imresize
 from esrgan_core.io.rgb import read_rgb, write_png
 from pipelines.config.artifacts import MANIFEST, PAIRS, SKIPPED, VALIDATION_REPORT
 from pipelines.data.config import BicubicConfig, DownloadConfig, ValidateConfig
-from pipelines.images import BadPicturesError, read_manifest
+from pipelines.data.lr_checks import PairTask
+from pipelines.data.lr_pair_checks import examine
+from pipelines.data.manifest import BadPicturesError, read_manifest
 from pipelines.stages import bicubic, download, validate
-from pipelines.supplied import PairTask
-from pipelines.supplied_pair import examine
 from tests.conftest import textured
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from esrgan_core.io.rgb import encode_png
-from pipelines.catalog import Catalog, Entry
-from pipelines.fetching import estimate, fetch_all
+from pipelines.data.catalog import Catalog, Entry
+from pipelines.data.download import estimate, fetch_all
 from pipelines.sources.addresses import HttpFile
 from pipelines.sources.archive import ArchiveMember
 from pipelines.sources.checksums import ExpectedFile

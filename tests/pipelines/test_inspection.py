@@ -14,8 +14,8 @@ from PIL import Image
 
 from esrgan_core.files import sha256_of
 from esrgan_core.io.rgb import write_png
-from pipelines.catalog import Entry
-from pipelines.inspection import Checked, check, check_all, told
+from pipelines.data.catalog import Entry
+from pipelines.data.image_checks import Checked, check, check_all, told
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.resolve import RemoteFile
 from tests.conftest import textured

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pipelines.catalog import REQUIRED
 from pipelines.cli import app
+from pipelines.data.catalog import REQUIRED
 from pipelines.runtime.redaction import redacted
 from pipelines.runtime.shell import CommandError, output
 from pipelines.tracking.client import reaching_store

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from prefect import flow, task
 
-from pipelines.catalog import Catalog, Entry
 from pipelines.config.params import ParamsError
-from pipelines.fetching import fetch_all
+from pipelines.data.catalog import Catalog, Entry
+from pipelines.data.download import fetch_all
+from pipelines.data.manifest import BadPicturesError, UnreachablePicturesError
 from pipelines.flows import StageError, StageTroubleError
-from pipelines.images import BadPicturesError, UnreachablePicturesError
 from pipelines.runtime.progress import progress
 from pipelines.runtime.status import STATUS, Status, is_passing, read_status, tell
 from pipelines.sources.checksums import ExpectedFile

@@ -6,15 +6,10 @@ import pandas as pd
 import pytest
 
 from esrgan_core.io.rgb import survey, write_png
-from pipelines.picture_frame import distribution, picture_frame
+from pipelines.data.expectations import Demands, Fault, validate, write_report
+from pipelines.data.image_table import distribution, picture_frame
+from pipelines.data.lr_checks import PairFacts
 from pipelines.report.validation import write_docs
-from pipelines.supplied import PairFacts
-from pipelines.validation import (
-    Demands,
-    Fault,
-    validate,
-    write_report,
-)
 from tests.conftest import textured
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

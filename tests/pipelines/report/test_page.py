@@ -13,8 +13,8 @@ from playwright.sync_api import Page
 
 from esrgan_core.engine.evaluate import Sample, Scored
 from pipelines.config.artifacts import GRID, IMAGE_GRID, MANIFEST
+from pipelines.data.manifest import Row, write_manifest
 from pipelines.evaluation import Evaluation
-from pipelines.images import Row, write_manifest
 from pipelines.interpolation import Choice
 from pipelines.report.page import MOST_BYTES, Subject, views_of, write_page
 from tests.browser import browser_page, place_for_screenshots

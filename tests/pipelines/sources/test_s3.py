@@ -16,9 +16,9 @@ from PIL import Image
 
 from esrgan_core.files import sha256_of
 from esrgan_core.io.rgb import encode_png
-from pipelines.catalog import read_catalog
-from pipelines.fetching import fetch_all
-from pipelines.folder_catalog import catalog_prefix
+from pipelines.data.catalog import read_catalog
+from pipelines.data.catalog_builder import catalog_prefix
+from pipelines.data.download import fetch_all
 from pipelines.runtime.status import is_passing
 from pipelines.sources.addresses import S3Object, parse_s3
 from pipelines.sources.checksums import ExpectedFile

@@ -7,7 +7,7 @@ from esrgan_core.data.provenance import lr_generator
 from esrgan_core.data.traces import luma
 from esrgan_core.io.resize import bicubic_pair
 from esrgan_core.io.rgb import read_rgb
-from pipelines.supplied import PairFacts, PairTask
+from pipelines.data.lr_checks import PairFacts, PairTask
 
 STEPS = 20
 """Of a pixel in which a shift is measured."""

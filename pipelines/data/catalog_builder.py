@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from esrgan_core.io.rgb import SUFFIXES, BadImageError, find_images, survey
-from pipelines.catalog import SPLITS, Entry, insist_on_places, write_rows
-from pipelines.data_folder import entries_of_folder
-from pipelines.fetching import at_once
+from pipelines.data.catalog import SPLITS, Entry, insist_on_places, write_rows
+from pipelines.data.download import at_once
+from pipelines.data.local_folder import entries_of_folder
 from pipelines.runtime.parallel import in_parallel
 from pipelines.runtime.progress import byte_progress, progress
 from pipelines.runtime.state import state_root

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipelines.images import Row
+from pipelines.data.manifest import Row
 from pipelines.runtime.parallel import in_parallel
 
 
@@ -45,7 +45,7 @@ def examine_all(pairs: list[tuple[Row, Row | None]], folder: Path, scale: int) -
     facts: Iterable[PairFacts] = ()
     if tasks:
         # slow to import, and most runs make their LR
-        from pipelines.supplied_pair import examine  # noqa: PLC0415
+        from pipelines.data.lr_pair_checks import examine  # noqa: PLC0415
 
         facts = in_parallel(examine, tasks)
     columns = [field.name for field in fields(PairFacts)]

@@ -7,7 +7,7 @@ import pandas as pd
 
 from esrgan_core.files import write_text
 from esrgan_core.strict_json import from_json, to_json
-from pipelines.picture_frame import Distribution, distribution
+from pipelines.data.image_table import Distribution, distribution
 from pipelines.runtime.state import state_root
 
 

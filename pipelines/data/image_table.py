@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from pipelines.lookalikes import twins
+from pipelines.data.near_duplicates import twins
 
 Distribution = Mapping[str, Mapping[str, float]]
 """Shares by column and value."""

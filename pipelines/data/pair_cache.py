@@ -20,7 +20,7 @@ from esrgan_core.data.pairs import VERSION, Entry, add_picture
 from esrgan_core.files import sha256_of, write_text
 from esrgan_core.records import fields_of, settings_of
 from esrgan_core.strict_json import from_json, to_json
-from pipelines.images import Row
+from pipelines.data.manifest import Row
 from pipelines.runtime.disk import insist_on_room
 
 ARRAY_HEADER = 128

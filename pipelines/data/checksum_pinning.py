@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from esrgan_core.io.rgb import survey
-from pipelines.catalog import ARCHIVE, RANGE, origin_of, read_catalog, read_rows, write_rows
-from pipelines.fetching import at_once, forget_if_unpinned
+from pipelines.data.catalog import ARCHIVE, RANGE, origin_of, read_catalog, read_rows, write_rows
+from pipelines.data.download import at_once, forget_if_unpinned
 from pipelines.runtime.progress import byte_progress
 from pipelines.sources.archive import ArchiveMember, Limits, unpack
 from pipelines.sources.checksums import WHOLE, digest

@@ -11,7 +11,7 @@ from esrgan_core.files import write_text
 from esrgan_core.io.resize import CONVENTIONS
 from esrgan_core.strict_json import to_json
 from pipelines.data.config import LrGenerator
-from pipelines.picture_frame import Distribution
+from pipelines.data.image_table import Distribution
 
 BLANK = 2.0
 """Gray levels of contrast below which a picture shows nothing."""

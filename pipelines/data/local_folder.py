@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from esrgan_core.files import sha256_of
 from esrgan_core.io.rgb import find_images
-from pipelines.catalog import LR, SPLITS, Catalog, Entry, insist_on_places, read_catalog
+from pipelines.data.catalog import LR, SPLITS, Catalog, Entry, insist_on_places, read_catalog
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.resolve import RemoteFile
 

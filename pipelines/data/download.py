@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.filesize import decimal
 
-from pipelines.catalog import Catalog, Entry
+from pipelines.data.catalog import Catalog, Entry
 from pipelines.runtime.disk import insist_on_room
 from pipelines.runtime.progress import byte_progress, progress
 from pipelines.runtime.redaction import redacted

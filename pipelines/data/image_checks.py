@@ -16,8 +16,8 @@ from pyarrow import parquet
 from esrgan_core.data.traces import blockiness, contrast, detail_drop, luma
 from esrgan_core.files import atomic_path, sha256_of
 from esrgan_core.io.rgb import Survey, survey
-from pipelines.catalog import Entry
-from pipelines.images import Row
+from pipelines.data.catalog import Entry
+from pipelines.data.manifest import Row
 from pipelines.runtime.parallel import in_parallel
 from pipelines.runtime.progress import progress
 from pipelines.runtime.redaction import redacted

@@ -1,0 +1,1 @@
+"""From a catalog to checked images, and from images to LR/HR pairs."""
