@@ -33,12 +33,11 @@ from esrgan_core.records import record_hash
 from pipelines.config.artifacts import ARTIFACTS, PAIRS
 from pipelines.config.params import load_params
 from pipelines.config.record_types import PIPELINE_RECORDS
-from pipelines.contenders import network_of
-from pipelines.folders import folder_samples
+from pipelines.evaluation.methods import network_of
+from pipelines.evaluation.test_sets import folder_samples, samples_of
 from pipelines.launch import ending_plainly
 from pipelines.report.words import number, title_of
 from pipelines.runtime.state import ablation_network_path
-from pipelines.samples import samples_of
 from pipelines.sources.pretrained_weights import find_weights, named_files, weights_finder
 from pipelines.stages.sections import AblationConfig
 from pipelines.training.adversarial import AdversarialTraining, Contest

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from pipelines.sections import RegisterConfig, improves
-from pipelines.statistics import paired
+from pipelines.evaluation.bootstrap import paired
+from pipelines.evaluation.config import RegisterConfig, improves
 
 Results = Mapping[str, Mapping[str, Mapping[str, float]]]
 TOLERANCE = 1e-9

@@ -14,12 +14,12 @@ from esrgan_core.models.weights import digest, load_generator
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.card import model_card
 from pipelines.config.artifacts import ARTIFACTS, FINETUNED, METRICS, PAIRS, PRETRAINED
+from pipelines.evaluation.alpha_selection import read_choice
+from pipelines.evaluation.config import RegisterConfig
 from pipelines.gates import Evidence, Reason, Results, judge
 from pipelines.golden import departures
-from pipelines.interpolation import read_choice
 from pipelines.runtime.state import state_root
 from pipelines.runtime.tables import read_table
-from pipelines.sections import RegisterConfig
 from pipelines.tracking.client import tracking_uri
 from pipelines.tracking.errors import StoreDownError
 from pipelines.tracking.model_registry import (

@@ -7,14 +7,14 @@ from esrgan_core.engine.evaluate import Upscaler
 from esrgan_core.models.sft import SFTNet
 from pipelines.baselines import RECIPES
 from pipelines.config.artifacts import ARTIFACTS, PAIRS, generator_path
-from pipelines.contenders import bicubic, interpolated, network_of
-from pipelines.evaluation import evaluate_all, leave_figures
-from pipelines.grid import models_of
-from pipelines.interpolation import read_choice
+from pipelines.evaluation.alpha_grid import models_of
+from pipelines.evaluation.alpha_selection import read_choice
+from pipelines.evaluation.benchmark import evaluate_all, leave_figures
+from pipelines.evaluation.config import EvaluateConfig, InterpolateConfig
+from pipelines.evaluation.methods import bicubic, interpolated, network_of
+from pipelines.evaluation.test_sets import samples_of
 from pipelines.launch import launch
 from pipelines.report.evaluation import leave_report
-from pipelines.samples import samples_of
-from pipelines.sections import EvaluateConfig, InterpolateConfig
 from pipelines.training.semantic_maps import ConditionsConfig, conditioned, conditions_of
 
 

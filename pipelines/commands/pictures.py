@@ -115,9 +115,9 @@ def evaluate(
     from esrgan_core.engine.evaluate import score
     from esrgan_core.metrics import metrics_by_name, perceptual_index
     from esrgan_core.strict_json import to_json
-    from pipelines.contenders import bicubic, network_of
+    from pipelines.evaluation.methods import bicubic, network_of
+    from pipelines.evaluation.test_sets import matched, sample_of
     from pipelines.runtime.progress import progress
-    from pipelines.samples import matched, sample_of
     from pipelines.sources.pretrained_weights import named_files, weights_finder
 
     if bool(model) == bool(sr) or (sr and lr):
@@ -163,7 +163,7 @@ def evaluate(
 
 
 def _ma_scores(path: Path) -> dict[str, float]:
-    from pipelines.evaluation import read_ma_scores
+    from pipelines.evaluation.benchmark import read_ma_scores
 
     scores: dict[str, float] = {}
     for name, ma in read_ma_scores(path, ["name"]).itertuples(index=False):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pipelines.sections import RegisterConfig
+    from pipelines.evaluation.config import RegisterConfig
 
 NAMED = "name in the registry; else register.model of params.yaml"
 
@@ -16,7 +16,7 @@ def _name(given: str) -> str:
 
 def _config() -> "RegisterConfig":
     from pipelines.config.params import load_section
-    from pipelines.sections import RegisterConfig
+    from pipelines.evaluation.config import RegisterConfig
 
     return load_section("register", RegisterConfig)
 

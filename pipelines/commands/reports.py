@@ -30,10 +30,9 @@ def compare(
     from pipelines.baselines.compare import Params, trained_contenders
     from pipelines.config.artifacts import PAIRS
     from pipelines.config.params import load_params
-    from pipelines.evaluation import evaluate_all
-    from pipelines.folders import folder_samples
+    from pipelines.evaluation.benchmark import evaluate_all
+    from pipelines.evaluation.test_sets import folder_samples, samples_of
     from pipelines.report.table import comparison
-    from pipelines.samples import samples_of
     from pipelines.sources.pinned import pinned
     from pipelines.sources.pretrained_weights import named_files
 
@@ -65,7 +64,8 @@ def figures(
     from pipelines.baselines.compare import Params, trained_contenders
     from pipelines.config.artifacts import ARTIFACTS, GRID, IMAGE_GRID, PAIRS
     from pipelines.config.params import load_params
-    from pipelines.evaluation import evaluate_all, shown_of
+    from pipelines.evaluation.benchmark import evaluate_all, shown_of
+    from pipelines.evaluation.test_sets import samples_of
     from pipelines.report.figures import (
         curves_figure,
         patch_figure,
@@ -73,7 +73,6 @@ def figures(
         save,
     )
     from pipelines.runtime.tables import read_table
-    from pipelines.samples import samples_of
 
     endings = [ending.strip().lstrip(".") for ending in formats.split(",")]
     if bad := sorted(set(endings) - {"pdf", "png", "svg"}):

@@ -8,13 +8,13 @@ import numpy as np
 
 from esrgan_core.engine.evaluate import Scored
 from esrgan_core.io.rgb import write_png
-from pipelines.evaluation import Evaluation
-from pipelines.grid import results_at
-from pipelines.interpolation import read_choice
+from pipelines.evaluation.alpha_grid import results_at
+from pipelines.evaluation.alpha_selection import read_choice
+from pipelines.evaluation.benchmark import Evaluation
+from pipelines.evaluation.config import InterpolateConfig
 from pipelines.report.crops import liveliest_box
 from pipelines.report.figures import models_sheet
 from pipelines.report.page import CROP, Subject, write_page
-from pipelines.sections import InterpolateConfig
 
 
 def leave_report(

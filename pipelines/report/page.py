@@ -15,8 +15,9 @@ from esrgan_core.metric_names import KNOWN, LOWER_IS_BETTER
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.config.artifacts import ARTIFACTS, GRID, IMAGE_GRID, MANIFEST
 from pipelines.data.manifest import read_manifest
-from pipelines.evaluation import Evaluation
-from pipelines.interpolation import Choice
+from pipelines.evaluation.alpha_selection import Choice
+from pipelines.evaluation.benchmark import Evaluation
+from pipelines.evaluation.bootstrap import intervals, metrics_in, paired, worst
 from pipelines.report.crops import Box, data_uri, liveliest_box, thumbnail
 from pipelines.report.figures import curves, plane
 from pipelines.report.published import published
@@ -26,7 +27,6 @@ from pipelines.report.words import number, title_of
 from pipelines.runtime.lineage import data_md5, git_commit
 from pipelines.runtime.run_record import read_record, run_name
 from pipelines.runtime.tables import read_table
-from pipelines.statistics import intervals, metrics_in, paired, worst
 
 CROP = 256
 """HR pixels on a side of what is shown of a picture."""

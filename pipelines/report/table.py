@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from pipelines.contenders import set_means
+from pipelines.evaluation.bootstrap import metrics_in
+from pipelines.evaluation.methods import set_means
 from pipelines.report.published import published
 from pipelines.report.words import number, title_of
-from pipelines.statistics import metrics_in
 
 
 def comparison(frame: pd.DataFrame, scale: int, training_pictures: int) -> str:

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 from esrgan_core.data.pairs import PairStore
 from pipelines.config.artifacts import METRICS, PAGE, PAIRS
-from pipelines.contenders import bicubic
-from pipelines.evaluation import evaluate_all, leave_figures
-from pipelines.grid import models_of
-from pipelines.interpolation import read_choice
+from pipelines.evaluation.alpha_grid import models_of
+from pipelines.evaluation.alpha_selection import read_choice
+from pipelines.evaluation.benchmark import evaluate_all, leave_figures
+from pipelines.evaluation.config import EvaluateConfig, InterpolateConfig
+from pipelines.evaluation.methods import bicubic
+from pipelines.evaluation.test_sets import samples_of
 from pipelines.launch import launch
 from pipelines.report.evaluation import leave_report
-from pipelines.samples import samples_of
-from pipelines.sections import EvaluateConfig, InterpolateConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,14 +9,20 @@ from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.evaluate import Upscaler
 from esrgan_core.files import atomic_path
 from pipelines.config.artifacts import GRID, IMAGE_GRID, PAIRS
-from pipelines.contenders import compare, interpolated, on_equal_terms, set_means
-from pipelines.evaluation import measures, shown_of
-from pipelines.grid import leave_results, text_of
-from pipelines.interpolation import Choice, Remembered, between_pictures, choose, write_choice
+from pipelines.evaluation.alpha_grid import leave_results, text_of
+from pipelines.evaluation.alpha_selection import (
+    Choice,
+    Remembered,
+    between_pictures,
+    choose,
+    write_choice,
+)
+from pipelines.evaluation.benchmark import measures, shown_of
+from pipelines.evaluation.config import EvaluateConfig, InterpolateConfig
+from pipelines.evaluation.methods import compare, interpolated, on_equal_terms, set_means
+from pipelines.evaluation.test_sets import samples_of
 from pipelines.launch import launch
 from pipelines.report.figures import SHEET, contact_sheet
-from pipelines.samples import samples_of
-from pipelines.sections import EvaluateConfig, InterpolateConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

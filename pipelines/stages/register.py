@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from esrgan_core.files import write_text
 from esrgan_core.strict_json import to_json
 from pipelines.config.artifacts import ARTIFACTS
+from pipelines.evaluation.config import RegisterConfig
 from pipelines.launch import launch
 from pipelines.registry import admit
-from pipelines.sections import RegisterConfig
 from pipelines.tracking.open_runs import awaited_run_id
 
 

@@ -15,7 +15,7 @@ from esrgan_core.models.sft import SFTNetConfig
 from esrgan_core.models.srcnn import SRCNNConfig
 from esrgan_core.models.srresnet import SRResNetConfig
 from pipelines.data.config import BicubicConfig, DownloadConfig, ValidateConfig
-from pipelines.sections import EvaluateConfig, InterpolateConfig, RegisterConfig
+from pipelines.evaluation.config import EvaluateConfig, InterpolateConfig, RegisterConfig
 from pipelines.training.adversarial import AdversarialTraining
 from pipelines.training.pixel import PixelTraining
 from pipelines.training.semantic_maps import ConditionsConfig

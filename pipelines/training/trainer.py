@@ -35,10 +35,10 @@ from esrgan_core.models.weights import save_weights
 from esrgan_core.strict_json import to_json
 from esrgan_core.tensors import NotFiniteError
 from pipelines.config.artifacts import ARTIFACTS, generator_path
+from pipelines.evaluation.test_sets import samples_of
 from pipelines.runtime.lineage import git_commit
 from pipelines.runtime.progress import note, progress
 from pipelines.runtime.state import state_root
-from pipelines.samples import samples_of
 from pipelines.tracking.uploader import shipping
 from pipelines.training.config import TrainingConfig, fingerprint_of, in_other_precision
 from pipelines.training.distributed import connected, devices_of_world, identity_of

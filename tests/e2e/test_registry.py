@@ -119,7 +119,7 @@ import sys
 from dataclasses import replace
 from pipelines.config.params import load_section
 from pipelines.registry import admit
-from pipelines.sections import RegisterConfig
+from pipelines.evaluation.config import RegisterConfig
 from pipelines.tracking.client import parent_run
 config, run = load_section("register", RegisterConfig), parent_run(sys.argv[1])
 print("ready", flush=True)

@@ -14,10 +14,17 @@ from esrgan_core.metrics import METRICS
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 from esrgan_core.models.weights import save_weights
 from esrgan_core.tensors import NotFiniteError
-from pipelines.contenders import bicubic, compare, nested, network_of, on_equal_terms, set_means
-from pipelines.grid import figures_at, leave_results, results_at, text_of
-from pipelines.interpolation import Remembered, between_pictures
-from pipelines.statistics import intervals
+from pipelines.evaluation.alpha_grid import figures_at, leave_results, results_at, text_of
+from pipelines.evaluation.alpha_selection import Remembered, between_pictures
+from pipelines.evaluation.bootstrap import intervals
+from pipelines.evaluation.methods import (
+    bicubic,
+    compare,
+    nested,
+    network_of,
+    on_equal_terms,
+    set_means,
+)
 from tests.conftest import textured
 
 

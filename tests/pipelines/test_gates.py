@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
+from pipelines.evaluation.config import RegisterConfig
 from pipelines.gates import Evidence, judge
-from pipelines.sections import RegisterConfig
 
 
 def evidence(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.interpolation import between_pictures, choose
-from pipelines.sections import ChooseConfig
+from pipelines.evaluation.alpha_selection import between_pictures, choose
+from pipelines.evaluation.config import ChooseConfig
 from tests.conftest import textured
 
 FIGURES = st.floats(0, 40, allow_nan=False)

@@ -10,10 +10,10 @@ from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.evaluate import Sample
 from esrgan_core.features import FeaturesConfig
 from pipelines.config.params import ParamsError, load_section, read_yaml
-from pipelines.contenders import bicubic
-from pipelines.evaluation import evaluate_all, measures
+from pipelines.evaluation.benchmark import evaluate_all, measures
+from pipelines.evaluation.config import EvaluateConfig
+from pipelines.evaluation.methods import bicubic
 from pipelines.ops.params_file import write_params
-from pipelines.sections import EvaluateConfig
 from pipelines.sources.pinned import find_pinned, hash_of, pinned
 from pipelines.sources.pretrained_weights import find_weights
 from pipelines.stages.params_check import check_params

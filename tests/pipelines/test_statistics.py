@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.statistics import interval, intervals, paired, worst
+from pipelines.evaluation.bootstrap import interval, intervals, paired, worst
 
 
 def table(model: str, values: list[float], metric: str = "psnr_y") -> pd.DataFrame:

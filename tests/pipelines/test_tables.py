@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipelines.evaluation import with_perceptual_index
+from pipelines.evaluation.benchmark import with_perceptual_index
 from pipelines.runtime.tables import read_table
 
 NAMES = ["NA", "nan", "NaN", "null", "None", "N/A", "", "007", "1.0", "inf", "True", 'a "b", c']

@@ -14,8 +14,8 @@ from playwright.sync_api import Page
 from esrgan_core.engine.evaluate import Sample, Scored
 from pipelines.config.artifacts import GRID, IMAGE_GRID, MANIFEST
 from pipelines.data.manifest import Row, write_manifest
-from pipelines.evaluation import Evaluation
-from pipelines.interpolation import Choice
+from pipelines.evaluation.alpha_selection import Choice
+from pipelines.evaluation.benchmark import Evaluation
 from pipelines.report.page import MOST_BYTES, Subject, views_of, write_page
 from tests.browser import browser_page, place_for_screenshots
 from tests.conftest import textured

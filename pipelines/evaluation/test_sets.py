@@ -1,6 +1,7 @@
 """Pairs to evaluate on: from the pair store, or from folders of pictures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,3 +64,21 @@ def sample_of(
     hr = np.ascontiguousarray(crop_to_multiple(read_rgb(hr_file), modcrop))
     lr = bicubic_pair(hr, scale)[1] if lr_file is None else read_rgb(lr_file)
     return Sample(name=name, set=set_name, lr=lr, hr=hr)
+
+
+def folder_samples(sets: Sequence[str], scale: int) -> list[Sample]:
+    """The pairs of sets given as NAME=HR or NAME=HR,LR; LR is made where it is not given.
+
+    Raises:
+        ValueError: if one is not given so, has no pictures, or cannot be read.
+    """
+    found = []
+    for given in sets:
+        name, equals, folders = given.partition("=")
+        hr, _, lr = folders.partition(",")
+        if not (name and equals and hr):
+            raise ValueError(f"{given!r} is neither NAME=HR nor NAME=HR,LR")
+        for stem, hr_file, lr_file in matched(Path(hr), Path(lr) if lr else None):
+            sample = sample_of(stem, Path(hr), hr_file, lr_file, scale, scale)
+            found.append(replace(sample, set=name))
+    return found

@@ -12,7 +12,7 @@ from esrgan_core.files import write_text
 from esrgan_core.metric_names import LOWER_IS_BETTER
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.config.artifacts import CHOICE
-from pipelines.sections import ChooseConfig
+from pipelines.evaluation.config import ChooseConfig
 
 SLACK = 1e-9
 """A bound that is met to rounding is met."""

@@ -13,13 +13,13 @@ from esrgan_core.engine.evaluate import Sample, Scored, Upscaler
 from esrgan_core.files import atomic_path, write_text
 from esrgan_core.metrics import Metric, metrics_by_name, perceptual_index
 from esrgan_core.strict_json import to_json
-from pipelines.contenders import compare, nested, on_equal_terms, set_means
-from pipelines.grid import figures_at, results_at
+from pipelines.evaluation.alpha_grid import figures_at, results_at
+from pipelines.evaluation.bootstrap import intervals
+from pipelines.evaluation.config import EvaluateConfig
+from pipelines.evaluation.methods import compare, nested, on_equal_terms, set_means
 from pipelines.runtime.tables import read_table
-from pipelines.sections import EvaluateConfig
 from pipelines.sources.pinned import find_pinned
 from pipelines.sources.pretrained_weights import weights_finder
-from pipelines.statistics import intervals
 
 SHOWN = 10
 """Pictures on the page."""
