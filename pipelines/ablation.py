@@ -36,7 +36,7 @@ from pipelines.config.record_types import PIPELINE_RECORDS
 from pipelines.evaluation.methods import network_of
 from pipelines.evaluation.test_sets import folder_samples, samples_of
 from pipelines.launch import ending_plainly
-from pipelines.report.words import number, title_of
+from pipelines.reports.labels import number, title_of
 from pipelines.runtime.state import ablation_network_path
 from pipelines.sources.pretrained_weights import find_weights, named_files, weights_finder
 from pipelines.stages.sections import AblationConfig

@@ -14,7 +14,7 @@ from pipelines.evaluation.config import EvaluateConfig, InterpolateConfig
 from pipelines.evaluation.methods import bicubic, interpolated, network_of
 from pipelines.evaluation.test_sets import samples_of
 from pipelines.launch import launch
-from pipelines.report.evaluation import leave_report
+from pipelines.reports.evaluation import leave_report
 from pipelines.training.semantic_maps import ConditionsConfig, conditioned, conditions_of
 
 

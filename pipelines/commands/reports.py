@@ -32,7 +32,7 @@ def compare(
     from pipelines.config.params import load_params
     from pipelines.evaluation.benchmark import evaluate_all
     from pipelines.evaluation.test_sets import folder_samples, samples_of
-    from pipelines.report.table import comparison
+    from pipelines.reports.markdown_table import comparison
     from pipelines.sources.pinned import pinned
     from pipelines.sources.pretrained_weights import named_files
 
@@ -66,12 +66,7 @@ def figures(
     from pipelines.config.params import load_params
     from pipelines.evaluation.benchmark import evaluate_all, shown_of
     from pipelines.evaluation.test_sets import samples_of
-    from pipelines.report.figures import (
-        curves_figure,
-        patch_figure,
-        plane_figure,
-        save,
-    )
+    from pipelines.reports.figures import curves_figure, patch_figure, plane_figure, save
     from pipelines.runtime.tables import read_table
 
     endings = [ending.strip().lstrip(".") for ending in formats.split(",")]

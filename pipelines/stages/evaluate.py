@@ -11,7 +11,7 @@ from pipelines.evaluation.config import EvaluateConfig, InterpolateConfig
 from pipelines.evaluation.methods import bicubic
 from pipelines.evaluation.test_sets import samples_of
 from pipelines.launch import launch
-from pipelines.report.evaluation import leave_report
+from pipelines.reports.evaluation import leave_report
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

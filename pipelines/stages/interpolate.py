@@ -22,7 +22,7 @@ from pipelines.evaluation.config import EvaluateConfig, InterpolateConfig
 from pipelines.evaluation.methods import compare, interpolated, on_equal_terms, set_means
 from pipelines.evaluation.test_sets import samples_of
 from pipelines.launch import launch
-from pipelines.report.figures import SHEET, contact_sheet
+from pipelines.reports.figures import SHEET, contact_sheet
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,7 +13,7 @@ from pipelines.data.image_table import picture_frame
 from pipelines.data.lr_checks import examine_all
 from pipelines.data.manifest import BadPicturesError, read_manifest, sha256_now, with_supplied_lr
 from pipelines.launch import launch
-from pipelines.report.validation import write_docs
+from pipelines.reports.data_docs import write_docs
 from pipelines.runtime.parallel import in_parallel
 
 TOLD = 20

@@ -9,7 +9,7 @@ from esrgan_core.io.rgb import survey, write_png
 from pipelines.data.expectations import Demands, Fault, validate, write_report
 from pipelines.data.image_table import distribution, picture_frame
 from pipelines.data.lr_checks import PairFacts
-from pipelines.report.validation import write_docs
+from pipelines.reports.data_docs import write_docs
 from tests.conftest import textured
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

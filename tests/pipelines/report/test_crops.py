@@ -1,6 +1,6 @@
 import numpy as np
 
-from pipelines.report.crops import liveliest_box
+from pipelines.reports.crops import liveliest_box
 from tests.conftest import textured
 
 

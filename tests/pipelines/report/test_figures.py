@@ -3,7 +3,7 @@ from itertools import combinations
 import pandas as pd
 import pytest
 
-from pipelines.report.figures import curves_figure
+from pipelines.reports.figures import curves_figure
 
 
 @pytest.mark.parametrize("size", [-123_456.0, -0.0083, 0.5])

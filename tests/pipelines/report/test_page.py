@@ -16,7 +16,7 @@ from pipelines.config.artifacts import GRID, IMAGE_GRID, MANIFEST
 from pipelines.data.manifest import Row, write_manifest
 from pipelines.evaluation.alpha_selection import Choice
 from pipelines.evaluation.benchmark import Evaluation
-from pipelines.report.page import MOST_BYTES, Subject, views_of, write_page
+from pipelines.reports.html_report import MOST_BYTES, Subject, views_of, write_page
 from tests.browser import browser_page, place_for_screenshots
 from tests.conftest import textured
 

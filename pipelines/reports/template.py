@@ -15,4 +15,4 @@ def template(name: str, **options: Any) -> "Template":
 
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, **options)
     environment.policies["json.dumps_function"] = to_json  # of the filter `tojson`
-    return environment.from_string((files("pipelines.report") / name).read_text(encoding="utf-8"))
+    return environment.from_string((files("pipelines.reports") / name).read_text(encoding="utf-8"))

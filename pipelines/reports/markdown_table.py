@@ -4,8 +4,8 @@ import pandas as pd
 
 from pipelines.evaluation.bootstrap import metrics_in
 from pipelines.evaluation.methods import set_means
-from pipelines.report.published import published
-from pipelines.report.words import number, title_of
+from pipelines.reports.labels import number, title_of
+from pipelines.reports.published_results import published
 
 
 def comparison(frame: pd.DataFrame, scale: int, training_pictures: int) -> str:

@@ -34,7 +34,7 @@ def published(model: str, set_name: str, metric: str, scale: int) -> Published |
 
 @lru_cache(maxsize=1)
 def _table() -> dict[tuple[str, str, str], Published]:
-    with as_file(files("pipelines.report") / "published.csv") as path:
+    with as_file(files("pipelines.reports") / "published.csv") as path:
         rows = read_table(path).to_dict("records")
     return {
         (row["model"], row["set"], row["metric"]): Published(

@@ -12,9 +12,9 @@ from pipelines.evaluation.alpha_grid import results_at
 from pipelines.evaluation.alpha_selection import read_choice
 from pipelines.evaluation.benchmark import Evaluation
 from pipelines.evaluation.config import InterpolateConfig
-from pipelines.report.crops import liveliest_box
-from pipelines.report.figures import models_sheet
-from pipelines.report.page import CROP, Subject, write_page
+from pipelines.reports.crops import liveliest_box
+from pipelines.reports.figures import models_sheet
+from pipelines.reports.html_report import CROP, Subject, write_page
 
 
 def leave_report(

@@ -11,8 +11,8 @@ import pandas as pd
 
 from esrgan_core.engine.evaluate import Sample, Scored
 from esrgan_core.files import atomic_path
-from pipelines.report.crops import liveliest_box
-from pipelines.report.words import title_of
+from pipelines.reports.crops import liveliest_box
+from pipelines.reports.labels import title_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

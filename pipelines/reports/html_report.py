@@ -18,12 +18,12 @@ from pipelines.data.manifest import read_manifest
 from pipelines.evaluation.alpha_selection import Choice
 from pipelines.evaluation.benchmark import Evaluation
 from pipelines.evaluation.bootstrap import intervals, metrics_in, paired, worst
-from pipelines.report.crops import Box, data_uri, liveliest_box, thumbnail
-from pipelines.report.figures import curves, plane
-from pipelines.report.published import published
-from pipelines.report.table import words_on_size
-from pipelines.report.template import template
-from pipelines.report.words import number, title_of
+from pipelines.reports.crops import Box, data_uri, liveliest_box, thumbnail
+from pipelines.reports.figures import curves, plane
+from pipelines.reports.labels import number, title_of
+from pipelines.reports.markdown_table import words_on_size
+from pipelines.reports.published_results import published
+from pipelines.reports.template import template
 from pipelines.runtime.lineage import data_md5, git_commit
 from pipelines.runtime.run_record import read_record, run_name
 from pipelines.runtime.tables import read_table
@@ -85,7 +85,7 @@ def views_of(subject: Subject) -> list[View]:
 
 def write_page(path: Path, subject: Subject) -> None:
     """Write the page of one evaluation."""
-    here = files("pipelines.report")
+    here = files("pipelines.reports")
     views = views_of(subject)
     pictures, left_out = _pictures(subject.evaluation.shown, views)
     frame = subject.evaluation.frame

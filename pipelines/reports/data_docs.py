@@ -10,8 +10,8 @@ from esrgan_core.files import write_text
 from esrgan_core.io.rgb import THUMBNAIL
 from pipelines.data.expectations import Outcome
 from pipelines.data.image_table import Distribution, distribution
-from pipelines.report.crops import data_uri
-from pipelines.report.template import template
+from pipelines.reports.crops import data_uri
+from pipelines.reports.template import template
 
 SHOWN = 500
 """Faults and remarks; a page of more is no page."""

@@ -1,1 +1,0 @@
-"""The picture page and its figures."""
