@@ -22,14 +22,10 @@ from prefect.tasks import exponential_backoff
 
 from esrgan_core.files import write_text
 from pipelines.flows_results import ProgressArtifact, show_mlflow, show_results
-from pipelines.kept_runs import has_remote, insist_on_name, push, save
-from pipelines.runtime.parent_watch import die_with_parent
-from pipelines.runtime.shell import CommandError
-from pipelines.runtime.status import STATUS, Passing, Status, read_status
-from pipelines.stage_graph import Node, stage_graph
-from pipelines.supervisor import HELD, follow
-from pipelines.tracking.open_runs import begin_parent, close_runs
-from pipelines.workspace import (
+from pipelines.runs.dvc_graph import Node, stage_graph
+from pipelines.runs.experiments import has_remote, insist_on_name, push, save
+from pipelines.runs.supervisor import HELD, follow
+from pipelines.runs.workspace import (
     RECIPE_OF_PARAMS,
     Request,
     WorkspaceError,
@@ -41,6 +37,10 @@ from pipelines.workspace import (
     prepare,
     repository,
 )
+from pipelines.runtime.parent_watch import die_with_parent
+from pipelines.runtime.shell import CommandError
+from pipelines.runtime.status import STATUS, Passing, Status, read_status
+from pipelines.tracking.open_runs import begin_parent, close_runs
 
 RETRIES = 4
 FIRST_WAIT = 15

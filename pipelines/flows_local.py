@@ -30,9 +30,9 @@ from prefect.exceptions import ObjectNotFound
 
 from esrgan_core.files import write_text
 from esrgan_core.strict_json import from_json, to_json
+from pipelines.runs.workspace import Repository, repository
 from pipelines.runtime.parent_watch import is_alive
 from pipelines.runtime.redaction import redacted
-from pipelines.workspace import Repository, repository
 
 HERE = ("127.0.0.1", "localhost")
 """Names of this machine."""
@@ -234,7 +234,7 @@ def start() -> None:
     _set_up_automation()
     done = subprocess.run(
         [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
         env={**os.environ, **env},
         capture_output=True,
         text=True,

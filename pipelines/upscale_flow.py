@@ -10,10 +10,10 @@ from prefect.artifacts import create_table_artifact
 
 from esrgan_core.inference.upscaler import UpscaleConfig
 from pipelines.commands.upscaling import config_of, output_of
+from pipelines.runs.workspace import repository
 from pipelines.runtime.redaction import redacted
 from pipelines.upscaling.batches import Batch, upscale_batch
 from pipelines.upscaling.jobs import Outcome
-from pipelines.workspace import repository
 
 MOST_NAMED = 1000
 """Failures in the table; the log has all."""

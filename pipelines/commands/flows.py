@@ -35,8 +35,8 @@ def flow(
     """
     from esrgan_core.strict_json import to_json
     from pipelines.config.params import parse_assignments
-    from pipelines.supervisor import SECONDS_TO_SAVE, close, run
-    from pipelines.workspace import (
+    from pipelines.runs.supervisor import SECONDS_TO_SAVE, close, run
+    from pipelines.runs.workspace import (
         Request,
         WorkspaceError,
         environment,
@@ -86,9 +86,9 @@ def runs(
     What is saved is an experiment of the repository, its files in DVC's cache: `dvc exp apply NAME`
     brings it back. A run that is under way, unfinished or changed since stays.
     """
-    from pipelines.kept_runs import remove, workspaces
+    from pipelines.runs.experiments import remove, workspaces
+    from pipelines.runs.workspace import repository
     from pipelines.runtime.disk import folder_bytes
-    from pipelines.workspace import repository
 
     source = repository()
     for one in workspaces(source):

@@ -78,7 +78,7 @@ def promote(
     """
     from dataclasses import replace
 
-    from pipelines import registry
+    from pipelines.registry import promotion
     from pipelines.runtime.state import require_state_root
     from pipelines.tracking.model_registry import parse_uri, registered
 
@@ -88,19 +88,19 @@ def promote(
     name, wanted = parse_uri(version, _name(model))
     number = registered(name, wanted).version
     config = replace(_config(), model=name)
-    for one in registry.promote(config, number, reason, force=force):
+    for one in promotion.promote(config, number, reason, force=force):
         typer.echo(f"{'yes' if one.holds else 'no '}  {one.rule}: {one.figures}")
     typer.echo(f"{name} version {number} is the champion")
 
 
 def rollback(model: Annotated[str, typer.Option(help=NAMED)] = "") -> None:
     """Make the champion before the present one champion again."""
-    from pipelines import registry
+    from pipelines.registry import promotion
     from pipelines.runtime.state import require_state_root
 
     require_state_root()
     name = _name(model)
-    was, now = registry.rollback(name)
+    was, now = promotion.rollback(name)
     typer.echo(f"{name} version {now} is the champion again, version {was} no longer")
 
 
@@ -113,9 +113,9 @@ def reproduce(
     `dvc repro` there then gives the same model: at once where DVC's cache has its files, by
     training it anew with `dvc repro --force`.
     """
-    from pipelines.reproduction import reproduce as prepare_again
+    from pipelines.runs.reproduce import reproduce as prepare_again
+    from pipelines.runs.workspace import repository
     from pipelines.tracking.model_registry import parse_uri, registered
-    from pipelines.workspace import repository
 
     model, wanted = parse_uri(version, _name(""))
     found = registered(model, wanted)

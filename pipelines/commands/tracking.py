@@ -18,7 +18,7 @@ def publish() -> None:
     """
     from pipelines.config.artifacts import PAGE
     from pipelines.config.params import load_params
-    from pipelines.registry import admit
+    from pipelines.registry.promotion import admit
     from pipelines.runtime.run_record import RUN, record_path
     from pipelines.runtime.state import in_repository
     from pipelines.stages.register import Params

@@ -18,7 +18,7 @@ import pytest
 from esrgan_core.io.rgb import encode_png
 from pipelines.config.params import flatten, read_yaml
 from pipelines.data.catalog import read_rows, write_rows
-from pipelines.workspace import Repository, Request, prepare
+from pipelines.runs.workspace import Repository, Request, prepare
 from tests.conftest import textured
 from tests.e2e.conftest import TINY, command_in, project_copy
 from tests.pipelines.sources.server import Misbehavior, Server, serving

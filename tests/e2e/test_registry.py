@@ -118,7 +118,7 @@ ADMITTING = """
 import sys
 from dataclasses import replace
 from pipelines.config.params import load_section
-from pipelines.registry import admit
+from pipelines.registry.promotion import admit
 from pipelines.evaluation.config import RegisterConfig
 from pipelines.tracking.client import parent_run
 config, run = load_section("register", RegisterConfig), parent_run(sys.argv[1])

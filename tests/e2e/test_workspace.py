@@ -8,13 +8,12 @@ from filelock import FileLock
 from prefect.logging import disable_run_logger
 from ruamel.yaml import YAML
 
-from pipelines import workspace
 from pipelines.config.params import read_yaml
 from pipelines.flows import StageError, run_stage
-from pipelines.kept_runs import insist_on_name, push, remove, save, workspaces
-from pipelines.runtime.shell import CommandError, git
-from pipelines.stage_graph import Node
-from pipelines.workspace import (
+from pipelines.runs import workspace
+from pipelines.runs.dvc_graph import Node
+from pipelines.runs.experiments import insist_on_name, push, remove, save, workspaces
+from pipelines.runs.workspace import (
     Repository,
     Request,
     WorkspaceError,
@@ -25,6 +24,7 @@ from pipelines.workspace import (
     prepare,
     repository,
 )
+from pipelines.runtime.shell import CommandError, git
 from tests.e2e.conftest import command_in, moved
 
 PLAIN = Request(name="plain", overrides={"pretrain.steps": 70, "finetune": {"steps": 5}})

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from pipelines.evaluation.config import RegisterConfig
-from pipelines.gates import Evidence, judge
+from pipelines.registry.gates import Evidence, judge
 
 
 def evidence(

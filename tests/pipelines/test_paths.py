@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from pipelines import workspace
 from pipelines.cli import app
 from pipelines.config.artifacts import IMAGES, MANIFEST, PAGE
 from pipelines.data.manifest import Row, write_manifest
+from pipelines.runs import workspace
 from pipelines.runtime.state import state_root, state_root_path
 from pipelines.tracking.client import has_store
 

@@ -9,8 +9,8 @@ import pytest
 
 from esrgan_core.data.pairs import PairStore
 from pipelines.evaluation.config import RegisterConfig
-from pipelines.gates import Evidence, Results, judge
-from pipelines.registry import evaluation_of, promote, rollback
+from pipelines.registry.gates import Evidence, Results, judge
+from pipelines.registry.promotion import evaluation_of, promote, rollback
 from pipelines.tracking.client import client, experiment_id
 from pipelines.tracking.errors import StoreDownError
 from pipelines.tracking.model_registry import EVIDENCE_FILE, MOST_CHAMPIONS, aliases, history

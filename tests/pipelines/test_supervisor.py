@@ -12,7 +12,7 @@ import psutil
 import pytest
 from filelock import FileLock, Timeout
 
-from pipelines.supervisor import HELD, STARTER, follow
+from pipelines.runs.supervisor import HELD, STARTER, follow
 from tests.e2e.trainings import wait_for
 
 MARK = "ESRGAN_TEST_MARK"
@@ -59,7 +59,7 @@ def alive(env: dict[str, str]) -> list[psutil.Process]:
 
 def start(command: list[str], env: dict[str, str]) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "pipelines.supervisor", *command],
+        [sys.executable, "-m", "pipelines.runs.supervisor", *command],
         env=env,
         stdout=subprocess.PIPE,
         text=True,
@@ -135,7 +135,7 @@ def test_whoever_is_killed_the_command_saves_and_ends(
     command = [sys.executable, "-c", SAVES, str(tmp_path / "out")]
     code = (
         "import subprocess, sys, time\n"
-        "subprocess.Popen([sys.executable, '-m', 'pipelines.supervisor', *sys.argv[1:]])\n"
+        "subprocess.Popen([sys.executable, '-m', 'pipelines.runs.supervisor', *sys.argv[1:]])\n"
         "time.sleep(600)\n"
     )
     parent = subprocess.Popen(

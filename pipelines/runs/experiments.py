@@ -13,10 +13,10 @@ from filelock import FileLock, Timeout
 
 from esrgan_core.files import write_text
 from pipelines.config.params import PARAMS
+from pipelines.runs.workspace import Repository, WorkspaceError, lock_of, making_lock_of
 from pipelines.runtime.disk import remove_tree
 from pipelines.runtime.shell import commit_of, git, output
 from pipelines.training.results import note_kept
-from pipelines.workspace import Repository, WorkspaceError, lock_of, making_lock_of
 
 SAVED = Path(".git", "esrgan-saved")
 """In a workspace, says which commit the repository has its experiment as."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pipelines.config.artifacts import MANIFEST
 from pipelines.data.manifest import read_manifest
-from pipelines.gates import Evidence, Reason
+from pipelines.registry.gates import Evidence, Reason
 from pipelines.reports.labels import number, title_of
 from pipelines.reports.template import template
 from pipelines.runtime.lineage import data_md5, git_commit

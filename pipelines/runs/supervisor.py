@@ -1,9 +1,9 @@
 """Runs a command so that no process of it outlives whoever asked for it.
 
-`python -m pipelines.supervisor COMMAND...` passes on what the command prints and ends with its exit
-code, 128 + n for signal n. A signal, or the end of the process that started it, ends the command
-with all that came of it: first by SIGTERM, so that a training saves, then by SIGKILL. In the end no
-MLflow run of the pipeline run says RUNNING.
+`python -m pipelines.runs.supervisor COMMAND...` passes on what the command prints and exits with
+its exit code, or 128 + n for signal n. A signal, or the end of the process that started it, ends the
+command and all its descendants: first with SIGTERM, so that a training saves, then with SIGKILL.
+Afterwards no MLflow run of the pipeline run is RUNNING.
 """
 
 import ctypes
@@ -71,7 +71,8 @@ def follow(
         on_look: called now and then.
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipelines.supervisor", *command],
+        # -P: this code's own supervisor, also where the folder has another commit's
+        [sys.executable, "-P", "-m", "pipelines.runs.supervisor", *command],
         cwd=folder,
         env={**env, STARTER: str(os.getpid())},
         stdout=subprocess.PIPE,

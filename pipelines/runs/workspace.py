@@ -22,11 +22,11 @@ from ruamel.yaml import YAML
 
 from esrgan_core.files import write_text
 from pipelines.config.params import PARAMS, flatten
+from pipelines.runs.dvc_graph import forget_what_is_lost
 from pipelines.runtime.disk import remove_tree
 from pipelines.runtime.run_record import RUN
 from pipelines.runtime.shell import commit_of, git, output
 from pipelines.runtime.state import REPOSITORY
-from pipelines.stage_graph import forget_what_is_lost
 from pipelines.training.locks import WAIT_FOR_LOCK
 
 RECIPE_OF_PARAMS = "sample"
@@ -95,7 +95,7 @@ def repository() -> Repository:
     Raises:
         WorkspaceError: if there is none, or no place for what its runs leave.
     """
-    address = os.environ.get(REPOSITORY) or str(Path(__file__).parents[1])
+    address = os.environ.get(REPOSITORY) or str(Path(__file__).parents[2])
     parts = urlsplit(address)
     remote = bool(parts.scheme) or bool(re.match(r"[^/]+@[^/]+:", address))
     # a token may stand where the user's name would

@@ -12,12 +12,12 @@ from filelock import FileLock
 from esrgan_core.data.pairs import Entry, PairStore
 from esrgan_core.models.weights import digest, load_generator
 from esrgan_core.strict_json import from_json, to_json
-from pipelines.card import model_card
 from pipelines.config.artifacts import ARTIFACTS, FINETUNED, METRICS, PAIRS, PRETRAINED
 from pipelines.evaluation.alpha_selection import read_choice
 from pipelines.evaluation.config import RegisterConfig
-from pipelines.gates import Evidence, Reason, Results, judge
-from pipelines.golden import departures
+from pipelines.registry.gates import Evidence, Reason, Results, judge
+from pipelines.registry.model_card import model_card
+from pipelines.registry.reference_check import departures
 from pipelines.runtime.state import state_root
 from pipelines.runtime.tables import read_table
 from pipelines.tracking.client import tracking_uri

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from pipelines.runs.workspace import Repository, WorkspaceError, prepare_as
 from pipelines.tracking.model_registry import Registered, origin_of
-from pipelines.workspace import Repository, WorkspaceError, prepare_as
 
 CHANGED = "+"
 """Ends the name of a commit whose files had been changed."""

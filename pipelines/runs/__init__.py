@@ -1,0 +1,1 @@
+"""Runs of the whole pipeline: cloned, executed, saved as DVC experiments, reproduced."""
