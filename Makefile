@@ -35,7 +35,7 @@ baselines: install ## SRCNN, SRResNet, SRGAN and others beside it, on the pairs 
 	esrgan publish
 
 ablation: install ## what each of the paper's parts is worth, on the pairs of `make repro`
-	python -m pipelines.ablation
+	python -m pipelines.baselines.ablation
 
 test: install ## all tests, several files at a time
 	pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder

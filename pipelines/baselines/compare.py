@@ -13,8 +13,8 @@ from pipelines.evaluation.benchmark import evaluate_all, leave_figures
 from pipelines.evaluation.config import EvaluateConfig, InterpolateConfig
 from pipelines.evaluation.methods import bicubic, interpolated, network_of
 from pipelines.evaluation.test_sets import samples_of
-from pipelines.launch import launch
 from pipelines.reports.evaluation import leave_report
+from pipelines.stages.runner import launch
 from pipelines.training.semantic_maps import ConditionsConfig, conditioned, conditions_of
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from esrgan_core.data.pairs import PairStore
 from pipelines.config.artifacts import PAIRS, generator_path
-from pipelines.launch import launch
+from pipelines.stages.runner import launch
 from pipelines.stages.sections import SftganTraining
 from pipelines.training.adversarial import train_adversarially
 from pipelines.training.semantic_maps import ConditionsConfig, Told

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from esrgan_core.data.pairs import PairStore
 from pipelines.config.artifacts import CLUSTERS, PAIRS
-from pipelines.launch import launch
+from pipelines.stages.runner import launch
 from pipelines.stages.sections import SftnetTraining
 from pipelines.training.pixel import train_for_pixels
 from pipelines.training.semantic_maps import Clusters, ConditionsConfig, Told

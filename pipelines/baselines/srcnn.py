@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from pipelines.launch import launch
+from pipelines.stages.runner import launch
 from pipelines.stages.sections import SrcnnTraining
 from pipelines.training.pixel import train_for_pixels
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from pipelines.config.artifacts import generator_path
-from pipelines.launch import launch
+from pipelines.stages.runner import launch
 from pipelines.stages.sections import SrganTraining
 from pipelines.training.adversarial import train_adversarially
 

@@ -8,11 +8,11 @@ from pipelines.config.artifacts import IMAGES, MANIFEST, PAIRS, VALIDATION_REPOR
 from pipelines.data.config import BicubicConfig
 from pipelines.data.manifest import BadPicturesError, place_of, read_manifest, with_supplied_lr
 from pipelines.data.pair_cache import prepare, put_in_place, say_what_it_takes, task_of
-from pipelines.launch import launch
 from pipelines.runtime.disk import remove_tree
 from pipelines.runtime.parallel import in_parallel
 from pipelines.runtime.progress import progress
 from pipelines.runtime.state import state_root
+from pipelines.stages.runner import launch
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,10 +10,10 @@ from pipelines.data.download import fetch_all, forget_if_unpinned
 from pipelines.data.image_checks import check_all, told, write_skipped, write_traces
 from pipelines.data.local_folder import catalog_of
 from pipelines.data.manifest import BadPicturesError, UnreachablePicturesError, write_manifest
-from pipelines.launch import launch
 from pipelines.runtime.disk import remove_tree
 from pipelines.runtime.state import state_root
 from pipelines.runtime.status import is_passing
+from pipelines.stages.runner import launch
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

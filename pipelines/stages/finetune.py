@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from esrgan_core.features import FeaturesConfig
 from esrgan_core.models.discriminator import VGGDiscriminatorConfig
 from pipelines.config.artifacts import PRETRAINED
-from pipelines.launch import launch
+from pipelines.stages.runner import launch
 from pipelines.training.adversarial import AdversarialTraining, train_adversarially
 
 

@@ -21,8 +21,8 @@ from pipelines.evaluation.benchmark import measures, shown_of
 from pipelines.evaluation.config import EvaluateConfig, InterpolateConfig
 from pipelines.evaluation.methods import compare, interpolated, on_equal_terms, set_means
 from pipelines.evaluation.test_sets import samples_of
-from pipelines.launch import launch
 from pipelines.reports.figures import SHEET, contact_sheet
+from pipelines.stages.runner import launch
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from esrgan_core.models.rrdb import RRDBNetConfig
-from pipelines.launch import launch
+from pipelines.stages.runner import launch
 from pipelines.training.pixel import PixelTraining, train_for_pixels
 
 

@@ -6,8 +6,8 @@ from esrgan_core.files import write_text
 from esrgan_core.strict_json import to_json
 from pipelines.config.artifacts import ARTIFACTS
 from pipelines.evaluation.config import RegisterConfig
-from pipelines.launch import launch
 from pipelines.registry.promotion import admit
+from pipelines.stages.runner import launch
 from pipelines.tracking.open_runs import awaited_run_id
 
 

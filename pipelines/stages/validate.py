@@ -12,9 +12,9 @@ from pipelines.data.expectations import Demands, Outcome, validate, write_report
 from pipelines.data.image_table import picture_frame
 from pipelines.data.lr_checks import examine_all
 from pipelines.data.manifest import BadPicturesError, read_manifest, sha256_now, with_supplied_lr
-from pipelines.launch import launch
 from pipelines.reports.data_docs import write_docs
 from pipelines.runtime.parallel import in_parallel
+from pipelines.stages.runner import launch
 
 TOLD = 20
 """Remarks that are printed; the page has all."""

@@ -117,7 +117,7 @@ def test_figures_for_a_paper_in_one_command(esrgan: Run, compared: Path, tmp_pat
 
 
 def test_the_ablation_has_a_row_per_variant_stage_and_seed(run: Run, compared: Path) -> None:
-    run("python", "-m", "pipelines.ablation")
+    run("python", "-m", "pipelines.baselines.ablation")
     runs = pd.read_csv(compared / "artifacts/ablation/runs.csv")
     assert len(runs) == 2 * (4 + 6)
     assert runs.groupby(["variant", "stage"])["seed"].nunique().eq(2).all()

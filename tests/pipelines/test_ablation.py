@@ -15,7 +15,7 @@ from filelock import FileLock
 from ruamel.yaml import YAML
 
 from esrgan_core.data.pairs import PairStore
-from pipelines.ablation import Lab, Variant, variants
+from pipelines.baselines.ablation import Lab, Variant, variants
 from pipelines.leftovers import trainings
 from pipelines.stages.sections import AblationConfig
 from pipelines.training.locks import LOCK
@@ -127,7 +127,7 @@ def test_a_run_that_is_ended_goes_on_after_the_last_saved_step_to_the_same_bits(
     section = {name: getattr(SLOW, name) for name in SLOW.__slots__}
     YAML().dump({"scale": 4, "ablation": section}, tmp_path / "params.yaml")
     states = tmp_path / "state" / "checkpoints" / "ablation"
-    run = subprocess.Popen([sys.executable, "-m", "pipelines.ablation"])
+    run = subprocess.Popen([sys.executable, "-m", "pipelines.baselines.ablation"])
     try:
         wait_for(lambda: run.poll() is not None or len(list(states.glob("*/step_*.json"))) == 2)
         run.send_signal(number)

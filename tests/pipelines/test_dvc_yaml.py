@@ -63,7 +63,7 @@ with TemporaryDirectory() as folder:
 SHELL = (
     "pipelines.config.artifacts",
     "pipelines.config.params",
-    "pipelines.launch",
+    "pipelines.stages.runner",
     "pipelines.sources.pinned",
     "pipelines.runtime.device",
     "pipelines.runtime.disk",

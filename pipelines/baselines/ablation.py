@@ -35,10 +35,10 @@ from pipelines.config.params import load_params
 from pipelines.config.record_types import PIPELINE_RECORDS
 from pipelines.evaluation.methods import network_of
 from pipelines.evaluation.test_sets import folder_samples, samples_of
-from pipelines.launch import ending_plainly
 from pipelines.reports.labels import number, title_of
 from pipelines.runtime.state import ablation_network_path
 from pipelines.sources.pretrained_weights import find_weights, named_files, weights_finder
+from pipelines.stages.runner import ending_plainly
 from pipelines.stages.sections import AblationConfig
 from pipelines.training.adversarial import AdversarialTraining, Contest
 from pipelines.training.config import ENGINE_VERSION, TrainingConfig
