@@ -56,10 +56,10 @@ fidelity: install ## our figures beside the literature's, into docs/ (needs ESRG
 	python -m benchmarks.fidelity
 
 prefect: install ## Prefect's server, work pool, deployments and a worker on this machine
-	python -m pipelines.flows_local start
+	python -m pipelines.flows.local_server start
 
 stop: install ## end what `make prefect` started; its runs save first
-	python -m pipelines.flows_local stop
+	python -m pipelines.flows.local_server stop
 
 ui: install ## MLflow's UI on the default store
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --workers 1 --backend-store-uri "$$(python -m pipelines.tracking.client)"

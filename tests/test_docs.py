@@ -7,7 +7,7 @@ import pytest
 from dvc.cli.parser import get_main_parser
 from typer.main import get_command
 
-from pipelines.cli import app
+from pipelines.cli.app import app
 from pipelines.config.params import read_yaml
 
 ROOT = Path(__file__).parents[1]

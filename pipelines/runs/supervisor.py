@@ -1,9 +1,9 @@
 """Runs a command so that no process of it outlives whoever asked for it.
 
 `python -m pipelines.runs.supervisor COMMAND...` passes on what the command prints and exits with
-its exit code, or 128 + n for signal n. A signal, or the end of the process that started it, ends the
-command and all its descendants: first with SIGTERM, so that a training saves, then with SIGKILL.
-Afterwards no MLflow run of the pipeline run is RUNNING.
+its exit code, or 128 + n for signal n. A signal, or the end of the process that started it, ends
+the command and all its descendants: first with SIGTERM, so that a training saves, then with
+SIGKILL. Afterwards no MLflow run of the pipeline run is RUNNING.
 """
 
 import ctypes

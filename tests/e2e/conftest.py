@@ -15,7 +15,7 @@ import pytest
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
-from pipelines.cli import app
+from pipelines.cli.app import app
 from pipelines.config.params import merge, read_yaml
 from pipelines.tracking import client as store
 from tests.conftest import built_once

@@ -58,7 +58,7 @@ class Flows:
 
     def local(self, what: str) -> str:
         """Start or stop what runs here."""
-        return self.run(sys.executable, "-m", "pipelines.flows_local", what)
+        return self.run(sys.executable, "-m", "pipelines.flows.local_server", what)
 
     def run(self, *command: str, **words: Any) -> str:
         """Run a command in the copy, which finds the server."""

@@ -10,7 +10,7 @@ from tests.e2e.conftest import Run, environment
 DAMAGE = """
 import json, random, sys
 from pathlib import Path
-from pipelines.verification import Item, items, verify
+from pipelines.ops.integrity import Item, items, verify
 from tests.states import spoil
 
 source = random.Random(7)

@@ -20,8 +20,8 @@ from esrgan_core.io.rgb import read_rgb, write_png
 from esrgan_core.models import build_generator
 from esrgan_core.models.rrdb import RRDBNetConfig
 from esrgan_core.models.weights import save_weights
-from pipelines.cli import app
-from pipelines.doctor.installation import required
+from pipelines.cli.app import app
+from pipelines.ops.doctor.installation import required
 from tests.conftest import textured
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from prefect.logging import disable_run_logger
 from ruamel.yaml import YAML
 
 from pipelines.config.params import read_yaml
-from pipelines.flows import StageError, run_stage
+from pipelines.flows.train import StageError, run_stage
 from pipelines.runs import workspace
 from pipelines.runs.dvc_graph import Node
 from pipelines.runs.experiments import insist_on_name, push, remove, save, workspaces

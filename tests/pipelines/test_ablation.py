@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from esrgan_core.data.pairs import PairStore
 from pipelines.baselines.ablation import Lab, Variant, variants
-from pipelines.leftovers import trainings
+from pipelines.ops.prune import trainings
 from pipelines.stages.sections import AblationConfig
 from pipelines.training.locks import LOCK
 from tests.e2e.trainings import SECONDS_TO_END, wait_for

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from esrgan_core.io.rgb import encode_png, write_png
-from pipelines.cli import app
+from pipelines.cli.app import app
 from pipelines.data.catalog import read_catalog
 from tests.conftest import textured
 from tests.pipelines.sources.server import serving

@@ -13,7 +13,7 @@ from esrgan_core.io.resize import bicubic_pair, resize_pixels
 from esrgan_core.io.rgb import read_rgb, write_png
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 from esrgan_core.models.weights import read_weights, save_weights
-from pipelines.cli import app
+from pipelines.cli.app import app
 from tests.conftest import textured
 
 

@@ -19,10 +19,10 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from typer.testing import CliRunner
 
-from pipelines.cli import app
-from pipelines.doctor import devices, examination, hosts, installation, machine, project
-from pipelines.doctor.examination import examine
-from pipelines.doctor.finding import Finding
+from pipelines.cli.app import app
+from pipelines.ops.doctor import devices, examination, hosts, installation, machine, project
+from pipelines.ops.doctor.examination import examine
+from pipelines.ops.doctor.finding import Finding
 from pipelines.tracking import client as store
 
 ROOT = Path(__file__).parents[2]

@@ -9,8 +9,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from pipelines.doctor.installation import required
-from pipelines.extras import EXTRAS, describe_missing_extra
+from pipelines.cli.extras import EXTRAS, describe_missing_extra
+from pipelines.ops.doctor.installation import required
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.flows_local import Local, Started, leave_out_proxies
+from pipelines.flows.local_server import Local, Started, leave_out_proxies
 from tests.pipelines.sources.server import serving
 
 COMMAND = [sys.executable, "-c", "import time; time.sleep(600)"]

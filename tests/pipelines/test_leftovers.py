@@ -8,8 +8,8 @@ import pytest
 from filelock import FileLock
 from typer.testing import CliRunner
 
-from pipelines.cli import app
-from pipelines.leftovers import remove, trainings
+from pipelines.cli.app import app
+from pipelines.ops.prune import remove, trainings
 from pipelines.training.locks import LOCK
 from pipelines.training.results import note_kept, write_result
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from pipelines.cli import app
+from pipelines.cli.app import app
 from pipelines.config.artifacts import IMAGES, MANIFEST, PAGE
 from pipelines.data.manifest import Row, write_manifest
 from pipelines.runs import workspace

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pipelines.cli import app
+from pipelines.cli.app import app
 from pipelines.data.catalog import REQUIRED
 from pipelines.runtime.redaction import redacted
 from pipelines.runtime.shell import CommandError, output

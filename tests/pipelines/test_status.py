@@ -11,7 +11,7 @@ from pipelines.config.params import ParamsError
 from pipelines.data.catalog import Catalog, Entry
 from pipelines.data.download import fetch_all
 from pipelines.data.manifest import BadPicturesError, UnreachablePicturesError
-from pipelines.flows import StageError, StageTroubleError
+from pipelines.flows.train import StageError, StageTroubleError
 from pipelines.runtime.progress import progress
 from pipelines.runtime.status import STATUS, Status, is_passing, read_status, tell
 from pipelines.sources.checksums import ExpectedFile
@@ -91,7 +91,7 @@ def prefect_alone() -> Iterator[None]:
 def test_only_what_may_pass_is_tried_again(
     error: type[Exception], tries: int, prefect_alone: None
 ) -> None:
-    from pipelines.flows import _may_pass
+    from pipelines.flows.train import _may_pass
 
     tried = []
 

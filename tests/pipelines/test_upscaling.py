@@ -21,7 +21,7 @@ from esrgan_core.io.picture import Format
 from esrgan_core.io.reading import read_picture
 from esrgan_core.models.rrdb import RRDBNet
 from esrgan_core.models.weights import load_generator, save_weights
-from pipelines.cli import app
+from pipelines.cli.app import app
 from pipelines.upscaling import one as one_picture
 from pipelines.upscaling.jobs import Job, Outcome, Output, find_jobs
 from pipelines.upscaling.journal import JOURNAL

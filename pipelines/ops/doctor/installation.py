@@ -10,8 +10,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from pipelines.doctor.dvc_settings import dvc_settings
-from pipelines.doctor.finding import Finding, fault, remark, well
+from pipelines.ops.doctor.dvc_settings import dvc_settings
+from pipelines.ops.doctor.finding import Finding, fault, remark, well
 
 PYTHONS = ((3, 11), (3, 14))
 LOCK = Path("requirements.lock")

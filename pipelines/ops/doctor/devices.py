@@ -8,7 +8,7 @@ import torch
 
 from esrgan_core.devices import bf16_slowdown, device_of, has_native_bf16
 from pipelines.config.params import PARAMS, ParamsError, read_yaml
-from pipelines.doctor.finding import Finding, fault, remark, well
+from pipelines.ops.doctor.finding import Finding, fault, remark, well
 from pipelines.runtime.device import requested_device
 
 

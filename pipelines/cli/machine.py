@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.upscaling import (
+from pipelines.cli.upscaling import (
     Alpha,
     Device,
     Ensemble,
@@ -16,8 +16,6 @@ from pipelines.commands.upscaling import (
     Quality,
     Scale,
     Tile,
-    config_of,
-    output_of,
 )
 
 plan = typer.Typer(help="Tell time, disk and memory of some work from a short piece of it.")
@@ -33,7 +31,7 @@ def doctor(
     Nothing is changed. Exit code 1 if there is a fault; a remark is none.
     """
     from esrgan_core.strict_json import to_json
-    from pipelines.doctor.examination import examine
+    from pipelines.ops.doctor.examination import examine
 
     findings = []
     for one in examine():
@@ -59,7 +57,7 @@ def train(
 
     Takes up to two minutes a stage, and needs the pairs: `dvc repro bicubic`.
     """
-    from pipelines.planning.training import TRAININGS, plan_training
+    from pipelines.ops.estimates.training import TRAININGS, plan_training
 
     wanted = stages or list(TRAININGS)
     if unknown := set(wanted) - set(TRAININGS):
@@ -89,12 +87,13 @@ def upscale(
 
     import psutil
 
-    from pipelines.planning.pictures import plan_upscaling
+    from pipelines.ops.estimates.upscaling import plan_upscaling
     from pipelines.upscaling.jobs import find_jobs
     from pipelines.upscaling.model import load_model
+    from pipelines.upscaling.options import parse_config, parse_output
 
-    config = config_of(device, precision, tile, ensemble=ensemble, scale=scale)
-    how = output_of(format_, quality, strip_metadata=False)
+    config = parse_config(device, precision, tile, ensemble=ensemble, scale=scale)
+    how = parse_output(format_, quality, strip_metadata=False)
     jobs = find_jobs(inputs, Path("nowhere"), how)
     began = psutil.Process().create_time()
     typer.echo(str(plan_upscaling(load_model(model, alpha), config, jobs, how, began)))

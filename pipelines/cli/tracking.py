@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.batch import end
+from pipelines.cli.batch import end
 from pipelines.runtime.redaction import redacted
 
 
@@ -86,7 +86,7 @@ def prune(
     Those of running trainings always stay. DVC's results are not touched, the ablation's networks
     only with --caches.
     """
-    from pipelines.leftovers import CACHES, remove, trainings
+    from pipelines.ops.prune import CACHES, remove, trainings
     from pipelines.runtime.disk import folder_bytes
     from pipelines.runtime.state import require_state_root, state_root
 

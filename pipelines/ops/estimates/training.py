@@ -21,7 +21,7 @@ from esrgan_core.models import build_generator
 from esrgan_core.models.weights import save_weights
 from pipelines.config.artifacts import PAIRS, PRETRAINED
 from pipelines.config.params import PARAMS, load_params, read_yaml
-from pipelines.planning.plan import Plan
+from pipelines.ops.estimates.estimate import Plan
 from pipelines.runtime.disk import folder_bytes
 from pipelines.runtime.state import REPOSITORY, state_root
 from pipelines.stages.params_check import check_params

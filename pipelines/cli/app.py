@@ -8,19 +8,19 @@ os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 import typer
 
-from pipelines.commands import (
+from pipelines.cli import (
     data,
     flows,
     machine,
     models,
     params,
-    pictures,
     registry,
     reports,
     tracking,
     upscaling,
 )
-from pipelines.extras import describe_missing_extra
+from pipelines.cli import images as pictures
+from pipelines.cli.extras import describe_missing_extra
 from pipelines.runtime.redaction import redacted
 from pipelines.runtime.status import Status, is_passing, tell
 from pipelines.tracking.errors import StoreError

@@ -1,7 +1,7 @@
 """Prefect on this machine: `make prefect` starts a server, the work pool and a worker.
 
-`python -m pipelines.flows_local start` may be repeated: what runs already is left alone. What it
-starts is noted under the state root, and `stop` ends just that.
+`python -m pipelines.flows.local_server start` may be repeated: what runs already is not changed.
+What it starts is noted under the state root, and `stop` ends only that.
 """
 
 import os
@@ -347,7 +347,7 @@ def run(parameters: str) -> None:
         here = Local(api=f"http://127.0.0.1:{port}/api", folder=Path(folder))
         server = here.start_server(here.settings)
         try:
-            command = [sys.executable, "-m", "pipelines.flows", parameters]
+            command = [sys.executable, "-P", "-m", "pipelines.flows.train", parameters]
             code = subprocess.run(command, env={**os.environ, **here.settings}, check=False)
         finally:
             server.terminate()

@@ -60,7 +60,7 @@ def flow(
         "name": name,
         "update_data": update_data,
     }
-    command = [sys.executable, "-m", "pipelines.flows_local", "run", to_json(words)]
+    command = [sys.executable, "-P", "-m", "pipelines.flows.local_server", "run", to_json(words)]
     # a stage has a supervisor of its own, which must come to its end before
     code = run(command, seconds_to_save=2 * SECONDS_TO_SAVE)
     if code:

@@ -21,7 +21,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.tasks import exponential_backoff
 
 from esrgan_core.files import write_text
-from pipelines.flows_results import ProgressArtifact, show_mlflow, show_results
+from pipelines.flows.artifacts import ProgressArtifact, show_mlflow, show_results
 from pipelines.runs.dvc_graph import Node, stage_graph
 from pipelines.runs.experiments import has_remote, insist_on_name, push, save
 from pipelines.runs.supervisor import HELD, follow

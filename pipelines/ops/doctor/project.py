@@ -6,8 +6,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pipelines.config.params import PARAMS, ParamsError, read_yaml
-from pipelines.doctor.dvc_settings import dvc_settings
-from pipelines.doctor.finding import Finding, fault, remark, well
+from pipelines.ops.doctor.dvc_settings import dvc_settings
+from pipelines.ops.doctor.finding import Finding, fault, remark, well
 from pipelines.runtime.shell import CommandError, output
 from pipelines.stages.params_check import check_params
 

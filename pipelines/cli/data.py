@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from pipelines.commands.batch import end
+from pipelines.cli.batch import end
 from pipelines.runtime.redaction import redacted
 
 
@@ -116,8 +116,8 @@ def verify(
     data, is not looked for. Paths are from the root of the repository.
     """
     from esrgan_core.strict_json import to_json
+    from pipelines.ops.integrity import verify as verify_all
     from pipelines.runtime.state import in_repository
-    from pipelines.verification import verify as verify_all
 
     with in_repository():
         count, findings = verify_all(percent)

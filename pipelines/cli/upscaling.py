@@ -2,11 +2,11 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.commands.batch import end
+from pipelines.cli.batch import end
 
 if TYPE_CHECKING:
     from esrgan_core.inference.upscaler import UpscaleConfig
@@ -90,9 +90,10 @@ def upscale(
     from pipelines.upscaling.jobs import STANDARD, find_jobs
     from pipelines.upscaling.many import upscale_all, upscale_single
     from pipelines.upscaling.model import load_model
+    from pipelines.upscaling.options import parse_config, parse_output
 
-    config = config_of(device, precision, tile, ensemble=ensemble, scale=scale)
-    how = output_of(format_, quality, strip_metadata=strip_metadata)
+    config = parse_config(device, precision, tile, ensemble=ensemble, scale=scale)
+    how = parse_output(format_, quality, strip_metadata=strip_metadata)
     if STANDARD in inputs or output == STANDARD:
         _through_pipes(inputs, output, model, alpha, config, how)
         return
@@ -153,40 +154,6 @@ def _through_pipes(
         return
     with atomic_path(Path(target)) as temporary:
         temporary.write_bytes(result)
-
-
-def config_of(
-    device: str, precision: str, tile: str, *, ensemble: bool, scale: float | None
-) -> "UpscaleConfig":
-    """The options of the command line, checked."""
-    from esrgan_core.devices import PrecisionChoice  # torch
-    from esrgan_core.inference.upscaler import UpscaleConfig
-
-    if precision not in (known := get_args(PrecisionChoice)):
-        raise ValueError(f"no precision {precision!r}; there are {', '.join(known)}")
-    sides = {"auto": None, "off": 0}
-    if tile not in sides and not tile.isdigit():
-        raise ValueError(f"--tile is auto, off or a number of pixels, got {tile!r}")
-    return UpscaleConfig(
-        device=device,
-        precision=precision,  # type: ignore[arg-type]  # just checked
-        tile=sides[tile] if tile in sides else int(tile),
-        ensemble=ensemble,
-        scale=scale,
-    )
-
-
-def output_of(format_: str | None, quality: int | None, *, strip_metadata: bool) -> "Output":
-    """The options of the command line, checked."""
-    from esrgan_core.io.picture import FORMATS, SUFFIX_FORMATS
-    from pipelines.upscaling.jobs import Output
-
-    wanted = None
-    if format_ is not None:
-        wanted = SUFFIX_FORMATS.get(f".{format_.lower().lstrip('.')}")
-        if wanted is None:
-            raise ValueError(f"no format {format_!r}; there are {', '.join(FORMATS)}")
-    return Output(format=wanted, quality=quality, strip_metadata=strip_metadata)
 
 
 COMMANDS = (upscale,)

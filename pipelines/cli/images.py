@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.commands.batch import end
+from pipelines.cli.batch import end
 
 
 def lr(

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from pipelines.doctor.finding import Finding, fault
-from pipelines.doctor.hosts import mlflow, s3
-from pipelines.doctor.installation import packages, python, telemetry
-from pipelines.doctor.machine import disks, memory
-from pipelines.doctor.project import dvc, recipe, repository
+from pipelines.ops.doctor.finding import Finding, fault
+from pipelines.ops.doctor.hosts import mlflow, s3
+from pipelines.ops.doctor.installation import packages, python, telemetry
+from pipelines.ops.doctor.machine import disks, memory
+from pipelines.ops.doctor.project import dvc, recipe, repository
 
 Check = Callable[[], Iterator[Finding]]
 WAITING: tuple[Check, ...] = (repository, dvc, mlflow, s3, telemetry)
@@ -20,7 +20,7 @@ def examine() -> Iterator[Finding]:
         asked = [pool.submit(_findings, check) for check in WAITING]
         yield from (found for check in (python, packages) for found in _findings(check))
         # not earlier, since they import torch
-        from pipelines.doctor.devices import devices, precision  # noqa: PLC0415
+        from pipelines.ops.doctor.devices import devices, precision  # noqa: PLC0415
 
         checks = (devices, precision, memory, disks, recipe)
         yield from (found for check in checks for found in _findings(check))

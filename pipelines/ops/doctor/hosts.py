@@ -12,8 +12,8 @@ from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
 
-from pipelines.doctor.dvc_settings import dvc_settings
-from pipelines.doctor.finding import Finding, fault, well
+from pipelines.ops.doctor.dvc_settings import dvc_settings
+from pipelines.ops.doctor.finding import Finding, fault, well
 from pipelines.runtime.redaction import redacted
 from pipelines.tracking.client import EXPERIMENT, database_path, deleted_experiment, tracking_uri
 

@@ -8,12 +8,11 @@ from collections import Counter
 from prefect import flow, get_run_logger, runtime
 from prefect.artifacts import create_table_artifact
 
-from esrgan_core.inference.upscaler import UpscaleConfig
-from pipelines.commands.upscaling import config_of, output_of
 from pipelines.runs.workspace import repository
 from pipelines.runtime.redaction import redacted
 from pipelines.upscaling.batches import Batch, upscale_batch
 from pipelines.upscaling.jobs import Outcome
+from pipelines.upscaling.options import parse_config, parse_output
 
 MOST_NAMED = 1000
 """Failures in the table; the log has all."""
@@ -62,14 +61,14 @@ def upscale(
         overwrite: also replace files that were not made by this.
         workers: processes, -1 for one per core.
     """
-    config: UpscaleConfig = config_of("auto", precision, "auto", ensemble=ensemble, scale=scale)
+    config = parse_config("auto", precision, "auto", ensemble=ensemble, scale=scale)
     batch = Batch(
         source=source,
         target=target,
         model=model,
         alpha=alpha,
         config=config,
-        output=output_of(format, quality, strip_metadata=False),
+        output=parse_output(format, quality, strip_metadata=False),
         overwrite=overwrite,
     )
     log = get_run_logger()

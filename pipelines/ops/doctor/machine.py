@@ -9,7 +9,7 @@ import psutil
 from rich.filesize import decimal
 
 from esrgan_core.memory import free_memory
-from pipelines.doctor.finding import Finding, fault, well
+from pipelines.ops.doctor.finding import Finding, fault, well
 from pipelines.runtime.state import state_root_path
 
 LEAST_MEMORY = 2 * 2**30

@@ -16,7 +16,7 @@ from esrgan_core.io.reading import picture_size, read_picture
 from esrgan_core.io.rgb import BadImageError
 from esrgan_core.io.writing import encode
 from esrgan_core.memory import free_memory
-from pipelines.planning.plan import Plan
+from pipelines.ops.estimates.estimate import Plan
 from pipelines.upscaling.jobs import Job, Output
 from pipelines.upscaling.model import Model
 

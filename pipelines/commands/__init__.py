@@ -1,1 +1,0 @@
-"""What `esrgan` can do, one module per kind of thing that it is done to."""

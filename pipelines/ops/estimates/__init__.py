@@ -1,0 +1,1 @@
+"""What a training or an upscaling will take, estimated from a short piece of it."""

@@ -1,1 +1,0 @@
-"""What some work will take, told from a short piece of the work itself."""
