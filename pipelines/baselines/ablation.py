@@ -32,7 +32,7 @@ from esrgan_core.models.weights import save_weights
 from esrgan_core.records import record_hash
 from pipelines.config.artifacts import ARTIFACTS, PAIRS
 from pipelines.config.params import load_params
-from pipelines.config.record_types import PIPELINE_RECORDS
+from pipelines.training.record_types import TRAINING_RECORDS
 from pipelines.evaluation.methods import network_of
 from pipelines.evaluation.test_sets import folder_samples, samples_of
 from pipelines.reports.labels import number, title_of
@@ -174,7 +174,7 @@ class Lab:
     ) -> Path:
         # unlike those of other trainings, these weights do not depend on validation's pictures
         everything = [ENGINE_VERSION, self.store.content_hash("train"), config, dict(identity)]
-        fingerprint = record_hash(everything, PIPELINE_RECORDS)[:16]
+        fingerprint = record_hash(everything, TRAINING_RECORDS)[:16]
         network = ablation_network_path(fingerprint)
         if not network.is_file():
             torch.manual_seed(config.seed)

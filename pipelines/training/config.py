@@ -21,7 +21,7 @@ from esrgan_core.engine.schedule import Schedule
 from esrgan_core.engine.selection import SelectConfig
 from esrgan_core.memory import keep_freed_memory
 from esrgan_core.records import record_hash, record_of
-from pipelines.config.record_types import PIPELINE_RECORDS
+from pipelines.training.record_types import TRAINING_RECORDS
 from pipelines.training.distributed import (
     agree,
     device_of_rank,
@@ -136,11 +136,11 @@ def fingerprint_of(store: PairStore, config: TrainingConfig, identity: Mapping[s
     """
     if config.precision == "auto":
         raise ValueError("precision must be resolved before a training has a fingerprint")
-    mathematics = record_of(config, PIPELINE_RECORDS)
+    mathematics = record_of(config, TRAINING_RECORDS)
     if config.schedule.kind == "multistep":
         del mathematics["steps"]
     everything = [ENGINE_VERSION, store.content_hash("train", "val"), mathematics, dict(identity)]
-    return record_hash(everything, PIPELINE_RECORDS)[:16]
+    return record_hash(everything, TRAINING_RECORDS)[:16]
 
 
 def in_other_precision(config: TrainingConfig) -> TrainingConfig:

@@ -26,7 +26,7 @@ from esrgan_core.records import record_hash, record_of
 from esrgan_core.strict_json import from_json, to_json
 from esrgan_core.tensors import rgb_to_y, to_tensor
 from pipelines.config.artifacts import CLUSTERS
-from pipelines.config.record_types import PIPELINE_RECORDS
+from pipelines.training.record_types import TRAINING_RECORDS
 from pipelines.runtime.progress import progress
 from pipelines.runtime.state import state_root
 from pipelines.sources.pinned import find_pinned, hash_of
@@ -225,7 +225,7 @@ class Told:
         """Read or make the maps of a store's training pictures."""
         conditions = conditions_of(config)
         # the content of the maps counts, not where they are
-        identity = record_of(replace(config, maps=hash_of(config.maps)), PIPELINE_RECORDS)
+        identity = record_of(replace(config, maps=hash_of(config.maps)), TRAINING_RECORDS)
         maps = training_maps(store, conditions, identity)
         return cls(maps=maps, conditions=conditions, identity=identity)
 

@@ -1,6 +1,6 @@
 """What is done in a folder, so that it is not done again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,8 @@ from filelock import FileLock, Timeout
 
 from esrgan_core.inference.upscaler import UpscaleConfig
 from esrgan_core.models.weights import digest
-from esrgan_core.records import record_hash
+from esrgan_core.records import RECORDS, RecordType, record_hash, same
 from esrgan_core.strict_json import from_json, to_json
-from pipelines.config.record_types import PIPELINE_RECORDS
 from pipelines.upscaling.jobs import Outcome, Output
 from pipelines.upscaling.model import Model
 
@@ -19,6 +18,14 @@ JOURNAL = ".esrgan-upscaled.jsonl"
 FOREIGN = "{} is there and was not made here; --overwrite replaces it"
 Stamp = list[str | int]
 """A source by its name and what changes when it does."""
+UPSCALING_RECORDS: Mapping[str, RecordType] = {
+    **RECORDS,
+    "Output": RecordType(
+        kind="output",
+        names=same("format", "quality", "strip_metadata"),
+        absent={"format": None, "quality": None, "strip_metadata": False},
+    ),
+}
 
 
 class Journal:
@@ -111,4 +118,4 @@ def stamp_of(source: Path) -> Stamp:
 
 def key_of(model: Model, config: UpscaleConfig, output: Output) -> str:
     """Stands for everything that a result depends on but its source."""
-    return record_hash([digest(model.network), config, output], PIPELINE_RECORDS)[:16]
+    return record_hash([digest(model.network), config, output], UPSCALING_RECORDS)[:16]

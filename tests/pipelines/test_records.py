@@ -4,7 +4,8 @@ import pytest
 
 from esrgan_core.engine.execution import OptimizerConfig
 from esrgan_core.records import RECORDS, record_hash, record_of
-from pipelines.config.record_types import PIPELINE_RECORDS
+from pipelines.training.record_types import TRAINING_RECORDS
+from pipelines.upscaling.journal import UPSCALING_RECORDS
 from pipelines.training.adversarial import AdversarialTraining
 from pipelines.training.config import TrainingConfig
 from pipelines.training.pixel import PixelTraining
@@ -21,15 +22,15 @@ KINDS = (TrainingConfig, PixelTraining, AdversarialTraining, ConditionsConfig, O
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_table_has_every_field_that_counts(kind: type) -> None:
-    found = PIPELINE_RECORDS[kind.__name__]
+    found = TRAINING_RECORDS[kind.__name__]
     names = {field.name for field in fields(kind)}
     assert found.names.keys() == names - OF_NO_CONSEQUENCE
     assert found.absent.keys() <= set(found.names.values())
 
 
 def test_the_table_has_nothing_else() -> None:
-    assert PIPELINE_RECORDS.keys() - RECORDS.keys() == {kind.__name__ for kind in KINDS}
-    assert len({found.kind for found in PIPELINE_RECORDS.values()}) == len(PIPELINE_RECORDS)
+    assert TRAINING_RECORDS.keys() - RECORDS.keys() == {kind.__name__ for kind in KINDS}
+    assert len({found.kind for found in TRAINING_RECORDS.values()}) == len(TRAINING_RECORDS)
 
 
 def test_hashes_stay_what_they_were() -> None:
@@ -37,7 +38,7 @@ def test_hashes_stay_what_they_were() -> None:
     common = {"steps": 10, "patch_size": 32, "batch_size": 2, "precision": "fp32"}
     pixel = PixelTraining(**common)  # type: ignore[arg-type]
     adversarial = AdversarialTraining(**common)  # type: ignore[arg-type]
-    found = [record_hash(one, PIPELINE_RECORDS)[:8] for one in (pixel, adversarial)]
+    found = [record_hash(one, TRAINING_RECORDS)[:8] for one in (pixel, adversarial)]
     assert found == ["f38f5f67", "6ee0e4e9"]
 
 
@@ -47,4 +48,4 @@ def test_what_rounds_at_most_is_not_stored() -> None:
         accumulate=2, compile="default", checkpointing=True, deterministic=True, workers=3,
         save_every=7, save_minutes=8.0, keep=9, report_every=11,
     )  # fmt: skip
-    assert not OF_NO_CONSEQUENCE & record_of(config, PIPELINE_RECORDS).keys()
+    assert not OF_NO_CONSEQUENCE & record_of(config, TRAINING_RECORDS).keys()

@@ -1,4 +1,4 @@
-"""The library's records, and those of the pipeline's own settings."""
+"""What of the settings of a training decides its weights, and its names on disk."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ TRAINING = same(
 )  # fmt: skip
 """What decides the weights of every training; the rest changes them by rounding at most."""
 
-PIPELINE_RECORDS: Mapping[str, RecordType] = {
+TRAINING_RECORDS: Mapping[str, RecordType] = {
     **RECORDS,
     "TrainingConfig": RecordType(kind="training", names=TRAINING),
     "PixelTraining": RecordType(
@@ -23,9 +23,4 @@ PIPELINE_RECORDS: Mapping[str, RecordType] = {
         absent={"gan": "relativistic_average", "content": "l1"},
     ),
     "ConditionsConfig": RecordType(kind="semantic_maps", names=same("maps", "classes", "seed")),
-    "Output": RecordType(
-        kind="output",
-        names=same("format", "quality", "strip_metadata"),
-        absent={"format": None, "quality": None, "strip_metadata": False},
-    ),
 }  # fmt: skip
