@@ -50,7 +50,7 @@ bench: install ## our speed against peers (see benchmarks/)
 	python -m benchmarks
 
 soak: install ## trainings killed, stopped and starved for an hour; SOAK=short for minutes
-	python -m tests.soak $(if $(filter short,$(SOAK)),--short)
+	python -m tests.support.soak $(if $(filter short,$(SOAK)),--short)
 
 fidelity: install ## our figures beside the literature's, into docs/ (needs ESRGAN_TEST_DATA)
 	python -m benchmarks.fidelity

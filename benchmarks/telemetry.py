@@ -21,7 +21,7 @@ from ruamel.yaml import YAML
 from benchmarks.timing import machine
 from pipelines.config.params import merge, read_yaml
 from tests.e2e.conftest import command_in, environment, project_copy
-from tests.e2e.proxy import Condition, Proxy, mlflow_server
+from tests.support.proxy import Condition, Proxy, mlflow_server
 
 CHANGES = {
     "generator": {"num_features": 32, "num_blocks": 2, "growth_channels": 16},

@@ -9,8 +9,8 @@ from typer.main import get_command
 
 from pipelines.cli.app import app
 from pipelines.config.params import read_yaml
+from tests.support import ROOT
 
-ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").rglob("*.md")),

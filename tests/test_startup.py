@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.support import ROOT
+
 SERVICES = {"mlflow", "great_expectations", "prefect", "boto3", "requests", "distributed"}
 DRAWING = {"matplotlib", "sklearn", "skimage", "jinja2"}
 MODULES = "\nprint(*{name.partition('.')[0] for name in sys.modules})"

@@ -32,7 +32,6 @@ from esrgan_core.models.weights import save_weights
 from esrgan_core.records import record_hash
 from pipelines.config.artifacts import ARTIFACTS, PAIRS
 from pipelines.config.params import load_params
-from pipelines.training.record_types import TRAINING_RECORDS
 from pipelines.evaluation.methods import network_of
 from pipelines.evaluation.test_sets import folder_samples, samples_of
 from pipelines.reports.labels import number, title_of
@@ -43,6 +42,7 @@ from pipelines.stages.sections import AblationConfig
 from pipelines.training.adversarial import AdversarialTraining, Contest
 from pipelines.training.config import ENGINE_VERSION, TrainingConfig
 from pipelines.training.pixel import PixelTraining, pixel_step
+from pipelines.training.record_types import TRAINING_RECORDS
 from pipelines.training.trainer import trained
 
 METRICS = ("psnr_y", "ssim_y", "lpips", "niqe")

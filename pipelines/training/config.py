@@ -21,13 +21,13 @@ from esrgan_core.engine.schedule import Schedule
 from esrgan_core.engine.selection import SelectConfig
 from esrgan_core.memory import keep_freed_memory
 from esrgan_core.records import record_hash, record_of
-from pipelines.training.record_types import TRAINING_RECORDS
 from pipelines.training.distributed import (
     agree,
     device_of_rank,
     set_determinism,
     world_of_environment,
 )
+from pipelines.training.record_types import TRAINING_RECORDS
 
 ENGINE_VERSION = 3
 """Raised with every change that makes the same parameters train to other weights."""

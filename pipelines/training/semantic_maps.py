@@ -26,10 +26,10 @@ from esrgan_core.records import record_hash, record_of
 from esrgan_core.strict_json import from_json, to_json
 from esrgan_core.tensors import rgb_to_y, to_tensor
 from pipelines.config.artifacts import CLUSTERS
-from pipelines.training.record_types import TRAINING_RECORDS
 from pipelines.runtime.progress import progress
 from pipelines.runtime.state import state_root
 from pipelines.sources.pinned import find_pinned, hash_of
+from pipelines.training.record_types import TRAINING_RECORDS
 
 if TYPE_CHECKING:
     from sklearn.mixture import GaussianMixture

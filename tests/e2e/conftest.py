@@ -19,11 +19,11 @@ from pipelines.cli.app import app
 from pipelines.config.params import merge, read_yaml
 from pipelines.tracking import client as store
 from tests.conftest import built_once
+from tests.support import ROOT
 
 if TYPE_CHECKING:
-    from tests.e2e.trainings import Trainings
+    from tests.support.trainings import Trainings
 
-ROOT = Path(__file__).parents[2]
 MADE = {".git", ".venv", ".esrgan", "artifacts", "data", "dvc.lock", "runs", "build"}
 TINY = {
     "generator": {"num_features": 8, "num_blocks": 1, "growth_channels": 4},
@@ -187,7 +187,7 @@ def esrgan(project: Path) -> Run:
 @pytest.fixture(scope="session")
 def trained_often(tmp_path_factory: pytest.TempPathFactory, trained: Path) -> Path:
     """A copy whose trainings save often, done once; not to be changed."""
-    from tests.e2e.trainings import train_whole  # it uses what stands here
+    from tests.support.trainings import train_whole  # it uses what stands here
 
     return built_once(
         tmp_path_factory, "trained-often", lambda folder: train_whole(moved(trained, folder))
@@ -197,7 +197,7 @@ def trained_often(tmp_path_factory: pytest.TempPathFactory, trained: Path) -> Pa
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory, trained_often: Path) -> "Trainings":
     """A copy whose pairs are ready and whose trainings are done once."""
-    from tests.e2e.trainings import Trainings  # it uses what stands here
+    from tests.support.trainings import Trainings  # it uses what stands here
 
     folder = tmp_path_factory.mktemp("trainings") / "project"
     return Trainings(moved(trained_often, folder))

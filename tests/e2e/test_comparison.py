@@ -8,10 +8,10 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
-from tests.browser import browser_page, place_for_screenshots
 from tests.conftest import textured
 from tests.e2e.conftest import Run, command_in, esrgan_in
-from tests.e2e.proxy import mlflow_server
+from tests.support.browser import browser_page, place_for_screenshots
+from tests.support.proxy import mlflow_server
 
 OWN = ["bicubic", "pretrained", "interpolated", "finetuned"]
 BASELINES = ["srcnn", "srresnet", "srgan", "sftgan", "contextual"]

@@ -13,16 +13,8 @@ import pytest
 
 from esrgan_core.io.rgb import read_rgb, write_png
 from tests.conftest import textured
-from tests.e2e.flows import (
-    LONG,
-    PAUSE,
-    SECONDS_FOR_A_RUN,
-    Flows,
-    cancel,
-    go_on,
-    interrupt,
-)
-from tests.e2e.trainings import wait_for
+from tests.support.flows import LONG, PAUSE, SECONDS_FOR_A_RUN, Flows, cancel, go_on, interrupt
+from tests.support.trainings import wait_for
 
 TWINS = ("twin-one", "twin-two")
 

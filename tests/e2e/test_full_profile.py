@@ -21,7 +21,7 @@ from pipelines.data.catalog import read_rows, write_rows
 from pipelines.runs.workspace import Repository, Request, prepare
 from tests.conftest import textured
 from tests.e2e.conftest import TINY, command_in, project_copy
-from tests.pipelines.sources.server import Misbehavior, Server, serving
+from tests.support.http_server import Misbehavior, Server, serving
 
 SIZE = 256
 FEW = {"{0001..0800}": "{0001..0004}", "{0801..0900}": "{0801..0802}"}

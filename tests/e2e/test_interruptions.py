@@ -6,14 +6,7 @@ from random import Random
 import pytest
 
 from esrgan_core.engine.checkpoint import Checkpoints
-from tests.e2e.trainings import (
-    OFTEN,
-    SECONDS_TO_END,
-    Trainings,
-    disturb,
-    orphans,
-    wait_for,
-)
+from tests.support.trainings import OFTEN, SECONDS_TO_END, Trainings, disturb, orphans, wait_for
 
 STEPS = OFTEN["pretrain"]["steps"]
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.publishing import Publishing
-from tests.stores import When
+from tests.support.publishing import Publishing
+from tests.support.stores import When
 
 TRIED = 5
 """Calls, evenly spread; `make soak` tries every one."""

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from pipelines.config.params import read_yaml
-from tests.e2e.trainings import OFTEN, SECONDS_TO_END, Trainings, wait_for
+from tests.support.trainings import OFTEN, SECONDS_TO_END, Trainings, wait_for
 
 STEPS = OFTEN["pretrain"]["steps"]
 TWO = {"ESRGAN_RANKS": "2"}

@@ -9,8 +9,8 @@ from mlflow import MlflowClient
 
 from pipelines.tracking.uploader import TARGET
 from tests.e2e.conftest import esrgan_in
-from tests.e2e.proxy import Condition, Proxy, mlflow_server
-from tests.e2e.trainings import Trainings, wait_for
+from tests.support.proxy import Condition, Proxy, mlflow_server
+from tests.support.trainings import Trainings, wait_for
 
 
 @pytest.fixture(scope="module")

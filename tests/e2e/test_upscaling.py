@@ -23,7 +23,7 @@ from esrgan_core.models import Generator
 from esrgan_core.models.weights import load_interpolated
 from tests.conftest import textured
 from tests.e2e.conftest import Run, environment
-from tests.e2e.trainings import wait_for
+from tests.support.trainings import wait_for
 
 SECONDS = 300
 MOST_PIXELS = 10_000

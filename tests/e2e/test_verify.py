@@ -11,7 +11,7 @@ DAMAGE = """
 import json, random, sys
 from pathlib import Path
 from pipelines.ops.integrity import Item, items, verify
-from tests.states import spoil
+from tests.support.states import spoil
 
 source = random.Random(7)
 files = [one.path for one in items() if isinstance(one, Item)]

@@ -23,8 +23,8 @@ from esrgan_core.models.weights import save_weights
 from pipelines.cli.app import app
 from pipelines.ops.doctor.installation import required
 from tests.conftest import textured
+from tests.support import ROOT
 
-ROOT = Path(__file__).parents[2]
 PACKAGES = ("esrgan_core", "pipelines", "benchmarks")
 FOR_A_CLONE = (".yaml", ".lock", "")
 """Suffixes of DVC's files, which mean nothing without the repository."""

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from esrgan_core.engine.checkpoint import Checkpoints
-from tests.states import spoil
+from tests.support.states import spoil
 
 
 def parts(value: float) -> dict[str, nn.Module]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from esrgan_core.engine.distributed import World
-from tests.states import tensors
+from tests.support.states import tensors
 
 WORKER = """
 import os, sys

@@ -13,7 +13,7 @@ from esrgan_core.engine.checkpoint import Checkpoints
 from esrgan_core.engine.loop import DivergedError, Every, Trouble, fit
 from esrgan_core.engine.steps import SKIPPED, GanStep
 from tests.esrgan_core.engine.test_steps import gan_step
-from tests.states import tensors
+from tests.support.states import tensors
 
 CPU = torch.device("cpu")
 

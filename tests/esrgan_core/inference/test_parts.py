@@ -17,7 +17,7 @@ from esrgan_core.models.srcnn import SRCNNConfig
 from esrgan_core.models.srresnet import SRResNetConfig
 from esrgan_core.models.weights import load_generator
 from esrgan_core.tensors import to_tensor
-from tests.esrgan_core.inference.networks import Nearest
+from tests.support.networks import Nearest
 
 SMALL: list[GeneratorConfig] = [
     *(

@@ -18,7 +18,7 @@ from esrgan_core.io.rgb import BadImageError
 from esrgan_core.models import Generator
 from esrgan_core.models.rrdb import RRDBNet
 from esrgan_core.tensors import to_pixels
-from tests.esrgan_core.inference.networks import SMALL, Nearest, WrongInHalf
+from tests.support.networks import SMALL, Nearest, WrongInHalf
 
 PLENTY = 2**34
 RANDOM = np.random.default_rng(0)

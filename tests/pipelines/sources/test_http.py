@@ -10,7 +10,7 @@ from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.errors import HostError, StoppedError
 from pipelines.sources.http import download
 from pipelines.sources.transfer import RetryPolicy, TransferOptions
-from tests.pipelines.sources.server import Misbehavior, Server, serving
+from tests.support.http_server import Misbehavior, Server, serving
 
 MIB = 1024 * 1024
 CONTENT = random.Random(1).randbytes(20 * MIB)

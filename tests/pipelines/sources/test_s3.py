@@ -28,7 +28,7 @@ from pipelines.sources.s3 import Listed, download_object, insist_on_path, s3_cli
 from pipelines.sources.s3_selftest import probe
 from pipelines.sources.transfer import RetryPolicy, TransferOptions
 from tests.conftest import textured
-from tests.s3 import S3, serving_s3
+from tests.support.s3 import S3, serving_s3
 
 HASTE = TransferOptions(retry=RetryPolicy(tries=3, first_wait=0.01))
 PICTURES = {f"{number}.png": encode_png(textured(60, 70, number)) for number in range(5)}
@@ -304,7 +304,7 @@ def test_a_large_object_takes_little_memory(server: S3, tmp_path: Path) -> None:
         "from pipelines.sources.transfer import TransferOptions\n"
         "from pipelines.sources.addresses import parse_s3\n"
         "from pipelines.sources.s3 import download_object, s3_client\n"
-        "from tests.memory import peak_kib\n"
+        "from tests.support.memory import peak_kib\n"
         "s3_client()\n"
         "before = peak_kib()\n"
         "place = parse_s3('s3://pictures/huge.bin')\n"

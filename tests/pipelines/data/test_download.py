@@ -1,0 +1,242 @@
+import hashlib
+import io
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from esrgan_core.io.rgb import encode_png
+from pipelines.data.catalog import Catalog, Entry
+from pipelines.data.download import estimate, fetch_all
+from pipelines.sources.addresses import HttpFile
+from pipelines.sources.archive import ArchiveMember
+from pipelines.sources.checksums import ExpectedFile
+from pipelines.sources.local import LocalFile
+from pipelines.sources.package_data import PackageFile
+from pipelines.sources.resolve import RemoteFile, parse_location
+from pipelines.sources.transfer import RetryPolicy, TransferOptions
+from tests.conftest import textured
+from tests.support import ROOT
+from tests.support.http_server import Misbehavior, Server, serving
+
+PICTURES = {f"{number}.png": encode_png(textured(20, 24, number)) for number in range(12)}
+HASTE = TransferOptions(retry=RetryPolicy(tries=2, first_wait=0.01))
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ESRGAN_STATE", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        for name, content in PICTURES.items():
+            file.writestr(f"set/{name}", content)
+    with serving({**PICTURES, "all.zip": packed.getvalue()}) as serves:
+        yield serves
+
+
+def entry(name: str, uri: str, expected: ExpectedFile | None = None, **words: str) -> Entry:
+    source = RemoteFile(uri=uri, expected=expected or ExpectedFile())
+    return Entry(name=name, split="train", set="s", source=source, **words)
+
+
+def pinned(content: bytes) -> ExpectedFile:
+    return ExpectedFile(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+
+
+def singles(server: Server) -> Catalog:
+    entries = [
+        entry(name.partition(".")[0], server.url(name), pinned(content))
+        for name, content in PICTURES.items()
+    ]
+    return Catalog(entries=entries, archives={})
+
+
+def packed(server: Server, archive: str = "all.zip") -> Catalog:
+    entries = [
+        entry(name.partition(".")[0], f"archive://{archive}/set/{name}") for name in PICTURES
+    ]
+    origin = RemoteFile(uri=server.url(archive), expected=pinned(server.files[archive]))
+    return Catalog(entries=entries, archives={archive: origin})
+
+
+def assert_whole(folder: Path) -> None:
+    found = {path.name: path.read_bytes() for path in (folder / "train").iterdir()}
+    assert found == PICTURES
+
+
+def test_uris_name_their_source() -> None:
+    assert parse_location("wheel://skimage/data/coffee.png") == PackageFile(
+        package="skimage", resource="data/coffee.png"
+    )
+    assert parse_location("file:///a%20b/c.png") == LocalFile(path=Path("/a b/c.png"))
+    assert parse_location("pictures/c.png") == LocalFile(path=Path("pictures/c.png"))
+    assert parse_location("https://h/c.png") == HttpFile(url="https://h/c.png")
+    assert parse_location("archive://b.zip/in/c.png") == ArchiveMember(
+        archive="b.zip", member="in/c.png"
+    )
+    with pytest.raises(ValueError, match="no source for 'ftp'"):
+        parse_location("ftp://host/c.png")
+
+
+@pytest.mark.parametrize("catalog", [singles, packed])
+def test_pictures_arrive_byte_for_byte_and_are_fetched_once(
+    server: Server, tmp_path: Path, catalog: object
+) -> None:
+    made = catalog(server)  # type: ignore[operator]  # one of the two above
+    assert fetch_all(made, tmp_path / "one", HASTE) == {}
+    assert_whole(tmp_path / "one")
+    asked = len(server.requests)
+    assert fetch_all(made, tmp_path / "two", HASTE) == {}
+    assert_whole(tmp_path / "two")
+    assert len(server.requests) == asked
+
+
+def test_what_is_damaged_in_the_cache_is_fetched_again(
+    server: Server, tmp_path: Path, state: Path
+) -> None:
+    fetch_all(singles(server), tmp_path / "one", HASTE)
+    path = next(iter(sorted((state / "sources" / "sha256").glob("*/*"))))
+    path.chmod(0o644)
+    path.write_bytes(b"spoiled")
+    assert fetch_all(singles(server), tmp_path / "two", HASTE) == {}
+    assert_whole(tmp_path / "two")
+
+
+def test_members_of_a_tar_file_arrive_too(server: Server, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as file:
+        for name, content in PICTURES.items():
+            info = tarfile.TarInfo(f"set/{name}")
+            info.size = len(content)
+            file.addfile(info, io.BytesIO(content))
+    server.files["all.tar"] = buffer.getvalue()
+    fetch_all(packed(server, "all.tar"), tmp_path, HASTE)
+    assert_whole(tmp_path)
+
+
+def test_one_bad_picture_leaves_the_others_alone(server: Server, tmp_path: Path) -> None:
+    entries = [
+        *singles(server).entries,
+        entry("gone", server.url("gone.png")),
+        entry("wrong", server.url("1.png"), ExpectedFile(sha256="0" * 64)),
+        entry("local", str(tmp_path / "none.png")),
+        entry("wheel", "wheel://skimage/data/none.png"),
+        entry("package", "wheel://no_such_package/none.png"),
+    ]
+    problems = fetch_all(Catalog(entries=entries, archives={}), tmp_path / "images", HASTE)
+    assert_whole(tmp_path / "images")
+    said = {path.removeprefix("train/"): str(problem) for path, problem in problems.items()}
+    assert said.keys() == {"gone.png", "wrong.png", "local.png", "wheel.png", "package.png"}
+    assert "404" in said["gone.png"]
+    assert f"the catalog says {'0' * 64}" in said["wrong.png"]
+    assert "put it at" in said["wrong.png"]
+    assert "no file" in said["local.png"]
+    assert "not installed; run `make install`" in said["wheel.png"]
+    assert "not installed" in said["package.png"]
+
+
+def test_a_file_put_there_by_hand_serves(server: Server, tmp_path: Path, state: Path) -> None:
+    content = PICTURES["3.png"]
+    lost = entry("3", server.url("moved/3.png"), pinned(content))
+    catalog = Catalog(entries=[lost], archives={})
+    (problem,) = fetch_all(catalog, tmp_path / "images", HASTE).values()
+    place = Path(str(problem).rpartition("put it at ")[2])
+    assert place.is_relative_to(state)
+    place.parent.mkdir(parents=True)
+    place.write_bytes(content)
+    assert fetch_all(catalog, tmp_path / "images", HASTE) == {}
+
+
+def test_a_hostile_archive_is_of_no_use_to_its_pictures(server: Server, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        for name, content in PICTURES.items():
+            file.writestr(f"set/{name}", content)
+        file.writestr("../../evil.png", b"evil")
+    server.files["all.zip"] = buffer.getvalue()
+    good = entry("good", server.url("0.png"))
+    catalog = packed(server)
+    both = Catalog(entries=[*catalog.entries, good], archives=catalog.archives)
+    problems = fetch_all(both, tmp_path / "images", HASTE)
+    assert len(problems) == len(PICTURES)
+    for problem in problems.values():
+        assert "all.zip from http" in str(problem)
+        assert "leaves the archive" in str(problem)
+    assert [path.name for path in (tmp_path / "images/train").iterdir()] == ["good.png"]
+
+
+def test_what_is_no_archive_is_fetched_anew_where_nothing_was_promised(
+    server: Server, tmp_path: Path
+) -> None:
+    right = server.files["all.zip"]
+    server.files["all.zip"] = b"<html>busy</html>"
+    catalog = packed(server)
+    open_ = {"all.zip": RemoteFile(uri=server.url("all.zip"), expected=ExpectedFile())}
+    catalog = Catalog(entries=catalog.entries, archives=open_)
+    assert "neither zip nor tar" in str(fetch_all(catalog, tmp_path, HASTE)["train/0.png"])
+    server.files["all.zip"] = right
+    assert fetch_all(catalog, tmp_path, HASTE) == {}
+
+
+def test_an_estimate_comes_first_and_refuses_what_cannot_fit(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = sum(map(len, PICTURES.values()))
+    before = estimate(singles(server))
+    assert (before.pictures, before.to_fetch, before.unknown) == (12, size, 0)
+    fetch_all(singles(server), tmp_path / "images", HASTE)
+    assert estimate(singles(server)).to_fetch == 0
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})())
+    asked = len(server.requests)
+    with pytest.raises(OSError, match=r"are needed on the disk of .* 1\.0 kB are free"):
+        fetch_all(singles(server), tmp_path / "more", HASTE)
+    assert len(server.requests) == asked
+
+
+def test_what_has_no_checksum_is_taken_with_a_warning(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    open_ = Catalog(entries=[entry("0", server.url("0.png"))], archives={})
+    assert fetch_all(open_, tmp_path, HASTE) == {}
+    assert f"no checksum is known of {server.url('0.png')}" in capsys.readouterr().err
+
+
+def test_cuts_in_many_small_files_do_no_harm(tmp_path: Path) -> None:
+    with serving(dict(PICTURES), Misbehavior(cuts=9)) as server:
+        assert fetch_all(singles(server), tmp_path, HASTE) == {}
+    assert_whole(tmp_path)
+
+
+FETCH = """
+import sys
+from pipelines.sources.checksums import ExpectedFile
+from pipelines.sources.resolve import RemoteFile, resolve
+from pipelines.sources.transfer import TransferOptions
+path = resolve(RemoteFile(uri=sys.argv[1], expected=ExpectedFile()), TransferOptions())
+print(path.read_bytes() == bytes(3000000))
+"""
+
+
+def test_several_processes_fetch_a_file_once(server: Server) -> None:
+    server.files["big.bin"] = bytes(3_000_000)
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", FETCH, server.url("big.bin")],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )
+        for _ in range(3)
+    ]
+    assert [process.communicate(timeout=300)[0].strip() for process in started] == ["True"] * 3
+    assert len(server.requests) == 1

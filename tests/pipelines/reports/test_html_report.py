@@ -1,0 +1,245 @@
+"""The page in a real browser: what moves, what is fetched, and what must not run."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from playwright.sync_api import Page
+
+from esrgan_core.engine.evaluate import Sample, Scored
+from pipelines.config.artifacts import GRID, IMAGE_GRID, MANIFEST
+from pipelines.data.manifest import Row, write_manifest
+from pipelines.evaluation.alpha_selection import Choice
+from pipelines.evaluation.benchmark import Evaluation
+from pipelines.reports.html_report import MOST_BYTES, Subject, views_of, write_page
+from tests.conftest import textured
+from tests.support.browser import browser_page, place_for_screenshots
+
+HOSTILE = (
+    "<script>window.ran=1</script>",
+    "\"><img src=x onerror='window.ran=1'>",
+    "'-window.ran=1-'",
+    "</script><script>window.ran=1</script>",
+    "<svg onload=window.ran=1>",
+    "{{ 7 * 7 }}${window.ran=1}",
+    '<a href="javascript:window.ran=1">x</a>',
+    "<iframe srcdoc='<script>parent.ran=1</script>'>",
+    "&lt;script&gt;window.ran=1&lt;/script&gt;",
+    "$\\frac{1}{$ \\ <!-- </style><style>*{display:none}</style>",
+)
+MODELS = ("bicubic", "srgan", "pretrained", "interpolated", "finetuned")
+METRICS = ("psnr_y", "ssim_y", "rmse_y", "niqe")
+
+
+def scored(sample: Sample, seed: int) -> Scored:
+    random = np.random.default_rng(seed)
+    values = {metric: float(random.uniform(1, 30)) for metric in METRICS}
+    height, width, _ = np.shape(sample.hr)
+    sr = textured(height, width, seed=seed)
+    return Scored(name=sample.name, set=sample.set, sr=sr, values=values)
+
+
+def subject(names: tuple[str, ...], set_name: str, size: tuple[int, int] = (300, 340)) -> Subject:
+    height, width = size
+    samples = [
+        Sample(
+            name=f"test/x/{name.replace('/', '')}",
+            set=set_name,
+            lr=textured(height // 4, width // 4, seed=number),
+            hr=textured(height, width, seed=100 + number),
+        )
+        for number, name in enumerate(names)
+    ]
+    pictures = {
+        model: [scored(one, 10 * place + n) for n, one in enumerate(samples)]
+        for place, model in enumerate(
+            ("bicubic", "srgan", "pretrained", "interpolated", "finetuned")
+        )
+    }
+    rows = [
+        {"model": model, "set": one.set, "name": one.name.rpartition("/")[2], **one.values}
+        for model, results in pictures.items()
+        for one in results
+    ]
+    between = {
+        alpha: [scored(one, 200 + place) for one in samples]
+        for place, alpha in enumerate((0.2, 0.6))
+    }
+    return Subject(
+        evaluation=Evaluation(frame=pd.DataFrame(rows), shown=samples, pictures=pictures),
+        between=between,
+        choice=Choice(alpha=0.8, why="given", within_bound=True, values={}),
+        scale=4,
+        trainings=(),
+    )
+
+
+def write_files(set_name: str, texts: tuple[str, ...]) -> None:
+    """What the page reads beside the subject."""
+    for path in (GRID, IMAGE_GRID, MANIFEST):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    grid = pd.DataFrame(
+        {"alpha": [0.0, 1.0], "set": set_name, "psnr_y": [30.0, 28.0], "niqe": [7.0, 5.0]}
+    )
+    grid.to_csv(GRID, index=False)
+    grid.to_csv(IMAGE_GRID, index=False)
+    rows = [
+        Row(
+            path=f"test/x/{number}.png", kind="hr", split="test", set=set_name,
+            width=340, height=300, mode=text, sha256="0" * 64,
+            license=text, origin=text, citation=text,
+        )
+        for number, text in enumerate(texts)
+    ]  # fmt: skip
+    write_manifest(MANIFEST, rows)
+
+
+@pytest.fixture
+def page_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ESRGAN_STATE", str(tmp_path))
+    monkeypatch.setenv("ESRGAN_RUN", "a-run")
+    return tmp_path / "index.html"
+
+
+@pytest.fixture
+def opened(page_file: Path) -> Iterator[tuple[Page, list[str]]]:
+    write_files("Set5", ("CC0",))
+    write_page(page_file, subject(("one", "two"), "Set5"))
+    with browser_page() as (page, heard):
+        page.goto(page_file.as_uri())
+        yield page, heard
+
+
+def test_sliders_keys_and_clicks_move_pixels(
+    opened: tuple[Page, list[str]], tmp_path: Path
+) -> None:
+    page, heard = opened
+    stage = page.locator("#stage")
+    shots = [stage.screenshot()]
+
+    def changed(what: str) -> None:
+        page.wait_for_timeout(60)
+        shot = stage.screenshot()
+        assert shot != shots[-1], what
+        shots.append(shot)
+
+    box = stage.bounding_box()
+    assert box
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(*middle)
+    page.mouse.down()
+    page.mouse.move(middle[0] - 200, middle[1])
+    page.mouse.up()
+    changed("the bar is dragged")
+    page.locator("#alpha").evaluate(
+        "one => { one.value = 0; one.dispatchEvent(new Event('input')) }"
+    )
+    changed("the alpha slider")
+    assert page.locator("#right-label").inner_text() == "alpha 0 (pretrained)"
+    page.locator("#left-select").select_option(label="SRGAN")
+    changed("another result on the left")
+    stage.focus()
+    for key in ("ArrowRight", "ArrowUp", "+", "]", "x", "-"):
+        page.keyboard.press(key)
+        changed(key)
+    page.mouse.move(*middle)
+    page.mouse.wheel(0, -300)
+    changed("the wheel")
+    page.locator("#tiles figure").nth(1).click()
+    changed("a click on a tile")
+    page.screenshot(path=place_for_screenshots(tmp_path) / "viewer.png", full_page=True)
+    assert heard == []
+
+
+def test_all_views_show_the_same_place(opened: tuple[Page, list[str]]) -> None:
+    page, _ = opened
+    page.locator("#stage").focus()
+    for key in ("+", "+"):
+        page.keyboard.press(key)
+    places = page.evaluate(
+        """() => [...document.querySelectorAll('.tile, .stage')].map((one) => {
+            const image = one.querySelector('img').getBoundingClientRect();
+            const area = one.getBoundingClientRect();
+            return [(image.left - area.left) / area.width, image.width / area.width];
+        })"""
+    )
+    assert len(places) == 1 + 8
+    assert all(place == pytest.approx([-0.625, 2.25], abs=0.01) for place in places)
+
+
+def test_pixels_of_the_page_are_the_results_own(page_file: Path) -> None:
+    write_files("Set5", ("CC0",))
+    made = subject(("one",), "Set5")
+    write_page(page_file, made)
+    pictures = data_of(page_file)
+    assert [view["title"] for view in pictures[0]["views"]] == [
+        "bicubic", "SRGAN", "alpha 0 (pretrained)", "alpha 0.2", "alpha 0.6", "alpha 0.8",
+        "alpha 1 (finetuned)", "HR",
+    ]  # fmt: skip
+    side = pictures[0]["side"]
+    left, top = (round(pictures[0]["box"][key] * size / 100) for key, size in
+                 (("left", 340), ("top", 300)))  # fmt: skip
+    from base64 import b64decode
+    from io import BytesIO
+
+    from PIL import Image
+
+    for view, own in zip(pictures[0]["views"], views_of(made), strict=True):
+        data = b64decode(view["uri"].partition(",")[2])
+        shown = np.asarray(Image.open(BytesIO(data)).convert("RGB"))
+        whole = own.pictures[0].sr
+        assert np.array_equal(shown, whole[top : top + side, left : left + side]), view["title"]
+
+
+def data_of(path: Path) -> list[dict[str, Any]]:
+    text = path.read_text()
+    found = re.search(r'id="pictures"[^>]*>(.*?)</script>', text, re.DOTALL)
+    assert found
+    return list(json.loads(found[1]))
+
+
+def test_hostile_names_and_metadata_are_words(
+    page_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ESRGAN_RUN", HOSTILE[3])
+    with browser_page() as (page, heard):
+        for number, text in enumerate(HOSTILE):
+            write_files(text, HOSTILE)
+            made = subject((text, "other"), text, size=(64, 80))
+            write_page(page_file, made)
+            page.goto(page_file.as_uri())
+            page.locator("#picture-select").select_option(index=1)
+            page.locator("#tiles figure").first.click()
+            page.locator("details").first.evaluate("one => { one.open = true }")
+            page.wait_for_timeout(50)
+            assert page.evaluate("window.ran") is None, text
+            assert page.locator("h3", has_text=text).count() >= 1, text
+            assert page.locator("h2").first.is_visible()
+            assert heard == [], text
+            if number == 0:
+                page.screenshot(path=place_for_screenshots(tmp_path) / "hostile.png")
+
+
+def test_a_page_of_many_large_pictures_stays_within_its_size(page_file: Path) -> None:
+    names = tuple(f"p{number}" for number in range(10))
+    write_files("Set5", ("CC0",))
+    write_page(page_file, subject(names, "Set5"))
+    assert page_file.stat().st_size <= MOST_BYTES
+    left_out = 10 - len(data_of(page_file))
+    text = page_file.read_text()
+    assert ("more would have made this page too large" in text) == (left_out > 0)
+
+
+def test_published_figures_stand_beside_ours(page_file: Path) -> None:
+    write_files("Set5", ("CC0",))
+    write_page(page_file, subject(("one",), "Set5"))
+    text = page_file.read_text()
+    assert "paper 28.42" in text
+    assert "paper 29.40" in text
+    assert "Ledig et al. 2017, table 2" in text

@@ -1,0 +1,109 @@
+"""What a stage tells of itself, and which troubles are worth another try."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from prefect import flow, task
+
+from pipelines.config.params import ParamsError
+from pipelines.data.catalog import Catalog, Entry
+from pipelines.data.download import fetch_all
+from pipelines.data.manifest import BadPicturesError, UnreachablePicturesError
+from pipelines.flows.train import StageError, StageTroubleError
+from pipelines.runtime.progress import progress
+from pipelines.runtime.status import STATUS, Status, is_passing, read_status, tell
+from pipelines.sources.checksums import ExpectedFile
+from pipelines.sources.resolve import RemoteFile
+from pipelines.sources.transfer import RetryPolicy, TransferOptions
+from pipelines.tracking.errors import StoreDownError, StoreError
+from tests.support.http_server import Misbehavior, serving
+
+HASTE = TransferOptions(retry=RetryPolicy(tries=2, first_wait=0.01))
+
+
+def test_progress_is_told_with_the_time_that_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "status.json"
+    monkeypatch.setenv(STATUS, str(path))
+    assert read_status(path) is None
+    with progress("train", 10, 4) as advance:
+        first = read_status(path)
+        assert first
+        assert (first.what, first.completed, first.total) == ("train", 4, 10)
+        advance(10, "g/pixel 0.1")
+    last = read_status(path)
+    assert last
+    assert (last.completed, last.note, last.problem) == (10, "g/pixel 0.1", "")
+    assert timedelta(seconds=last.left) == timedelta()
+
+
+def test_nothing_is_written_where_nobody_asked(tmp_path: Path) -> None:
+    tell(Status(what="train"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "passes"),
+    [
+        (StoreDownError("MLflow"), True),
+        (StoreError("no database"), False),
+        (UnreachablePicturesError(["a.png"]), True),
+        (ConnectionRefusedError(), True),
+        (BadPicturesError(["a.png"]), False),
+        (ParamsError("unknown key"), False),
+        (FileNotFoundError("a.png"), False),
+        (FloatingPointError("diverged"), False),
+    ],
+)
+def test_what_may_pass(error: Exception, passes: bool) -> None:
+    assert is_passing(error) == passes
+    told = OSError("in other words")
+    told.__cause__ = error
+    assert is_passing(told) == passes
+
+
+@pytest.mark.parametrize(("code", "passes"), [(503, True), (429, True), (404, False), (403, False)])
+def test_a_host_that_is_busy_may_not_be_later(
+    code: int, passes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ESRGAN_STATE", str(tmp_path))
+    with serving({"a.png": b"picture"}, Misbehavior(failures=[code] * 9)) as server:
+        source = RemoteFile(uri=server.url("a.png"), expected=ExpectedFile())
+        entry = Entry(name="a", split="train", set="own", source=source, origin="a")
+        catalog = Catalog(entries=[entry], archives={})
+        (problem,) = fetch_all(catalog, tmp_path / "images", HASTE).values()
+    assert is_passing(problem) == passes, problem
+
+
+@pytest.fixture(scope="module")
+def prefect_alone() -> Iterator[None]:
+    """A Prefect of the test's own."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness():
+        yield
+
+
+@pytest.mark.parametrize(("error", "tries"), [(StageTroubleError, 3), (StageError, 1)])
+def test_only_what_may_pass_is_tried_again(
+    error: type[Exception], tries: int, prefect_alone: None
+) -> None:
+    from pipelines.flows.train import _may_pass
+
+    tried = []
+
+    @task(retries=2, retry_delay_seconds=0, retry_condition_fn=_may_pass)
+    def work() -> None:
+        tried.append(1)
+        raise error("it says why")
+
+    @flow
+    def of_one() -> None:
+        work()
+
+    with pytest.raises(error, match="it says why"):
+        of_one()
+    assert len(tried) == tries

@@ -1,0 +1,73 @@
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from esrgan_core.features import FeaturesConfig
+from pipelines.config.params import load_section
+from pipelines.sources.pretrained_weights import PUBLISHED, Published, fetched, find_weights
+from tests.support import ROOT
+from tests.support.http_server import serving
+
+CONTENT = b"weights of a network"
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ESRGAN_STATE", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+def test_weights_are_fetched_once_and_checked(state: Path) -> None:
+    with serving({"net.pth": CONTENT}) as server:
+        published = Published(url=server.url("net.pth"), sha256=SHA256[:8], bytes=20)
+        path = fetched("net", "features.weights", published)
+    assert path.read_bytes() == CONTENT
+    assert path.is_relative_to(state)
+    # the server is gone
+    assert fetched("net", "features.weights", published) == path
+
+
+@pytest.mark.parametrize(("file", "sha256"), [("net.pth", "0" * 64), ("none.pth", SHA256)])
+def test_what_cannot_be_had_is_named_with_what_to_do(file: str, sha256: str) -> None:
+    with serving({"net.pth": CONTENT}) as server:
+        published = Published(url=server.url(file), sha256=sha256, bytes=20)
+        with pytest.raises(FileNotFoundError, match="net weights could not be had") as caught:
+            fetched("net", "features.weights", published)
+    for words in (server.url(file), sha256, "features.weights"):
+        assert words in str(caught.value)
+
+
+def test_minc_has_no_address() -> None:
+    with pytest.raises(
+        FileNotFoundError, match=r"minc weights are at no public address; .*features\.weights"
+    ):
+        find_weights(FeaturesConfig(network="minc", layers={"conv5_3": 1.0}))
+
+
+def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "own.pth").write_bytes(CONTENT)
+    config = FeaturesConfig(weights=f"{tmp_path}/own.pth#sha256={SHA256}")
+    assert find_weights(config) == tmp_path / "own.pth"
+    with pytest.raises(FileNotFoundError, match=r"none\.pth: .*correct features\.weights"):
+        find_weights(FeaturesConfig(weights=f"{tmp_path}/none.pth#sha256={SHA256}"))
+
+
+def test_an_address_is_held_to_its_hash() -> None:
+    with serving({"net.pth": CONTENT}) as server:
+        right = FeaturesConfig(weights=f"{server.url('net.pth')}#sha256={SHA256}")
+        assert find_weights(right).read_bytes() == CONTENT
+        with pytest.raises(FileNotFoundError, match=f"sha256 is {SHA256}"):
+            find_weights(FeaturesConfig(weights=f"{server.url('net.pth')}#sha256={'0' * 64}"))
+
+
+def test_a_packages_file_is_found_where_it_is_installed() -> None:
+    config = load_section("features", FeaturesConfig, ROOT / "params.yaml")
+    path = find_weights(config)
+    assert hashlib.sha256(path.read_bytes()).hexdigest().startswith("57934424")
+
+
+def test_published_names_hold_the_beginning_of_their_sha256() -> None:
+    for name in ("vgg19", "vgg16", "alexnet"):
+        assert PUBLISHED[name].sha256 in PUBLISHED[name].url

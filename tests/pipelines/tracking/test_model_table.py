@@ -1,0 +1,129 @@
+"""What `esrgan models` lists, from MLflow and from what it said before."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipelines.tracking import client as store
+from pipelines.tracking.errors import StoreDownError
+from pipelines.tracking.model_registry import (
+    CHAMPIONS,
+    EVIDENCE_FILE,
+    evidence_of,
+    point_alias,
+    versions,
+)
+from pipelines.tracking.model_table import Listing, list_model
+from tests.support.stores import Fault
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, of its own dependencies
+EVIDENCE = {"alpha": 0.8, "results": {"interpolated": {"set5": {"niqe": 5.5}}}}
+CHAMPION = {"version": "1", "when": "today", "why": "the first", "forced": False}
+
+
+@pytest.fixture
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A store with one version of a model, untouched for a while."""
+    monkeypatch.setenv("ESRGAN_STATE", str(tmp_path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / EVIDENCE_FILE).write_text(json.dumps({"evidence": EVIDENCE}))
+    store.client.cache_clear()
+    mlflow = store.client()
+    experiment = mlflow.create_experiment("any", artifact_location=(tmp_path / "files").as_uri())
+    model = mlflow.create_logged_model(experiment, name="any")
+    mlflow.log_model_artifact(model.model_id, str(tmp_path / EVIDENCE_FILE))
+    mlflow.create_registered_model("esrgan", tags={CHAMPIONS: json.dumps([CHAMPION])})
+    mlflow.create_model_version("esrgan", f"models:/{model.model_id}", tags={"git.commit": "abc"})
+    yield aged(tmp_path / store.DATABASE)
+    store.client.cache_clear()
+
+
+def aged(database: Path) -> Path:
+    """Put the last change of a database before the time in which a further one looks the same."""
+    seconds = database.stat().st_mtime - 60
+    os.utime(database, (seconds, seconds))
+    return database
+
+
+def unreadable(database: Path) -> None:
+    """Replace the content in place, so that the file looks unchanged and no program can read it."""
+    before = database.stat()
+    with database.open("r+b") as file:
+        file.write(b"\0" * before.st_size)
+    os.utime(database, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def summary(listing: Listing) -> list[tuple[str, object, object]]:
+    return [(one.version.version, one.alpha, one.results) for one in listing.versions]
+
+
+def test_what_mlflow_said_holds_while_its_database_stays(database: Path) -> None:
+    first = list_model("esrgan")
+    assert summary(first) == [("1", 0.8, {"set5": {"niqe": 5.5}})]
+    assert first.history == [CHAMPION]
+    assert first.versions[0].version.tags == {"git.commit": "abc"}
+    unreadable(database)
+    assert list_model("esrgan") == first
+
+
+def test_a_change_is_seen(database: Path) -> None:
+    assert list_model("esrgan").aliases == {}
+    point_alias("esrgan", "champion", "1")
+    aged(database)
+    assert list_model("esrgan").aliases == {"champion": "1"}
+
+
+def test_another_model_is_not_taken_for_the_one_listed_before(database: Path) -> None:
+    assert list_model("esrgan").versions
+    assert list_model("other") == Listing(versions=[], aliases={}, history=[])
+
+
+def test_a_database_that_changes_now_is_not_remembered(database: Path) -> None:
+    database.touch()
+    list_model("esrgan")
+    assert not (database.parent / "registry.json").exists()
+
+
+def test_without_a_store_there_is_no_model_and_none_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ESRGAN_STATE", str(tmp_path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert list_model("esrgan").versions == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_state_root_of_any_name_is_not_mistaken_for_an_unchanged_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ESRGAN_STATE", str(tmp_path / "50%20off"))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    store.client.cache_clear()
+    mlflow = store.client()
+    aged(tmp_path / "50%20off" / store.DATABASE)
+    assert list_model("esrgan").history == []
+    mlflow.create_registered_model("esrgan", tags={CHAMPIONS: json.dumps([CHAMPION])})
+    assert list_model("esrgan").history == [CHAMPION]
+    store.client.cache_clear()
+
+
+def test_evidence_that_cannot_be_fetched_now_is_not_taken_for_none(database: Path) -> None:
+    (version,) = versions("esrgan")
+    undisturbed = Fault()
+    with undisturbed():
+        assert evidence_of(version) == EVIDENCE
+    number = undisturbed.calls.index("LocalArtifactRepository.download_artifacts")
+    with Fault(number)(), pytest.raises(StoreDownError):
+        evidence_of(version)
+
+
+def test_a_store_elsewhere_is_asked_each_time(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    store.client.cache_clear()
+    with pytest.raises(StoreDownError, match=r"MLflow at http://127\.0\.0\.1:9"):
+        list_model("esrgan")

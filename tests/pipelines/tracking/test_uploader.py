@@ -1,0 +1,48 @@
+"""What a training ships to MLflow while it runs, cut at any call."""
+
+from pathlib import Path
+
+import pytest
+
+from esrgan_core.io.rgb import write_png
+from pipelines.tracking.client import client, experiment_id, parent_run
+from pipelines.tracking.errors import StoreDownError
+from pipelines.tracking.uploader import Cargo
+from tests.conftest import textured
+from tests.support.stores import Fault, KeptStore, content
+
+ROWS = [
+    {"step": 0, "time": 1e12, "val/psnr_y": 20.0},
+    {"step": 5, "time": 2e12, "g/pixel": 0.5, "rate": 1.0},
+    {"step": 10, "time": 3e12, "g/pixel": 0.4, "val/psnr_y": 21.0},
+]
+
+
+def test_nothing_is_shipped_twice_whatever_call_fails(state: Path, tmp_path: Path) -> None:
+    samples = tmp_path / "samples"
+    for step in (0, 10):
+        for name in ("tree", "wall"):
+            (samples / f"{step:08}").mkdir(parents=True, exist_ok=True)
+            write_png(samples / f"{step:08}" / f"{name}.png", textured(20, 30, seed=step))
+    client()
+    store = KeptStore(state)
+
+    def cargo() -> Cargo:
+        store.restore()
+        experiment_id.cache_clear()
+        return Cargo(parent_run("a training"))
+
+    undisturbed, one = Fault(), cargo()
+    with undisturbed():
+        one.ship(ROWS, samples)
+    expected = content(state)
+    assert sum("images/" in line or "+step+" in line for line in expected.elements()) == 8
+    for number in range(len(undisturbed.calls)):
+        for when in ("before", "after"):
+            one = cargo()
+            with Fault(number, when)(), pytest.raises(StoreDownError):
+                one.ship(ROWS, samples)
+            one.ship(ROWS, samples)
+            assert content(state) == expected, (undisturbed.calls[number], when)
+            assert Cargo(one.run_id).ship(ROWS, samples) == 0
+            assert content(state) == expected

@@ -1,0 +1,162 @@
+"""Batches by several processes, from and to folders and a real S3 server."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from distributed import LocalCluster
+from PIL import Image
+
+from esrgan_core.inference.upscale import upscale
+from esrgan_core.inference.upscaler import UpscaleConfig
+from esrgan_core.io.reading import read_picture
+from esrgan_core.models.rrdb import RRDBNet
+from esrgan_core.models.weights import load_generator, save_weights
+from pipelines.runtime.parallel import SCHEDULER
+from pipelines.sources.s3 import s3_client
+from pipelines.upscaling.batches import Batch, upscale_batch
+from pipelines.upscaling.jobs import Outcome, Output
+from tests.support.networks import SMALL
+from tests.support.s3 import S3, serving_s3
+
+RANDOM = np.random.default_rng(0)
+EXACT = UpscaleConfig(device="cpu", precision="fp32")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    save_weights(path, RRDBNet(SMALL).state_dict(), SMALL, {})
+    return path
+
+
+@pytest.fixture
+def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
+    with serving_s3(tmp_path / "s3") as server:
+        for name, text in server.env.items():
+            monkeypatch.setenv(name, text)
+        s3_client.cache_clear()
+        server.client.create_bucket(Bucket="pictures")
+        yield server
+    s3_client.cache_clear()
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> dict[str, np.ndarray]:
+    """By name; a bad one lies beside them."""
+    found = {}
+    for name in ("a", "b", "in/c"):
+        path = tmp_path / "photos" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        found[name] = RANDOM.integers(0, 256, (8, 10, 3)).astype(np.uint8)
+        Image.fromarray(found[name]).save(path)
+    (tmp_path / "photos" / "bad.png").write_bytes(b"no picture")
+    return found
+
+
+def states(outcomes: Iterator[Outcome]) -> dict[str, str]:
+    """By name of the source."""
+    return {Path(one.source).stem: one.state for one in outcomes}
+
+
+FIRST = {"a": "done", "b": "done", "c": "done", "bad": "failed"}
+AGAIN = {"a": "skipped", "b": "skipped", "c": "skipped", "bad": "failed"}
+
+
+def are_right(folder: Path, photos: dict[str, np.ndarray], weights: Path) -> bool:
+    network = load_generator(weights)
+    return all(
+        np.array_equal(read_picture(folder / f"{name}.png").pixels, upscale(network, lr))
+        for name, lr in photos.items()
+    )
+
+
+def test_a_folder_by_processes(
+    tmp_path: Path, photos: dict[str, np.ndarray], weights: Path
+) -> None:
+    batch = Batch(
+        source=str(tmp_path / "photos"), target=str(tmp_path / "out"), model=str(weights),
+        config=EXACT,
+    )  # fmt: skip
+    assert states(upscale_batch(batch, 2)) == FIRST
+    assert are_right(tmp_path / "out", photos, weights)
+    assert states(upscale_batch(batch, 2)) == AGAIN
+
+
+def test_a_folder_by_dask(
+    tmp_path: Path,
+    photos: dict[str, np.ndarray],
+    weights: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    batch = Batch(
+        source=str(tmp_path / "photos"), target=str(tmp_path / "out"), model=str(weights),
+        config=EXACT,
+    )  # fmt: skip
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+        monkeypatch.setenv(SCHEDULER, cluster.scheduler_address)
+        assert states(upscale_batch(batch)) == FIRST
+    assert are_right(tmp_path / "out", photos, weights)
+
+
+def test_a_prefix_to_a_prefix(
+    tmp_path: Path, photos: dict[str, np.ndarray], weights: Path, s3: S3
+) -> None:
+    for path in (tmp_path / "photos").rglob("*.png"):
+        key = f"raw/{path.relative_to(tmp_path / 'photos')}"
+        s3.client.upload_file(str(path), "pictures", key)
+    s3.client.put_object(Bucket="pictures", Key="rawer/d.png", Body=b"of another folder")
+    batch = Batch(
+        source="s3://pictures/raw", target="s3://pictures/raw/large", model=str(weights),
+        config=EXACT,
+    )  # fmt: skip
+    assert states(upscale_batch(batch, 1)) == FIRST
+    below = "raw/large/"
+    keys = [key for key in s3.keys("pictures") if key.startswith(below) and "/.esrgan/" not in key]
+    assert sorted(keys) == [f"{below}{name}" for name in ("a.png", "b.png", "in/c.png")]
+    for key in keys:
+        place = tmp_path / key
+        place.parent.mkdir(parents=True, exist_ok=True)
+        s3.client.download_file("pictures", key, str(place))
+    assert are_right(tmp_path / below, photos, weights)
+    assert states(upscale_batch(batch, 1)) == AGAIN
+    # what changes on either side is done again, what is not of here stays
+    s3.client.upload_file(str(tmp_path / "photos" / "b.png"), "pictures", "raw/a.png")
+    s3.client.delete_object(Bucket="pictures", Key=f"{below}.esrgan/b.png.json")
+    assert states(upscale_batch(batch, 1)) == AGAIN | {"a": "done", "b": "failed"}
+
+
+def test_a_prefix_to_a_folder_in_another_format(
+    tmp_path: Path, photos: dict[str, np.ndarray], weights: Path, s3: S3
+) -> None:
+    s3.client.upload_file(str(tmp_path / "photos" / "in" / "c.png"), "pictures", "raw/in/c.png")
+    batch = Batch(
+        source="s3://pictures/raw/", target=str(tmp_path / "out"), model=str(weights),
+        config=EXACT, output=Output(format="webp"),
+    )  # fmt: skip
+    assert states(upscale_batch(batch, 1)) == {"c": "done"}
+    expected = upscale(load_generator(weights), photos["in/c"])
+    assert np.array_equal(read_picture(tmp_path / "out" / "in" / "c.webp").pixels, expected)
+    assert states(upscale_batch(batch, 1)) == {"c": "skipped"}
+
+
+@pytest.mark.usefixtures("photos")
+def test_results_go_above_the_pictures_but_not_in_their_place(
+    tmp_path: Path, weights: Path, s3: S3
+) -> None:
+    s3.client.upload_file(str(tmp_path / "photos" / "a.png"), "pictures", "raw/a.png")
+    batch = Batch(
+        source="s3://pictures/raw", target="s3://pictures", model=str(weights), config=EXACT
+    )
+    assert states(upscale_batch(batch, 1)) == {"a": "done"}
+    assert "a.png" in s3.keys("pictures")
+    with pytest.raises(ValueError, match=r"raw/a\.png would be overwritten"):
+        list(upscale_batch(replace(batch, target=batch.source, overwrite=True), 1))
+
+
+def test_a_prefix_without_pictures_is_named(weights: Path, s3: S3, tmp_path: Path) -> None:
+    batch = Batch(source="s3://pictures/none", target=str(tmp_path / "out"), model=str(weights))
+    with pytest.raises(FileNotFoundError, match="s3://pictures/none has no pictures"):
+        list(upscale_batch(batch))

@@ -1,0 +1,100 @@
+"""A copy of the project that has data, DVC's remote and MLflow's artifacts on a real S3 server."""
+
+import hashlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import psutil
+
+from esrgan_core.io.rgb import encode_png
+from tests.conftest import textured
+from tests.e2e.conftest import command_in, environment, project_copy
+from tests.support.s3 import S3, serving_s3
+
+NAMES = ("train/a", "train/b", "train/c", "val/d", "test/own/e")
+
+
+@dataclass
+class Cloud:
+    """The copy and the server."""
+
+    folder: Path
+    server: S3
+    printed: str = ""
+    """By the run of the flow."""
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What leads to the server."""
+        return {**self.server.env, "MLFLOW_DEFAULT_ARTIFACT_ROOT": "s3://mlflow/artifacts"}
+
+    def run(self, *command: str, fails: bool = False, **extra: str) -> str:
+        """Run a command in the copy; what it prints."""
+        return command_in(self.folder)(*command, fails=fails, **{**self.env, **extra})
+
+    def wrong_objects(self) -> list[str]:
+        """Objects of DVC's remote that are not what their name says."""
+        wrong = []
+        for key in self.server.keys("dvc"):
+            body = self.server.client.get_object(Bucket="dvc", Key=key)["Body"].read()
+            if hashlib.md5(body).hexdigest() != "".join(key.split("/")[-2:]).removesuffix(".dir"):
+                wrong.append(key)
+        return wrong
+
+
+@contextmanager
+def clouded(folder: Path) -> Iterator[Cloud]:
+    """A copy whose data is an import from S3, and whose remote is there; committed."""
+    with serving_s3(folder / "s3") as server:
+        for bucket in ("pictures", "dvc", "mlflow"):
+            server.client.create_bucket(Bucket=bucket)
+        for number, name in enumerate(NAMES):
+            content = encode_png(textured(256, 260, number))
+            server.client.put_object(Bucket="pictures", Key=f"mine/{name}.png", Body=content)
+        cloud = Cloud(project_copy(folder / "project"), server)
+        cloud.run("dvc", "remove", "data.dvc")
+        cloud.run("dvc", "import-url", "s3://pictures/mine", "data")
+        cloud.run("dvc", "remote", "add", "--default", "storage", "s3://dvc/store")
+        cloud.run("dvc", "remote", "modify", "storage", "verify", "true")
+        cloud.run("git", "add", "--all")
+        cloud.run("git", "commit", "--quiet", "--message", "on S3")
+        yield cloud
+
+
+def kill_uploads(cloud: Cloud, count: int, random: Random) -> list[str]:
+    """Kill uploads of a large file at random moments; what of it was to be seen and not whole."""
+    problems, killed = [], 0
+    for number in range(count):
+        large = cloud.folder / "large.bin"
+        large.unlink(missing_ok=True)
+        large.write_bytes(random.randbytes(100_000_000))
+        cloud.run("dvc", "add", "large.bin")
+        upload = subprocess.Popen(
+            [sys.executable, "-m", "dvc", "push", "large.bin.dvc"],
+            cwd=cloud.folder,
+            env=environment(cloud.folder) | cloud.env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        # what it has read tells how far it is; its own code is some 30 MB
+        enough = random.uniform(30e6, 130e6)
+        with suppress(psutil.Error):
+            process = psutil.Process(upload.pid)
+            while upload.poll() is None and process.io_counters().read_chars < enough:
+                time.sleep(0.002)
+        upload.kill()
+        killed += upload.wait() == -signal.SIGKILL
+        problems += [f"kill {number}: {key} is not whole" for key in cloud.wrong_objects()]
+    cloud.run("dvc", "push", "large.bin.dvc")
+    print(f"  {killed} of {count} uploads were killed, the others were over", flush=True)
+    if not killed:
+        problems.append("no upload was killed in its midst")
+    return problems + [f"in the end {key} is not whole" for key in cloud.wrong_objects()]
