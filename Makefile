@@ -26,7 +26,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(VENV)/bin/python -m pip check
 	@touch $@
 
-repro: install ## run the whole pipeline, publish to MLflow, print where the picture page is
+repro: install ## run the whole pipeline, publish to MLflow, print where the image page is
 	dvc repro
 	esrgan publish
 

@@ -61,10 +61,10 @@ def work() -> None:
 def main(
     rounds: Annotated[int, typer.Option(help="turns of ten steps that each setting takes")] = 6,
     as_json: Annotated[bool, typer.Option("--json", help="print all figures as JSON")] = False,
-    contender: Annotated[str, typer.Option(hidden=True)] = "",
+    method: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Print seconds per step of each setting, beside none, one and three busy programs."""
-    if contender:
+    if method:
         work()
         return
     running = {

@@ -1,4 +1,4 @@
-"""Our figures beside those of the literature, on real pictures: writes `docs/fidelity.md`.
+"""Our figures beside those of the literature, on real images: writes `docs/fidelity.md`.
 
 `ESRGAN_TEST_DATA` names the folder of test sets, reference results and published weights.
 """
@@ -30,7 +30,7 @@ Line = tuple[str, str, str]
 
 
 def resizing(data: Path) -> Iterator[Line]:
-    """Values that differ from LR pictures made by MATLAB."""
+    """Values that differ from LR images made by MATLAB."""
     sets: list[tuple[str, str, int, Convention]] = [
         ("Set5", "LRbicx2", 2, "per_pass_uint8"),
         ("Set5", "LRbicx3", 3, "per_pass_uint8"),
@@ -53,7 +53,7 @@ def resizing(data: Path) -> Iterator[Line]:
             )
             for path in files
         ]
-        yield f"{name} x{scale}, {len(files)} pictures, `{convention}`", "0", str(sum(apart))
+        yield f"{name} x{scale}, {len(files)} images, `{convention}`", "0", str(sum(apart))
     lena = read_rgb(data / "matlab" / "lena_512x512.png")
     for kind, convention in MATLAB_CLASSES.items():
         expected = read_rgb(data / "matlab" / f"lena_123x234_{kind}.png")
@@ -84,7 +84,7 @@ def bicubic(data: Path) -> Iterator[Line]:
             scores.append([METRICS[metric](*images, 4) for metric in ("psnr_y", "ssim_y")])
         means = [fmean(column) for column in zip(*scores, strict=True)]
         reference = f"{psnr} / {structure}" if structure else f"{psnr} (same files)"
-        yield f"{name}, {len(scores)} pictures, Y", reference, "{:.4f} / {:.4f}".format(*means)
+        yield f"{name}, {len(scores)} images, Y", reference, "{:.4f} / {:.4f}".format(*means)
     for name, both in {
         "baboon": ("22.441899 / .453098", "20.419710 / .391853"),
         "comic": ("21.720398 / .585511", "20.239912 / .567738"),
@@ -109,7 +109,7 @@ def weights_in(data: Path, name: str) -> Path:
 
 
 def results(data: Path) -> Iterator[Line]:
-    """The authors' own picture, and published weights."""
+    """The authors' own image, and published weights."""
     sr = to_tensor(read_rgb(data / "esrgan_official" / "results" / "baboon_ESRGAN.png"))
     hr = to_tensor(read_rgb(data / "sets" / "Set14" / "HR" / "baboon.png"))
     expected = {"psnr_y": "20.324", "ssim_y": ".4306", "lpips": ".2031", "lpips_vgg": ".3177"}

@@ -1,8 +1,8 @@
 """Upscaling: ours beside Real-ESRGAN's and BasicSR's own code, from 8-bit pixels to 8-bit pixels.
 
-One run, taking turns, each contender in a process of its own; RRDB 64/23/32 x4. Weights are the
+One run, taking turns, each method in a process of its own; RRDB 64/23/32 x4. Weights are the
 published ones where `ESRGAN_TEST_DATA` has them, random ones otherwise. `--json` prints all figures
-for a file in `benchmarks/results/`; `--memory` measures the peak against the size of the picture.
+for a file in `benchmarks/results/`; `--memory` measures the peak against the size of the image.
 """
 
 import json
@@ -23,7 +23,7 @@ from benchmarks.peers import basicsr, realesrgan
 from benchmarks.processes import Contender, Work, compete, most_memory
 from benchmarks.timing import machine, side_by_side
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
-from esrgan_core.io.picture import Picture
+from esrgan_core.io.decoded import DecodedImage
 from esrgan_core.io.resize import resize_pixels
 from esrgan_core.io.rgb import read_rgb
 from esrgan_core.memory import free_memory
@@ -38,7 +38,7 @@ TOP = 255
 
 
 def network() -> RRDBNet:
-    """The generator that all contenders run."""
+    """The generator that all methods run."""
     if data := os.environ.get("ESRGAN_TEST_DATA"):
         found = load_generator(Path(data) / "weights" / "RealESRGAN_x4plus_fp16.pth")
         assert isinstance(found, RRDBNet)
@@ -47,7 +47,7 @@ def network() -> RRDBNet:
     return RRDBNet(RRDBNetConfig(init="basicsr")).eval()
 
 
-def picture(side: int) -> np.ndarray:
+def sample_image(side: int) -> np.ndarray:
     """A square photograph of this size, or noise with its smoothness."""
     if data := os.environ.get("ESRGAN_TEST_DATA"):
         photo = read_rgb(Path(data) / "photos" / "kodak" / "kodim08.png")
@@ -72,14 +72,14 @@ def by_realesrgan(side: int) -> Callable[[], np.ndarray]:
             scale=4, model_path=str(path), model=peers_network(), tile=0, pre_pad=0, half=False,
             device=DEVICE,
         )  # fmt: skip
-    bgr = np.ascontiguousarray(picture(side)[..., ::-1])
+    bgr = np.ascontiguousarray(sample_image(side)[..., ::-1])
     return lambda: host.enhance(bgr, outscale=4)[0][..., ::-1]
 
 
 def by_basicsr(side: int) -> Callable[[], np.ndarray]:
     """BasicSR's network, and its own ways from pixels to tensors and back."""
     theirs, image = peers_network(), basicsr("utils.img_util")
-    bgr = np.ascontiguousarray(picture(side)[..., ::-1])
+    bgr = np.ascontiguousarray(sample_image(side)[..., ::-1])
 
     @torch.no_grad()
     def work() -> np.ndarray:
@@ -97,7 +97,7 @@ def ours(precision: str) -> Callable[[int], Callable[[], np.ndarray]]:
     def make(side: int) -> Callable[[], np.ndarray]:
         config = UpscaleConfig(device=DEVICE.type, precision=precision)  # type: ignore[arg-type]
         upscaler = Upscaler(network(), config, free_memory=free_memory)
-        lr = Picture(pixels=picture(side))
+        lr = DecodedImage(pixels=sample_image(side))
         return lambda: upscaler(lr).pixels
 
     return make
@@ -117,7 +117,7 @@ def measure(rounds: int) -> dict[str, Any]:
     for side in SIDES:
         running = {name: Contender(MODULE, f"{side}:{name}") for name in CONTENDERS}
         seconds = side_by_side(f"LR {side}x{side}", running, rounds=rounds)
-        peaks = {name: contender.end() for name, contender in running.items()}
+        peaks = {name: method.end() for name, method in running.items()}
         operations = flops(network().to(DEVICE), torch.zeros(1, 3, side, side, device=DEVICE))
         limits = {
             name: conv_limit(kind, 1, side, backward=False)
@@ -159,7 +159,7 @@ def measure_memory() -> dict[str, Any]:
     results: dict[str, Any] = {"machine": machine()}
     for name, sizes in MEGAPIXELS.items():
         for size in sizes:
-            command = [sys.executable, "-m", MODULE, "--contender", f"memory:{name}:{size}"]
+            command = [sys.executable, "-m", MODULE, "--method", f"memory:{name}:{size}"]
             # as the command line has it
             env = os.environ | {"THP_MEM_ALLOC_ENABLE": "1"}
             done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
@@ -170,7 +170,7 @@ def measure_memory() -> dict[str, Any]:
 
 
 def _memory(name: str, size: float) -> None:
-    """Upscale a picture of so many megapixels once, and print what it took."""
+    """Upscale a image of so many megapixels once, and print what it took."""
     config = SAMPLE if "2/16" in name else RRDBNetConfig(init="basicsr")
     height = int((size * 1e6 / 1.5) ** 0.5)
     lr = np.zeros((height, int(height * 1.5), 3), dtype=np.uint8)
@@ -182,9 +182,9 @@ def _memory(name: str, size: float) -> None:
         free_memory=free_memory,
         say=said.append,
     )
-    upscaler(Picture(pixels=lr[:64, :64]))
+    upscaler(DecodedImage(pixels=lr[:64, :64]))
     before = most_memory()
-    result = upscaler(Picture(pixels=lr))
+    result = upscaler(DecodedImage(pixels=lr))
     peak = (most_memory() - before) * 2**20
     pixels = lr.shape[0] * lr.shape[1]
     output = result.pixels.nbytes / 2**10
@@ -204,18 +204,18 @@ def _competing(side: int, name: str) -> Callable[[], Work]:
 
 
 def main(
-    rounds: Annotated[int, typer.Option(help="turns that each contender takes")] = 5,
+    rounds: Annotated[int, typer.Option(help="turns that each method takes")] = 5,
     memory: Annotated[bool, typer.Option("--memory", help="peaks by size, nothing else")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print all figures as JSON")] = False,
-    contender: Annotated[str, typer.Option(hidden=True)] = "",
+    method: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Print seconds, ratios, shares of the machine's limit, peaks and differences from fp32."""
-    if contender.startswith("memory:"):
-        _, name, size = contender.split(":")
+    if method.startswith("memory:"):
+        _, name, size = method.split(":")
         _memory(name, float(size))
         return
-    if contender:
-        side, _, name = contender.partition(":")
+    if method:
+        side, _, name = method.partition(":")
         compete(_competing(int(side), name))
         return
     results = measure_memory() if memory else measure(rounds)

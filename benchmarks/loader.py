@@ -1,7 +1,7 @@
 """Training patches per second of one core: ours beside BasicSR's reader of sub-images.
 
 HR patches of 128 at x4. BasicSR reads PNG sub-images of 480 and 120 pixels, as its scripts cut
-them; we read memory maps of whole pictures. Both from files that the system has cached, on one
+them; we read memory maps of whole images. Both from files that the system has cached, on one
 thread, to float tensors. `--json` prints all figures for a file in `benchmarks/results/`.
 """
 
@@ -14,10 +14,10 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from benchmarks.metrics import pictures
+from benchmarks.metrics import images
 from benchmarks.peers import basicsr
 from benchmarks.timing import machine, side_by_side
-from esrgan_core.data.pairs import PairStore, StoreFacts, add_picture, write_index
+from esrgan_core.data.pairs import PairStore, StoreFacts, add_image, write_index
 from esrgan_core.data.sampling import PatchSampler
 from esrgan_core.io.resize import bicubic_pair
 from esrgan_core.io.rgb import read_rgb, write_png
@@ -26,7 +26,7 @@ PATCH, BATCH, SUB = 128, 16, 480
 
 
 def peers_folders(root: Path, photographs: list[Path]) -> dict[str, Any]:
-    """Sub-images of all pictures, and the options that BasicSR reads them by."""
+    """Sub-images of all images, and the options that BasicSR reads them by."""
     for number, path in enumerate(photographs):
         hr, lr = bicubic_pair(read_rgb(path), 4)
         for top in range(0, hr.shape[0] - SUB + 1, SUB):
@@ -48,9 +48,9 @@ def peers_folders(root: Path, photographs: list[Path]) -> dict[str, Any]:
 
 
 def store_of(root: Path, photographs: list[Path]) -> PairStore:
-    """The same pictures as a pair store."""
+    """The same images as a pair store."""
     entries = [
-        add_picture(root, path, name=path.stem, split="train", set_name="", scale=4)
+        add_image(root, path, name=path.stem, split="train", set_name="", scale=4)
         for path in photographs
     ]
     write_index(root, entries, StoreFacts(scale=4))
@@ -59,16 +59,16 @@ def store_of(root: Path, photographs: list[Path]) -> PairStore:
 
 def main(
     photographs: Annotated[
-        Path | None, typer.Argument(help="folder of PNG pictures, 2K say; else made-up ones")
+        Path | None, typer.Argument(help="folder of PNG images, 2K say; else made-up ones")
     ] = None,
-    rounds: Annotated[int, typer.Option(help="turns that each contender takes")] = 9,
+    rounds: Annotated[int, typer.Option(help="turns that each method takes")] = 9,
     as_json: Annotated[bool, typer.Option("--json", help="print all figures as JSON")] = False,
 ) -> None:
     """Print samples per second and core, and the ratio."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        files = pictures(root, photographs, 4)
+        files = images(root, photographs, 4)
         dataset = basicsr("data.paired_image_dataset").PairedImageDataset(
             peers_folders(root / "peer", files)
         )

@@ -1,4 +1,4 @@
-"""NIQE, SSIM and PSNR of whole pictures: ours beside BasicSR's."""
+"""NIQE, SSIM and PSNR of whole images: ours beside BasicSR's."""
 
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from esrgan_core.metrics import METRICS
 from esrgan_core.tensors import to_tensor
 
 
-def picture(height: int, width: int) -> Pixels:
+def random_image(height: int, width: int) -> Pixels:
     """Structure at all scales: noise, enlarged and added up."""
     random = np.random.default_rng(0)
     image = np.zeros((height, width, 3))
@@ -23,13 +23,13 @@ def picture(height: int, width: int) -> Pixels:
     return image.astype(np.uint8)
 
 
-def pictures(folder: Path, photographs: Path | None, count: int) -> list[Path]:
+def images(folder: Path, photographs: Path | None, count: int) -> list[Path]:
     """PNG files to measure on: those of `photographs`, or `count` 2K ones made up in `folder`."""
     if photographs is not None:
         return sorted(photographs.glob("*.png"))
     files = [folder / f"{number}.png" for number in range(count)]
     for path in files:
-        write_png(path, picture(1356, 2040))
+        write_png(path, random_image(1356, 2040))
     return files
 
 
@@ -39,7 +39,7 @@ def main() -> None:
     psnr_ssim = basicsr("metrics.psnr_ssim")
     print(machine())
     for height, width, rounds in ((500, 500, 9), (1356, 2040, 3)):
-        hr = picture(height, width)
+        hr = random_image(height, width)
         sr = np.clip(hr + np.random.default_rng(1).normal(0, 3, hr.shape), 0, 255).astype(np.uint8)
         # theirs take BGR
         theirs, ours = (sr[..., ::-1], hr[..., ::-1]), (to_tensor(sr), to_tensor(hr))

@@ -1,4 +1,4 @@
-"""2K pictures made ready for training, per second of one core: ours beside BasicSR's way.
+"""2K images made ready for training, per second of one core: ours beside BasicSR's way.
 
 BasicSR's preparation makes LR with its port of MATLAB's imresize, then cuts both into sub-images
 (480 pixels every 240, of LR a quarter of that) and writes each as PNG of compression 3; ours
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 import typer
 
-from benchmarks.metrics import pictures
+from benchmarks.metrics import images
 from benchmarks.peers import basicsr
 from benchmarks.timing import machine, side_by_side
 from esrgan_core.files import sha256_of
@@ -47,12 +47,12 @@ def cut_as_basicsr(image: Any, folder: Path, size: int, step: int, write: Any) -
 
 def main(
     photographs: Annotated[
-        Path | None, typer.Argument(help="folder of PNG pictures, 2K say; else made-up ones")
+        Path | None, typer.Argument(help="folder of PNG images, 2K say; else made-up ones")
     ] = None,
-    rounds: Annotated[int, typer.Option(help="turns that each contender takes")] = 3,
+    rounds: Annotated[int, typer.Option(help="turns that each method takes")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="print all figures as JSON")] = False,
 ) -> None:
-    """Print pictures per second and core, the ratio, and what that makes of DF2K on 16 cores."""
+    """Print images per second and core, the ratio, and what that makes of DF2K on 16 cores."""
     torch.set_num_threads(1)
     imresize = basicsr("utils.matlab_functions").imresize
     cv2 = sys.modules.get("cv2") or __import__("cv2")
@@ -63,7 +63,7 @@ def main(
 
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        files = pictures(root, photographs, 2)
+        files = images(root, photographs, 2)
         digests = {path: sha256_of(path) for path in files}
         turns = count()
 
@@ -94,14 +94,14 @@ def main(
             shutil.rmtree(folder)
 
         seconds = side_by_side(
-            f"{len(files)} pictures prepared, one core",
+            f"{len(files)} images prepared, one core",
             {"BasicSR": theirs, "ours": ours},
             rounds=rounds,
         )
     each = {name: len(files) / time for name, time in seconds.items()}
     results = {
         "machine": machine(),
-        "pictures": str(photographs) if photographs else "2040x1356, made up",
+        "images": str(photographs) if photographs else "2040x1356, made up",
         "pictures_per_second_and_core": {name: round(pace, 3) for name, pace in each.items()},
         "times_basicsr": round(each["ours"] / each["BasicSR"], 1),
         f"minutes_for_{DF2K}_on_{CORES}_cores": round(DF2K / each["ours"] / CORES / 60, 2),

@@ -23,20 +23,20 @@ class Contender:
         checkout: Path | None = None,
         settings: Mapping[str, str] | None = None,
     ) -> None:
-        """Start `python -m module --contender name`, which calls `compete`.
+        """Start `python -m module --method name`, which calls `compete`.
 
         Args:
             module: of this package.
-            name: of the contender.
+            name: of the method.
             checkout: another build, with its .venv: this module with that build's library.
             settings: variables of the environment to add.
         """
-        command = [sys.executable, "-m", module, "--contender", name]
+        command = [sys.executable, "-m", module, "--method", name]
         environment = {**os.environ, **(settings or {})}
         if checkout is not None:
             script = Path(__file__).parent / f"{module.rpartition('.')[2]}.py"
             python = checkout.absolute() / ".venv" / "bin" / "python"
-            command = [str(python), str(script), "--contender", name]
+            command = [str(python), str(script), "--method", name]
             environment["PYTHONPATH"] = str(checkout.absolute())
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
@@ -46,7 +46,7 @@ class Contender:
     def _answer(self) -> str:
         assert self.process.stdout is not None
         if not (line := self.process.stdout.readline()):
-            raise ChildProcessError("a contender failed; what it said stands above")
+            raise ChildProcessError("a method failed; what it said stands above")
         return line
 
     def __call__(self) -> None:

@@ -1,4 +1,4 @@
-"""MATLAB's bicubic reduction of a DIV2K-sized picture: ours beside BasicSR's."""
+"""MATLAB's bicubic reduction of a DIV2K-sized image: ours beside BasicSR's."""
 
 import numpy as np
 import torch

@@ -1,7 +1,7 @@
 """How long a training waits for its patches: steps with the loader beside steps on one batch.
 
 Stage 1 in bf16 with RRDB 64/23/32, HR patches of 128, batches of 4 on a CPU and 16 on a GPU, read
-from a pair store of made-up 2K pictures. `--json` prints all figures for a file in
+from a pair store of made-up 2K images. `--json` prints all figures for a file in
 `benchmarks/results/`.
 """
 
@@ -16,7 +16,7 @@ import torch
 import typer
 
 from benchmarks.loader import store_of
-from benchmarks.metrics import pictures
+from benchmarks.metrics import images
 from benchmarks.timing import machine
 from benchmarks.train import BATCH, CUDA, DEVICE, RECIPES, ours
 from esrgan_core.data.loading import batches
@@ -35,7 +35,7 @@ def main(
     compile_: Compile = "reduce-overhead" if CUDA else "off"
     step = ours(RECIPE, 1, Execution(device=DEVICE, precision="bf16", compile=compile_))
     with tempfile.TemporaryDirectory() as folder:
-        files = pictures(Path(folder), None, 4)
+        files = images(Path(folder), None, 4)
         sampler = PatchSampler(
             store_of(Path(folder) / "store", files),
             patch_size=RECIPE.patches[0],

@@ -1,4 +1,4 @@
-"""Side by side: the contenders take turns, the median of each counts."""
+"""Side by side: the methods take turns, the median of each counts."""
 
 import platform
 import sys
@@ -25,16 +25,16 @@ def machine() -> str:
 
 
 def side_by_side(
-    title: str, contenders: Contenders, *, rounds: int, silent: bool = False
+    title: str, methods: Contenders, *, rounds: int, silent: bool = False
 ) -> dict[str, float]:
-    """Seconds of each contender, printed with its ratio to the first, which is the peer.
+    """Seconds of each method, printed with its ratio to the first, which is the peer.
 
-    One round runs every contender once, so that a busy moment of the machine hits all alike;
+    One round runs every method once, so that a busy moment of the machine hits all alike;
     a round before the first warms up and does not count.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    seconds: dict[str, list[float]] = {name: [] for name in methods}
     for number in range(rounds + 1):
-        for name, work in contenders.items():
+        for name, work in methods.items():
             start = time.perf_counter()
             work()
             if number:

@@ -1,6 +1,6 @@
 """Steps of both stages: ours beside another build's and BasicSR's networks, losses and updates.
 
-One run, taking turns, each contender in a process of its own, so that none profits from another's
+One run, taking turns, each method in a process of its own, so that none profits from another's
 settings and peaks of memory are its own. `paper` is RRDB 64/23/32 at HR patches of 128, batches of
 4 on a CPU and 16 on a GPU; `sample` is what `make repro` trains. Where bf16 is emulated, its rows
 of `paper` are left out: they take half an hour. `--json` prints all figures for a file in
@@ -183,7 +183,7 @@ def executions(*, native_bf16: bool, sample: bool) -> dict[str, Execution]:
     return found
 
 
-def contenders(name: str, stage: int, *, native_bf16: bool = True) -> dict[str, Callable[[], Work]]:
+def methods(name: str, stage: int, *, native_bf16: bool = True) -> dict[str, Callable[[], Work]]:
     """Who takes part, by name; each is built only when it is its turn."""
     recipe = RECIPES[name]
 
@@ -244,7 +244,7 @@ def measure(
         for stage in stages:
             running = {
                 words: Contender("benchmarks.train", f"{name}:{stage}:{words}")
-                for words in contenders(name, stage, native_bf16=native)
+                for words in methods(name, stage, native_bf16=native)
             }
             if other is not None:
                 for words in ("fp32", "bf16") if native else ("fp32",):
@@ -257,15 +257,15 @@ def measure(
             results[f"{name}_stage_{stage}"] = {
                 words: figures(words, seconds, operations, limits) for words in seconds
             }
-            for words, contender in running.items():
-                results[f"{name}_stage_{stage}"][words]["peak_gib"] = round(contender.end(), 2)
+            for words, method in running.items():
+                results[f"{name}_stage_{stage}"][words]["peak_gib"] = round(method.end(), 2)
     return results
 
 
 def figures(
     name: str, seconds: Mapping[str, float], operations: float, limits: Mapping[str, float]
 ) -> dict[str, float]:
-    """What is said of one contender: times others' speed, and how near to the machine's limit."""
+    """What is said of one method: times others' speed, and how near to the machine's limit."""
     found = {"seconds": round(seconds[name], 4)}
     if "BasicSR" in seconds:
         found["times_basicsr"] = round(seconds["BasicSR"] / seconds[name], 3)
@@ -281,19 +281,19 @@ def figures(
 
 
 def main(
-    rounds: Annotated[int, typer.Option(help="turns that each contender takes")] = 7,
+    rounds: Annotated[int, typer.Option(help="turns that each method takes")] = 7,
     recipe: Annotated[str, typer.Option(help="paper or sample; empty for both")] = "",
     stage: Annotated[int, typer.Option(min=0, max=2, help="1 or 2; 0 for both")] = 0,
     other: Annotated[
         Path | None, typer.Option(help="checkout of another build, with its .venv")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print all figures as JSON")] = False,
-    contender: Annotated[str, typer.Option(hidden=True)] = "",
+    method: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Print seconds per step, ratios, shares of the machine's limit, and peak memory."""
-    if contender:
-        name, number, words = contender.split(":", 2)
-        compete(contenders(name, int(number), native_bf16=native_bf16())[words])
+    if method:
+        name, number, words = method.split(":", 2)
+        compete(methods(name, int(number), native_bf16=native_bf16())[words])
         return
     results = measure(
         (recipe,) if recipe else tuple(RECIPES), (stage,) if stage else (1, 2), rounds, other

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def insist_bounds(config: object, *names: str, least: float = 0, below: float = math.inf) -> None:
+def check_bounds(config: object, *names: str, least: float = 0, below: float = math.inf) -> None:
     """Refuse fields with a value, or one of several, out of [least, below); NaN is out of any.
 
     Args:
@@ -30,7 +30,7 @@ def insist_bounds(config: object, *names: str, least: float = 0, below: float = 
         raise ValueError(f"{name} must be at least {least}{end}, got {value}")
 
 
-def insist_positive(config: object, *names: str) -> None:
+def check_positive(config: object, *names: str) -> None:
     """Refuse fields with a number that is not above 0 and finite.
 
     Raises:

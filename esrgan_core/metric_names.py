@@ -11,7 +11,7 @@ KNOWN = (*PLAIN, *NEED_WEIGHTS)
 LOWER_IS_BETTER = frozenset({"rmse_y", "rmse_rgb", "niqe", "pi", *NEED_WEIGHTS})
 
 
-def insist_known(names: Iterable[str]) -> None:
+def check_metric_names(names: Iterable[str]) -> None:
     """Refuse a metric that does not exist.
 
     Raises:

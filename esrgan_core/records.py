@@ -60,7 +60,8 @@ RECORDS: Mapping[str, RecordType] = {
     ),
     "OptimizerConfig": RecordType(
         kind="optimizer",
-        names=same("learning_rate", "betas", "kind", "momentum", "rate_factors", "held"),
+        names=same("learning_rate", "betas", "kind", "momentum", "rate_factors")
+        | {"freeze_steps": "held"},
         absent={
             "betas": [0.9, 0.999], "kind": "adam", "momentum": 0.9, "rate_factors": {}, "held": 0,
         },

@@ -15,7 +15,7 @@ EDGE = 2
 
 
 class NotFiniteError(BadImageError):
-    """A network made of a picture what is no picture."""
+    """A network made of a image what is no image."""
 
     def __init__(self, where: str = "") -> None:
         """Say what to do about it, and `where` it was, if that is known."""

@@ -10,7 +10,7 @@ import torch
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from esrgan_core.data.pairs import PairStore, StoreFacts, add_picture, write_index
+from esrgan_core.data.pairs import PairStore, StoreFacts, add_image, write_index
 from esrgan_core.io.rgb import write_png
 from pipelines.tracking import client as tracking
 
@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def textured(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
-    """A picture with structure at several scales, different for every seed."""
+    """A image with structure at several scales, different for every seed."""
     random = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width]
     waves = [
@@ -84,7 +84,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def test_data() -> Path:
-    """Real test images and weights, which the project may not ship."""
+    """Real test images and weights, which the project may not upload."""
     folder = os.environ.get("ESRGAN_TEST_DATA")
     if not folder:
         pytest.skip("ESRGAN_TEST_DATA names no folder of test data")
@@ -93,14 +93,14 @@ def test_data() -> Path:
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> PairStore:
-    """A pair store of three training, one validation and one test picture."""
+    """A pair store of three training, one validation and one test image."""
     root = tmp_path_factory.mktemp("store")
     entries = []
     splits = ("train", "train", "train", "val", "test")
     for number, split in enumerate(splits):
-        path = root / "pictures" / f"p{number}.png"
+        path = root / "images" / f"p{number}.png"
         write_png(path, textured(70 + 3 * number, 81, seed=number))
         name = f"{split}/p{number}"
-        entries.append(add_picture(root, path, name=name, split=split, set_name="own", scale=4))
+        entries.append(add_image(root, path, name=name, split=split, set_name="own", scale=4))
     write_index(root, entries, StoreFacts(scale=4))
     return PairStore(root)

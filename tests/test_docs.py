@@ -19,7 +19,7 @@ DOCUMENTS = [
 MAKEFILE = (ROOT / "Makefile").read_text()
 MADE_BY_RUNNING = (
     "artifacts/", "data", ".venv", ".esrgan", "~", "Set5/", "photo.jpg", "runs/", "esrgan/full",
-    "esrgan/sample", "upscale/pictures",
+    "esrgan/sample", "upscale/images",
 )  # fmt: skip
 
 

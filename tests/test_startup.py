@@ -45,7 +45,11 @@ def test_a_module_imports_nothing_slow_that_it_may_not_need(module: str, absent:
 def test_images_and_pairs_are_read_and_written_without_torch() -> None:
     files = sorted((ROOT / "esrgan_core" / "io").glob("*.py"))
     names = [f"esrgan_core.io.{path.stem}" for path in files if path.stem != "__init__"]
-    names += ["esrgan_core.data.pairs", "esrgan_core.data.provenance", "esrgan_core.data.traces"]
+    names += [
+        "esrgan_core.data.pairs",
+        "esrgan_core.data.provenance",
+        "esrgan_core.data.quality_stats",
+    ]
     found = packages_after(f"import {', '.join(names)}{MODULES}")
     assert "PIL" in found
     assert found.isdisjoint({"torch", "pandas"} | SERVICES)
@@ -67,7 +71,7 @@ def test_a_command_imports_nothing_slow_that_it_may_not_need(
     monkeypatch.setenv("ESRGAN_STATE", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     code = f"sys.argv = {['esrgan', *words]}\natexit.register(lambda: {MODULES.strip()})\n"
-    found = packages_after(f"{code}from pipelines.cli import main\nmain()")
+    found = packages_after(f"{code}from pipelines.cli.app import main\nmain()")
     assert "typer" in found
     assert found.isdisjoint(absent | SERVICES | DRAWING)
 
@@ -88,7 +92,7 @@ def test_threads_of_a_stage_wait_briefly_unless_set_otherwise(
 
 
 def test_a_packages_file_is_found_without_importing_the_package() -> None:
-    code = "from pipelines.sources.package_data import WheelResource, wheel_file\n"
-    coffee = 'WheelResource(package="skimage.data", resource="coffee.png")'
-    found = packages_after(f"{code}assert wheel_file({coffee}).is_file(){MODULES}")
+    code = "from pipelines.sources.package_data import PackageFile, find_package_file\n"
+    coffee = 'PackageFile(package="skimage.data", resource="coffee.png")'
+    found = packages_after(f"{code}assert find_package_file({coffee}).is_file(){MODULES}")
     assert found.isdisjoint({"skimage", "torch"})

@@ -1,10 +1,10 @@
-"""The pair store: HR and LR pictures as raw arrays that are read by memory map.
+"""The pair store: HR and LR images as raw arrays that are read by memory map.
 
     hr/<name>.npy, lr/<name>.npy   uint8, height x width x 3
     index.parquet                  name, split, set, sha256 of both files, height, width of HR
     store.json                     version, scale, resize convention
 
-A name is a picture's path in the image folder without its suffix (`test/set5/baby`).
+A name is a image's path in the image folder without its suffix (`test/set5/baby`).
 """
 
 from collections import Counter
@@ -37,13 +37,13 @@ class StoreFacts:
 
     scale: int
     convention: str = "matlab_double"
-    """LR in double precision, rounded once; `supplied` where some of it was given."""
+    """LR in double precision, rounded once; `supplied` where LR was provided."""
     version: int = VERSION
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """One picture's row of the index."""
+    """One image's row of the index."""
 
     name: str
     split: str
@@ -54,7 +54,7 @@ class Entry:
     width: int
 
 
-def add_picture(
+def add_image(
     root: Path,
     source: Path | BytesIO,
     *,
@@ -64,19 +64,19 @@ def add_picture(
     scale: int,
     lr: Path | BytesIO | None = None,
 ) -> Entry:
-    """Write one picture's HR and LR arrays.
+    """Write one image's HR and LR arrays.
 
     Args:
         root: of the store.
-        source: the HR picture's file.
+        source: the HR image's file.
         name: what it is called in the store.
         split: which split it serves.
         set_name: the set that it belongs to.
         scale: of the pair.
-        lr: the LR picture's file; made from the whole HR if left out.
+        lr: the LR image's file; made from the whole HR if left out.
 
     Raises:
-        ValueError: if a picture cannot be read, or the LR has another size than the HR divided by
+        ValueError: if a image cannot be read, or the LR has another size than the HR divided by
             `scale`.
     """
     if lr is None:
@@ -113,7 +113,7 @@ def write_index(root: Path, entries: list[Entry], facts: StoreFacts) -> None:
         ValueError: if two entries have one name, and so one array.
     """
     if twice := [name for name, count in Counter(e.name for e in entries).items() if count > 1]:
-        raise ValueError(f"several pictures are called {', '.join(twice)}")
+        raise ValueError(f"several images are called {', '.join(twice)}")
     write_text(root / "store.json", to_json(fields_of(facts), indent=2) + "\n")
     rows = [fields_of(entry) for entry in sorted(entries, key=attrgetter("name"))]
     with atomic_path(root / "index.parquet") as temporary:
@@ -123,7 +123,7 @@ def write_index(root: Path, entries: list[Entry], facts: StoreFacts) -> None:
 class PairStore:
     """Read access to a pair store; arrays are mapped, not loaded.
 
-    `entries` has its pictures, sorted by name.
+    `entries` has its images, sorted by name.
     """
 
     def __init__(self, root: Path) -> None:
@@ -155,17 +155,17 @@ class PairStore:
         return record_hash([self.facts, rows])
 
     def names(self, split: Split) -> list[str]:
-        """Names of a split's pictures, sorted."""
+        """Names of a split's images, sorted."""
         return [entry.name for entry in self.entries if entry.split == split]
 
     def set_of(self, name: str) -> str:
-        """The set (Set5, ...) that a picture belongs to."""
+        """The set (Set5, ...) that a image belongs to."""
         return self._sets[name]
 
     def hr(self, name: str) -> Pixels:
-        """The HR picture, mapped."""
+        """The HR image, mapped."""
         return np.load(self.root / "hr" / f"{name}.npy", mmap_mode="r")
 
     def lr(self, name: str) -> Pixels:
-        """The LR picture, mapped."""
+        """The LR image, mapped."""
         return np.load(self.root / "lr" / f"{name}.npy", mmap_mode="r")

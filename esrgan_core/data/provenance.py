@@ -1,4 +1,4 @@
-"""Which program made an LR picture from its HR: every one leaves its own fingerprint.
+"""Which program made an LR image from its HR: every one leaves its own fingerprint.
 
 Programs that call their filter bicubic differ by far more than rounding: OpenCV does not
 antialias and is 22 dB from MATLAB, Pillow cuts its kernel off otherwise and is 48 dB from it.
@@ -23,12 +23,12 @@ KEYS_OF_OPENCV = -0.75
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Generator:
-    """What an LR picture looks to be made by."""
+    """What an LR image looks to be made by."""
 
     name: str
     """As in `generators`, or `unknown`."""
     psnr: float
-    """dB from what the likeliest generator makes of the HR; infinite for equal pictures."""
+    """dB from what the likeliest generator makes of the HR; infinite for equal images."""
 
     @property
     def is_matlab(self) -> bool:
@@ -37,7 +37,7 @@ class Generator:
 
 
 def generators(hr: Pixels, scale: int) -> Mapping[str, Pixels]:
-    """What every program that we can tell makes of an HR picture, cropped to a multiple."""
+    """What every program that we can tell makes of an HR image, cropped to a multiple."""
     cropped = bicubic_pair(hr, scale)[0]
     size = cropped.shape[0] // scale, cropped.shape[1] // scale
     blocks = cropped.reshape(size[0], scale, size[1], scale, 3)

@@ -15,7 +15,7 @@ from esrgan_core.data.pairs import PairStore
 from esrgan_core.io.geometry import symmetry
 
 DRAWS = 4
-"""Random numbers of each sample: picture, row, column, symmetry."""
+"""Random numbers of each sample: image, row, column, symmetry."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +54,7 @@ def _as_image(pixels: UInt8[Tensor, "b h w c"], device: torch.device) -> Float[T
 
 
 class PatchSampler:
-    """Draws aligned random crops with one of the eight symmetries, pictures equally often."""
+    """Draws aligned random crops with one of the eight symmetries, images equally often."""
 
     def __init__(
         self,
@@ -65,27 +65,27 @@ class PatchSampler:
         seed: int,
         conditions: Mapping[str, UInt8[np.ndarray, "ch cw k"]] | None = None,
     ) -> None:
-        """Open the training pictures of a store.
+        """Open the training images of a store.
 
         Args:
             store: where the pairs are.
-            conditions: by name of the picture, what is to be seen where, at the size of its LR or
+            conditions: by name of the image, what is to be seen where, at the size of its LR or
                 HR, the same for all.
             patch_size: HR pixels on a side; a multiple of the scale.
             batch_size: patches per step.
             seed: any whole number.
 
         Raises:
-            ValueError: if there is no picture, one is too small, or the sizes do not divide.
+            ValueError: if there is no image, one is too small, or the sizes do not divide.
         """
         scale = store.facts.scale
         if patch_size % scale:
             raise ValueError(f"patch_size {patch_size} is no multiple of scale {scale}")
         names = store.names("train")
         if not names:
-            raise ValueError(f"{store.root} has no training pictures")
-        self.pictures = [(_whole(store.lr(name)), _whole(store.hr(name))) for name in names]
-        for name, (_, hr) in zip(names, self.pictures, strict=True):
+            raise ValueError(f"{store.root} has no training images")
+        self.images = [(_whole(store.lr(name)), _whole(store.hr(name))) for name in names]
+        for name, (_, hr) in zip(names, self.images, strict=True):
             if min(hr.shape) < patch_size:
                 raise ValueError(f"{name} is {hr.shape[1]}x{hr.shape[0]}, under {patch_size}")
         self.conditions = [conditions[name] for name in names] if conditions else None
@@ -99,8 +99,8 @@ class PatchSampler:
         draws = bits.random_raw(DRAWS * positions.stop).reshape(-1, DRAWS)[positions.start :]
         lr, hr = _empty(len(positions), self.side), _empty(len(positions), self.side * self.scale)
         conditions = []
-        for place, (picture, row, column, which) in enumerate(draws.tolist()):
-            small, large = self.pictures[picture % len(self.pictures)]
+        for place, (image, row, column, which) in enumerate(draws.tolist()):
+            small, large = self.images[image % len(self.images)]
             # of 2^64 values, so that the remainder favors none
             top = row % (small.shape[0] - self.side + 1)
             left = column % (small.shape[1] - self.side + 1)
@@ -110,7 +110,7 @@ class PatchSampler:
                 columns = slice(left * factor, left * factor + side)
                 target[place] = symmetry(source[rows, columns], which % 8)
             if self.conditions is not None:
-                seen = self.conditions[picture % len(self.pictures)]
+                seen = self.conditions[image % len(self.images)]
                 factor = seen.shape[0] // small.shape[0]
                 side = self.side * factor
                 rows = slice(top * factor, top * factor + side)

@@ -23,11 +23,11 @@ class World:
     size: int = 1
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this process writes files and reports."""
         return self.rank == 0
 
-    def share(self, batch_size: int) -> range:
+    def local_slice(self, batch_size: int) -> range:
         """Positions of the batch that are this process's.
 
         Raises:
@@ -61,7 +61,7 @@ class World:
         """
         return _Gather.apply(logits, self) if self.size > 1 else logits
 
-    def most(self, number: int) -> int:
+    def all_reduce_max(self, number: int) -> int:
         """The largest of what the processes say; nothing on the device is waited for."""
         if self.size == 1:
             return number
@@ -70,7 +70,7 @@ class World:
         return int(told)
 
 
-ALONE = World()
+SINGLE_PROCESS = World()
 
 
 class _Gather(torch.autograd.Function):

@@ -8,10 +8,10 @@ import torch
 import torch.compiler.config
 from torch import Tensor, nn
 
-from esrgan_core.bounds import insist_bounds, insist_positive
+from esrgan_core.bounds import check_bounds, check_positive
 from esrgan_core.devices import Precision
 from esrgan_core.engine import optimizers
-from esrgan_core.engine.distributed import ALONE, World, share_statistics
+from esrgan_core.engine.distributed import SINGLE_PROCESS, World, share_statistics
 from esrgan_core.engine.flat import Flat
 from esrgan_core.engine.optimizers import Adam, Optimizer, Sgd
 from esrgan_core.models import Generator
@@ -32,27 +32,27 @@ class OptimizerConfig:
     """SGD's; Adam has none."""
     rate_factors: Mapping[str, float] = field(default_factory=dict)
     """What the rate is multiplied with in parameters whose name holds the key, as `conv3`."""
-    held: int = 0
+    freeze_steps: int = 0
     """Updates at the start in which only the parameters of `rate_factors` are trained."""
 
     def __post_init__(self) -> None:
         """Refuse what diverges, or trains nothing."""
-        insist_positive(self, "learning_rate")
-        insist_bounds(self, "betas", "momentum", below=1)
-        insist_bounds(self, "rate_factors", "held")
-        if self.held and not self.rate_factors:
+        check_positive(self, "learning_rate")
+        check_bounds(self, "betas", "momentum", below=1)
+        check_bounds(self, "rate_factors", "freeze_steps")
+        if self.freeze_steps and not self.rate_factors:
             raise ValueError(
-                f"held = {self.held} updates would train nothing, since rate_factors is empty; "
-                "name parameters there, or set held to 0"
+                f"freeze_steps = {self.freeze_steps} would train nothing, since rate_factors is "
+                "empty; name parameters there, or set freeze_steps to 0"
             )
 
     def factor(self, name: str) -> float:
         """What the rate of a parameter is multiplied with; 1 where no key says otherwise."""
         return next((factor for key, factor in self.rate_factors.items() if key in name), 1.0)
 
-    def starts_held(self, name: str) -> bool:
-        """Whether a parameter keeps its value in the first `held` updates."""
-        return self.held > 0 and not any(key in name for key in self.rate_factors)
+    def starts_frozen(self, name: str) -> bool:
+        """Whether a parameter keeps its value in the first `freeze_steps` updates."""
+        return self.freeze_steps > 0 and not any(key in name for key in self.rate_factors)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +65,7 @@ class Execution:
     """torch.compile's mode for the generator; reduce-overhead uses CUDA graphs."""
     checkpointing: bool = False
     """Compute the blocks' activations again in the backward pass instead of keeping them."""
-    world: World = ALONE
+    world: World = SINGLE_PROCESS
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
 
@@ -73,7 +73,7 @@ PLAIN = Execution()
 """float32 on the CPU, in this process alone."""
 
 
-class Trained:
+class FlatOptimizer:
     """A network with its weights in one tensor, and what updates them.
 
     There is one optimizer for each run of parameters that are treated alike.
@@ -91,10 +91,10 @@ class Trained:
         if idle := [key for key in config.rate_factors if not any(key in name for name in names)]:
             raise ValueError(f"rate_factors: no parameter's name holds {idle}; there are {names}")
         self.flat, self.updates = Flat(network), 0
-        alike = [(config.factor(name), config.starts_held(name)) for name in names]
+        alike = [(config.factor(name), config.starts_frozen(name)) for name in names]
         self._parts = [
-            _Part(factor, held, _optimizer(config, weights, gradients))
-            for (factor, held), weights, gradients in self.flat.runs(alike)
+            _Part(factor, frozen, _optimizer(config, weights, gradients))
+            for (factor, frozen), weights, gradients in self.flat.runs(alike)
         ]
 
     def clear(self) -> None:
@@ -115,7 +115,7 @@ class Trained:
         skipped = self.world.any((~finite).float())
         for part in self._parts:
             # what is held begins its averages later, too
-            if not (part.starts_held and self.updates < self.config.held):
+            if not (part.starts_frozen and self.updates < self.config.freeze_steps):
                 part.optimizer.step(self.config.learning_rate * part.factor * rate, skipped)
         self.updates += 1
         return norm, skipped
@@ -138,7 +138,7 @@ class _Part(NamedTuple):
 
     factor: float
     """What their rate is multiplied with."""
-    starts_held: bool
+    starts_frozen: bool
     optimizer: Optimizer
 
 
@@ -175,7 +175,7 @@ def autocast(execution: Execution) -> torch.autocast:
 
 
 def normalises(network: nn.Module) -> bool:
-    """Whether batch normalisation makes a picture's result depend on the rest of its batch."""
+    """Whether batch normalisation makes a image's result depend on the rest of its batch."""
     return any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
 
 

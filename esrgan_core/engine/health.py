@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from esrgan_core.engine.evaluate import Pixels
+from esrgan_core.engine.evaluation import Pixels
 from esrgan_core.tensors import rgb_to_y, to_tensor
 
 PSNR_Y_LOSS = 6.0
@@ -36,12 +36,12 @@ def detail(image: Float[Tensor, "b 3 h w"]) -> float:
 
 
 def appearance(pairs: Sequence[tuple[Pixels, Pixels]]) -> dict[str, float]:
-    """How (SR, HR) pictures differ in ways that PSNR hides.
+    """How (SR, HR) images differ in ways that PSNR hides.
 
     Returns:
         `color_drift`, the largest difference of a channel's mean, in levels of 255, and
         `detail_ratio`, the energy of fine detail of SR over that of HR; means over
-        pictures, NaN of none.
+        images, NaN of none.
     """
     drifts, ratios = [], []
     for pair in pairs:
@@ -114,7 +114,7 @@ def signs(
     return found
 
 
-class Watch:
+class HealthMonitor:
     """The start's validation and the alarms since; a part of the training's state."""
 
     def __init__(self, report_every: int) -> None:

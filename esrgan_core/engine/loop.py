@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from esrgan_core.data.sampling import Pair
-from esrgan_core.engine.distributed import ALONE, World
+from esrgan_core.engine.distributed import SINGLE_PROCESS, World
 from esrgan_core.engine.steps import SKIPPED, Step
 
 PATIENCE = 3
 """Steps in a row that may be skipped: one bad batch is bad luck, more are a divergence."""
 LOOK_EVERY = 50
 """Steps between looks for a divergence, since each look waits for the device."""
-SETBACKS = 3
+MAX_ROLLBACKS = 3
 """Times that a training is set back to its last state before it is given up."""
 Report = Callable[[int, Mapping[str, float]], None]
 
@@ -34,7 +34,7 @@ class Every:
     strict: bool = False
 
 
-class Trouble:
+class DivergenceGuard:
     """Skipped steps and setbacks; a part of the training's state.
 
     Skips are counted on the device, where reading them would cost a wait.
@@ -103,11 +103,11 @@ def fit(
     steps: int,
     report: Report,
     report_every: int,
-    trouble: Trouble,
+    trouble: DivergenceGuard,
     due: Sequence[Every] = (),
     between: Callable[[int], bool] = lambda number: False,
     look_every: int = LOOK_EVERY,
-    world: World = ALONE,
+    world: World = SINGLE_PROCESS,
 ) -> int:
     """Run steps `done + 1` to `steps`, and report the terms of every `report_every`-th.
 

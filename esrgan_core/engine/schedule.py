@@ -5,7 +5,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Literal
 
-from esrgan_core.bounds import insist_bounds, insist_positive
+from esrgan_core.bounds import check_bounds, check_positive
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,11 +23,11 @@ class Schedule:
 
     def __post_init__(self) -> None:
         """Refuse what would stop or turn a training, and milestones that have no effect."""
-        insist_positive(self, "gamma")
-        insist_bounds(self, "floor", "warmup")
+        check_positive(self, "gamma")
+        check_bounds(self, "floor", "warmup")
         if self.floor > 1:
             raise ValueError(f"floor must be at most 1, got {self.floor}")
-        insist_bounds(self, "milestones", least=1)
+        check_bounds(self, "milestones", least=1)
         if list(self.milestones) != sorted(set(self.milestones)):
             raise ValueError(f"milestones must rise, got {list(self.milestones)}")
         if self.milestones and self.kind == "cosine":

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from esrgan_core.bounds import insist_bounds
+from esrgan_core.bounds import check_bounds
 from esrgan_core.metric_names import LOWER_IS_BETTER
 from esrgan_core.metrics import METRICS
 from esrgan_core.tensors import words_of_not_finite
@@ -28,7 +28,7 @@ class SelectConfig:
         """Refuse what no validation can decide by."""
         if self.metric not in METRICS:
             raise ValueError(f"no metric {self.metric!r}; there are {sorted(METRICS)}")
-        insist_bounds(self, "patience", "psnr_y_loss")
+        check_bounds(self, "patience", "psnr_y_loss")
 
 
 class Selection:
@@ -39,7 +39,7 @@ class Selection:
     """
 
     def __init__(self, config: SelectConfig, network: nn.Module) -> None:
-        """Watch `network`, whose weights change between validations."""
+        """HealthMonitor `network`, whose weights change between validations."""
         self.config, self.network = config, network
         self.start = float("-inf")
         self.step = self.waited = 0

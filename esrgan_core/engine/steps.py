@@ -9,15 +9,15 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, l1_loss
 
-from esrgan_core.bounds import insist_bounds
+from esrgan_core.bounds import check_bounds
 from esrgan_core.data.sampling import Pair
 from esrgan_core.engine.ema import Ema
 from esrgan_core.engine.execution import (
     PLAIN,
     Execution,
+    FlatOptimizer,
     OptimizerConfig,
     Statistics,
-    Trained,
     autocast,
     normalises,
     prepare,
@@ -45,7 +45,7 @@ class LossWeights:
 
     def __post_init__(self) -> None:
         """Refuse weights that would make a term grow."""
-        insist_bounds(self, "pixel", "perceptual", "adversarial", "classification")
+        check_bounds(self, "pixel", "perceptual", "adversarial", "classification")
 
 
 @runtime_checkable
@@ -90,7 +90,7 @@ class PixelStep:
         prepare(execution, generator)
         self.generator, self.execution, self.accumulate = generator, execution, accumulate
         self.loss = loss
-        self._trained = Trained(generator, optimizer, execution.world)
+        self._trained = FlatOptimizer(generator, optimizer, execution.world)
         self._run = runner(generator, execution)
         self.ema = Ema(generator, self._trained.flat, ema)
 
@@ -146,7 +146,7 @@ class GanStep:
     """Stage 2: generator and discriminator, by the published updates.
 
     The generator is updated with the discriminator held, then the discriminator on the same
-    pictures, detached. Neither update changes what the other is computed from, so both gradients
+    images, detached. Neither update changes what the other is computed from, so both gradients
     come from one pass of each network; the statistics of the discriminator's normalisation
     hence take in each batch once.
     """
@@ -168,8 +168,8 @@ class GanStep:
         prepare(execution, generator, discriminator, perceptual)
         self.generator, self.discriminator, self.perceptual = generator, discriminator, perceptual
         self.adversarial, self.weights, self.execution = adversarial, weights, execution
-        self._g = Trained(generator, generator_optimizer, execution.world)
-        self._d = Trained(discriminator, discriminator_optimizer, execution.world)
+        self._g = FlatOptimizer(generator, generator_optimizer, execution.world)
+        self._d = FlatOptimizer(discriminator, discriminator_optimizer, execution.world)
         self._run = runner(generator, execution)
         self.ema = Ema(generator, self._g.flat, ema)
 

@@ -7,7 +7,7 @@ from typing import Literal, assert_never
 
 from torch import nn
 
-from esrgan_core.bounds import insist_bounds
+from esrgan_core.bounds import check_bounds
 from esrgan_core.features import efficientnet, vgg
 from esrgan_core.features.state import chosen
 
@@ -27,7 +27,7 @@ class FeaturesConfig:
     def __post_init__(self) -> None:
         """Refuse layers that the network does not have, and weights that compare nothing."""
         chosen(self.network, layer_names(self.network), self.layers)
-        insist_bounds(self, "layers")
+        check_bounds(self, "layers")
         if not any(self.layers.values()):
             raise ValueError(f"layers must have a weight above 0, got {dict(self.layers)}")
 

@@ -27,7 +27,7 @@ class SequentialFeatures(nn.Module):
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
     ) -> None:
-        """Take the stack up to the last of `layers`; pictures are normalised by mean and std.
+        """Take the stack up to the last of `layers`; images are normalised by mean and std.
 
         Raises:
             ValueError: if a layer is unknown; names `network`.

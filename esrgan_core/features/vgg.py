@@ -1,7 +1,7 @@
 """VGG's convolutions as perceptual features (Simonyan and Zisserman 2015), by published name.
 
 `conv5_4` is before activation (ESRGAN), `relu5_4` after it (SRGAN). `minc` is VGG16 trained to
-tell materials (Bell et al. 2015), for ESRGAN's entry to PIRM 2018 (section 4.6): its pictures
+tell materials (Bell et al. 2015), for ESRGAN's entry to PIRM 2018 (section 4.6): its images
 are not normalised, its poolings keep an odd last row, and its keys are its own.
 """
 

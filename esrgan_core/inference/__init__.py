@@ -1,1 +1,1 @@
-"""Applying a trained network to pictures."""
+"""Applying a trained network to images."""

@@ -36,10 +36,10 @@ def export_onnx(
 
     Raises:
         ParityError: if ONNX Runtime's result differs; nothing is written then.
-        ValueError: if the network takes more than pictures.
+        ValueError: if the network takes more than images.
     """
     if isinstance(network, SFTNet):
-        raise ValueError("SFTNet must be told what a picture shows; it cannot be exported alone")
+        raise ValueError("SFTNet must be told what a image shows; it cannot be exported alone")
     example = torch.rand(1, 3, *TRACED)
     dynamic = {
         0: torch.export.Dim.DYNAMIC,
@@ -63,10 +63,10 @@ def export_onnx(
                 external_data=False,
                 verbose=False,
             )
-        _insist_on_parity(network, temporary, on_size)
+        _check_parity(network, temporary, on_size)
 
 
-def _insist_on_parity(
+def _check_parity(
     network: Generator, path: Path, on_size: Callable[[tuple[int, int], float], None]
 ) -> None:
     from onnxruntime import InferenceSession  # noqa: PLC0415  an extra, slow to import

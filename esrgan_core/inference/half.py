@@ -21,7 +21,7 @@ the mean of a photograph, and by up to 11 at single pixels."""
 
 
 def half_of(network: Generator, lr: Float[Tensor, "1 3 h w"]) -> tuple[Generator | None, str]:
-    """The network in bf16, if its result for a piece of a picture is right, and words on it.
+    """The network in bf16, if its result for a piece of a image is right, and words on it.
 
     Args:
         network: in fp32, where it computes.

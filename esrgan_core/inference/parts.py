@@ -1,9 +1,9 @@
-"""A picture through a network in parts: exact in bounded memory, then nearly so at any size.
+"""A image through a network in parts: exact in bounded memory, then nearly so at any size.
 
 What a network does at LR size, its trunk, sees hundreds of pixels to each side; what it does at HR
 size, its tail, sees a few, and needs nearly all of the memory. So the trunk takes the whole
-picture, and the tail follows in blocks that overlap by what it sees: that is exact. Only where the
-trunk's features do not fit either is the picture cut into tiles with a padding, less than the trunk
+image, and the tail follows in blocks that overlap by what it sees: that is exact. Only where the
+trunk's features do not fit either is the image cut into tiles with a padding, less than the trunk
 sees, and how far they are apart at their seams is measured.
 """
 
@@ -86,14 +86,14 @@ def padding_of(network: Generator) -> int:
 
 
 def is_exact(network: Generator, side: int) -> bool:
-    """Whether tiles of this side give the same as the whole picture."""
+    """Whether tiles of this side give the same as the whole image."""
     return side == WHOLE or network.trunk_reach + network.fold * network.tail_reach <= PADDING
 
 
 def bytes_for(network: Generator, height: int, width: int) -> int:
-    """Memory that a picture or tile of this many LR pixels needs at its peak."""
+    """Memory that a image or tile of this many LR pixels needs at its peak."""
     kind = next(network.parameters())
-    # the picture itself, and the residual stream, which stays in full precision
+    # the image itself, and the residual stream, which stays in full precision
     full = 12 + 4 * 3 * 64 * (kind.element_size() < 4) / network.fold**2
     trunk = height * width * (network.trunk_numbers * kind.element_size() + full)
     block = BLOCK_BYTES_CUDA if kind.device.type == "cuda" else BLOCK_BYTES
@@ -101,7 +101,7 @@ def bytes_for(network: Generator, height: int, width: int) -> int:
 
 
 def side_for(network: Generator, height: int, width: int, memory: int) -> int:
-    """Side of the largest tiles that `memory` bytes suffice for; `WHOLE` if the picture fits.
+    """Side of the largest tiles that `memory` bytes suffice for; `WHOLE` if the image fits.
 
     Raises:
         MemoryError: if not even the smallest fits.
@@ -132,7 +132,7 @@ def in_parts(
     condition: Float[Tensor, "1 k ch cw"] | None = None,
     on_tile: Callable[[int, int], None] = lambda done, total: None,
 ) -> float:
-    """Upscale a picture and hand over the result block by block.
+    """Upscale a image and hand over the result block by block.
 
     Args:
         network: in eval mode, its weights in the precision and layout to compute in.
@@ -143,19 +143,19 @@ def in_parts(
         on_tile: told how many tiles are done, and of how many.
 
     Returns:
-        How far tiles are apart at their seams at most, as a share of white; 0 for a whole picture.
+        How far tiles are apart at their seams at most, as a share of white; 0 for a whole image.
     """
     height, width = lr.shape[-2:]
-    picture = Box(top=0, bottom=height, left=0, right=width)
+    whole = Box(top=0, bottom=height, left=0, right=width)
     side = side // network.fold * network.fold or max(height, width)
-    tiles = boxes(picture, side)
+    tiles = boxes(whole, side)
     borders: dict[tuple[str, int, int], Tensor] = {}
     apart = 0.0
     for number, tile in enumerate(tiles, start=1):
-        part = _Part(network, lr, condition, tile.grown(padding_of(network), picture, network.fold))
+        part = _Part(network, lr, condition, tile.grown(padding_of(network), whole, network.fold))
         for box in boxes(tile, part.block_side):
             write(box.top * network.config.scale, box.left * network.config.scale, part.sr(box))
-        for name, mine, theirs in _seams(tile, picture):
+        for name, mine, theirs in _seams(tile, whole):
             if mine is not None:
                 said = borders.pop((name, mine.top, mine.left))
                 apart = max(apart, float((part.sr(mine).cpu() - said).abs().max()))
@@ -165,32 +165,32 @@ def in_parts(
     return apart
 
 
-def _seams(tile: Box, picture: Box) -> list[tuple[str, Box | None, Box | None]]:
+def _seams(tile: Box, whole: Box) -> list[tuple[str, Box | None, Box | None]]:
     """(name, own first pixels beyond a seam, the neighbor's first ones) in both directions."""
     return [
         (
             "across",
             Box(top=tile.top, bottom=tile.bottom, left=tile.left, right=tile.left + 1)
-            if tile.left > picture.left
+            if tile.left > whole.left
             else None,
             Box(top=tile.top, bottom=tile.bottom, left=tile.right, right=tile.right + 1)
-            if tile.right < picture.right
+            if tile.right < whole.right
             else None,
         ),
         (
             "down",
             Box(top=tile.top, bottom=tile.top + 1, left=tile.left, right=tile.right)
-            if tile.top > picture.top
+            if tile.top > whole.top
             else None,
             Box(top=tile.bottom, bottom=tile.bottom + 1, left=tile.left, right=tile.right)
-            if tile.bottom < picture.bottom
+            if tile.bottom < whole.bottom
             else None,
         ),
     ]
 
 
 class _Part:
-    """Features of a part of the picture, and the result of any box within it."""
+    """Features of a part of the image, and the result of any box within it."""
 
     def __init__(
         self, network: Generator, lr: Tensor, condition: Tensor | None, place: Box
@@ -212,7 +212,7 @@ class _Part:
             self.block_side = max(images.shape[-2:])
 
     def sr(self, box: Box) -> Tensor:
-        """The result for a box of the picture, which is within reach of this part's middle."""
+        """The result for a box of the image, which is within reach of this part's middle."""
         fold, scale = self.network.fold, self.network.config.scale
         window = box.grown(self.network.tail_reach * fold, self.place, fold)
         # a folded feature stands for pixels beyond an uneven border, too

@@ -1,4 +1,4 @@
-"""Pictures through a network."""
+"""Images through a network."""
 
 from jaxtyping import UInt8
 from numpy import empty, ndarray, uint8
@@ -18,7 +18,7 @@ def upscale(
 
     Args:
         network: in eval mode.
-        lr: the picture.
+        lr: the image.
         condition: what SFTNet is told of it, in 255ths.
 
     Raises:

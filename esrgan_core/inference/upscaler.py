@@ -1,4 +1,4 @@
-"""Pictures of every kind through one network: what `esrgan upscale` and the served model run."""
+"""Images of every kind through one network: what `esrgan upscale` and the served model run."""
 
 import math
 from collections.abc import Callable
@@ -14,8 +14,8 @@ from esrgan_core.devices import PrecisionChoice, device_of, has_native_bf16
 from esrgan_core.inference.half import half_of
 from esrgan_core.inference.parts import SMALLEST_TILE, bytes_for, in_parts, is_exact, side_for
 from esrgan_core.io.bleeding import bled
+from esrgan_core.io.decoded import WHITE, DecodedImage, as_type
 from esrgan_core.io.geometry import symmetry
-from esrgan_core.io.picture import WHITE, Picture, as_type
 from esrgan_core.io.resize import imresize
 from esrgan_core.memory import (
     give_back_freed_memory,
@@ -26,7 +26,7 @@ from esrgan_core.models import Generator
 from esrgan_core.tensors import NotFiniteError
 
 KEPT_BELOW = 2**29
-"""Bytes that a picture needs, below which freed memory is kept from layer to layer: twice as fast,
+"""Bytes that a image needs, below which freed memory is kept from layer to layer: twice as fast,
 but half as much again is needed."""
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 SYMMETRIES = 8
@@ -37,7 +37,7 @@ Values = Float[np.ndarray, "_ _ 3"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UpscaleConfig:
-    """How pictures are upscaled."""
+    """How images are upscaled."""
 
     device: str = "auto"
     """`cpu`, `cuda`, `cuda:1`; `auto` takes a GPU where there is one."""
@@ -59,7 +59,7 @@ class UpscaleConfig:
 
 
 class Upscaler:
-    """A network made ready for a device; call it with pictures."""
+    """A network made ready for a device; call it with images."""
 
     def __init__(
         self,
@@ -98,28 +98,28 @@ class Upscaler:
 
     def __call__(
         self,
-        picture: Picture,
+        image: DecodedImage,
         *,
         canvas: Callable[[tuple[int, int, int], np.dtype], Canvas] = np.empty,
         on_part: Callable[[int, int], None] = lambda done, total: None,
-    ) -> Picture:
-        """Upscale a picture in its own mode and depth.
+    ) -> DecodedImage:
+        """Upscale a image in its own mode and depth.
 
         Gray goes through the network in all three channels; CMYK as the colors that its first
         three inks leave and its black as gray; alpha is resized bicubically, and what it hides
         does not bleed into what is seen.
 
         Args:
-            picture: of any kind.
+            image: of any kind.
             canvas: makes the array of the result, color and alpha as its channels, of a shape
                 and type; one that lies on a disk, perhaps.
-            on_part: told how many of the picture's parts are done, and of how many.
+            on_part: told how many of the image's parts are done, and of how many.
 
         Raises:
             NotFiniteError: if the result is not finite.
             MemoryError: if it does not fit, in tiles neither.
         """
-        pixels, alpha = picture.pixels, picture.alpha
+        pixels, alpha = image.pixels, image.alpha
         height, width, channels = pixels.shape
         shape = (*self.size_of(height, width), channels + (alpha is not None))
         whole = canvas(shape, pixels.dtype)
@@ -131,7 +131,7 @@ class Upscaler:
             whole[..., channels] = as_type(enlarged, pixels.dtype)
         # half precision tells no 16 bits apart
         exact = pixels.dtype != np.uint8
-        match picture.kind:
+        match image.kind:
             case "rgb":
                 self._color(pixels, color, exact, on_part)
             case "gray":
@@ -143,7 +143,7 @@ class Upscaler:
                 self._color(pixels[..., 3:].repeat(3, axis=2), black, exact, on_part)
         if self.device.type == "cpu":
             give_back_freed_memory()
-        return replace(picture, pixels=color, alpha=None if alpha is None else whole[..., channels])
+        return replace(image, pixels=color, alpha=None if alpha is None else whole[..., channels])
 
     def _color(
         self,
@@ -197,7 +197,7 @@ class Upscaler:
                     raise
                 if self.config.tile is not None:
                     raise MemoryError(
-                        f"a tile of {self.config.tile or 'the whole picture'} does not fit into "
+                        f"a tile of {self.config.tile or 'the whole image'} does not fit into "
                         "memory; take smaller ones, or --tile auto"
                     ) from error
             smaller = (side or max(height, width)) // 2
@@ -218,7 +218,7 @@ class Upscaler:
         side: int,
         on_part: Callable[[int, int], None],
     ) -> float:
-        """Fill `values` with the picture's result, or the ensemble's mean; how far tiles differ."""
+        """Fill `values` with the image's result, or the ensemble's mean; how far tiles differ."""
         count = SYMMETRIES if self.config.ensemble else 1
         if count > 1:
             values[...] = 0

@@ -2,7 +2,7 @@
 
 from scipy.ndimage import distance_transform_edt
 
-from esrgan_core.io.picture import Array, Plane
+from esrgan_core.io.decoded import Array, Plane
 
 
 def bled(pixels: Array, alpha: Plane) -> Array:

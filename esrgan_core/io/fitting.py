@@ -1,4 +1,4 @@
-"""What a format can hold, and pictures made so that it does."""
+"""What a format can hold, and images made so that it does."""
 
 from dataclasses import replace
 from io import BytesIO
@@ -6,7 +6,7 @@ from io import BytesIO
 import numpy as np
 from PIL import ImageCms
 
-from esrgan_core.io.picture import Array, Format, Picture, Plane, as_type
+from esrgan_core.io.decoded import Array, DecodedImage, Format, Plane, as_type
 from esrgan_core.io.pillow import as_pillow
 from esrgan_core.io.rgb import BadImageError
 
@@ -14,7 +14,7 @@ MOST_SIDE: dict[Format, int] = {"png": 2**31 - 1, "jpg": 65535, "webp": 16383, "
 """Pixels a side that a format can hold."""
 
 
-def insist_on_size(width: int, height: int, format_: Format) -> None:
+def check_size(width: int, height: int, format_: Format) -> None:
     """Refuse, before it is made, what a format cannot hold.
 
     Raises:
@@ -27,10 +27,10 @@ def insist_on_size(width: int, height: int, format_: Format) -> None:
         )
 
 
-def fit_to(picture: Picture, format_: Format) -> Picture:
-    """The picture as `format_` can hold it; `changes` says what that took."""
-    changes = list(picture.changes)
-    pixels, alpha, metadata = picture.pixels, picture.alpha, picture.metadata
+def fit_to(image: DecodedImage, format_: Format) -> DecodedImage:
+    """The image as `format_` can hold it; `changes` says what that took."""
+    changes = list(image.changes)
+    pixels, alpha, metadata = image.pixels, image.alpha, image.metadata
     if format_ in ("jpg", "webp") and pixels.dtype != np.uint8:
         changes.append(f"{_depth(pixels)} became 8 bits")
         pixels, alpha = _both_as(pixels, alpha, np.uint8)
@@ -41,19 +41,19 @@ def fit_to(picture: Picture, format_: Format) -> Picture:
         if (alpha != 255).any():
             changes.append("JPEG has no alpha: laid on white")
         pixels, alpha = _on_white(pixels, alpha), None
-    must_be_rgb = (format_ == "webp" and picture.kind != "rgb") or (
-        format_ == "png" and picture.kind == "cmyk"
+    must_be_rgb = (format_ == "webp" and image.kind != "rgb") or (
+        format_ == "png" and image.kind == "cmyk"
     )
     if must_be_rgb:
         profile = " by its profile" if metadata.icc else ""
-        changes.append(f"{picture.kind} became RGB{profile}")
+        changes.append(f"{image.kind} became RGB{profile}")
         if pixels.dtype != np.uint8:
             changes.append(f"{_depth(pixels)} became 8 bits")
             pixels, alpha = _both_as(pixels, alpha, np.uint8)
         pixels = _to_rgb(pixels, metadata.icc)
         # sRGB from here on
         metadata = replace(metadata, icc=b"")
-    return replace(picture, pixels=pixels, alpha=alpha, metadata=metadata, changes=tuple(changes))
+    return replace(image, pixels=pixels, alpha=alpha, metadata=metadata, changes=tuple(changes))
 
 
 def _depth(pixels: Array) -> str:
@@ -70,13 +70,13 @@ def _on_white(pixels: Array, alpha: Plane) -> Array:
 
 
 def _to_rgb(pixels: Array, icc: bytes) -> Array:
-    image = as_pillow(pixels, None)
+    pillow_image = as_pillow(pixels, None)
     if icc:
         srgb = ImageCms.createProfile("sRGB")
         try:
-            turned = ImageCms.profileToProfile(image, BytesIO(icc), srgb, outputMode="RGB")
+            turned = ImageCms.profileToProfile(pillow_image, BytesIO(icc), srgb, outputMode="RGB")
             if turned is not None:
                 return np.asarray(turned)
         except (ImageCms.PyCMSError, OSError):
             pass  # a broken profile says nothing; the plain formula is what viewers use then
-    return np.asarray(image.convert("RGB"))
+    return np.asarray(pillow_image.convert("RGB"))

@@ -1,4 +1,4 @@
-"""Pictures out of files; those of TIFF that Pillow cannot read are `tiff_reading`'s."""
+"""Images out of files; those of TIFF that Pillow cannot read are `tiff_reading`'s."""
 
 from io import BytesIO
 from pathlib import Path
@@ -7,18 +7,18 @@ import numpy as np
 from jaxtyping import Shaped
 from PIL import Image, ImageOps
 
-from esrgan_core.io.picture import Array, Metadata, Picture
+from esrgan_core.io.decoded import Array, DecodedImage, Metadata
 from esrgan_core.io.rgb import BadImageError, headed, opened
 from esrgan_core.io.tags import DESCRIBING, EXIF_IFD, GPS_IFD, ORIENTATION
 from esrgan_core.io.tiff_reading import deep_tiff, tiff_size
 from esrgan_core.io.turning import TURNED, turned
 
 
-def read_picture(source: Path | BytesIO) -> Picture:
+def read_image(source: Path | BytesIO) -> DecodedImage:
     """Read a PNG, JPEG, WebP, TIFF or BMP whole; the size is checked before anything is decoded.
 
     Raises:
-        BadImageError: if it is damaged, too large, several in one, no picture, or of a mode that
+        BadImageError: if it is damaged, too large, several in one, no image, or of a mode that
             cannot be upscaled.
     """
     if (deep := deep_tiff(source)) is not None:
@@ -28,7 +28,7 @@ def read_picture(source: Path | BytesIO) -> Picture:
         metadata = _metadata(image)
         pixels, alpha, changes = _channels(image, mode, source)
         upright = [_upright(each, image) for each in (pixels, alpha) if each is not None]
-        return Picture(
+        return DecodedImage(
             pixels=upright[0],
             alpha=upright[1][..., 0] if alpha is not None else None,
             metadata=metadata,
@@ -37,11 +37,11 @@ def read_picture(source: Path | BytesIO) -> Picture:
         )
 
 
-def picture_size(source: Path | BytesIO) -> tuple[int, int]:
-    """(height, width) of the upright picture, by the file's header.
+def image_size(source: Path | BytesIO) -> tuple[int, int]:
+    """(height, width) of the upright image, by the file's header.
 
     Raises:
-        BadImageError: if it is no picture, or too large.
+        BadImageError: if it is no image, or too large.
     """
     try:
         with headed(source) as image:
@@ -56,7 +56,7 @@ def picture_size(source: Path | BytesIO) -> tuple[int, int]:
 def _channels(
     image: Image.Image, mode: str, source: Path | BytesIO
 ) -> tuple[Array, Array | None, tuple[str, ...]]:
-    """(pixels, alpha, what had to be changed) of an open picture."""
+    """(pixels, alpha, what had to be changed) of an open image."""
     changes: tuple[str, ...] = ()
     if _is_deep_color(image, mode):
         whole = _decode_png(source) if image.format == "PNG" else None
@@ -93,7 +93,7 @@ def _is_deep_color(image: Image.Image, mode: str) -> bool:
 
 
 def _decode_png(source: Path | BytesIO) -> Array:
-    from imagecodecs import png_decode  # noqa: PLC0415  many codecs, needed for few pictures
+    from imagecodecs import png_decode  # noqa: PLC0415  many codecs, needed for few images
 
     decoded: Array = png_decode(_bytes_of(source))
     return decoded

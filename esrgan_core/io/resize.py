@@ -9,7 +9,7 @@ Public test sets were made by three conventions, which differ by a level here an
 * `per_pass_uint8`: rounded to 8 bits after each axis. MATLAB's way for images of class uint8;
   the LR of EDSR's benchmark sets.
 * `per_pass_uint8_replicate`: likewise, but beyond the border stands its last pixel instead of
-  the mirrored picture; the LR that SelfExSR published.
+  the mirrored image; the LR that SelfExSR published.
 """
 
 from functools import lru_cache
@@ -108,10 +108,10 @@ def imresize(
     overshoot at edges.
 
     Raises:
-        ValueError: if the picture or the result has no pixels.
+        ValueError: if the image or the result has no pixels.
     """
     first, second = _passes(image.shape[0], image.shape[1], factor, size)
-    # in stripes that the first pass does not mix: the double precision copy of a whole picture
+    # in stripes that the first pass does not mix: the double precision copy of a whole image
     # would be eight times as large as its pixels
     lines = 1 if first[0] else 0
     stripes = np.split(image, range(STRIPE, image.shape[lines], STRIPE), axis=lines)
@@ -139,7 +139,7 @@ def resize_pixels(
     """`imresize` of 8-bit pixels, clipped and rounded half up, by one of the conventions.
 
     Raises:
-        ValueError: if the picture or the result has no pixels.
+        ValueError: if the image or the result has no pixels.
     """
     if convention == "double":
         return _rounded(imresize(pixels, factor, size, divisor=255) * 255)

@@ -21,12 +21,12 @@ Pixels = UInt8[np.ndarray, "_ _ 3"]
 
 
 class BadImageError(ValueError):
-    """A picture that cannot be used; the message says why and what would help."""
+    """A image that cannot be used; the message says why and what would help."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageFacts:
-    """What a fully decoded picture is."""
+    """What a fully decoded image is."""
 
     width: int
     height: int
@@ -36,8 +36,8 @@ class ImageFacts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Survey:
-    """A picture decoded once: what it is, and what it shows."""
+class ImageStats:
+    """A image decoded once: what it is, and what it shows."""
 
     facts: ImageFacts
     pixels: Pixels | None
@@ -48,10 +48,10 @@ class Survey:
 
 @contextmanager
 def headed(source: Path | BytesIO) -> Iterator[Image.Image]:
-    """Open a picture of which no pixel is decoded yet; its size is checked.
+    """Open a image of which no pixel is decoded yet; its size is checked.
 
     Raises:
-        BadImageError: if it is damaged, too large, several in one, or no picture.
+        BadImageError: if it is damaged, too large, several in one, or no image.
     """
     try:
         with warnings.catch_warnings():
@@ -60,14 +60,14 @@ def headed(source: Path | BytesIO) -> Iterator[Image.Image]:
             with Image.open(source) as image:
                 # of the two in a phone's MPO the first is the photograph
                 if (frames := getattr(image, "n_frames", 1)) > 1 and image.format != "MPO":
-                    raise BadImageError(f"{frames} pictures in one; save the one that is meant")
+                    raise BadImageError(f"{frames} images in one; save the one that is meant")
                 yield image
     except UnidentifiedImageError as error:
         raise BadImageError(
-            "not a picture that Pillow can read; replace it with a PNG, JPEG, TIFF or WebP"
+            "not a image that Pillow can read; replace it with a PNG, JPEG, TIFF or WebP"
         ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise BadImageError(f"{error}; cut the picture into smaller ones") from error
+        raise BadImageError(f"{error}; cut the image into smaller ones") from error
     except (BadImageError, FileNotFoundError):
         raise
     except MemoryError as error:
@@ -81,11 +81,11 @@ def headed(source: Path | BytesIO) -> Iterator[Image.Image]:
 def opened(source: Path | BytesIO) -> Iterator[tuple[Image.Image, str]]:
     """Open and decode every pixel, so that a truncated file fails here and not in training.
 
-    Gives the picture and its mode: Pillow's word, or RGB;16 and RGBA;16 where Pillow drops the
+    Gives the image and its mode: Pillow's word, or RGB;16 and RGBA;16 where Pillow drops the
     lower 8 bits of 16 without a word.
 
     Raises:
-        BadImageError: if it is damaged, too large, several in one, or no picture.
+        BadImageError: if it is damaged, too large, several in one, or no image.
     """
     with headed(source) as image:
         # known only before the pixels are loaded
@@ -95,11 +95,11 @@ def opened(source: Path | BytesIO) -> Iterator[tuple[Image.Image, str]]:
         yield image, f"{image.mode};16" if lossy else image.mode
 
 
-def survey(path: Path) -> Survey:
-    """Decode the whole picture, once, and look at it.
+def inspect_image(path: Path) -> ImageStats:
+    """Decode the whole image, once, and look at it.
 
     Raises:
-        BadImageError: if it is damaged, too large, several in one, or no picture.
+        BadImageError: if it is damaged, too large, several in one, or no image.
     """
     with opened(path) as (image, mode):
         facts = ImageFacts(
@@ -108,7 +108,7 @@ def survey(path: Path) -> Survey:
         # LAB and the like cannot be made gray; that mode is refused anyway
         gray = image.convert("L") if mode in RGB_MODES else Image.new("L", image.size)
         small = gray.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
-        return Survey(
+        return ImageStats(
             facts=facts,
             pixels=np.asarray(image.convert("RGB")) if mode in RGB_MODES else None,
             thumbnail=np.asarray(small),
@@ -116,11 +116,11 @@ def survey(path: Path) -> Survey:
 
 
 def read_rgb(source: Path | BytesIO) -> Pixels:
-    """Read an 8-bit RGB picture, or a gray one with its value in all three channels.
+    """Read an 8-bit RGB image, or a gray one with its value in all three channels.
 
     Raises:
         BadImageError: if it is damaged, or has another mode, since dropping alpha or
-            scaling 16 bits silently would change the picture.
+            scaling 16 bits silently would change the image.
     """
     with opened(source) as (image, mode):
         if mode not in RGB_MODES:
@@ -162,7 +162,7 @@ def gray_image(pixels: UInt8[np.ndarray, "h w"]) -> Image.Image:
 
 
 def find_images(folder: Path) -> list[Path]:
-    """All picture files below `folder` by suffix, sorted; links are followed.
+    """All image files below `folder` by suffix, sorted; links are followed.
 
     Hidden files and folders are left out.
     """

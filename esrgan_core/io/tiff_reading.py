@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from esrgan_core.io.picture import Metadata, Picture
+from esrgan_core.io.decoded import DecodedImage, Metadata
 from esrgan_core.io.rgb import BadImageError
 from esrgan_core.io.tags import DESCRIBING, ICC_TAG, ORIENTATION, XMP_TAG
 from esrgan_core.io.turning import TURNED, turned
 
 
-def deep_tiff(source: Path | BytesIO) -> Picture | None:
+def deep_tiff(source: Path | BytesIO) -> DecodedImage | None:
     """A TIFF of more than 8 bits; None for all else.
 
     Raises:
@@ -27,7 +27,7 @@ def deep_tiff(source: Path | BytesIO) -> Picture | None:
 
 
 def tiff_size(source: Path | BytesIO) -> tuple[int, int] | None:
-    """(height, width) of the upright picture; None for what is no TIFF.
+    """(height, width) of the upright image; None for what is no TIFF.
 
     Raises:
         BadImageError: if it is damaged or too large.
@@ -62,14 +62,12 @@ def _page(source: Path | BytesIO) -> Iterator[Any]:
         ) as file:
             page = file.pages.first
             if len(file.pages) > 1 and not _is_plain(page):
-                raise BadImageError(
-                    f"{len(file.pages)} pictures in one; save the one that is meant"
-                )
+                raise BadImageError(f"{len(file.pages)} images in one; save the one that is meant")
             limit = Image.MAX_IMAGE_PIXELS or 0
             if page.imagewidth * page.imagelength > limit:
                 raise BadImageError(
                     f"{page.imagewidth}x{page.imagelength} pixels are more than {limit}; "
-                    "cut the picture into smaller ones"
+                    "cut the image into smaller ones"
                 )
             yield page
             return
@@ -92,7 +90,7 @@ def _head(source: Path | BytesIO) -> bytes:
         return file.read(4)
 
 
-def _from_page(page: Any) -> Picture:
+def _from_page(page: Any) -> DecodedImage:
     tags = {tag.code: tag.value for tag in page.tags}
     photometric = page.photometric.name
     values = page.asarray()
@@ -118,7 +116,7 @@ def _from_page(page: Any) -> Picture:
             exif[tag] = tags[tag]
     turn = int(tags.get(ORIENTATION, 1))
     color, alpha = (values[..., :-1], values[..., -1]) if extra else (values, None)
-    return Picture(
+    return DecodedImage(
         pixels=turned(color, turn),
         alpha=None if alpha is None else turned(alpha[..., None], turn)[..., 0],
         metadata=Metadata(

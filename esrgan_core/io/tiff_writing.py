@@ -13,8 +13,8 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from esrgan_core.files import atomic_path
+from esrgan_core.io.decoded import Array, DecodedImage
 from esrgan_core.io.exif import exif_of
-from esrgan_core.io.picture import Array, Picture
 from esrgan_core.io.pillow import stacked
 from esrgan_core.io.tags import DESCRIBING, EXIF_IFD, GPS_IFD, XMP_TAG
 
@@ -24,18 +24,18 @@ ASCII, LONG = 2, 4
 """TIFF's types of values."""
 
 
-def write_tiff(file: BytesIO, picture: Picture) -> None:
-    """Write a picture of any mode, losslessly compressed."""
+def write_tiff(file: BytesIO, image: DecodedImage) -> None:
+    """Write a image of any mode, losslessly compressed."""
     from tifffile import imwrite  # noqa: PLC0415
 
-    values = stacked(picture.pixels, picture.alpha)
-    imwrite(file, values, compression="adobe_deflate", **tiff_options(picture))
-    append_ifds(file, exif_of(picture))
+    values = stacked(image.pixels, image.alpha)
+    imwrite(file, values, compression="adobe_deflate", **tiff_options(image))
+    append_ifds(file, exif_of(image))
 
 
-def tiff_options(picture: Picture) -> dict[str, Any]:
-    """What tifffile is told of a picture beside its pixels."""
-    metadata, exif = picture.metadata, exif_of(picture)
+def tiff_options(image: DecodedImage) -> dict[str, Any]:
+    """What tifffile is told of a image beside its pixels."""
+    metadata, exif = image.metadata, exif_of(image)
     extra: list[tuple[int, int, int | None, Any, bool]] = [
         (tag, ASCII, None, str(exif[tag]), True) for tag in DESCRIBING if tag in exif
     ]
@@ -44,12 +44,12 @@ def tiff_options(picture: Picture) -> dict[str, Any]:
         extra.append((XMP_TAG, 1, len(metadata.xmp), metadata.xmp, True))
     kinds = {"gray": "minisblack", "rgb": "rgb", "cmyk": "separated"}
     options: dict[str, Any] = {
-        "photometric": kinds[picture.kind],
+        "photometric": kinds[image.kind],
         "extratags": extra,
         "software": False,
         "metadata": None,
     }
-    if picture.alpha is not None:
+    if image.alpha is not None:
         options |= {"extrasamples": ["unassalpha"], "planarconfig": "contig"}
     if metadata.icc:
         options["iccprofile"] = metadata.icc
@@ -85,23 +85,23 @@ def append_ifds(file: Any, exif: Image.Exif) -> None:
 
 
 @contextmanager
-def streamed_tiff(path: Path, picture: Picture, size: tuple[int, int]) -> Iterator[Array]:
+def streamed_tiff(path: Path, image: DecodedImage, size: tuple[int, int]) -> Iterator[Array]:
     """Yield the pixels of a TIFF of (height, width), on the disk as they are written.
 
-    It has the mode and the metadata of `picture`, is not compressed, and is at `path` when all
+    It has the mode and the metadata of `image`, is not compressed, and is at `path` when all
     went well.
     """
     from tifffile import memmap  # noqa: PLC0415
 
-    channels = picture.pixels.shape[2] + (picture.alpha is not None)
+    channels = image.pixels.shape[2] + (image.alpha is not None)
     shape = (*size, channels) if channels > 1 else size
-    # for the sizes in EXIF, a picture as large that takes no memory
+    # for the sizes in EXIF, a image as large that takes no memory
     large = replace(
-        picture, pixels=np.broadcast_to(picture.pixels[:1, :1], (*size, picture.pixels.shape[2]))
+        image, pixels=np.broadcast_to(image.pixels[:1, :1], (*size, image.pixels.shape[2]))
     )
     with atomic_path(path) as temporary:
         pixels = memmap(
-            temporary, shape=shape, dtype=picture.pixels.dtype, bigtiff=True, **tiff_options(large)
+            temporary, shape=shape, dtype=image.pixels.dtype, bigtiff=True, **tiff_options(large)
         )
         yield pixels.reshape(*size, channels)
         pixels.flush()

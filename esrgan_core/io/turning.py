@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from esrgan_core.io.picture import Array
+from esrgan_core.io.decoded import Array
 
 TURNED = (5, 6, 7, 8)
 """Orientations that exchange height and width."""

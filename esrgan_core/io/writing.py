@@ -1,4 +1,4 @@
-"""Pictures into files."""
+"""Images into files."""
 
 import struct
 import zlib
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from esrgan_core.files import atomic_path
+from esrgan_core.io.decoded import DecodedImage, Format
 from esrgan_core.io.exif import exif_of
-from esrgan_core.io.picture import Format, Picture
 from esrgan_core.io.pillow import as_pillow, stacked
 from esrgan_core.io.tiff_writing import write_tiff
 
@@ -18,64 +18,64 @@ QUALITY = 95
 XMP_KEYWORD = b"XML:com.adobe.xmp"
 
 
-def encode(picture: Picture, format_: Format, quality: int | None = None) -> bytes:
-    """The file's bytes of a picture that fits the format; see `fit_to`."""
+def encode(image: DecodedImage, format_: Format, quality: int | None = None) -> bytes:
+    """The file's bytes of a image that fits the format; see `fit_to`."""
     match format_:
         case "png":
-            return _png(picture)
+            return _png(image)
         case "tif":
             buffer = BytesIO()
-            write_tiff(buffer, picture)
+            write_tiff(buffer, image)
             return buffer.getvalue()
         case "jpg" | "webp":
-            return _by_pillow(picture, format_, quality)
+            return _by_pillow(image, format_, quality)
 
 
-def write_picture(
-    path: Path, picture: Picture, format_: Format, quality: int | None = None
+def write_image(
+    path: Path, image: DecodedImage, format_: Format, quality: int | None = None
 ) -> None:
-    """Write a picture that fits the format, atomically."""
+    """Write a image that fits the format, atomically."""
     with atomic_path(path) as temporary:
-        temporary.write_bytes(encode(picture, format_, quality))
+        temporary.write_bytes(encode(image, format_, quality))
 
 
-def _by_pillow(picture: Picture, format_: Format, quality: int | None) -> bytes:
+def _by_pillow(image: DecodedImage, format_: Format, quality: int | None) -> bytes:
     options: dict[str, Any] = {"quality": QUALITY if quality is None else quality}
     if format_ == "jpg":
         options["subsampling"] = "4:4:4"
-        if picture.metadata.dpi:
-            options["dpi"] = picture.metadata.dpi
+        if image.metadata.dpi:
+            options["dpi"] = image.metadata.dpi
     elif quality is None:
         options = {"lossless": True, "quality": 80, "exact": True}
     for name, content in (
-        ("exif", _sized_exif(picture)),
-        ("icc_profile", picture.metadata.icc),
-        ("xmp", picture.metadata.xmp),
+        ("exif", _sized_exif(image)),
+        ("icc_profile", image.metadata.icc),
+        ("xmp", image.metadata.xmp),
     ):
         if content:
             options[name] = content
     buffer = BytesIO()
-    image = as_pillow(picture.pixels, picture.alpha)
-    image.save(buffer, format={"jpg": "JPEG", "webp": "WEBP"}[format_], **options)
+    pillow_image = as_pillow(image.pixels, image.alpha)
+    pillow_image.save(buffer, format={"jpg": "JPEG", "webp": "WEBP"}[format_], **options)
     return buffer.getvalue()
 
 
-def _sized_exif(picture: Picture) -> bytes:
-    return bytes(exif_of(picture).tobytes()) if picture.metadata.exif else b""
+def _sized_exif(image: DecodedImage) -> bytes:
+    return bytes(exif_of(image).tobytes()) if image.metadata.exif else b""
 
 
-def _png(picture: Picture) -> bytes:
+def _png(image: DecodedImage) -> bytes:
     """PNG of 8 or 16 bits; Pillow writes no 16-bit color."""
     from imagecodecs import png_encode  # noqa: PLC0415
 
-    encoded = png_encode(stacked(picture.pixels, picture.alpha))
-    chunks = b"".join(_chunk(name, content) for name, content in _png_metadata(picture))
+    encoded = png_encode(stacked(image.pixels, image.alpha))
+    chunks = b"".join(_chunk(name, content) for name, content in _png_metadata(image))
     # the first chunk is the header of 25 bytes, after a signature of 8
     return b"".join([encoded[:33], chunks, encoded[33:]])
 
 
-def _png_metadata(picture: Picture) -> Iterator[tuple[bytes, bytes]]:
-    metadata = picture.metadata
+def _png_metadata(image: DecodedImage) -> Iterator[tuple[bytes, bytes]]:
+    metadata = image.metadata
     if metadata.icc:
         yield b"iCCP", b"ICC\0\0" + zlib.compress(metadata.icc)
     if metadata.dpi:
@@ -83,7 +83,7 @@ def _png_metadata(picture: Picture) -> Iterator[tuple[bytes, bytes]]:
         yield b"pHYs", struct.pack(">IIB", *per_meter, 1)
     if metadata.xmp:
         yield b"iTXt", XMP_KEYWORD + b"\0\0\0\0\0" + metadata.xmp
-    if exif := _sized_exif(picture):
+    if exif := _sized_exif(image):
         yield b"eXIf", exif.removeprefix(b"Exif\0\0")
 
 

@@ -1,4 +1,4 @@
-"""The contextual loss: likeness of the sets of two pictures' features, wherever they stand.
+"""The contextual loss: likeness of the sets of two images' features, wherever they stand.
 
 Mechrez et al. 2018, arXiv 1803.02077 (the loss) and 1803.04626 (in super-resolution).
 """
@@ -14,7 +14,7 @@ MOST_FEATURES = 65 * 65
 """Features of a layer that are compared; more are thinned out, as by the authors."""
 
 
-def contextual_likeness(
+def contextual_similarity(
     of_sr: Float[Tensor, "b c n"], of_hr: Float[Tensor, "b c m"], band_width: float = BAND_WIDTH
 ) -> Float[Tensor, " b"]:
     """`CX` of two sets of features, in (0, 1]: 1 if each of HR's has one in SR that is its own.
@@ -35,7 +35,7 @@ def contextual_distance(
     of_sr: Float[Tensor, "b c h w"], of_hr: Float[Tensor, "b c h w"]
 ) -> Float[Tensor, ""]:
     """`-log CX` of a layer's features, the mean of the batch: a `PerceptualLoss`'s distance."""
-    return -contextual_likeness(*_thinned(of_sr, of_hr)).log().mean()
+    return -contextual_similarity(*_thinned(of_sr, of_hr)).log().mean()
 
 
 def _thinned(

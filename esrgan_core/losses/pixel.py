@@ -1,4 +1,4 @@
-"""Distances between pictures, pixel by pixel; each is a mean, so that batches can be parted."""
+"""Distances between images, pixel by pixel; each is a mean, so that batches can be parted."""
 
 from collections.abc import Callable
 from typing import Literal

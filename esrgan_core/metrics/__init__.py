@@ -1,7 +1,7 @@
 """Image quality by name: `metrics_by_name(["psnr_y"])["psnr_y"](sr, hr, crop_border)`.
 
 All take float images `1 3 h w` in [0, 1] that were rounded to 8 bits; a value for a set is the
-mean over its pictures. A new metric is a name in `esrgan_core.metric_names` and one entry in
+mean over its images. A new metric is a name in `esrgan_core.metric_names` and one entry in
 `METRICS`, or a case in `metrics_by_name` if it needs weights.
 """
 
@@ -12,7 +12,7 @@ from types import MappingProxyType
 from jaxtyping import Float
 from torch import Tensor
 
-from esrgan_core.metric_names import insist_known
+from esrgan_core.metric_names import check_metric_names
 from esrgan_core.metrics.lpips import LPIPS
 from esrgan_core.metrics.psnr import psnr, rmse
 from esrgan_core.tensors import crop_border, rgb_to_y
@@ -36,7 +36,7 @@ def _ssim(sr: Float[Tensor, "b 1 h w"], hr: Float[Tensor, "b 1 h w"]) -> Float[T
 
 
 def psnr_y(sr: Image, hr: Image, border: int) -> float:
-    """PSNR in dB on luma, `border` pixels cut from each side; infinite for equal pictures."""
+    """PSNR in dB on luma, `border` pixels cut from each side; infinite for equal images."""
     return float(psnr(_luma(sr, border), _luma(hr, border)))
 
 
@@ -111,7 +111,7 @@ def metrics_by_name(names: Iterable[str], find_weights: Callable[[str], Path]) -
         FileNotFoundError: if weights cannot be had.
     """
     wanted = list(names)
-    insist_known(wanted)
+    check_metric_names(wanted)
     return {name: METRICS.get(name) or _lpips(name, find_weights) for name in wanted}
 
 
@@ -122,7 +122,7 @@ def _lpips(name: str, find_weights: Callable[[str], Path]) -> Metric:
         network = LPIPS("vgg", find_weights("vgg16"), find_weights("lpips_vgg"))
 
     def measure(sr: Image, hr: Image, border: int) -> float:
-        del border  # its authors and the papers that report it take the whole picture
+        del border  # its authors and the papers that report it take the whole image
         return float(network(sr, hr))
 
     return measure

@@ -1,5 +1,5 @@
-"""What a metric says of a picture that it cannot judge."""
+"""What a metric says of a image that it cannot judge."""
 
 
 class UnmeasurableError(ValueError):
-    """The picture is too small or too flat for the metric; others may be measured all the same."""
+    """The image is too small or too flat for the metric; others may be measured all the same."""

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from esrgan_core.bounds import insist_bounds
+from esrgan_core.bounds import check_bounds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,7 +22,7 @@ class VGGDiscriminatorConfig:
         """Refuse sizes that do not halve evenly."""
         if self.patch_size % 32 or self.patch_size < 32:
             raise ValueError(f"patch_size must be a multiple of 32, got {self.patch_size}")
-        insist_bounds(self, "num_features", least=1)
+        check_bounds(self, "num_features", least=1)
 
     @property
     def halvings(self) -> int:
@@ -90,7 +90,7 @@ class SRGANDiscriminatorConfig:
         """Refuse sizes that do not halve evenly."""
         if self.patch_size % 16 or self.patch_size < 16:
             raise ValueError(f"patch_size must be a multiple of 16, got {self.patch_size}")
-        insist_bounds(self, "num_features", least=1)
+        check_bounds(self, "num_features", least=1)
 
     @property
     def last_side(self) -> int:
@@ -145,7 +145,7 @@ class ClassDiscriminatorConfig:
     def __post_init__(self) -> None:
         """Refuse shapes that cannot be built."""
         VGGDiscriminatorConfig(patch_size=self.patch_size, num_features=self.num_features)
-        insist_bounds(self, "num_classes", least=1)
+        check_bounds(self, "num_classes", least=1)
 
 
 class ClassDiscriminator(nn.Module):

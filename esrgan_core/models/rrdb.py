@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the field's name for it
 from torch.utils.checkpoint import checkpoint
 
-from esrgan_core.bounds import insist_bounds
+from esrgan_core.bounds import check_bounds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,8 +32,8 @@ class RRDBNetConfig:
         """Refuse shapes that cannot be built."""
         if self.scale not in (1, 2, 4, 8):
             raise ValueError(f"scale must be 1, 2, 4 or 8, got {self.scale}")
-        insist_bounds(self, "num_features", "num_blocks", "growth_channels", least=1)
-        insist_bounds(self, "residual_scale")
+        check_bounds(self, "num_features", "num_blocks", "growth_channels", least=1)
+        check_bounds(self, "residual_scale")
 
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:
@@ -192,7 +192,7 @@ class RRDBNet(nn.Module):
     def tail(
         self, features: Float[Tensor, "b f fh fw"]
     ) -> Float[Tensor, "b 3 {self.fold*self.config.scale}*fh {self.fold*self.config.scale}*fw"]:
-        """The picture of the trunk's features; it looks no farther than `tail_reach`."""
+        """The image of the trunk's features; it looks no farther than `tail_reach`."""
         features = _as_taken(features, self.conv_up1)
         ups = [self.conv_up1, self.conv_up2] + ([self.conv_up3] if self.config.scale == 8 else [])
         for up in ups:

@@ -1,4 +1,4 @@
-"""SFTGAN's generator: features shifted and scaled by what a picture shows (Wang et al. 2018).
+"""SFTGAN's generator: features shifted and scaled by what a image shows (Wang et al. 2018).
 
 Spatial feature transform, arXiv 1804.02815, section 3.
 """
@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the field's name for it
 
-from esrgan_core.bounds import insist_bounds
+from esrgan_core.bounds import check_bounds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +32,7 @@ class SFTNetConfig:
         if self.scale != 4:
             raise ValueError(f"scale must be 4, as published, got {self.scale}")
         counts = ("num_features", "num_blocks", "num_classes", "condition_features")
-        insist_bounds(self, *counts, least=1)
+        check_bounds(self, *counts, least=1)
 
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the field's name for it
 
-from esrgan_core.bounds import insist_bounds
+from esrgan_core.bounds import check_bounds
 from esrgan_core.tensors import EDGE, enlarge, rgb_to_y
 
 CHROMA_KEPT = 255 / 219
@@ -27,7 +27,7 @@ class SRCNNConfig:
             raise ValueError(f"scale must be at least 2, got {self.scale}")
         if any(kernel < 1 or kernel % 2 == 0 for kernel in self.kernels):
             raise ValueError(f"kernels must be odd, got {self.kernels}")
-        insist_bounds(self, "num_features", least=1)
+        check_bounds(self, "num_features", least=1)
 
 
 class SRCNN(nn.Module):

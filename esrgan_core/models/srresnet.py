@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from esrgan_core.bounds import insist_bounds
+from esrgan_core.bounds import check_bounds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,7 +21,7 @@ class SRResNetConfig:
         """Refuse shapes that cannot be built."""
         if self.scale not in (2, 4, 8):
             raise ValueError(f"scale must be 2, 4 or 8, got {self.scale}")
-        insist_bounds(self, "num_features", "num_blocks", least=1)
+        check_bounds(self, "num_features", "num_blocks", least=1)
 
 
 def _conv(inputs: int, outputs: int, kernel: int = 3) -> nn.Conv2d:

@@ -253,7 +253,7 @@ def interpolate(psnr: State, gan: State, alpha: float) -> State:
         raise ValueError(
             f"the two networks differ in {sorted(apart)[:5]}; train one from the other"
         )
-    if (likeness := _likeness(psnr, gan)) < RELATED:
+    if (likeness := _similarity(psnr, gan)) < RELATED:
         raise ValueError(
             f"the two networks are unrelated (cosine of their weights {likeness:.2f}); "
             "interpolate between a network and what was trained from it"
@@ -280,7 +280,7 @@ def load_interpolated(psnr: Path, gan: Path, alpha: float) -> Generator:
     return between.eval()
 
 
-def _likeness(first: State, second: State) -> float:
+def _similarity(first: State, second: State) -> float:
     """Cosine between two networks' convolutions."""
     pairs = [(first[key].flatten(), second[key].flatten()) for key in first if first[key].ndim > 1]
     product = sum(float(a @ b) for a, b in pairs)

@@ -1,7 +1,7 @@
 """`make ablation`: the paper's three improvements taken away one at a time, at a small size.
 
 Every variant is trained in both stages with every seed on the pairs of `make repro`, and measured
-on the test pictures (and on folders given by `--set`). The trainings are resumed, stopped and
+on the test images (and on folders given by `--set`). The trainings are resumed, stopped and
 alone on their device as those of the stages are. A network that has been trained is kept under the
 state root by what decides its weights, so that other parameters train what is new of them alone.
 """
@@ -17,7 +17,7 @@ import typer
 from torch import Tensor
 
 from esrgan_core.data.pairs import PairStore
-from esrgan_core.engine.evaluate import Sample, evaluate
+from esrgan_core.engine.evaluation import Sample, evaluate
 from esrgan_core.engine.execution import OptimizerConfig
 from esrgan_core.engine.schedule import Schedule
 from esrgan_core.engine.selection import SelectConfig
@@ -94,7 +94,7 @@ def variants(config: AblationConfig, scale: int) -> list[Variant]:
     ]
 
 
-class Lab:
+class AblationRunner:
     """Trains variants on one store, on the device that stages train on; what is done is kept."""
 
     def __init__(self, config: AblationConfig, store: PairStore) -> None:
@@ -172,7 +172,7 @@ class Lab:
         identity: Mapping[str, Any],
         build: Callable[[], Step],
     ) -> Path:
-        # unlike those of other trainings, these weights do not depend on validation's pictures
+        # unlike those of other trainings, these weights do not depend on validation's images
         everything = [ENGINE_VERSION, self.store.content_hash("train"), config, dict(identity)]
         fingerprint = record_hash(everything, TRAINING_RECORDS)[:16]
         network = ablation_network_path(fingerprint)
@@ -202,7 +202,7 @@ class Network(NamedTuple):
     path: Path
 
 
-def train_all(lab: Lab, all_variants: Sequence[Variant]) -> list[Network]:
+def train_all(lab: AblationRunner, all_variants: Sequence[Variant]) -> list[Network]:
     """Every variant's network after each stage with each seed; equal ones of stage 1 but once."""
     networks = []
     for seed in lab.config.seeds:
@@ -216,7 +216,7 @@ def train_all(lab: Lab, all_variants: Sequence[Variant]) -> list[Network]:
 
 
 def _brightness(sr: Tensor, hr: Tensor, border: int) -> float:
-    """How far the mean of the whole picture is off, in levels of 255."""
+    """How far the mean of the whole image is off, in levels of 255."""
     del border
     return float((sr - hr).mean().abs()) * 255
 
@@ -224,7 +224,7 @@ def _brightness(sr: Tensor, hr: Tensor, border: int) -> float:
 def measured(
     networks: Sequence[Network], samples: Sequence[Sample], own: Mapping[str, str], scale: int
 ) -> Iterator[dict[str, Any]]:
-    """A row per network and set: means over the set's pictures."""
+    """A row per network and set: means over the set's images."""
     find, names = weights_finder(own), [name for name in METRICS if name != "lpips" or own]
     metrics = {**metrics_by_name(names, find), BRIGHTNESS: _brightness}
     for variant, stage, seed, path in networks:
@@ -280,7 +280,7 @@ def main(
     from pipelines.tracking.ablation_runs import publish_ablation  # noqa: PLC0415
 
     params = load_params(Params)
-    lab = Lab(params.ablation, PairStore(PAIRS))
+    lab = AblationRunner(params.ablation, PairStore(PAIRS))
     samples = samples_of(lab.store, "test") + folder_samples(sets or [], params.scale)
     own = named_files(weights or [])
     # all before the first is measured, which takes TF32 from what a GPU computes afterwards

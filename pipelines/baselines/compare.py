@@ -1,21 +1,21 @@
-"""Measure the baselines beside the pipeline's own networks: the same pictures, the same code."""
+"""Measure the baselines beside the pipeline's own networks: the same images, the same code."""
 
 from dataclasses import dataclass
 
 from esrgan_core.data.pairs import PairStore
-from esrgan_core.engine.evaluate import Upscaler
+from esrgan_core.engine.evaluation import Upscaler
 from esrgan_core.models.sft import SFTNet
 from pipelines.baselines import RECIPES
 from pipelines.config.artifacts import ARTIFACTS, PAIRS, generator_path
 from pipelines.evaluation.alpha_grid import models_of
 from pipelines.evaluation.alpha_selection import read_choice
-from pipelines.evaluation.benchmark import evaluate_all, leave_figures
+from pipelines.evaluation.benchmark import evaluate_all, write_metrics
 from pipelines.evaluation.config import EvaluateConfig, InterpolateConfig
 from pipelines.evaluation.methods import bicubic, interpolated, network_of
 from pipelines.evaluation.test_sets import samples_of
-from pipelines.reports.evaluation import leave_report
+from pipelines.reports.evaluation import write_report
 from pipelines.stages.runner import launch
-from pipelines.training.semantic_maps import ConditionsConfig, conditioned, conditions_of
+from pipelines.training.semantic_maps import SemanticMapsConfig, conditioned, conditions_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,10 +25,10 @@ class Params:
     scale: int
     interpolate: InterpolateConfig
     evaluate: EvaluateConfig
-    conditions: ConditionsConfig
+    semantic_maps: SemanticMapsConfig
 
 
-def baselines(conditions: ConditionsConfig, store: PairStore) -> dict[str, Upscaler]:
+def baselines(conditions: SemanticMapsConfig, store: PairStore) -> dict[str, Upscaler]:
     """Those that were trained here, by name."""
     found = {}
     for recipe in RECIPES:
@@ -39,9 +39,9 @@ def baselines(conditions: ConditionsConfig, store: PairStore) -> dict[str, Upsca
     return found
 
 
-def trained_contenders(params: Params, store: PairStore) -> dict[str, Upscaler]:
+def trained_methods(params: Params, store: PairStore) -> dict[str, Upscaler]:
     """Whatever was trained here: the baselines that there are, and every alpha of the grid."""
-    found = {"bicubic": bicubic(params.scale), **baselines(params.conditions, store)}
+    found = {"bicubic": bicubic(params.scale), **baselines(params.semantic_maps, store)}
     for alpha in sorted(set(params.interpolate.alphas)):
         found[f"alpha {alpha:g}"] = interpolated(alpha)
     return found
@@ -50,14 +50,14 @@ def trained_contenders(params: Params, store: PairStore) -> dict[str, Upscaler]:
 def run(params: Params) -> None:
     """Leave the figures of every model, `report/index.html` and `models.png`."""
     store = PairStore(PAIRS)
-    contenders = {"bicubic": bicubic(params.scale), **baselines(params.conditions, store)}
+    methods = {"bicubic": bicubic(params.scale), **baselines(params.semantic_maps, store)}
     evaluation = evaluate_all(
-        contenders, samples_of(store, "test"), params.evaluate, params.scale, "compare",
+        methods, samples_of(store, "test"), params.evaluate, params.scale, "compare",
         of_grid=models_of(read_choice().alpha),
     )  # fmt: skip
     folder = ARTIFACTS / "compare"
-    leave_figures(evaluation, folder)
-    leave_report(
+    write_metrics(evaluation, folder)
+    write_report(
         folder / "report" / "index.html", evaluation, params.scale, params.interpolate,
         trainings=(*RECIPES, "pretrain", "finetune"),
     )  # fmt: skip

@@ -7,7 +7,7 @@ from pipelines.config.artifacts import CLUSTERS, PAIRS
 from pipelines.stages.runner import launch
 from pipelines.stages.sections import SftnetTraining
 from pipelines.training.pixel import train_for_pixels
-from pipelines.training.semantic_maps import Clusters, ConditionsConfig, Told
+from pipelines.training.semantic_maps import Clusters, SemanticMaps, SemanticMapsConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,17 +15,17 @@ class Params:
     """What this stage reads of params.yaml."""
 
     scale: int
-    conditions: ConditionsConfig
+    semantic_maps: SemanticMapsConfig
     sftnet: SftnetTraining
 
 
 def run(params: Params) -> None:
     """Leave the network with its curve and metrics, and the clusters."""
     config, store = params.sftnet, PairStore(PAIRS)
-    Clusters.fit(store, params.conditions).write(CLUSTERS)
-    classes = params.conditions.classes
+    Clusters.fit(store, params.semantic_maps).write(CLUSTERS)
+    classes = params.semantic_maps.classes
     network = replace(config.network, scale=params.scale, num_classes=classes)
-    told = Told.of(store, params.conditions)
+    told = SemanticMaps.of(store, params.semantic_maps)
     train_for_pixels("sftnet", network, config, told)
 
 

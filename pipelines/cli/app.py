@@ -19,10 +19,10 @@ from pipelines.cli import (
     tracking,
     upscaling,
 )
-from pipelines.cli import images as pictures
+from pipelines.cli import images as images
 from pipelines.cli.extras import describe_missing_extra
 from pipelines.runtime.redaction import redacted
-from pipelines.runtime.status import Status, is_passing, tell
+from pipelines.runtime.status import Status, is_transient, tell
 from pipelines.tracking.errors import StoreError
 
 app = typer.Typer(
@@ -32,7 +32,7 @@ app = typer.Typer(
     "The pipeline itself is DVC's: `dvc repro` runs it, `dvc metrics show` prints its figures.",
 )
 for module in (
-    upscaling, data, pictures, models, params, reports, tracking, registry, flows, machine,
+    upscaling, data, images, models, params, reports, tracking, registry, flows, machine,
 ):  # fmt: skip
     for command in module.COMMANDS:
         app.command()(command)
@@ -48,7 +48,7 @@ def main() -> None:
         problem = _problem(error)
         if problem is None or os.environ.get("ESRGAN_TRACEBACK"):
             raise
-        tell(Status(what="esrgan", problem=problem, passing=is_passing(error)))
+        tell(Status(what="esrgan", problem=problem, passing=is_transient(error)))
         sys.exit(f"esrgan: {problem}")
 
 

@@ -1,4 +1,4 @@
-"""`esrgan catalog` and `esrgan verify`: where pictures come from, and whether they still are it."""
+"""`esrgan catalog` and `esrgan verify`: where images come from, and whether they still are it."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +22,7 @@ class _MakeByDefault(TyperGroup):
 catalog = typer.Typer(
     cls=_MakeByDefault,
     no_args_is_help=True,
-    help="Catalogs: which pictures a run uses, where they come from and what they must be.\n\n"
+    help="Catalogs: which images a run uses, where they come from and what they must be.\n\n"
     "`esrgan catalog DIR -o catalogs/mine.csv` makes one of a folder, "
     "`esrgan catalog pin NAME` writes checksums into one.",
 )
@@ -30,7 +30,7 @@ catalog = typer.Typer(
 
 @catalog.command()
 def make(
-    source: Annotated[str, typer.Argument(help="a folder of pictures, or s3://bucket/prefix/")],
+    source: Annotated[str, typer.Argument(help="a folder of images, or s3://bucket/prefix/")],
     output: Annotated[Path, typer.Option("--output", "-o", help="the CSV file to write")],
     split: Annotated[
         str, typer.Option(help="train, val or test for all; else by folders or content")
@@ -38,16 +38,16 @@ def make(
     set_name: Annotated[str, typer.Option("--set", help="name of the set")] = "",
     license_: Annotated[str, typer.Option("--license", help="of all of them")] = "unknown",
     citation: Annotated[str, typer.Option(help="what to cite")] = "",
-    scale: Annotated[int, typer.Option(help="of supplied LR, where its name does not say it")] = 4,
+    scale: Annotated[int, typer.Option(help="of provided LR, where its name does not say it")] = 4,
     skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="leave bad pictures out instead of stopping")
+        bool, typer.Option("--skip-bad", help="leave bad images out instead of stopping")
     ] = False,
 ) -> None:
-    """Make a catalog of the pictures in a folder, each decoded once and hashed.
+    """Make a catalog of the images in a folder, each decoded once and hashed.
 
-    Folders train, val and test/<set> are respected; without them pictures are split by a hash of
-    their content. What lies below lr/ is supplied LR. PIRM's self-validation set is recognized by
-    its 100 pictures.
+    Folders train, val and test/<set> are respected; without them images are split by a hash of
+    their content. What lies below lr/ is provided LR. PIRM's self-validation set is recognized by
+    its 100 images.
     """
     from pipelines.data.catalog_builder import catalog_folder, catalog_prefix
     from pipelines.sources.addresses import parse_s3
@@ -60,7 +60,7 @@ def make(
         )
     else:
         written, bad = catalog_folder(Path(source), output, given, scale=scale, skip_bad=skip_bad)
-    typer.echo(f"{output}: {written} pictures" if written else f"{output} is not written")
+    typer.echo(f"{output}: {written} images" if written else f"{output} is not written")
     if skip_bad:
         for line in bad:
             typer.echo(f"skipped {redacted(line)}", err=True)
@@ -74,7 +74,7 @@ def pin(
 ) -> None:
     """Write size and sha256 of every file that a catalog has no sha256 of, fetching it.
 
-    Pictures inside an archive are covered by the archive's checksum. Commit the catalog: from
+    Images inside an archive are covered by the archive's checksum. Commit the catalog: from
     then on anything else than what was fetched now is refused.
     Example: esrgan catalog pin flickr2k
     """

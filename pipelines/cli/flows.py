@@ -40,9 +40,9 @@ def flow(
         Request,
         WorkspaceError,
         environment,
-        occupied,
         prepare,
         repository,
+        workspace_lock,
     )
 
     source = repository()
@@ -65,7 +65,7 @@ def flow(
     code = run(command, seconds_to_save=2 * SECONDS_TO_SAVE)
     if code:
         # unless another flow works in it
-        with suppress(WorkspaceError), occupied(folder, seconds=0):
+        with suppress(WorkspaceError), workspace_lock(folder, seconds=0):
             close(name, code)
     raise typer.Exit(code=code)
 

@@ -1,4 +1,4 @@
-"""`esrgan lr` and `esrgan evaluate`: folders of pictures."""
+"""`esrgan lr` and `esrgan evaluate`: folders of images."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +9,7 @@ from pipelines.cli.batch import end
 
 
 def lr(
-    source: Annotated[Path, typer.Argument(help="a picture, or a folder of HR pictures")],
+    source: Annotated[Path, typer.Argument(help="a image, or a folder of HR images")],
     output: Annotated[Path, typer.Argument(help="a PNG file, or a folder to put PNG files in")],
     scale: Annotated[int, typer.Option(help="how many times smaller")] = 4,
     convention: Annotated[
@@ -20,7 +20,7 @@ def lr(
     ] = 0,
     workers: Annotated[int, typer.Option(help="processes; -1 for one per core")] = -1,
 ) -> None:
-    """Make low-resolution pictures exactly as MATLAB's imresize does.
+    """Make low-resolution images exactly as MATLAB's imresize does.
 
     `double` is what the ESRGAN authors did; `per_pass_uint8` made EDSR's benchmark sets and
     `per_pass_uint8_replicate` those of SelfExSR. Folders keep their tree and names.
@@ -40,9 +40,9 @@ def lr(
     else:
         files, targets = [source], [output]
     if not files:
-        raise ValueError(f"no pictures in {source}")
+        raise ValueError(f"no images in {source}")
     if len(set(targets)) < len(targets):
-        raise ValueError(f"{source} holds pictures that differ in their suffix alone; rename them")
+        raise ValueError(f"{source} holds images that differ in their suffix alone; rename them")
     jobs = (
         delayed(_reduce)(path, target, scale, modcrop or scale, convention)
         for path, target in zip(files, targets, strict=True)
@@ -57,7 +57,7 @@ def lr(
 
 
 def _reduce(path: Path, target: Path, scale: int, modcrop: int, convention: Any) -> str:
-    """Why one picture could not be made smaller; "" if it could."""
+    """Why one image could not be made smaller; "" if it could."""
     from esrgan_core.io.geometry import crop_to_multiple
     from esrgan_core.io.resize import bicubic_pair
     from esrgan_core.io.rgb import read_rgb, write_png
@@ -71,7 +71,7 @@ def _reduce(path: Path, target: Path, scale: int, modcrop: int, convention: Any)
 
 
 def evaluate(
-    hr: Annotated[Path, typer.Option(help="folder of HR pictures, or one picture")],
+    hr: Annotated[Path, typer.Option(help="folder of HR images, or one image")],
     lr: Annotated[
         Path | None, typer.Option(help="LR of the same names; made from HR if left out")
     ] = None,
@@ -101,10 +101,10 @@ def evaluate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of a table")] = False,
 ) -> None:
-    """Measure a model, or pictures that lie there, on one set.
+    """Measure a model, or images that lie there, on one set.
 
     HR is cropped to a multiple of the scale; metrics but LPIPS leave out a border as wide as the
-    scale. Pictures are matched by name without suffix. The perceptual index needs the scores of
+    scale. Images are matched by name without suffix. The perceptual index needs the scores of
     Ma's model, which is not free to have: without --ma-scores it is absent.
 
     Examples: esrgan evaluate --hr Set5/HR --lr Set5/LRbicx4 --model generator.safetensors
@@ -112,7 +112,7 @@ def evaluate(
     """
     import pandas as pd
 
-    from esrgan_core.engine.evaluate import score
+    from esrgan_core.engine.evaluation import score
     from esrgan_core.metrics import metrics_by_name, perceptual_index
     from esrgan_core.strict_json import to_json
     from pipelines.evaluation.methods import bicubic, network_of
@@ -153,8 +153,8 @@ def evaluate(
     table = pd.DataFrame.from_dict(scores, orient="index")
     means = {str(name): float(value) for name, value in table.mean().items()}
     if as_json:
-        pictures = [{"name": name, **values} for name, values in scores.items()]
-        content = {"model": model or str(sr), "mean": means, "pictures": pictures}
+        images = [{"name": name, **values} for name, values in scores.items()]
+        content = {"model": model or str(sr), "mean": means, "images": images}
         typer.echo(to_json(content, indent=2))
     elif scores:
         table.loc["mean"] = means

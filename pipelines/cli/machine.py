@@ -79,7 +79,7 @@ def upscale(
     device: Device = "auto",
     ensemble: Ensemble = False,
 ) -> None:
-    """Upscale a few of the pictures, write nothing, and tell what all of them take.
+    """Upscale a few of the images, write nothing, and tell what all of them take.
 
     Example: esrgan plan upscale photographs --precision fp32
     """

@@ -108,7 +108,7 @@ def export(
         float | None, typer.Option(min=0, max=1, help="of a registered model; else its own")
     ] = None,
 ) -> None:
-    """Write a network as ONNX for pictures of every size, and compare it with the original.
+    """Write a network as ONNX for images of every size, and compare it with the original.
 
     Input `lr` and output `sr`: float32, b x 3 x h x w, RGB in [0, 1]; clip the output. Nothing is
     written unless ONNX Runtime gives the same at three sizes, odd ones among them.

@@ -1,4 +1,4 @@
-"""`esrgan compare` and `esrgan figures`: all that was trained, on any pictures and for papers."""
+"""`esrgan compare` and `esrgan figures`: all that was trained, on any images and for papers."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,17 +17,17 @@ def compare(
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="a .md file")] = None,
 ) -> None:
-    """Measure everything that was trained here on folders of pictures, beside the papers.
+    """Measure everything that was trained here on folders of images, beside the papers.
 
     Bicubic enlargement, whichever baselines there are, and the pipeline's networks at every alpha.
-    Without --set on the test pictures of the pair store.
+    Without --set on the test images of the pair store.
     Example: esrgan compare --set Set5=Set5/HR,Set5/LRbicx4 --set Set14=Set14/HR
     """
     from dataclasses import replace
 
     from esrgan_core.data.pairs import PairStore
     from esrgan_core.files import write_text
-    from pipelines.baselines.compare import Params, trained_contenders
+    from pipelines.baselines.compare import Params, trained_methods
     from pipelines.config.artifacts import PAIRS
     from pipelines.config.params import load_params
     from pipelines.evaluation.benchmark import evaluate_all
@@ -44,8 +44,8 @@ def compare(
         own = {name: pinned(file) for name, file in named_files(weights).items()}
         metrics = [*config.metrics, *({"lpips"} - set(config.metrics))]
         config = replace(config, metrics=metrics, weight_files={**config.weight_files, **own})
-    contenders = trained_contenders(params, store)
-    evaluation = evaluate_all(contenders, samples, config, params.scale, "compare")
+    methods = trained_methods(params, store)
+    evaluation = evaluate_all(methods, samples, config, params.scale, "compare")
     text = comparison(evaluation.frame, params.scale, len(store.names("train")))
     typer.echo(text)
     if output:
@@ -56,12 +56,12 @@ def figures(
     output: Annotated[Path, typer.Option("--output", "-o", help="a folder")] = Path("figures"),
     formats: Annotated[str, typer.Option(help="pdf, png, svg, with commas")] = "pdf,png",
 ) -> None:
-    """Draw for a paper: crops of every test picture, curves, perception against distortion.
+    """Draw for a paper: crops of every test image, curves, perception against distortion.
 
     From what lies in artifacts/: with the baselines where they were trained.
     """
     from esrgan_core.data.pairs import PairStore
-    from pipelines.baselines.compare import Params, trained_contenders
+    from pipelines.baselines.compare import Params, trained_methods
     from pipelines.config.artifacts import ARTIFACTS, GRID, IMAGE_GRID, PAIRS
     from pipelines.config.params import load_params
     from pipelines.evaluation.benchmark import evaluate_all, shown_of
@@ -75,11 +75,11 @@ def figures(
     params = load_params(Params)
     store = PairStore(PAIRS)
     shown = shown_of(samples_of(store, "test"))
-    contenders = trained_contenders(params, store)
-    evaluation = evaluate_all(contenders, shown, params.evaluate, params.scale, "figures")
+    methods = trained_methods(params, store)
+    evaluation = evaluate_all(methods, shown, params.evaluate, params.scale, "figures")
     drawn = {
         f"patches-{sample.name.rpartition('/')[2]}": patch_figure(
-            sample, {name: scored[index] for name, scored in evaluation.pictures.items()}
+            sample, {name: scored[index] for name, scored in evaluation.images.items()}
         )
         for index, sample in enumerate(evaluation.shown)
     }

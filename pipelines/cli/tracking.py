@@ -18,7 +18,7 @@ def publish() -> None:
     """
     from pipelines.config.artifacts import PAGE
     from pipelines.config.params import load_params
-    from pipelines.registry.promotion import admit
+    from pipelines.registry.promotion import register
     from pipelines.runtime.run_record import RUN, record_path
     from pipelines.runtime.state import in_repository
     from pipelines.stages.register import Params
@@ -36,12 +36,12 @@ def publish() -> None:
         if record_path("register").is_file():
             params = load_params(Params)
             run_id = published_run("register")
-            decision = admit(params.register, run_id)
+            decision = register(params.register, run_id)
             typer.echo(f"{decision.model} version {decision.version} is the {decision.alias}")
             if name := os.environ.get(RUN):
                 complete_parent(name)
         if PAGE.is_file():
-            typer.echo(f"picture page: {PAGE.resolve()}")
+            typer.echo(f"image page: {PAGE.resolve()}")
 
 
 def sync() -> None:

@@ -1,4 +1,4 @@
-"""`esrgan upscale`: pictures through a trained network."""
+"""`esrgan upscale`: images through a trained network."""
 
 import sys
 from pathlib import Path
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 Inputs = Annotated[
     list[str],
-    typer.Argument(metavar="INPUT...", help="pictures, folders, patterns; - for standard input"),
+    typer.Argument(metavar="INPUT...", help="images, folders, patterns; - for standard input"),
 ]
 Where = Annotated[
     str,
     typer.Option(
-        "--output", "-o", help="a folder, a file for a single picture, - for standard output"
+        "--output", "-o", help="a folder, a file for a single image, - for standard output"
     ),
 ]
 ModelName = Annotated[
@@ -76,10 +76,10 @@ def upscale(
         bool, typer.Option("--overwrite", help="also replace files that were not made here")
     ] = False,
 ) -> None:
-    """Upscale pictures, each in its own mode and depth, with its metadata.
+    """Upscale images, each in its own mode and depth, with its metadata.
 
     What is done is noted in the output folder and skipped the next time, so that an interrupted
-    run goes on where it was. A picture that cannot be used is named at the end and costs no other;
+    run goes on where it was. A image that cannot be used is named at the end and costs no other;
     the exit code is 1 then.
 
     Examples: esrgan upscale photo.jpg -o photo-x4.png
@@ -123,27 +123,27 @@ def _through_pipes(
     config: "UpscaleConfig",
     how: "Output",
 ) -> None:
-    """One picture from standard input or to standard output."""
+    """One image from standard input or to standard output."""
     from io import BytesIO
 
     from esrgan_core.files import atomic_path
     from esrgan_core.inference.upscaler import Upscaler
     from esrgan_core.io.rgb import BadImageError
     from esrgan_core.memory import free_memory
-    from pipelines.upscaling.jobs import STANDARD, insist_on_format
+    from pipelines.upscaling.jobs import STANDARD, check_format
     from pipelines.upscaling.many import say
     from pipelines.upscaling.model import load_model
     from pipelines.upscaling.one import upscale_one
 
     if len(inputs) != 1:
-        raise ValueError("one picture at a time goes through standard input or output")
+        raise ValueError("one image at a time goes through standard input or output")
     found = load_model(model, alpha)
     upscaler = Upscaler(found.network, config, free_memory=free_memory, say=say)
     from_pipe = inputs[0] == STANDARD
     source = BytesIO(sys.stdin.buffer.read()) if from_pipe else Path(inputs[0])
     name = target if target != STANDARD else inputs[0]
     if target != STANDARD:
-        insist_on_format(Path(target), how)
+        check_format(Path(target), how)
     try:
         result = upscale_one(upscaler, source, how, name)
     except BadImageError as error:

@@ -25,6 +25,10 @@ DERIVED = {
 }
 
 
+RENAMED = {"conditions": "semantic_maps", "held": "freeze_steps"}
+"""New names of keys and sections that were renamed."""
+
+
 class ParamsError(ValueError):
     """A mistake in a parameter file; the message names file, key, value and remedy."""
 
@@ -98,7 +102,12 @@ def parse_sections(stage: type[Stage], given: dict[str, Any], path: Path) -> Sta
     wanted = [field.name for field in dataclasses.fields(cast(Any, stage))]
     missing = [name for name in wanted if name not in content]
     if missing:
-        raise ParamsError(f"{path} lacks the sections {missing}")
+        renamed = [
+            f"; rename {old} to {new}"
+            for old, new in RENAMED.items()
+            if old in content and new in missing
+        ]
+        raise ParamsError(f"{path} lacks the sections {missing}{''.join(renamed)}")
     strict = with_config(ConfigDict(extra="forbid"))(stage)
     try:
         return TypeAdapter(strict).validate_python({name: content[name] for name in wanted})
@@ -128,6 +137,8 @@ def _explain(stage: Any, path: Path, problem: Mapping[str, Any]) -> str:
         return f"{path}: {key}: {problem['ctx']['error']}"
     if problem["type"] != "unexpected_keyword_argument":
         return f"{path}: {key} = {problem['input']!r}: {problem['msg']}"
+    if new := RENAMED.get(location[-1]):
+        return f"{path}: {key} is called {new} now; rename it"
     valid = _keys(stage, location[:-1])
     near = difflib.get_close_matches(location[-1], valid, n=1, cutoff=0)
     return f"{path}: unknown key {key}; did you mean {near[0]}? (valid: {', '.join(valid)})"
@@ -150,6 +161,8 @@ def merge(base: dict[str, Any], changes: Mapping[str, Any], where: str = "") -> 
     """
     for key, value in changes.items():
         if key not in base:
+            if new := RENAMED.get(key):
+                raise ParamsError(f"{where}{key} is called {new} now; rename it")
             near = difflib.get_close_matches(str(key), [str(name) for name in base], n=1, cutoff=0)
             raise ParamsError(f"unknown key {where}{key}; did you mean {near[0]}?")
         inner = base[key]

@@ -1,8 +1,8 @@
-"""Catalogs: which pictures there are, where they come from, and what they must be.
+"""Catalogs: which images there are, where they come from, and what they must be.
 
-A catalog is a CSV with a row for each picture. A row may stand for a whole range of them:
+A catalog is a CSV with a row for each image. A row may stand for a whole range of them:
 `{0001..0800}` in its name and URI. A row of the split `archive` says where an archive comes
-from; pictures within it have the URI `archive://<its name>/<member>`.
+from; images within it have the URI `archive://<its name>/<member>`.
 """
 
 import csv
@@ -28,21 +28,21 @@ BEYOND = "beyond the columns"
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 LONGEST_RANGE = 1_000_000
 UNKNOWN = ".image"
-"""Suffix of pictures whose address has none of a picture; what they are is in the file."""
+"""Suffix of images whose address has none of a image; what they are is in the file."""
 LR = "lr"
-"""Folder of supplied LR pictures, which mirrors that of the HR ones."""
+"""Folder of provided LR images, which mirrors that of the HR ones."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """One picture: what it is called, which split it serves, where it comes from."""
+    """One image: what it is called, which split it serves, where it comes from."""
 
     name: str
     split: str
     set: str
     source: RemoteFile
     kind: str = "hr"
-    """Or lrx2, lrx4, ...: a supplied LR of the HR of the same name."""
+    """Or lrx2, lrx4, ...: a provided LR of the HR of the same name."""
     license: str = "unknown"
     origin: str = ""
     citation: str = ""
@@ -53,7 +53,7 @@ class Entry:
             raise ValueError(f"{self.name}: split is {self.split!r}, not one of {SPLITS}")
         for part in (self.name, self.set):
             if not part or part.startswith(".") or PurePosixPath(part).name != part:
-                raise ValueError(f"{part!r} cannot name a picture or set: use a plain word")
+                raise ValueError(f"{part!r} cannot name a image or set: use a plain word")
             if any(ord(letter) < 32 for letter in part):
                 raise ValueError(f"{part!r} has control characters in its name; rename it")
         if not re.fullmatch(r"hr|lrx\d", self.kind):
@@ -76,23 +76,23 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Catalog:
-    """Pictures, and the archives that some of them lie in, by name."""
+    """Images, and the archives that some of them lie in, by name."""
 
     entries: list[Entry]
     archives: dict[str, RemoteFile]
 
     def without(self, places: Sequence[str]) -> "Catalog":
-        """The same without some pictures, named as `train/a`, and archives of nothing else.
+        """The same without some images, named as `train/a`, and archives of nothing else.
 
         Raises:
-            ValueError: if there is no such picture.
+            ValueError: if there is no such image.
         """
         if unknown := set(places) - {entry.place for entry in self.entries}:
             raise ValueError(f"download.exclude names {sorted(unknown)}, which are not there")
         return self._only([entry for entry in self.entries if entry.place not in places])
 
     def with_lr_of(self, scale: int | None) -> "Catalog":
-        """HR pictures, and of supplied LR those of one scale; None for none."""
+        """HR images, and of provided LR those of one scale; None for none."""
         return self._only([e for e in self.entries if e.kind in ("hr", f"lrx{scale}")])
 
     def _only(self, entries: list[Entry]) -> "Catalog":
@@ -164,8 +164,8 @@ def read_catalog(path: Path) -> Catalog:
     return Catalog(entries=entries, archives=archives)
 
 
-def insist_on_places(entries: Sequence[Entry]) -> None:
-    """Refuse two pictures that want one place, and an LR of nothing.
+def check_unique_paths(entries: Sequence[Entry]) -> None:
+    """Refuse two images that want one place, and an LR of nothing.
 
     Raises:
         ValueError: naming them.

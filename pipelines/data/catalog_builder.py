@@ -1,4 +1,4 @@
-"""A catalog of anybody's pictures, made of the folder or the S3 prefix that they lie in."""
+"""A catalog of anybody's images, made of the folder or the S3 prefix that they lie in."""
 
 import sys
 from collections.abc import Mapping
@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from esrgan_core.io.rgb import SUFFIXES, BadImageError, find_images, survey
-from pipelines.data.catalog import SPLITS, Entry, insist_on_places, write_rows
+from esrgan_core.io.rgb import SUFFIXES, BadImageError, find_images, inspect_image
+from pipelines.data.catalog import SPLITS, Entry, check_unique_paths, write_rows
 from pipelines.data.download import at_once
 from pipelines.data.local_folder import entries_of_folder
 from pipelines.runtime.parallel import in_parallel
@@ -17,7 +17,7 @@ from pipelines.runtime.state import state_root
 from pipelines.sources.addresses import S3Object
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.resolve import RemoteFile, resolve
-from pipelines.sources.s3 import Listed, insist_on_path, listed
+from pipelines.sources.s3 import Listed, check_path, listed
 from pipelines.sources.transfer import TransferOptions
 
 PIRM = {
@@ -33,20 +33,20 @@ PIRM_NAMES = {str(number) for number in range(1, 101)}
 def catalog_folder(
     folder: Path, output: Path, words: Mapping[str, str], *, scale: int, skip_bad: bool
 ) -> tuple[int, list[str]]:
-    """Write a catalog of the pictures in `folder`, if all are good or bad ones may be skipped.
+    """Write a catalog of the images in `folder`, if all are good or bad ones may be skipped.
 
     Args:
         folder: searched with all folders in it.
         output: the CSV file.
         words: what holds for all: split, set, license, citation; else by folders or content.
-        scale: of supplied LR whose name does not say it.
-        skip_bad: whether bad pictures are left out.
+        scale: of provided LR whose name does not say it.
+        skip_bad: whether bad images are left out.
 
     Returns:
-        How many pictures it lists, 0 if it is not written, and what is wrong with bad ones.
+        How many images it lists, 0 if it is not written, and what is wrong with bad ones.
 
     Raises:
-        ValueError: if there is no folder, no picture, or no such split.
+        ValueError: if there is no folder, no image, or no such split.
     """
     if not folder.is_dir():
         raise ValueError(f"no folder {folder}")
@@ -57,7 +57,7 @@ def catalog_folder(
 def catalog_prefix(
     prefix: S3Object, output: Path, words: Mapping[str, str], *, scale: int, skip_bad: bool
 ) -> tuple[int, list[str]]:
-    """Write a catalog of the pictures below an S3 prefix; as `catalog_folder`.
+    """Write a catalog of the images below an S3 prefix; as `catalog_folder`.
 
     Each is fetched into the cache, from where it is taken later, and what is there is not
     fetched again.
@@ -71,9 +71,9 @@ def catalog_prefix(
         if PurePosixPath(one.place.key).suffix.lower() in SUFFIXES
     }
     for one in found.values():
-        insist_on_path(one)
+        check_path(one)
     if not found:
-        raise ValueError(f"no pictures in {prefix}")
+        raise ValueError(f"no images in {prefix}")
     with TemporaryDirectory(dir=state_root()) as name:
         folder = Path(name)
         wanted = {
@@ -99,7 +99,7 @@ def catalog_prefix(
 
 
 def _with_place(line: str, folder: Path, found: Mapping[str, Listed]) -> str:
-    """A complaint about a picture that was fetched, with the picture's own address."""
+    """A complaint about a image that was fetched, with the image's own address."""
     path, colon, words = line.removeprefix(f"{folder}/").partition(": ")
     return f"{found[path].place}{colon}{words}" if path in found else line
 
@@ -124,25 +124,25 @@ def _write(output: Path, entries: list[Entry]) -> int:
 def _entries_of(
     folder: Path, words: Mapping[str, str], *, scale: int, skip_bad: bool
 ) -> tuple[list[Entry], list[str]]:
-    """Entries of the good pictures in a folder, none if a bad one may not be skipped."""
+    """Entries of the good images in a folder, none if a bad one may not be skipped."""
     if (split := words.get("split")) and split not in SPLITS:
         raise ValueError(f"split is {split!r}, not one of {', '.join(SPLITS)}")
-    pictures = find_images(folder)
-    if not pictures:
-        raise ValueError(f"no pictures in {folder}")
+    images = find_images(folder)
+    if not images:
+        raise ValueError(f"no images in {folder}")
     bad: dict[Path, str] = {}
-    with progress("catalog", len(pictures)) as advance:
-        for number, problem in enumerate(in_parallel(problem_of, pictures), start=1):
-            path = pictures[number - 1]
+    with progress("catalog", len(images)) as advance:
+        for number, problem in enumerate(in_parallel(problem_of, images), start=1):
+            path = images[number - 1]
             if problem:
                 bad[path] = problem
             advance(number, path.name)
     lines = [f"{path}: {problem}" for path, problem in bad.items()]
     if bad and not skip_bad:
         return [], lines
-    good = [path for path in pictures if path not in bad]
+    good = [path for path in images if path not in bad]
     if {path.stem for path in good} == PIRM_NAMES:
-        print("recognized as PIRM's self-validation set: pictures 1 to 100", file=sys.stderr)
+        print("recognized as PIRM's self-validation set: images 1 to 100", file=sys.stderr)
         words = PIRM | dict(words)
     if not good:
         return [], lines
@@ -150,14 +150,14 @@ def _entries_of(
     split = given.pop("split", "")
     found = entries_of_folder(folder, good, split=split, scale=scale)
     entries = [replace(entry, **given) for entry in found]
-    insist_on_places(entries)
+    check_unique_paths(entries)
     return entries, lines
 
 
 def problem_of(path: Path) -> str:
-    """What is wrong with a picture; "" if nothing is."""
+    """What is wrong with a image; "" if nothing is."""
     try:
-        survey(path)
+        inspect_image(path)
     except (BadImageError, OSError) as error:
         return str(error)
     return ""

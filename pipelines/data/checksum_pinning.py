@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from esrgan_core.io.rgb import survey
+from esrgan_core.io.rgb import inspect_image
 from pipelines.data.catalog import ARCHIVE, RANGE, origin_of, read_catalog, read_rows, write_rows
 from pipelines.data.download import at_once, forget_if_unpinned
 from pipelines.runtime.progress import byte_progress
@@ -32,7 +32,7 @@ def pin_catalog(path: Path) -> tuple[int, list[str]]:
     def look(origin: RemoteFile, target: Path, options: TransferOptions) -> None:
         file = resolve(origin, options)
         try:
-            _insist_on_use(file, is_archive=rows[int(target.name)]["split"] == ARCHIVE)
+            _check_is_used(file, is_archive=rows[int(target.name)]["split"] == ARCHIVE)
         except ValueError:
             forget_if_unpinned(origin)
             raise
@@ -49,12 +49,12 @@ def pin_catalog(path: Path) -> tuple[int, list[str]]:
     return len(found), [f"{open_[number]['uri']}: {why}" for number, why in problems.items()]
 
 
-def _insist_on_use(file: Path, *, is_archive: bool) -> None:
+def _check_is_used(file: Path, *, is_archive: bool) -> None:
     """Refuse to pin an error page: what is pinned is the truth from then on."""
     if is_archive:
         list(unpack(file, {}, Limits()))
     else:
-        survey(file)
+        inspect_image(file)
 
 
 def _wants_pinning(row: Mapping[str, str]) -> bool:

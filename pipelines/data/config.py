@@ -11,11 +11,11 @@ class DownloadConfig:
     """Section `download`."""
 
     catalogs: list[str] = field(default_factory=list)
-    """Catalogs in `data/` by name; not looked at where `data/` holds pictures."""
+    """Catalogs in `data/` by name; not looked at where `data/` holds images."""
     exclude: list[str] = field(default_factory=list)
-    """Pictures to leave out, as `train/0123` or `test/set5/baby`."""
-    lr: Literal["made", "supplied"] = "made"
-    """Whether LR is made from HR, or taken where it is supplied and made elsewhere."""
+    """Images to leave out, as `train/0123` or `test/set5/baby`."""
+    lr: Literal["made", "provided"] = "made"
+    """Whether LR is made from HR, or taken where it is provided and made elsewhere."""
 
     def __post_init__(self) -> None:
         """Refuse a catalog named twice."""
@@ -30,12 +30,12 @@ class ValidateConfig:
     min_side: int
     """Pixels that the shorter side must have after cropping: the HR patch, or two NIQE blocks."""
     modes: list[Literal["RGB", "L"]]
-    """Picture modes in Pillow's words; those that later stages read."""
+    """DecodedImage modes in Pillow's words; those that later stages read."""
     lr_generator: LrGenerator = "matlab"
-    """Whether LR that is supplied has to be MATLAB's bicubic."""
+    """Whether LR that is provided has to be MATLAB's bicubic."""
 
     def __post_init__(self) -> None:
-        """Refuse modes that no picture has."""
+        """Refuse modes that no image has."""
         if not self.modes:
             raise ValueError("modes must name at least one")
 
@@ -45,7 +45,7 @@ class BicubicConfig:
     """Section `bicubic`."""
 
     workers: int = -1
-    """Processes that share the pictures; -1 for one per core. The result does not depend on it."""
+    """Processes that share the images; -1 for one per core. The result does not depend on it."""
 
     def __post_init__(self) -> None:
         """Refuse what is no number of processes."""

@@ -1,4 +1,4 @@
-"""All pictures of a catalog into the image folder: archives one by one, single files at once."""
+"""All images of a catalog into the image folder: archives one by one, single files at once."""
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.filesize import decimal
 
 from pipelines.data.catalog import Catalog, Entry
-from pipelines.runtime.disk import insist_on_room
+from pipelines.runtime.disk import require_disk_space
 from pipelines.runtime.progress import byte_progress, progress
 from pipelines.runtime.redaction import redacted
 from pipelines.runtime.state import state_root
@@ -28,14 +28,14 @@ AT_ONCE = 8
 ASSUMED_PACE = 10e6
 """Bytes per second that a time is told by before there is a pace to tell it by."""
 Problems = dict[str, OSError | ValueError]
-"""By the path of the picture in the image folder, why it could not be had."""
+"""By the path of the image in the image folder, why it could not be had."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
     """What fetching takes, as far as the catalogs say it."""
 
-    pictures: int
+    images: int
     to_fetch: int
     """Bytes; as many are needed of the disk under the state root."""
     unknown: int
@@ -48,7 +48,7 @@ class Estimate:
         fetching = f"{decimal(self.to_fetch)} to fetch, {time} at {decimal(int(ASSUMED_PACE))}/s"
         unknown = f", and {self.unknown} files of unknown size" if self.unknown else ""
         disk = decimal(self.to_fetch + self.folder)
-        return f"{self.pictures} pictures; {fetching}{unknown}; {disk} of disk"
+        return f"{self.images} images; {fetching}{unknown}; {disk} of disk"
 
 
 def estimate(catalog: Catalog) -> Estimate:
@@ -64,11 +64,11 @@ def estimate(catalog: Catalog) -> Estimate:
                 to_fetch += missing
                 folder += origin.expected.bytes
             case ArchiveMember():
-                pass  # its archive counts: pictures do not pack
+                pass  # its archive counts: images do not pack
             case LocalFile() | PackageFile():
                 folder += origin.expected.bytes
     return Estimate(
-        pictures=len(catalog.entries),
+        images=len(catalog.entries),
         to_fetch=to_fetch,
         unknown=unknown,
         folder=folder,
@@ -76,14 +76,14 @@ def estimate(catalog: Catalog) -> Estimate:
 
 
 def fetch_all(catalog: Catalog, folder: Path, options: TransferOptions | None = None) -> Problems:
-    """Fetch every picture to its place in `folder`; what cannot be had is told, not raised.
+    """Fetch every image to its place in `folder`; what cannot be had is told, not raised.
 
     Raises:
         OSError: if it cannot fit on the disk.
     """
     needed = estimate(catalog)
     print(f"download: {needed}", file=sys.stderr)
-    insist_on_room({state_root(): needed.to_fetch, folder: needed.folder})
+    require_disk_space({state_root(): needed.to_fetch, folder: needed.folder})
     _warn_of_unpinned(catalog)
     with byte_progress("download", needed.to_fetch) as on_bytes:
         options = replace(options or TransferOptions(), on_bytes=on_bytes)

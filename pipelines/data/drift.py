@@ -1,4 +1,4 @@
-"""What the pictures of the last accepted run were like, for the next one to be held against."""
+"""What the images of the last accepted run were like, for the next one to be held against."""
 
 import hashlib
 from pathlib import Path
@@ -21,7 +21,7 @@ def last_accepted(frame: pd.DataFrame) -> Distribution | None:
 
 
 def accept(frame: pd.DataFrame) -> None:
-    """Keep the shares of sizes and shapes of a picture frame for the next run."""
+    """Keep the shares of sizes and shapes of a image frame for the next run."""
     write_text(_path(frame), to_json(distribution(frame)))
 
 

@@ -1,4 +1,4 @@
-"""Great Expectations over the pictures; the only module that imports it."""
+"""Great Expectations over the images; the only module that imports it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from pipelines.data.config import LrGenerator
 from pipelines.data.image_table import Distribution
 
 BLANK = 2.0
-"""Gray levels of contrast below which a picture shows nothing."""
+"""Gray levels of contrast below which a image shows nothing."""
 BLOCKY = 0.12
 ENLARGED = -12.5
 """dB; photographs have more, but for some very smooth ones, enlarged ones less."""
@@ -30,8 +30,8 @@ LEAVE_OUT = "name it in download.exclude, or set skip_bad"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Demands:
-    """What pictures have to meet."""
+class ValidationRules:
+    """What images have to meet."""
 
     min_side: int
     modes: Sequence[str]
@@ -42,7 +42,7 @@ class Demands:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
-    """One picture that fails one expectation."""
+    """One image that fails one expectation."""
 
     path: str
     what: str
@@ -67,19 +67,19 @@ class Outcome:
     faults: list[Fault]
 
 
-def validate(frame: pd.DataFrame, demands: Demands) -> list[Outcome]:
-    """Hold all expectations against a picture frame."""
+def validate(frame: pd.DataFrame, demands: ValidationRules) -> list[Outcome]:
+    """Hold all expectations against a image frame."""
     import great_expectations as gx  # noqa: PLC0415  takes seconds to import
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
-    asset = context.data_sources.add_pandas("pictures").add_dataframe_asset("manifest")
+    asset = context.data_sources.add_pandas("images").add_dataframe_asset("manifest")
     batch = asset.add_batch_definition_whole_dataframe("all")
-    suite = context.suites.add(gx.ExpectationSuite(name="pictures"))
+    suite = context.suites.add(gx.ExpectationSuite(name="images"))
     for expectation in _expectations(demands):
         suite.add_expectation(expectation)
     definition = context.validation_definitions.add(
-        gx.ValidationDefinition(name="pictures", data=batch, suite=suite)
+        gx.ValidationDefinition(name="images", data=batch, suite=suite)
     )
     result = definition.run(
         batch_parameters={"dataframe": frame.drop(columns="thumbnail")},
@@ -89,14 +89,14 @@ def validate(frame: pd.DataFrame, demands: Demands) -> list[Outcome]:
 
 
 def write_report(path: Path, outcomes: Sequence[Outcome], frame: pd.DataFrame) -> list[str]:
-    """Write the report that later stages go by; the pictures that they leave out.
+    """Write the report that later stages go by; the images that they leave out.
 
     It says nothing of drift, which depends on the run before.
     """
     excluded = sorted({f.path for o in outcomes for f in o.faults if f.blocking})
     content = {
         "success": not excluded,
-        "pictures": len(frame),
+        "images": len(frame),
         "excluded": excluded,
         "expectations": [
             {
@@ -114,7 +114,7 @@ def write_report(path: Path, outcomes: Sequence[Outcome], frame: pd.DataFrame) -
     return excluded
 
 
-def _expectations(demands: Demands) -> list[Any]:
+def _expectations(demands: ValidationRules) -> list[Any]:
     from great_expectations import expectations as gxe  # noqa: PLC0415
 
     def say(what: str, remedy: str, *, blocking: bool = True) -> dict[str, Any]:
@@ -124,15 +124,15 @@ def _expectations(demands: Demands) -> list[Any]:
     def nothing_in(column: str, **words: Any) -> Any:
         return gxe.ExpectColumnValuesToBeInSet(column=column, value_set=[""], **words)
 
-    small = f"use pictures of at least {demands.min_side} pixels a side, or lower validate.min_side"
+    small = f"use images of at least {demands.min_side} pixels a side, or lower validate.min_side"
     matlab = [f"MATLAB bicubic, {name}" for name in CONVENTIONS]
     demanded = demands.lr_generator == "matlab"
     return [
-        gxe.ExpectTableRowCountToBeBetween(min_value=3, **say("too few pictures", "add some")),
+        gxe.ExpectTableRowCountToBeBetween(min_value=3, **say("too few images", "add some")),
         gxe.ExpectColumnDistinctValuesToContainSet(
             column="split",
             value_set=["train", "val", "test"],
-            **say("a split is empty", "give train, val and test a picture each"),
+            **say("a split is empty", "give train, val and test a image each"),
         ),
         gxe.ExpectColumnPairValuesToBeEqual(
             column_A="sha256",
@@ -155,13 +155,13 @@ def _expectations(demands: Demands) -> list[Any]:
         gxe.ExpectColumnValuesToBeBetween(
             column="contrast", min_value=BLANK, **say("blank or flat", f"{LEAVE_OUT}")
         ),
-        nothing_in("same_as", **say("same content as another picture", "remove all but one")),
+        nothing_in("same_as", **say("same content as another image", "remove all but one")),
         nothing_in(
             "leaks",
-            **say("shows what a picture of another split shows", f"{LEAVE_OUT}: it spoils a test"),
+            **say("shows what a image of another split shows", f"{LEAVE_OUT}: it spoils a test"),
         ),
         nothing_in(
-            "looks_like", **say("looks like another picture", "keep one of them", blocking=False)
+            "looks_like", **say("looks like another image", "keep one of them", blocking=False)
         ),
         gxe.ExpectColumnValuesToBeBetween(
             column="blockiness",
@@ -180,11 +180,11 @@ def _expectations(demands: Demands) -> list[Any]:
                 "looks enlarged or blurred: no fine detail", "use the original size", blocking=False
             ),
         ),
-        nothing_in("lr_problem", **say("its LR does not fit", "give the LR of this picture")),
+        nothing_in("lr_problem", **say("its LR does not fit", "give the LR of this image")),
         gxe.ExpectColumnValuesToBeBetween(
             column="lr_psnr",
             min_value=ANOTHER,
-            **say("its LR shows something else", "give the LR of this picture"),
+            **say("its LR shows something else", "give the LR of this image"),
         ),
         gxe.ExpectColumnValuesToBeBetween(
             column="lr_shift",
@@ -208,7 +208,7 @@ def _expectations(demands: Demands) -> list[Any]:
                 tail_weight_holdout=UNSEEN,
                 **say(
                     f"{column.partition('_')[0]}s differ from the last accepted run's",
-                    "see that these are the pictures that were meant",
+                    "see that these are the images that were meant",
                     blocking=False,
                 ),
             )

@@ -1,4 +1,4 @@
-"""Every picture decoded once: whether it is what it should be, and the figures to judge it by."""
+"""Every image decoded once: whether it is what it should be, and the figures to judge it by."""
 
 import csv
 import re
@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow as pa
+from esrgan_core.data.quality_stats import blockiness, contrast, detail_drop, luma
 from pyarrow import parquet
 
-from esrgan_core.data.traces import blockiness, contrast, detail_drop, luma
 from esrgan_core.files import atomic_path, sha256_of
-from esrgan_core.io.rgb import Survey, survey
+from esrgan_core.io.rgb import ImageStats, inspect_image
 from pipelines.data.catalog import Entry
 from pipelines.data.manifest import Row
 from pipelines.runtime.parallel import in_parallel
@@ -23,18 +23,18 @@ from pipelines.runtime.progress import progress
 from pipelines.runtime.redaction import redacted
 
 LARGEST = 2048
-"""Pixels a side of the middle that traces are looked for in."""
+"""Pixels a side of the middle that quality_stats are looked for in."""
 SAMPLES = 1_000_000
-"""Pixels that are enough to see whether a picture is blank."""
+"""Pixels that are enough to see whether a image is blank."""
 NAMED = 3
-"""Pictures that are named for each cause, where many cannot be used."""
+"""Images that are named for each cause, where many cannot be used."""
 CHECKSUM = re.compile(r"\b[0-9a-f]{2}/[0-9a-f]{64}\b")
 """A place in the cache, which is told so that a file can be put there by hand."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Traces:
-    """What a picture's pixels tell of it; figures as in `esrgan_core.data.traces`."""
+class QualityStats:
+    """What a image's pixels tell of it; figures as in `esrgan_core.data.quality_stats`."""
 
     path: str
     format: str
@@ -47,18 +47,18 @@ class Traces:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checked:
-    """What came of checking one picture: its line and traces, or what is wrong with it."""
+    """What came of checking one image: its line and quality_stats, or what is wrong with it."""
 
     entry: Entry
     row: Row | None = None
-    traces: Traces | None = None
+    quality_stats: QualityStats | None = None
     problem: str = ""
 
 
 def check_all(
     entries: list[Entry], missing: Mapping[str, Exception], folder: Path
 ) -> list[Checked]:
-    """Check the pictures of an image folder, wherever the work is done: its path is absolute.
+    """Check the images of an image folder, wherever the work is done: its path is absolute.
 
     `missing` says by path why some are not there.
     """
@@ -76,7 +76,7 @@ def check_all(
 
 
 def check(task: tuple[Entry, Path]) -> Checked:
-    """Check one picture of an image folder; (its entry, the folder) gives what came of it."""
+    """Check one image of an image folder; (its entry, the folder) gives what came of it."""
     entry, folder = task
     path = folder / entry.path
     try:
@@ -84,7 +84,7 @@ def check(task: tuple[Entry, Path]) -> Checked:
         if problem := entry.source.expected.problem(path, sha256):
             remedy = "get the original again, or correct the catalog if it was meant to change"
             return Checked(entry=entry, problem=f"{problem}; {remedy}")
-        found = survey(path)
+        found = inspect_image(path)
         row = Row(
             path=entry.path,
             kind=entry.kind,
@@ -98,12 +98,12 @@ def check(task: tuple[Entry, Path]) -> Checked:
             origin=entry.origin,
             citation=entry.citation,
         )
-        return Checked(entry=entry, row=row, traces=_traces(entry.path, found))
+        return Checked(entry=entry, row=row, quality_stats=_quality_stats(entry.path, found))
     except (OSError, ValueError, MemoryError) as error:
         return Checked(entry=entry, problem=str(error) or type(error).__name__)
 
 
-def _traces(path: str, found: Survey) -> Traces:
+def _quality_stats(path: str, found: ImageStats) -> QualityStats:
     figures = {"contrast": np.nan, "blockiness": 0.0, "detail_drop": 0.0}
     if found.pixels is not None:
         height, width = found.pixels.shape[:2]
@@ -116,12 +116,12 @@ def _traces(path: str, found: Survey) -> Traces:
             "detail_drop": detail_drop(middle),
         }
     thumbnail = found.thumbnail.tobytes()
-    return Traces(path=path, format=found.facts.format, thumbnail=thumbnail, **figures)
+    return QualityStats(path=path, format=found.facts.format, thumbnail=thumbnail, **figures)
 
 
-def write_traces(path: Path, traces: list[Traces]) -> None:
+def write_quality_stats(path: Path, quality_stats: list[QualityStats]) -> None:
     """Write them as Parquet, sorted by path."""
-    rows = [asdict(one) for one in sorted(traces, key=attrgetter("path"))]
+    rows = [asdict(one) for one in sorted(quality_stats, key=attrgetter("path"))]
     with atomic_path(path) as temporary:
         parquet.write_table(pa.Table.from_pylist(rows), temporary)
 
@@ -130,7 +130,7 @@ def told(bad: list[Checked], path: Path) -> list[str]:
     """A line for each cause and host, as where an archive or a host is missing.
 
     Args:
-        bad: the pictures that cannot be used.
+        bad: the images that cannot be used.
         path: a CSV, which gets each of them if some lines stand for more than are named.
     """
     by_cause: dict[tuple[str, str], list[Checked]] = {}
@@ -151,18 +151,18 @@ def told(bad: list[Checked], path: Path) -> list[str]:
 
 
 def write_skipped(path: Path, bad: list[Checked]) -> None:
-    """Say which pictures are left out and why, and write it as CSV."""
+    """Say which images are left out and why, and write it as CSV."""
     for one in bad:
         print(f"skipped {one.entry.place}: {redacted(one.problem)}", file=sys.stderr)
     write_problems(path, bad)
 
 
 def write_problems(path: Path, bad: list[Checked]) -> None:
-    """Write which pictures cannot be used, and why, as CSV."""
+    """Write which images cannot be used, and why, as CSV."""
     rows = [(one.entry.place, redacted(one.entry.source.uri), redacted(one.problem)) for one in bad]
     with (
         atomic_path(path) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as file,
     ):
         table = csv.writer(file, lineterminator="\n")
-        table.writerows([("picture", "uri", "problem"), *rows])
+        table.writerows([("image", "uri", "problem"), *rows])

@@ -1,4 +1,4 @@
-"""The pictures as a table: what is known of each, for expectations to be held against."""
+"""The images as a table: what is known of each, for expectations to be held against."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -12,22 +12,22 @@ Distribution = Mapping[str, Mapping[str, float]]
 """Shares by column and value."""
 
 
-def picture_frame(
-    manifest: pd.DataFrame, traces: pd.DataFrame, pairs: pd.DataFrame, multiple: int
+def image_table(
+    manifest: pd.DataFrame, quality_stats: pd.DataFrame, pairs: pd.DataFrame, multiple: int
 ) -> pd.DataFrame:
-    """The HR pictures of the manifest with what the expectations look at.
+    """The HR images of the manifest with what the expectations look at.
 
     Args:
         manifest: with a column `sha256_now`.
-        traces: figures of each picture by path.
-        pairs: figures of each supplied pair by the path of its HR.
+        quality_stats: figures of each image by path.
+        pairs: figures of each provided pair by the path of its HR.
         multiple: what sides are cropped to.
 
     `width_cropped` and `height_cropped` are what is left after cropping; `same_as`, `leaks` and
-    `looks_like` name another picture that shows the same: byte for byte, in another split, in the
+    `looks_like` name another image that shows the same: byte for byte, in another split, in the
     same split; `size_class` and `shape_class` say sizes coarsely.
     """
-    frame = manifest[manifest["kind"] == "hr"].merge(traces, on="path", how="left")
+    frame = manifest[manifest["kind"] == "hr"].merge(quality_stats, on="path", how="left")
     frame = frame.merge(pairs, on="path", how="left").reset_index(drop=True)
     frame["lr_problem"] = frame["lr_problem"].fillna("")
     for side in ("width", "height"):
@@ -54,7 +54,7 @@ def picture_frame(
 
 
 def distribution(frame: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Shares of the sizes and shapes in a picture frame."""
+    """Shares of the sizes and shapes in a image frame."""
     return {
         column: {name: count / len(frame) for name, count in sorted(Counter(frame[column]).items())}
         for column in ("size_class", "shape_class")

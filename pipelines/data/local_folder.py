@@ -1,4 +1,4 @@
-"""What `data/` holds: catalogs, or pictures of one's own."""
+"""What `data/` holds: catalogs, or images of one's own."""
 
 import hashlib
 import re
@@ -9,13 +9,13 @@ from urllib.parse import quote
 
 from esrgan_core.files import sha256_of
 from esrgan_core.io.rgb import find_images
-from pipelines.data.catalog import LR, SPLITS, Catalog, Entry, insist_on_places, read_catalog
+from pipelines.data.catalog import LR, SPLITS, Catalog, Entry, check_unique_paths, read_catalog
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.resolve import RemoteFile
 
 
 def catalog_of(data: Path, names: list[str], scale: int) -> Catalog:
-    """The catalogs named, where `data` holds catalogs; else the pictures in it.
+    """The catalogs named, where `data` holds catalogs; else the images in it.
 
     Args:
         data: the folder.
@@ -23,19 +23,19 @@ def catalog_of(data: Path, names: list[str], scale: int) -> Catalog:
         scale: of LR whose name does not say it.
 
     Raises:
-        ValueError: if there is neither, a catalog is malformed, two pictures want one place, or
-            there is no picture at all.
+        ValueError: if there is neither, a catalog is malformed, two images want one place, or
+            there is no image at all.
     """
     if not data.is_dir():
         raise ValueError(f"no folder {data}; `dvc repro data.dvc` or `dvc checkout` brings it")
-    pictures = find_images(data)
-    if pictures and not any(data.glob("*.csv")):
-        catalog = Catalog(entries=entries_of_folder(data, pictures, scale=scale), archives={})
+    images = find_images(data)
+    if images and not any(data.glob("*.csv")):
+        catalog = Catalog(entries=entries_of_folder(data, images, scale=scale), archives={})
     else:
         catalog = _joined([read_catalog(_path_of(data, name)) for name in names])
-    insist_on_places(catalog.entries)
+    check_unique_paths(catalog.entries)
     if not catalog.entries:
-        raise ValueError(f"no pictures: download.catalogs is {names}, and {data} has none itself")
+        raise ValueError(f"no images: download.catalogs is {names}, and {data} has none itself")
     return catalog
 
 
@@ -45,7 +45,7 @@ def _path_of(data: Path, name: str) -> Path:
         known = sorted(file.stem for file in data.glob("*.csv"))
         raise ValueError(
             f"download.catalogs names {name!r}; {data} has the catalogs {known}, and where there "
-            "are catalogs, pictures beside them are not looked at"
+            "are catalogs, images beside them are not looked at"
         )
     return path
 
@@ -61,19 +61,19 @@ def _joined(catalogs: list[Catalog]) -> Catalog:
 
 
 def entries_of_folder(
-    folder: Path, pictures: list[Path], *, split: str = "", scale: int
+    folder: Path, images: list[Path], *, split: str = "", scale: int
 ) -> list[Entry]:
-    """Pictures below train, val and test/<set>; without such folders, split by content.
+    """Images below train, val and test/<set>; without such folders, split by content.
 
     With `split` all of them belong to it, whatever folders they lie in.
 
-    What lies below `lr/` is a supplied LR: of the HR with the same path, then by `scale`, or of the
+    What lies below `lr/` is a provided LR: of the HR with the same path, then by `scale`, or of the
     HR whose name is followed by x2, x3, x4 or x8, which says its scale.
 
     Raises:
-        ValueError: if a picture lies outside of the folders, an LR has no HR, or there are too few.
+        ValueError: if a image lies outside of the folders, an LR has no HR, or there are too few.
     """
-    hr = [path for path in pictures if path.relative_to(folder).parts[0] != LR]
+    hr = [path for path in images if path.relative_to(folder).parts[0] != LR]
     hashes = {path: _sha256(path) for path in hr}
     sorted_already = not split and any((folder / name).is_dir() for name in SPLITS)
     if split:
@@ -100,12 +100,12 @@ def entries_of_folder(
             source=_local(path, hashes[path]),
             origin=str(path),
         )
-    supplied = [
-        _supplied(path, PurePosixPath(path.relative_to(folder / LR)), entries, scale)
-        for path in pictures
+    provided = [
+        _provided(path, PurePosixPath(path.relative_to(folder / LR)), entries, scale)
+        for path in images
         if path not in hashes
     ]
-    return [*entries.values(), *supplied]
+    return [*entries.values(), *provided]
 
 
 def _local(path: Path, sha256: str) -> RemoteFile:
@@ -114,7 +114,7 @@ def _local(path: Path, sha256: str) -> RemoteFile:
     )
 
 
-def _supplied(
+def _provided(
     path: Path, inside: PurePosixPath, hr: Mapping[PurePosixPath, Entry], scale: int
 ) -> Entry:
     stem = inside.with_suffix("")
@@ -145,14 +145,14 @@ def _name_hash(path: Path) -> str:
 def split_by_content(hashes: Mapping[Path, str]) -> dict[Path, str]:
     """About a tenth each for test and validation, by sha256.
 
-    A picture keeps its split whatever else comes or goes. A split left empty by chance gets
-    the nearest picture.
+    A image keeps its split whatever else comes or goes. A split left empty by chance gets
+    the nearest image.
 
     Raises:
-        ValueError: for fewer than three different pictures.
+        ValueError: for fewer than three different images.
     """
     if len(set(hashes.values())) < 3:
-        raise ValueError("at least 3 different pictures are needed: train, val and test")
+        raise ValueError("at least 3 different images are needed: train, val and test")
     # equal contents go together, so that a duplicate is never in two splits by this function
     contents = sorted(set(hashes.values()))
     tenth = 0x1999_9999

@@ -1,4 +1,4 @@
-"""LR pictures that came with their HR: who made them, and whether they lie where they should."""
+"""LR images that came with their HR: who made them, and whether they lie where they should."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
@@ -12,7 +12,7 @@ from pipelines.runtime.parallel import in_parallel
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PairTask:
-    """Files of a supplied pair."""
+    """Files of a provided pair."""
 
     path: str
     """Of the HR in the image folder."""
@@ -23,7 +23,7 @@ class PairTask:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PairFacts:
-    """What an LR picture is to its HR."""
+    """What an LR image is to its HR."""
 
     path: str
     lr_problem: str = ""
@@ -36,7 +36,7 @@ class PairFacts:
 
 
 def examine_all(pairs: list[tuple[Row, Row | None]], folder: Path, scale: int) -> pd.DataFrame:
-    """`PairFacts` of every pair of an image folder whose LR was supplied, a row for each."""
+    """`PairFacts` of every pair of an image folder whose LR was provided, a row for each."""
     tasks = [
         PairTask(path=hr.path, hr=folder / hr.path, lr=folder / lr.path, scale=scale)
         for hr, lr in pairs

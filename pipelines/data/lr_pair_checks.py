@@ -1,10 +1,10 @@
-"""One LR picture that came with its HR, looked at closely."""
+"""One LR image that came with its HR, looked at closely."""
 
 import numpy as np
+from esrgan_core.data.quality_stats import luma
 from skimage.registration import phase_cross_correlation
 
 from esrgan_core.data.provenance import lr_generator
-from esrgan_core.data.traces import luma
 from esrgan_core.io.resize import bicubic_pair
 from esrgan_core.io.rgb import read_rgb
 from pipelines.data.lr_checks import PairFacts, PairTask
@@ -14,7 +14,7 @@ STEPS = 20
 
 
 def examine(task: PairTask) -> PairFacts:
-    """Compare a supplied LR with what its HR becomes."""
+    """Compare a provided LR with what its HR becomes."""
     try:
         hr, lr = read_rgb(task.hr), read_rgb(task.lr)
         generator = lr_generator(hr, lr, task.scale)

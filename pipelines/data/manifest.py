@@ -1,4 +1,4 @@
-"""The image folder: pictures as they came, and a manifest that lists them."""
+"""The image folder: images as they came, and a manifest that lists them."""
 
 import csv
 from collections.abc import Iterable, Iterator
@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from esrgan_core.files import atomic_path, sha256_of
-from pipelines.runtime.status import Passing
+from pipelines.runtime.status import TransientError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """One picture's line in the manifest."""
+    """One image's line in the manifest."""
 
     path: str
     kind: str
-    """hr, or lrx4 and the like: a supplied LR."""
+    """hr, or lrx4 and the like: a provided LR."""
     split: str
     set: str
     width: int
@@ -29,15 +29,15 @@ class Row:
     citation: str
 
 
-class BadPicturesError(ValueError):
-    """Some pictures cannot be used; the message lists each with its cause and remedy."""
+class BadImagesError(ValueError):
+    """Some images cannot be used; the message lists each with its cause and remedy."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         lines = list(problems)
-        super().__init__("\n".join(["some pictures cannot be used:", *lines]))
+        super().__init__("\n".join(["some images cannot be used:", *lines]))
 
 
-class UnreachablePicturesError(Passing, BadPicturesError):
+class UnreachableImagesError(TransientError, BadImagesError):
     """Some of them could not be had, which may pass."""
 
 
@@ -54,7 +54,7 @@ def write_manifest(path: Path, rows: list[Row]) -> None:
 
 
 def read_manifest(path: Path) -> list[Row]:
-    """The manifest's lines, one for each picture."""
+    """The manifest's lines, one for each image."""
     with path.open(encoding="utf-8", newline="") as file:
         lines: Iterator[dict[str, Any]] = csv.DictReader(file, strict=True)
         return [
@@ -63,16 +63,16 @@ def read_manifest(path: Path) -> list[Row]:
 
 
 def sha256_now(path: Path) -> str:
-    """A picture's checksum as it is; what no file has if it is gone."""
+    """A image's checksum as it is; what no file has if it is gone."""
     return sha256_of(path) if path.is_file() else "gone"
 
 
-def with_supplied_lr(rows: list[Row]) -> list[tuple[Row, Row | None]]:
-    """Every HR picture with the LR that was supplied for it, None where it has to be made."""
-    lr = {place_of(row).removeprefix("lr/"): row for row in rows if row.kind != "hr"}
-    return [(row, lr.get(place_of(row))) for row in rows if row.kind == "hr"]
+def with_provided_lr(rows: list[Row]) -> list[tuple[Row, Row | None]]:
+    """Every HR image with the LR that was provided for it, None where it has to be made."""
+    lr = {image_path(row).removeprefix("lr/"): row for row in rows if row.kind != "hr"}
+    return [(row, lr.get(image_path(row))) for row in rows if row.kind == "hr"]
 
 
-def place_of(row: Row) -> str:
-    """A picture's path without its suffix, which it always has: its name in the pair store."""
+def image_path(row: Row) -> str:
+    """A image's path without its suffix, which it always has: its name in the pair store."""
     return row.path.rpartition(".")[0]

@@ -1,4 +1,4 @@
-"""Pictures that show the same: equal bytes, or the same again in another size or compression.
+"""Images that show the same: equal bytes, or the same again in another size or compression.
 
 Candidates are found by a perceptual hash in all eight orientations and confirmed by the
 correlation of thumbnails. On some ninety photographs the nearest two different ones correlate at
@@ -35,10 +35,10 @@ class Twins:
 
 
 def twins(frame: pd.DataFrame) -> list[Twins]:
-    """Every two pictures that show the same.
+    """Every two images that show the same.
 
     Args:
-        frame: columns path, split, sha256, thumbnail; a row for each picture.
+        frame: columns path, split, sha256, thumbnail; a row for each image.
     """
     order = {
         row: (RANK[split], path)
@@ -58,8 +58,8 @@ def _unpacked(content: bytes) -> Thumbnail:
 
 def _alike(thumbnails: list[Thumbnail]) -> Iterator[tuple[int, int]]:
     """Pairs of indices, the smaller one first."""
-    # a blank picture's hash is noise, and all blank ones are alike: that is said elsewhere
-    telling = [index for index, picture in enumerate(thumbnails) if picture.std() >= 1]
+    # a blank image's hash is noise, and all blank ones are alike: that is said elsewhere
+    telling = [index for index, image in enumerate(thumbnails) if image.std() >= 1]
     turned = [[_hash(way) for way in _orientations(thumbnails[index])] for index in telling]
     hashes = np.array(turned, dtype=np.uint64).reshape(len(telling), 8)
     upright = _normalized([thumbnails[index] for index in telling])
@@ -75,18 +75,18 @@ def _alike(thumbnails: list[Thumbnail]) -> Iterator[tuple[int, int]]:
             yield index, telling[position + 1 + int(later)]
 
 
-def _orientations(picture: Thumbnail) -> list[Thumbnail]:
-    return [np.rot90(way, turns) for way in (picture, picture.T) for turns in range(4)]
+def _orientations(image: Thumbnail) -> list[Thumbnail]:
+    return [np.rot90(way, turns) for way in (image, image.T) for turns in range(4)]
 
 
-def _hash(picture: Thumbnail) -> int:
-    bits = imagehash.phash(gray_image(np.ascontiguousarray(picture))).hash
+def _hash(image: Thumbnail) -> int:
+    bits = imagehash.phash(gray_image(np.ascontiguousarray(image))).hash
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
 
 
-def _normalized(pictures: list[Thumbnail]) -> NDArray[np.float32]:
-    """A row for each picture, by whose products they correlate."""
-    rows = np.array([picture.ravel() for picture in pictures], dtype=np.float32)
-    rows = rows.reshape(len(pictures), THUMBNAIL * THUMBNAIL)
+def _normalized(images: list[Thumbnail]) -> NDArray[np.float32]:
+    """A row for each image, by whose products they correlate."""
+    rows = np.array([image.ravel() for image in images], dtype=np.float32)
+    rows = rows.reshape(len(images), THUMBNAIL * THUMBNAIL)
     rows -= rows.mean(axis=1, keepdims=True)
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)

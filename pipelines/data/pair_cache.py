@@ -16,12 +16,12 @@ from pathlib import Path
 
 from rich.filesize import decimal
 
-from esrgan_core.data.pairs import VERSION, Entry, add_picture
+from esrgan_core.data.pairs import VERSION, Entry, add_image
 from esrgan_core.files import sha256_of, write_text
 from esrgan_core.records import fields_of, settings_of
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.data.manifest import Row
-from pipelines.runtime.disk import insist_on_room
+from pipelines.runtime.disk import require_disk_space
 
 ARRAY_HEADER = 128
 """Bytes of an array file besides the pixels."""
@@ -87,7 +87,7 @@ def say_what_it_takes(
         f"disk, about {time} on {cores} cores",
         file=sys.stderr,
     )
-    insist_on_room({task.folder: sum(missing) for task in tasks[:1]})
+    require_disk_space({task.folder: sum(missing) for task in tasks[:1]})
 
 
 def prepare(task: PairTask) -> Prepared:
@@ -95,7 +95,7 @@ def prepare(task: PairTask) -> Prepared:
     try:
         if entry := _whole(task):
             return Prepared(key=task.key, entry=entry)
-        entry = add_picture(
+        entry = add_image(
             task.folder,
             _content(task.hr, task.hr_sha256),
             lr=_content(task.lr, task.lr_sha256) if task.lr else None,

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from esrgan_core.engine.evaluate import Sample, Scored
+from esrgan_core.engine.evaluation import Sample, Scored
 from esrgan_core.files import atomic_path
 from esrgan_core.io.rgb import read_rgb, write_png
 from pipelines.config.artifacts import GRID_PER_IMAGE, GRID_RESULTS
@@ -21,23 +21,23 @@ def text_of(alpha: float) -> str:
     return repr(float(alpha)).removesuffix(".0")
 
 
-def leave_results(frame: pd.DataFrame, results: Mapping[float, Sequence[Scored]]) -> None:
-    """Leave the figures of every test picture, and the results of those that are shown.
+def write_results(frame: pd.DataFrame, results: Mapping[float, Sequence[Scored]]) -> None:
+    """Leave the figures of every test image, and the results of those that are shown.
 
     Args:
-        frame: as `contenders.compare` gives it, with a column `alpha` instead of `model`.
+        frame: as `methods.compare` gives it, with a column `alpha` instead of `model`.
         results: by alpha.
     """
     with atomic_path(GRID_PER_IMAGE) as temporary:
         frame.to_csv(temporary, index=False)
     shutil.rmtree(GRID_RESULTS, ignore_errors=True)
-    for alpha, pictures in results.items():
-        for scored in pictures:
+    for alpha, images in results.items():
+        for scored in images:
             write_png(GRID_RESULTS / text_of(alpha) / f"{scored.name}.png", scored.sr)
 
 
 def figures_at(alpha: float) -> pd.DataFrame:
-    """The figures of every test picture at an alpha of the grid: set, name, every metric."""
+    """The figures of every test image at an alpha of the grid: set, name, every metric."""
     frame = read_table(GRID_PER_IMAGE)
     return frame[frame["alpha"] == alpha].drop(columns="alpha")
 

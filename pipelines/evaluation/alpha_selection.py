@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from esrgan_core.engine.evaluate import Pixels, Upscaler
+from esrgan_core.engine.evaluation import Pixels, Upscaler
 from esrgan_core.files import write_text
 from esrgan_core.metric_names import LOWER_IS_BETTER
 from esrgan_core.strict_json import from_json, to_json
@@ -26,7 +26,7 @@ class Choice:
     why: str
     within_bound: bool
     values: Mapping[str, float]
-    """Metrics of the validation pictures at this alpha; empty for an alpha that was given."""
+    """Metrics of the validation images at this alpha; empty for an alpha that was given."""
 
 
 def choose(grid: pd.DataFrame, rule: ChooseConfig) -> Choice:
@@ -46,8 +46,8 @@ def choose(grid: pd.DataFrame, rule: ChooseConfig) -> Choice:
     grid = grid[grid[rule.metric].notna()]
     if grid.empty:
         raise ValueError(
-            f"interpolate.choose: {rule.metric} can be measured on no validation picture (why was "
-            "said above), so no alpha is best by it; add larger validation pictures, choose by "
+            f"interpolate.choose: {rule.metric} can be measured on no validation image (why was "
+            "said above), so no alpha is best by it; add larger validation images, choose by "
             "another metric, or set interpolate.alpha"
         )
     best_psnr = float(grid["psnr_y"].max())
@@ -62,10 +62,10 @@ def choose(grid: pd.DataFrame, rule: ChooseConfig) -> Choice:
     bounds = " and ".join(words) or "no bound"
     if within := len(kept) > 0:
         sign = 1 if rule.metric in LOWER_IS_BETTER else -1
-        why = f"best {rule.metric} on the validation pictures with {bounds}"
+        why = f"best {rule.metric} on the validation images with {bounds}"
     else:
         kept, sign = grid, (1 if rule.rmse_y is not None else -1)
-        why = f"no alpha has {bounds} on the validation pictures; this is the nearest to it"
+        why = f"no alpha has {bounds} on the validation images; this is the nearest to it"
     by = rule.metric if within else ("rmse_y" if rule.rmse_y is not None else "psnr_y")
     row = kept.assign(order=sign * kept[by]).sort_values(["order", "alpha"]).iloc[0]
     values = {str(name): float(row[name]) for name in grid.columns if name != "alpha"}
@@ -83,7 +83,7 @@ def read_choice() -> Choice:
     return Choice(**content)
 
 
-class Remembered:
+class LastResultCache:
     """An upscaler that keeps its last result, for those that are mixed from it."""
 
     def __init__(self, upscaler: Upscaler) -> None:
@@ -97,7 +97,7 @@ class Remembered:
         return self.sr
 
 
-def between_pictures(psnr: Upscaler, gan: Upscaler, alpha: float) -> Upscaler:
+def image_interpolation(psnr: Upscaler, gan: Upscaler, alpha: float) -> Upscaler:
     """Image interpolation: the mean of two results, rounded half up (ESRGAN section 3.4).
 
     The paper's comparison to interpolating the networks: it cannot remove artifacts, only fade

@@ -1,4 +1,4 @@
-"""Contenders on test pictures: figures with their spread, and what the page shows of them."""
+"""Contenders on test images: figures with their spread, and what the page shows of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from esrgan_core.engine.evaluate import Sample, Scored, Upscaler
+from esrgan_core.engine.evaluation import Sample, Scored, Upscaler
 from esrgan_core.files import atomic_path, write_text
 from esrgan_core.metrics import Metric, metrics_by_name, perceptual_index
 from esrgan_core.strict_json import to_json
@@ -22,7 +22,7 @@ from pipelines.sources.pinned import find_pinned
 from pipelines.sources.pretrained_weights import weights_finder
 
 SHOWN = 10
-"""Pictures on the page."""
+"""Images on the page."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,10 +30,10 @@ class Evaluation:
     """What was measured."""
 
     frame: pd.DataFrame
-    """One row per contender and picture."""
+    """One row per method and image."""
     shown: Sequence[Sample]
-    pictures: Mapping[str, Sequence[Scored]]
-    """Results for `shown`, by contender."""
+    images: Mapping[str, Sequence[Scored]]
+    """Results for `shown`, by method."""
 
     @property
     def means(self) -> pd.DataFrame:
@@ -53,7 +53,7 @@ def measures(config: EvaluateConfig) -> dict[str, Metric]:
 
 
 def shown_of(samples: Sequence[Sample], count: int = SHOWN) -> list[Sample]:
-    """The first pictures of every set in turn, up to `count`, in the order of `samples`."""
+    """The first images of every set in turn, up to `count`, in the order of `samples`."""
     sets: dict[str, list[Sample]] = {}
     for sample in samples:
         sets.setdefault(sample.set, []).append(sample)
@@ -63,7 +63,7 @@ def shown_of(samples: Sequence[Sample], count: int = SHOWN) -> list[Sample]:
 
 
 def evaluate_all(
-    contenders: Mapping[str, Upscaler],
+    methods: Mapping[str, Upscaler],
     samples: Sequence[Sample],
     config: EvaluateConfig,
     scale: int,
@@ -71,15 +71,15 @@ def evaluate_all(
     *,
     of_grid: Mapping[str, float] | None = None,
 ) -> Evaluation:
-    """Measure every contender on every picture.
+    """Measure every method on every image.
 
     Args:
-        contenders: what is run.
-        samples: the pictures.
+        methods: what is run.
+        samples: the images.
         config: metrics, and the files that they need.
         scale: of the upscaling.
         what: shown with the progress.
-        of_grid: alphas that `interpolate` has measured on these pictures, by name of the model.
+        of_grid: alphas that `interpolate` has measured on these images, by name of the model.
 
     Raises:
         FileNotFoundError: if weights for a metric, or Ma's scores, cannot be had.
@@ -87,14 +87,14 @@ def evaluate_all(
     """
     shown = shown_of(samples)
     names = {sample.name for sample in shown}
-    frame, pictures = compare(contenders, samples, measures(config), scale, what, names)
+    frame, images = compare(methods, samples, measures(config), scale, what, names)
     for name, alpha in (of_grid or {}).items():
         frame = pd.concat([frame, figures_at(alpha).assign(model=name)], ignore_index=True)
-        pictures[name] = results_at(alpha, shown)
+        images[name] = results_at(alpha, shown)
     frame = on_equal_terms(frame)
     if config.ma_scores:
         frame = with_perceptual_index(frame, find_pinned(config.ma_scores))
-    return Evaluation(frame=frame, shown=shown, pictures=pictures)
+    return Evaluation(frame=frame, shown=shown, images=images)
 
 
 def with_perceptual_index(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
@@ -111,11 +111,11 @@ def with_perceptual_index(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 
 def read_ma_scores(path: Path, keys: Sequence[str]) -> pd.DataFrame:
-    """Ma's scores out of a file: the columns `keys`, which name a picture, and `ma`.
+    """Ma's scores out of a file: the columns `keys`, which name a image, and `ma`.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is no table, lacks a column, or has a picture without a number or twice.
+        ValueError: if it is no table, lacks a column, or has a image without a number or twice.
     """
     scores = read_table(path)
     if missing := {*keys, "ma"} - set(scores.columns):
@@ -129,12 +129,12 @@ def read_ma_scores(path: Path, keys: Sequence[str]) -> pd.DataFrame:
     for problem, found in problems.items():
         if found.any():
             row = scores[found].iloc[0]
-            picture = ", ".join(f"{key} {row[key]!r}" for key in keys)
-            raise ValueError(f"{path}: {picture} {problem}; it needs one line, with Ma's score")
+            image = ", ".join(f"{key} {row[key]!r}" for key in keys)
+            raise ValueError(f"{path}: {image} {problem}; it needs one line, with Ma's score")
     return scores.assign(ma=ma)
 
 
-def leave_figures(evaluation: Evaluation, folder: Path) -> None:
+def write_metrics(evaluation: Evaluation, folder: Path) -> None:
     """Leave `metrics.json`, `per_image.csv` and `intervals.csv` in a stage's folder."""
     tables: dict[str, Any] = {
         "per_image.csv": evaluation.frame,

@@ -1,4 +1,4 @@
-"""How sure a mean is, and a difference of two models on the same pictures: by bootstrap."""
+"""How sure a mean is, and a difference of two models on the same images: by bootstrap."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Interval:
     def __str__(self) -> str:
         """The mean and its interval, as in a table."""
         if self.count < FEWEST:
-            return f"{self.mean:.3f} (one picture)"
+            return f"{self.mean:.3f} (one image)"
         return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
@@ -54,11 +54,11 @@ def interval(values: Sequence[float]) -> Interval:
 
 
 def intervals(frame: pd.DataFrame, key: str = "model") -> pd.DataFrame:
-    """One row per contender, set and metric: mean, low, high, count.
+    """One row per method, set and metric: mean, low, high, count.
 
     Args:
-        frame: per picture, as `contenders.compare` gives it.
-        key: column of the contenders.
+        frame: per image, as `methods.compare` gives it.
+        key: column of the methods.
     """
     rows = []
     for (name, set_name), group in frame.groupby([key, "set"], sort=False):
@@ -79,15 +79,15 @@ def intervals(frame: pd.DataFrame, key: str = "model") -> pd.DataFrame:
 
 
 def paired(ours: pd.DataFrame, theirs: pd.DataFrame, metric: str) -> Interval | None:
-    """The mean difference of two models, `ours - theirs`, over the pictures that both have.
+    """The mean difference of two models, `ours - theirs`, over the images that both have.
 
     Args:
-        ours: one model's rows per picture.
+        ours: one model's rows per image.
         theirs: another's.
         metric: a column of both.
 
     Returns:
-        None where they have no picture in common, or one lacks the metric.
+        None where they have no image in common, or one lacks the metric.
     """
     if metric not in ours or metric not in theirs:
         return None
@@ -97,7 +97,7 @@ def paired(ours: pd.DataFrame, theirs: pd.DataFrame, metric: str) -> Interval | 
 
 
 def worst(frame: pd.DataFrame, model: str, metric: str, count: int = 5) -> pd.DataFrame:
-    """The pictures on which a model does worst by a metric, the worst first."""
+    """The images on which a model does worst by a metric, the worst first."""
     rows = frame[frame["model"] == model]
     return rows.sort_values(metric, ascending=metric not in LOWER_IS_BETTER).head(count)
 

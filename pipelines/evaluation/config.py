@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from esrgan_core.bounds import insist_bounds
-from esrgan_core.metric_names import LOWER_IS_BETTER, NEED_WEIGHTS, WEIGHT_FILES, insist_known
+from esrgan_core.bounds import check_bounds
+from esrgan_core.metric_names import LOWER_IS_BETTER, NEED_WEIGHTS, WEIGHT_FILES, check_metric_names
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,10 +21,10 @@ class ChooseConfig:
 
     def __post_init__(self) -> None:
         """Refuse bounds that nothing or everything keeps."""
-        insist_known([self.metric])
-        insist_bounds(self, "psnr_y_loss", "rmse_y")
+        check_metric_names([self.metric])
+        check_bounds(self, "psnr_y_loss", "rmse_y")
 
-    def insist_measured(self, metrics: Iterable[str]) -> None:
+    def check_measured(self, metrics: Iterable[str]) -> None:
         """Refuse a rule by what is not measured.
 
         Raises:
@@ -44,7 +44,7 @@ class InterpolateConfig:
     alphas: list[float]
     """The grid; 0 is the pretrained network, 1 the fine-tuned one."""
     alpha: float | None = None
-    """The default of the registered model; None to choose it on the validation pictures."""
+    """The default of the registered model; None to choose it on the validation images."""
     choose: ChooseConfig = field(default_factory=ChooseConfig)
 
     def __post_init__(self) -> None:
@@ -70,12 +70,12 @@ class EvaluateConfig:
     """Paths of what LPIPS needs, by the names `alexnet`, `vgg16`, `lpips_alex` and `lpips_vgg`;
     what is not named is downloaded once. Each with its hash (see `pinned`)."""
     ma_scores: str = ""
-    """CSV with columns model, set, name, ma: adds `pi` where it has a score for every picture. With
+    """CSV with columns model, set, name, ma: adds `pi` where it has a score for every image. With
     its hash (see `pinned`)."""
 
     def __post_init__(self) -> None:
         """Refuse a metric that does not exist, and the lack of one that decides."""
-        insist_known(self.metrics)
+        check_metric_names(self.metrics)
         if missing := {"psnr_y", "niqe"} - set(self.metrics):
             raise ValueError(f"metrics must have {sorted(missing)}, which register decides by")
         if unknown := self.weight_files.keys() - set(WEIGHT_FILES):
@@ -91,7 +91,7 @@ class EvaluateConfig:
 
     @property
     def perceptual(self) -> list[str]:
-        """Those of the metrics that tell how natural or alike pictures look."""
+        """Those of the metrics that tell how natural or alike images look."""
         return [name for name in self.metrics if name in {"niqe", *NEED_WEIGHTS}]
 
 
@@ -118,9 +118,9 @@ class RegisterConfig:
             raise ValueError(
                 f"model must be a name without / and :, as MLflow takes it, got {self.model!r}"
             )
-        insist_bounds(self, "min_gain", "set_tolerance", "psnr_y_tolerance")
+        check_bounds(self, "min_gain", "set_tolerance", "psnr_y_tolerance")
 
-    def insist_measured(self, metrics: Iterable[str]) -> None:
+    def check_measured(self, metrics: Iterable[str]) -> None:
         """Refuse a decision by what is not measured.
 
         Raises:

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 from esrgan_core.devices import device_of
-from esrgan_core.engine.evaluate import Sample, Scored, Upscaler, score
+from esrgan_core.engine.evaluation import Sample, Scored, Upscaler, score
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.io.resize import resize_pixels
 from esrgan_core.metrics import Metric
@@ -30,7 +30,7 @@ def bicubic(scale: int) -> Upscaler:
 
 
 def network_of(path: Path) -> tuple[Generator, Upscaler]:
-    """(the generator in a weights file, what it does to a picture), ready to be measured."""
+    """(the generator in a weights file, what it does to a image), ready to be measured."""
     network = _to_be_measured(load_generator(path))
     return network, partial(upscale, network)
 
@@ -47,37 +47,37 @@ def _to_be_measured(network: Generator) -> Generator:
 
 
 def interpolated(alpha: float) -> Upscaler:
-    """What the network `(1 - alpha) psnr + alpha gan` does to a picture (ESRGAN section 3.4)."""
+    """What the network `(1 - alpha) psnr + alpha gan` does to a image (ESRGAN section 3.4)."""
     return partial(upscale, _to_be_measured(load_interpolated(PRETRAINED, FINETUNED, alpha)))
 
 
 def compare(
-    contenders: Mapping[str, Upscaler],
+    methods: Mapping[str, Upscaler],
     samples: Sequence[Sample],
     metrics: Mapping[str, Metric],
     scale: int,
     what: str,
     shown: Collection[str] = (),
 ) -> tuple[pd.DataFrame, dict[str, list[Scored]]]:
-    """Every contender's figures on every sample, and its pictures of those named in `shown`.
+    """Every method's figures on every sample, and its images of those named in `shown`.
 
-    Each contender gets the same array of a sample, one after the other. A metric that cannot judge
-    a result has no value for it, and why is said once for each picture.
+    Each method gets the same array of a sample, one after the other. A metric that cannot judge
+    a result has no value for it, and why is said once for each image.
 
     Raises:
-        NotFiniteError: if a contender's result is not finite; names both.
+        NotFiniteError: if a method's result is not finite; names both.
 
     Returns:
-        (one row per contender and picture: model, set, name, every metric; results by contender).
+        (one row per method and image: model, set, name, every metric; results by method).
     """
-    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in contenders}
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in methods}
     unmeasured: dict[tuple[str, str, str], str] = {}
-    pictures: dict[str, list[Scored]] = {name: [] for name in contenders}
+    images: dict[str, list[Scored]] = {name: [] for name in methods}
     done = count(1)
-    with progress(what, len(contenders) * len(samples)) as advance:
+    with progress(what, len(methods) * len(samples)) as advance:
         for sample in samples:
             lr = np.asarray(sample.lr)
-            for name, upscaler in contenders.items():
+            for name, upscaler in methods.items():
                 try:
                     sr = upscaler(lr)
                 except NotFiniteError as error:
@@ -88,17 +88,17 @@ def compare(
                 for metric, reason in scored.unmeasured.items():
                     unmeasured.setdefault((row["set"], row["name"], metric), f"{name}: {reason}")
                 # all of a large set's results would not fit into memory
-                pictures[name] += [scored] if scored.name in shown else []
+                images[name] += [scored] if scored.name in shown else []
                 advance(next(done), f"{name}: {scored.name}")
-    for (set_name, picture, metric), reason in unmeasured.items():
-        print(f"{set_name}/{picture} is left out of {metric}: {reason}", file=sys.stderr)
-    return pd.DataFrame([row for each in rows.values() for row in each]), pictures
+    for (set_name, image, metric), reason in unmeasured.items():
+        print(f"{set_name}/{image} is left out of {metric}: {reason}", file=sys.stderr)
+    return pd.DataFrame([row for each in rows.values() for row in each]), images
 
 
 def on_equal_terms(frame: pd.DataFrame) -> pd.DataFrame:
-    """A table of `compare` without the values that not every contender has of a picture.
+    """A table of `compare` without the values that not every method has of a image.
 
-    Their means are then over the same pictures.
+    Their means are then over the same images.
     """
     numbers = [column for column in frame.columns if column not in ("model", "set", "name")]
     complete = frame[numbers].notna().groupby([frame["set"], frame["name"]]).transform("all")
@@ -106,7 +106,7 @@ def on_equal_terms(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def set_means(frame: pd.DataFrame) -> pd.DataFrame:
-    """The mean over a set's pictures, per contender and set, in order of appearance."""
+    """The mean over a set's images, per method and set, in order of appearance."""
     numbers = [column for column in frame.columns if column not in ("model", "set", "name")]
     return frame.groupby(["model", "set"], sort=False)[numbers].mean().reset_index()
 
@@ -116,7 +116,7 @@ def nested(means: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
     content: dict[str, dict[str, dict[str, float]]] = {}
     for row in means.to_dict("records"):
         model, set_name = str(row.pop("model")), str(row.pop("set"))
-        # a metric that could not be had for all of a set's pictures is absent
+        # a metric that could not be had for all of a set's images is absent
         values = {
             str(metric): round(float(value), 6) for metric, value in row.items() if value == value
         }

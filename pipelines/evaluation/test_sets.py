@@ -1,4 +1,4 @@
-"""Pairs to evaluate on: from the pair store, or from folders of pictures."""
+"""Pairs to evaluate on: from the pair store, or from folders of images."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from esrgan_core.data.pairs import PairStore, Split
-from esrgan_core.engine.evaluate import Sample
+from esrgan_core.engine.evaluation import Sample
 from esrgan_core.io.geometry import crop_to_multiple
 from esrgan_core.io.resize import bicubic_pair
 from esrgan_core.io.rgb import find_images, read_rgb
@@ -28,11 +28,11 @@ def matched(hr: Path, other: Path | None) -> list[tuple[str, Path, Path | None]]
     follows the HR's name after an underscore: `baby_ESRGAN.png` belongs to `baby.png`.
 
     Raises:
-        ValueError: if there are no pictures, or some have no partner; names them.
+        ValueError: if there are no images, or some have no partner; names them.
     """
     hr_files = {path.stem: path for path in (find_images(hr) if hr.is_dir() else [hr])}
     if not hr_files:
-        raise ValueError(f"no pictures in {hr}")
+        raise ValueError(f"no images in {hr}")
     if other is None:
         return [(name, path, None) for name, path in sorted(hr_files.items())]
     if other.is_file() and hr.is_file():
@@ -57,7 +57,7 @@ def sample_of(
     """One pair; LR is made from HR where there is no file of it.
 
     Raises:
-        ValueError: if a picture cannot be read or is smaller than `modcrop`.
+        ValueError: if a image cannot be read or is smaller than `modcrop`.
     """
     parent = (folder if folder.is_dir() else folder.parent).resolve()
     set_name = parent.parent.name if parent.name.lower() in ("hr", "gt") else parent.name
@@ -70,7 +70,7 @@ def folder_samples(sets: Sequence[str], scale: int) -> list[Sample]:
     """The pairs of sets given as NAME=HR or NAME=HR,LR; LR is made where it is not given.
 
     Raises:
-        ValueError: if one is not given so, has no pictures, or cannot be read.
+        ValueError: if one is not given so, has no images, or cannot be read.
     """
     found = []
     for given in sets:

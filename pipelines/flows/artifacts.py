@@ -1,4 +1,4 @@
-"""What Prefect shows of a flow run: progress while it runs, figures and pictures at its end."""
+"""What Prefect shows of a flow run: progress while it runs, figures and images at its end."""
 
 import base64
 import re
@@ -84,7 +84,7 @@ def show_results(folder: Path, mlflow_url: str) -> None:
     create_table_artifact(rows, key="metrics", description="Every model on every test set")
     figure = base64.b64encode((folder / FIGURE).read_bytes()).decode()
     create_image_artifact(
-        f"data:image/png;base64,{figure}", key="pictures", description="Crops of test pictures"
+        f"data:image/png;base64,{figure}", key="images", description="Crops of test images"
     )
     page = (folder / PAGE).as_uri()
     places = [f"* on this worker: [{page}]({page})"]
@@ -92,5 +92,5 @@ def show_results(folder: Path, mlflow_url: str) -> None:
         address = f"{mlflow_url}/artifacts/report/index.html"
         places.append(f"* in MLflow: [{address}]({address})")
     places.append(f"* in the repository: `dvc exp apply {folder.name}`, then `{PAGE}`")
-    text = "\n".join(["The picture page of this run:", "", *places])
-    create_markdown_artifact(text, key="page", description="Where the picture page is")
+    text = "\n".join(["The image page of this run:", "", *places])
+    create_markdown_artifact(text, key="page", description="Where the image page is")

@@ -113,7 +113,7 @@ class Local:
         noted = self._noted(name)
         return noted.process() if noted else None
 
-    def insist_on_own(self) -> None:
+    def check_own_server(self) -> None:
         """Refuse to go on beside a server or a worker of another server.
 
         Raises:
@@ -218,7 +218,7 @@ def start() -> None:
     """Start what does not run yet: server, work pool, deployments, automation and a worker."""
     source = repository()
     here = local(source)
-    here.insist_on_own()
+    here.check_own_server()
     env = {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         "ESRGAN_STATE": str(source.state),

@@ -23,7 +23,7 @@ from prefect.tasks import exponential_backoff
 from esrgan_core.files import write_text
 from pipelines.flows.artifacts import ProgressArtifact, show_mlflow, show_results
 from pipelines.runs.dvc_graph import Node, stage_graph
-from pipelines.runs.experiments import has_remote, insist_on_name, push, save
+from pipelines.runs.experiments import check_experiment_name, has_remote, push, save
 from pipelines.runs.supervisor import HELD, follow
 from pipelines.runs.workspace import (
     RECIPE_OF_PARAMS,
@@ -33,13 +33,13 @@ from pipelines.runs.workspace import (
     command_lock_of,
     environment,
     newer_commit,
-    occupied,
     prepare,
     repository,
+    workspace_lock,
 )
 from pipelines.runtime.parent_watch import die_with_parent
 from pipelines.runtime.shell import CommandError
-from pipelines.runtime.status import STATUS, Passing, Status, read_status
+from pipelines.runtime.status import STATUS, Status, TransientError, read_status
 from pipelines.tracking.open_runs import begin_parent, close_runs
 
 RETRIES = 4
@@ -52,7 +52,7 @@ class StageError(Exception):
     """A command of the pipeline has failed; its own words say why."""
 
 
-class StageTroubleError(Passing, StageError):
+class TransientStageError(TransientError, StageError):
     """It has failed for something that may pass, as a host that does not answer."""
 
 
@@ -119,8 +119,8 @@ def esrgan(
     with suppress(CommandError):  # a repository that does not answer now may do so in the end
         if not revision and (newer := newer_commit(source, folder)):
             log.warning("%s goes on with its own commit; %s takes another name", folder.name, newer)
-        insist_on_name(folder)
-    with occupied(folder), _known_to_mlflow(folder.name) as mlflow_url:
+        check_experiment_name(folder)
+    with workspace_lock(folder), _known_to_mlflow(folder.name) as mlflow_url:
         _rename(folder.name)
         states: dict[str, State[None]] = {}
         for node in stage_graph(folder):
@@ -168,7 +168,7 @@ def _may_pass(task: Any, run: Any, state: State[Any]) -> bool:
     """Whether a task that failed is tried again: not for what another try would meet again."""
     del task, run
     failure = state.result(raise_on_failure=False)
-    return isinstance(failure, Passing)
+    return isinstance(failure, TransientError)
 
 
 patient = task(
@@ -192,7 +192,7 @@ def run_stage(node: Node, *, update: bool) -> None:
         _run(node.address, ["dvc", "pull", node.address], passing=has_remote(Path.cwd()))
     except StageError as error:
         tried = runtime.task_run.run_count or 0
-        waits = isinstance(error, StageTroubleError) and tried <= RETRIES
+        waits = isinstance(error, TransientStageError) and tried <= RETRIES
         if node.kind != "remote data" or waits:
             raise
         _import_again(node.address)
@@ -225,7 +225,7 @@ def keep() -> None:
         save(folder, partial(_run, "keep"))
         push(folder, partial(_run, "keep", passing=True))
     except CommandError as error:
-        raise StageTroubleError(str(error)) from error
+        raise TransientStageError(str(error)) from error
     get_run_logger().info("experiment %s: `dvc exp show` and `dvc exp apply` know it", folder.name)
 
 
@@ -238,7 +238,7 @@ def _run(name: str, command: list[str], *, passing: bool = False) -> None:
         passing: whether a failure that says nothing of itself may pass.
 
     Raises:
-        StageTroubleError: if it failed for something that may pass.
+        TransientStageError: if it failed for something that may pass.
         StageError: if it failed for anything else.
     """
     modules = {"dvc": "dvc", "esrgan": "pipelines.cli"}
@@ -261,7 +261,7 @@ def _run(name: str, command: list[str], *, passing: bool = False) -> None:
     if code - 128 in set(signal.Signals):
         raise StageError(f"{name} was ended by {signal.Signals(code - 128).name}")
     problem = told.problem or f"it failed with exit code {code}; its last lines in the log say why"
-    kind = StageTroubleError if told.passing or (passing and not told.problem) else StageError
+    kind = TransientStageError if told.passing or (passing and not told.problem) else StageError
     raise kind(f"{name}: {problem}")
 
 

@@ -1,4 +1,4 @@
-"""The flow `upscale/pictures`: a folder or an S3 prefix of pictures through a registered model.
+"""The flow `upscale/images`: a folder or an S3 prefix of images through a registered model.
 
 It runs on the workers that train, in their repository, by joblib's processes or Dask's workers.
 """
@@ -18,8 +18,8 @@ MOST_NAMED = 1000
 """Failures in the table; the log has all."""
 
 
-class PicturesError(ValueError):
-    """Some pictures could not be upscaled; the rest is done."""
+class FailedImagesError(ValueError):
+    """Some images could not be upscaled; the rest is done."""
 
 
 def own_folder() -> dict[str, str]:
@@ -46,7 +46,7 @@ def upscale(
     overwrite: bool = False,
     workers: int = -1,
 ) -> None:
-    """Upscale all pictures below a folder or an S3 prefix; the same again does what is left.
+    """Upscale all images below a folder or an S3 prefix; the same again does what is left.
 
     Args:
         source: a folder, a pattern or s3://bucket/prefix.
@@ -88,9 +88,9 @@ def upscale(
     )
     failed = [one for one in outcomes if one.state == "failed"]
     if failed:
-        rows = [{"picture": one.source, "why": one.words} for one in failed[:MOST_NAMED]]
+        rows = [{"image": one.source, "why": one.words} for one in failed[:MOST_NAMED]]
         if runtime.flow_run.id:
             create_table_artifact(table=rows, key="failed")
-        raise PicturesError(
+        raise FailedImagesError(
             f"{len(failed)} of {len(outcomes)} could not be upscaled; the log names them"
         )

@@ -24,16 +24,16 @@ class Evidence:
     evaluation: str
     """Hash over the test pairs, their sets and how they were measured; only equal ones compare."""
     alpha: float
-    pictures: Sequence[Mapping[str, Any]] = ()
-    """Figures per picture of the pretrained and the interpolated network."""
+    images: Sequence[Mapping[str, Any]] = ()
+    """Figures per image of the pretrained and the interpolated network."""
     alarms: Sequence[str] = ()
     """Of both trainings, as `finetune: color_drift`."""
-    departures: Sequence[str] = ()
+    find_mismatches: Sequence[str] = ()
     """Where resize and metrics differ from their verified values."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Reason:
+class GateResult:
     """One rule, whether it holds, and the figures behind it."""
 
     rule: str
@@ -41,7 +41,9 @@ class Reason:
     figures: str
 
 
-def judge(candidate: Evidence, champion: Evidence | None, config: RegisterConfig) -> list[Reason]:
+def judge(
+    candidate: Evidence, champion: Evidence | None, config: RegisterConfig
+) -> list[GateResult]:
     """The rules of a champion, whether they hold for `candidate`, and why.
 
     By itself: PSNR-Y at alpha 0 above bicubic's on every set, the deciding metric better at the
@@ -52,14 +54,17 @@ def judge(candidate: Evidence, champion: Evidence | None, config: RegisterConfig
     """
     reasons = [*_faithful(candidate), *_natural(candidate, config.metric), *_sound(candidate)]
     if champion is None:
-        return [*reasons, Reason(rule="better than the champion", holds=True, figures="none yet")]
+        return [
+            *reasons,
+            GateResult(rule="better than the champion", holds=True, figures="none yet"),
+        ]
     return [*reasons, *_against(candidate, champion, config)]
 
 
-def _faithful(candidate: Evidence) -> list[Reason]:
+def _faithful(candidate: Evidence) -> list[GateResult]:
     plain, enlarged = candidate.results["pretrained"], candidate.results["bicubic"]
     return [
-        Reason(
+        GateResult(
             rule=f"{name}: PSNR-Y at alpha 0 above bicubic's",
             holds=plain[name]["psnr_y"] > enlarged[name]["psnr_y"],
             figures=f"{plain[name]['psnr_y']:.3f} against {enlarged[name]['psnr_y']:.3f} dB",
@@ -68,58 +73,60 @@ def _faithful(candidate: Evidence) -> list[Reason]:
     ]
 
 
-def _natural(candidate: Evidence, metric: str) -> list[Reason]:
+def _natural(candidate: Evidence, metric: str) -> list[GateResult]:
     plain, default = candidate.results["pretrained"], candidate.results["interpolated"]
     reasons = []
     for name in plain:
         new, old = default[name].get(metric), plain[name].get(metric)
         rule = f"{name}: {metric} at alpha {candidate.alpha:g} better than at alpha 0"
         if new is None or old is None:
-            reasons.append(Reason(rule=rule, holds=False, figures=f"{metric} was not measured"))
+            reasons.append(GateResult(rule=rule, holds=False, figures=f"{metric} was not measured"))
         else:
             figures = f"{new:.3f} against {old:.3f}"
-            reasons.append(Reason(rule=rule, holds=improves(metric, new, old) > 0, figures=figures))
+            reasons.append(
+                GateResult(rule=rule, holds=improves(metric, new, old) > 0, figures=figures)
+            )
     return reasons
 
 
-def _sound(candidate: Evidence) -> list[Reason]:
+def _sound(candidate: Evidence) -> list[GateResult]:
     return [
-        Reason(
+        GateResult(
             rule="no alarm in its trainings",
             holds=not candidate.alarms,
             figures=", ".join(candidate.alarms) or "none",
         ),
-        Reason(
+        GateResult(
             rule="resize and metrics have their verified values",
-            holds=not candidate.departures,
-            figures="; ".join(candidate.departures) or "they have",
+            holds=not candidate.find_mismatches,
+            figures="; ".join(candidate.find_mismatches) or "they have",
         ),
     ]
 
 
-def _against(candidate: Evidence, champion: Evidence, config: RegisterConfig) -> list[Reason]:
+def _against(candidate: Evidence, champion: Evidence, config: RegisterConfig) -> list[GateResult]:
     metric = config.metric
     if candidate.evaluation != champion.evaluation:
         figures = (
-            "the champion was measured on other test pictures or sets, or by other code; compare "
+            "the champion was measured on other test images or sets, or by other code; compare "
             "by hand and promote it"
         )
-        return [Reason(rule="better than the champion", holds=False, figures=figures)]
+        return [GateResult(rule="better than the champion", holds=False, figures=figures)]
     if not (_has(candidate, metric) and _has(champion, metric)):
         figures = f"{metric} was not measured for both"
-        return [Reason(rule="better than the champion", holds=False, figures=figures)]
+        return [GateResult(rule="better than the champion", holds=False, figures=figures)]
     new, old = (_mean(one, "interpolated", metric) for one in (candidate, champion))
     new_psnr, old_psnr = (_mean(one, "pretrained", "psnr_y") for one in (candidate, champion))
     gain = improves(metric, new, old)
     return [
-        Reason(
+        GateResult(
             rule=f"mean {metric} at the default alpha better than the champion's"
             + (f" by {config.min_gain:g}" if config.min_gain else ""),
             holds=gain > TOLERANCE and gain >= config.min_gain - TOLERANCE,
             figures=f"{new:.3f} against {old:.3f}{_per_picture(candidate, champion, metric)}",
         ),
         *_no_set_worse(candidate, champion, config),
-        Reason(
+        GateResult(
             rule=f"mean PSNR-Y at alpha 0 at most {config.psnr_y_tolerance} dB below champion's",
             holds=new_psnr >= old_psnr - config.psnr_y_tolerance - TOLERANCE,
             figures=f"{new_psnr:.3f} against {old_psnr:.3f} dB",
@@ -127,11 +134,13 @@ def _against(candidate: Evidence, champion: Evidence, config: RegisterConfig) ->
     ]
 
 
-def _no_set_worse(candidate: Evidence, champion: Evidence, config: RegisterConfig) -> list[Reason]:
+def _no_set_worse(
+    candidate: Evidence, champion: Evidence, config: RegisterConfig
+) -> list[GateResult]:
     new, old = candidate.results["interpolated"], champion.results["interpolated"]
     metric = config.metric
     return [
-        Reason(
+        GateResult(
             rule=f"{name}: {metric} worse than the champion's by at most "
             f"{config.set_tolerance:.0%}",
             holds=improves(metric, new[name][metric], old[name][metric])
@@ -151,12 +160,12 @@ def _mean(evidence: Evidence, model: str, metric: str) -> float:
 
 
 def _per_picture(candidate: Evidence, champion: Evidence, metric: str) -> str:
-    """The difference paired by picture with its interval, as an addition to other figures."""
-    if not (candidate.pictures and champion.pictures):
+    """The difference paired by image with its interval, as an addition to other figures."""
+    if not (candidate.images and champion.images):
         return ""
     ours, theirs = (
         frame[frame["model"] == "interpolated"]
-        for frame in (pd.DataFrame(list(one.pictures)) for one in (candidate, champion))
+        for frame in (pd.DataFrame(list(one.images)) for one in (candidate, champion))
     )
     difference = paired(ours, theirs, metric)
-    return "" if difference is None else f"; by picture {difference}"
+    return "" if difference is None else f"; by image {difference}"

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from pipelines.config.artifacts import MANIFEST
 from pipelines.data.manifest import read_manifest
-from pipelines.registry.gates import Evidence, Reason
+from pipelines.registry.gates import Evidence, GateResult
 from pipelines.reports.labels import number, title_of
 from pipelines.reports.template import template
 from pipelines.runtime.lineage import data_md5, git_commit
 from pipelines.runtime.run_record import read_record
 
 
-def model_card(model: str, evidence: Evidence, reasons: Sequence[Reason]) -> str:
+def model_card(model: str, evidence: Evidence, reasons: Sequence[GateResult]) -> str:
     """The card of the model in `artifacts/`, as Markdown."""
     # Markdown shows no tags of a file's name as such: MLflow and the page escape it
     card = template("card.md.j2", autoescape=False, trim_blocks=True, lstrip_blocks=True)

@@ -15,9 +15,9 @@ from esrgan_core.strict_json import from_json, to_json
 from pipelines.config.artifacts import ARTIFACTS, FINETUNED, METRICS, PAIRS, PRETRAINED
 from pipelines.evaluation.alpha_selection import read_choice
 from pipelines.evaluation.config import RegisterConfig
-from pipelines.registry.gates import Evidence, Reason, Results, judge
+from pipelines.registry.gates import Evidence, GateResult, Results, judge
 from pipelines.registry.model_card import model_card
-from pipelines.registry.reference_check import departures
+from pipelines.registry.reference_check import find_mismatches
 from pipelines.runtime.state import state_root
 from pipelines.runtime.tables import read_table
 from pipelines.tracking.client import tracking_uri
@@ -39,7 +39,7 @@ from pipelines.tracking.model_registry import (
 )
 
 EVALUATION = 1
-"""Raised with every change that makes the same pictures measure otherwise."""
+"""Raised with every change that makes the same images measure otherwise."""
 ROLLED_BACK = "rolled_back"
 """Key of a line of the history whose champion was rolled back: when."""
 TRAININGS = ("pretrain", "finetune")
@@ -57,10 +57,10 @@ class Decision:
     model: str
     version: str
     alias: str
-    reasons: list[Reason]
+    reasons: list[GateResult]
 
 
-def admit(config: RegisterConfig, run_id: str) -> Decision:
+def register(config: RegisterConfig, run_id: str) -> Decision:
     """Register the model in `artifacts/`, once, and point `champion` or `challenger` to it.
 
     A model that the store knows already keeps its version, alias and decision; a new one
@@ -70,10 +70,10 @@ def admit(config: RegisterConfig, run_id: str) -> Decision:
         StoreDownError: if MLflow does not answer.
     """
     with _alone_at(config.model):
-        return _admit(config, run_id)
+        return _register(config, run_id)
 
 
-def _admit(config: RegisterConfig, run_id: str) -> Decision:
+def _register(config: RegisterConfig, run_id: str) -> Decision:
     evidence = _evidence()
     # of the tensors alone: the files' headers name the commit, which makes no other model
     weights = digest(load_generator(PRETRAINED)) + digest(load_generator(FINETUNED))
@@ -98,18 +98,18 @@ def _admit(config: RegisterConfig, run_id: str) -> Decision:
     return _decision({**content, "version": version.version})
 
 
-def _judge(candidate: Evidence, held: str | None, config: RegisterConfig) -> list[Reason]:
+def _judge(candidate: Evidence, held: str | None, config: RegisterConfig) -> list[GateResult]:
     if held is None:
         return judge(candidate, None, config)
     champion = evidence_of(registered(config.model, held))
     if champion is None:
         figures = f"version {held} has no evidence that can be read; promote the new one by hand"
-        unknown = Reason(rule="better than the champion", holds=False, figures=figures)
+        unknown = GateResult(rule="better than the champion", holds=False, figures=figures)
         return [*judge(candidate, None, config)[:-1], unknown]
     return judge(candidate, Evidence(**champion), config)
 
 
-def promote(config: RegisterConfig, version: str, reason: str, *, force: bool) -> list[Reason]:
+def promote(config: RegisterConfig, version: str, reason: str, *, force: bool) -> list[GateResult]:
     """Make a version champion if it passes the gates against the present one, or by force.
 
     Raises:
@@ -123,7 +123,7 @@ def promote(config: RegisterConfig, version: str, reason: str, *, force: bool) -
         return _promote(config, version, reason, force=force)
 
 
-def _promote(config: RegisterConfig, version: str, reason: str, *, force: bool) -> list[Reason]:
+def _promote(config: RegisterConfig, version: str, reason: str, *, force: bool) -> list[GateResult]:
     candidate = registered(config.model, version)
     held = aliases(config.model).get("champion")
     if held == version:
@@ -227,7 +227,7 @@ def _decision(content: Mapping[str, Any]) -> Decision:
         model=content["model"],
         version=content["version"],
         alias=content["alias"],
-        reasons=[Reason(**reason) for reason in content["reasons"]],
+        reasons=[GateResult(**reason) for reason in content["reasons"]],
     )
 
 
@@ -239,12 +239,12 @@ def _evidence() -> Evidence:
         results=results,
         evaluation=evaluation_of(results, test),
         alpha=read_choice().alpha,
-        pictures=[
+        images=[
             {str(name): value for name, value in row.items()}
             for row in frame[frame["model"].isin(COMPARED)].to_dict("records")
         ],
         alarms=[f"{stage}: {alarm}" for stage in TRAININGS for alarm in _alarms(stage)],
-        departures=departures(),
+        find_mismatches=find_mismatches(),
     )
 
 

@@ -13,7 +13,7 @@ from esrgan_core.io.rgb import read_rgb
 from esrgan_core.metrics import METRICS
 from esrgan_core.tensors import to_tensor
 
-PICTURE = "skimage.data", "chelsea.png"
+IMAGE = "skimage.data", "chelsea.png"
 SCALE = 4
 LR_SHA256 = "548be666133da29d983251189b5c6dda5293172d8979cc07f90db44fee65dbc7"
 SR_SHA256 = "b86bfa0e72ab99988f0c4eae8592e7683da90909a57269ed454d28f89a07ab63"
@@ -22,9 +22,9 @@ VALUES = {"psnr_y": 31.475760, "ssim_y": 0.806411, "rmse_y": 6.803810, "niqe": 7
 TOLERANCES = {"psnr_y": 1e-5, "ssim_y": 1e-5, "rmse_y": 1e-5, "niqe": 1e-3}
 
 
-def departures() -> list[str]:
+def find_mismatches() -> list[str]:
     """What differs from the verified values; empty where all is as it should be."""
-    package, name = PICTURE
+    package, name = IMAGE
     hr, lr = bicubic_pair(read_rgb(Path(str(files(package) / name))), SCALE)
     sr = resize_pixels(lr, SCALE)
     found = [

@@ -1,4 +1,4 @@
-"""Choosing what part of a picture to show, and turning pixels into what a page can hold."""
+"""Choosing what part of a image to show, and turning pixels into what a page can hold."""
 
 import base64
 
@@ -11,7 +11,7 @@ Pixels = UInt8[np.ndarray, "_ _ 3"]
 Box = tuple[slice, slice]
 
 
-def liveliest_box(hr: Pixels, side: int, scale: int) -> Box:
+def most_detailed_crop(hr: Pixels, side: int, scale: int) -> Box:
     """The square of `side` HR pixels with the most fine detail, on the LR grid.
 
     Detail is the mean absolute difference of neighbors, which flat or blurred parts lack.
@@ -38,7 +38,7 @@ def data_uri(pixels: Pixels, quality: int | None = None) -> str:
 
 
 def thumbnail(hr: Pixels, side: int) -> Pixels:
-    """A picture made small enough that no side is longer than `side`."""
+    """A image made small enough that no side is longer than `side`."""
     height, width = hr.shape[:2]
     factor = min(side / max(height, width), 1)
     return resize_as_pillow(hr, (max(round(height * factor), 1), max(round(width * factor), 1)))

@@ -1,4 +1,4 @@
-"""The data docs: what the pictures are and what was found about them, on a page of its own."""
+"""The data docs: what the images are and what was found about them, on a page of its own."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,14 +25,14 @@ def write_docs(
     Args:
         path: the HTML file.
         outcomes: of all expectations.
-        frame: as `validation.picture_frame` gives it.
+        frame: as `validation.image_table` gives it.
         accepted: shares of sizes and shapes in the last accepted run.
     """
     faults = [fault for outcome in outcomes for fault in outcome.faults]
     faults.sort(key=lambda fault: not fault.blocking)
     thumbnails = dict(zip(frame["path"], frame["thumbnail"], strict=True))
     html = template("validation.html.j2", autoescape=True).render(
-        pictures=len(frame),
+        images=len(frame),
         blocking=sum(fault.blocking for fault in faults),
         remarks=sum(not fault.blocking for fault in faults),
         sets=_sets(frame),

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from esrgan_core.engine.evaluate import Sample, Scored
+from esrgan_core.engine.evaluation import Sample, Scored
 from esrgan_core.files import atomic_path
-from pipelines.reports.crops import liveliest_box
+from pipelines.reports.crops import most_detailed_crop
 from pipelines.reports.labels import title_of
 
 if TYPE_CHECKING:
@@ -19,31 +19,31 @@ if TYPE_CHECKING:
 
 CROP = 128
 SHEET = 5
-"""Pictures on a contact sheet."""
+"""Images on a contact sheet."""
 FIGURES = {"psnr_y": "{:.2f} dB", "niqe": "NIQE {:.2f}"}
 PER_ROW = 4
 """Crops in a row of a patch figure."""
 
 
 def contact_sheet(columns: Mapping[str, Sequence[Scored]], path: Path) -> None:
-    """One row per picture, one column per contender, the same lively crop throughout."""
+    """One row per image, one column per method, the same lively crop throughout."""
     figure, axes = _new(len(next(iter(columns.values()))), len(columns), cell=(2.0, 2.15))
-    for column, (title, pictures) in enumerate(columns.items()):
-        for row, picture in enumerate(pictures):
+    for column, (title, images) in enumerate(columns.items()):
+        for row, image in enumerate(images):
             first = next(iter(columns.values()))[row]
             axis = axes[row][column]
-            axis.imshow(picture.sr[liveliest_box(first.sr, CROP, 1)], interpolation="nearest")
+            axis.imshow(image.sr[most_detailed_crop(first.sr, CROP, 1)], interpolation="nearest")
             axis.set_axis_off()
-            words = _words(picture)
+            words = _words(image)
             axis.set_title(f"{plain(title)}\n{words}" if row == 0 else words, fontsize=8)
     save(figure, path)
 
 
-def _words(picture: Scored) -> str:
+def _words(image: Scored) -> str:
     return ", ".join(
-        form.format(picture.values[metric])
+        form.format(image.values[metric])
         for metric, form in FIGURES.items()
-        if metric in picture.values
+        if metric in image.values
     )
 
 
@@ -55,9 +55,9 @@ def plain(text: str) -> str:
 def models_sheet(
     samples: Sequence[Sample], results: Mapping[str, Sequence[Scored]], path: Path
 ) -> None:
-    """A contact sheet of every contender's first pictures beside the originals."""
+    """A contact sheet of every method's first images beside the originals."""
     columns = {**results, "HR": _originals(samples)}
-    contact_sheet({name: pictures[:SHEET] for name, pictures in columns.items()}, path)
+    contact_sheet({name: images[:SHEET] for name, images in columns.items()}, path)
 
 
 def _originals(samples: Sequence[Sample]) -> list[Scored]:
@@ -68,12 +68,12 @@ def _originals(samples: Sequence[Sample]) -> list[Scored]:
 
 
 def patch_figure(sample: Sample, results: Mapping[str, Scored]) -> "Figure":
-    """A box on the picture and, beside it, the crops of all methods with their figures.
+    """A box on the image and, beside it, the crops of all methods with their figures.
 
     As in the papers (ESRGAN figure 7).
     """
     hr = np.asarray(sample.hr)
-    rows, columns = box = liveliest_box(hr, CROP, hr.shape[0] // sample.lr.shape[0])
+    rows, columns = box = most_detailed_crop(hr, CROP, hr.shape[0] // sample.lr.shape[0])
     crops = {**results, "HR": _originals([sample])[0]}
     lines = -(-len(crops) // PER_ROW)
     figure, axes = _new(lines, PER_ROW + 2, cell=(1.6, 1.85))
@@ -132,18 +132,18 @@ def curves(stage: str, curve: pd.DataFrame) -> str:
     return _svg(curves_figure(stage, curve))
 
 
-def plane_figure(networks: pd.DataFrame, pictures: pd.DataFrame, means: pd.DataFrame) -> "Figure":
+def plane_figure(networks: pd.DataFrame, images: pd.DataFrame, means: pd.DataFrame) -> "Figure":
     """The perception-distortion plane: NIQE over PSNR-Y, one panel per set.
 
     Args:
         networks: grid of interpolated networks.
-        pictures: grid of interpolated pictures.
-        means: set means of the contenders; what lies on the grid is left to it.
+        images: grid of interpolated images.
+        means: set means of the methods; what lies on the grid is left to it.
     """
     sets = list(networks["set"].unique())
     figure, axes = _new(1, len(sets), cell=(4.6, 3.6))
     for axis, name in zip(axes[0], sets, strict=True):
-        for grid, label, style in ((networks, "networks", "o-"), (pictures, "pictures", ".--")):
+        for grid, label, style in ((networks, "networks", "o-"), (images, "images", ".--")):
             rows = grid[grid["set"] == name]
             axis.plot(rows["psnr_y"], rows["niqe"], style, label=f"interpolated {label}")
         for row in networks[networks["set"] == name].itertuples():
@@ -159,9 +159,9 @@ def plane_figure(networks: pd.DataFrame, pictures: pd.DataFrame, means: pd.DataF
     return figure
 
 
-def plane(networks: pd.DataFrame, pictures: pd.DataFrame, means: pd.DataFrame) -> str:
+def plane(networks: pd.DataFrame, images: pd.DataFrame, means: pd.DataFrame) -> str:
     """`plane_figure` as SVG."""
-    return _svg(plane_figure(networks, pictures, means))
+    return _svg(plane_figure(networks, images, means))
 
 
 def save(figure: "Figure", path: Path) -> None:

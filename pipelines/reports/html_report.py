@@ -1,4 +1,4 @@
-"""The picture page: one HTML file that needs nothing beside it, nor a network."""
+"""The image page: one HTML file that needs nothing beside it, nor a network."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from esrgan_core.engine.evaluate import Pixels, Sample, Scored
+from esrgan_core.engine.evaluation import Pixels, Sample, Scored
 from esrgan_core.files import write_text
 from esrgan_core.metric_names import KNOWN, LOWER_IS_BETTER
 from esrgan_core.strict_json import from_json, to_json
@@ -18,7 +18,7 @@ from pipelines.data.manifest import read_manifest
 from pipelines.evaluation.alpha_selection import Choice
 from pipelines.evaluation.benchmark import Evaluation
 from pipelines.evaluation.bootstrap import intervals, metrics_in, paired, worst
-from pipelines.reports.crops import Box, data_uri, liveliest_box, thumbnail
+from pipelines.reports.crops import Box, data_uri, most_detailed_crop, thumbnail
 from pipelines.reports.figures import curves, plane
 from pipelines.reports.labels import number, title_of
 from pipelines.reports.markdown_table import words_on_size
@@ -29,7 +29,7 @@ from pipelines.runtime.run_record import read_record, run_name
 from pipelines.runtime.tables import read_table
 
 CROP = 256
-"""HR pixels on a side of what is shown of a picture."""
+"""HR pixels on a side of what is shown of a image."""
 THUMBNAIL = 320
 MOST_BYTES = 15 * 10**6
 """Of the page; what would make it larger is left out, and said."""
@@ -39,12 +39,12 @@ CAPTION = ("psnr_y", "ssim_y", "lpips", "niqe")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class View:
-    """One way to see every picture: a contender's results, or the originals."""
+    """One way to see every image: a method's results, or the originals."""
 
     title: str
     alpha: float | None
     """Where it lies between the two networks; None for everything else."""
-    pictures: Sequence[Scored]
+    images: Sequence[Scored]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +53,7 @@ class Subject:
 
     evaluation: Evaluation
     between: Mapping[float, Sequence[Scored]]
-    """Results at the alphas that are no contenders, for the pictures that are shown."""
+    """Results at the alphas that are no methods, for the images that are shown."""
     choice: Choice
     scale: int
     trainings: Sequence[str]
@@ -61,33 +61,33 @@ class Subject:
 
 
 def views_of(subject: Subject) -> list[View]:
-    """Every contender, with the alphas in their order between the two networks, then HR."""
-    pictures = subject.evaluation.pictures
+    """Every method, with the alphas in their order between the two networks, then HR."""
+    images = subject.evaluation.images
     ends = {"pretrained": 0.0, "interpolated": subject.choice.alpha, "finetuned": 1.0}
     plain = [
-        View(title=title_of(name), alpha=None, pictures=scored)
-        for name, scored in pictures.items()
+        View(title=title_of(name), alpha=None, images=scored)
+        for name, scored in images.items()
         if name not in ends
     ]
     at = dict(subject.between)
-    at |= {alpha: pictures[name] for name, alpha in reversed(ends.items()) if name in pictures}
+    at |= {alpha: images[name] for name, alpha in reversed(ends.items()) if name in images}
     own = {0.0: " (pretrained)", 1.0: " (finetuned)"}
     alphas = [
-        View(title=f"alpha {alpha:g}{own.get(alpha, '')}", alpha=alpha, pictures=at[alpha])
+        View(title=f"alpha {alpha:g}{own.get(alpha, '')}", alpha=alpha, images=at[alpha])
         for alpha in sorted(at)
     ]
     originals = [
         Scored(name=sample.name, set=sample.set, sr=np.asarray(sample.hr), values={})
         for sample in subject.evaluation.shown
     ]
-    return [*plain, *alphas, View(title="HR", alpha=None, pictures=originals)]
+    return [*plain, *alphas, View(title="HR", alpha=None, images=originals)]
 
 
 def write_page(path: Path, subject: Subject) -> None:
     """Write the page of one evaluation."""
     here = files("pipelines.reports")
     views = views_of(subject)
-    pictures, left_out = _pictures(subject.evaluation.shown, views)
+    images, left_out = _images(subject.evaluation.shown, views)
     frame = subject.evaluation.frame
     manifest = pd.DataFrame([asdict(row) for row in read_manifest(MANIFEST)])
     html = template("page.html.j2", autoescape=True).render(
@@ -99,7 +99,7 @@ def write_page(path: Path, subject: Subject) -> None:
         absent=[name for name in (*KNOWN, "pi") if name not in frame.columns],
         differences=_differences(frame),
         worst=_worst(frame),
-        pictures=pictures,
+        images=images,
         measured=frame.groupby("model").size().max(),
         left_out=left_out,
         size=words_on_size(int((manifest["split"] == "train").sum())),
@@ -117,7 +117,7 @@ def write_page(path: Path, subject: Subject) -> None:
 
 
 def _tables(subject: Subject) -> Iterator[dict[str, Any]]:
-    """One table per set: rows of (contender, cells), a cell saying what a reader wants to know."""
+    """One table per set: rows of (method, cells), a cell saying what a reader wants to know."""
     frame = subject.evaluation.frame
     spread = {
         (row["model"], row["set"], row["metric"]): row
@@ -157,7 +157,7 @@ def _tables(subject: Subject) -> Iterator[dict[str, Any]]:
 
 
 def _differences(frame: pd.DataFrame) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Of the last contender to each other, paired by picture: (metric, [(contender, text)])."""
+    """Of the last method to each other, paired by image: (metric, [(method, text)])."""
     models = list(frame["model"].unique())
     ours = frame[frame["model"] == models[-1]]
     found = []
@@ -172,7 +172,7 @@ def _differences(frame: pd.DataFrame) -> list[tuple[str, list[tuple[str, str]]]]
 
 
 def _worst(frame: pd.DataFrame) -> list[tuple[str, list[tuple[str, str]]]]:
-    """The pictures that the last contender is worst on: (metric, [(picture, value)])."""
+    """The images that the last method is worst on: (metric, [(image, value)])."""
     model = list(frame["model"].unique())[-1]
     return [
         (
@@ -186,23 +186,23 @@ def _worst(frame: pd.DataFrame) -> list[tuple[str, list[tuple[str, str]]]]:
     ]
 
 
-def _pictures(shown: Sequence[Sample], views: Sequence[View]) -> tuple[list[dict[str, Any]], int]:
-    """(what the page holds of each picture, how many it would be too large with)."""
+def _images(shown: Sequence[Sample], views: Sequence[View]) -> tuple[list[dict[str, Any]], int]:
+    """(what the page holds of each image, how many it would be too large with)."""
     found: list[dict[str, Any]] = []
     room = MOST_BYTES - LEFT_FOR_THE_REST
     for index, sample in enumerate(shown):
-        picture = _picture(index, sample, views)
-        room -= len(to_json(picture))
+        image = _image(index, sample, views)
+        room -= len(to_json(image))
         if room < 0:
             return found, len(shown) - index
-        found.append(picture)
+        found.append(image)
     return found, 0
 
 
-def _picture(index: int, sample: Sample, views: Sequence[View]) -> dict[str, Any]:
+def _image(index: int, sample: Sample, views: Sequence[View]) -> dict[str, Any]:
     hr = np.asarray(sample.hr)
     scale = hr.shape[0] // sample.lr.shape[0]
-    rows, columns = box = liveliest_box(hr, CROP, scale)
+    rows, columns = box = most_detailed_crop(hr, CROP, scale)
     height, width = hr.shape[:2]
     return {
         "name": sample.name.rpartition("/")[2],
@@ -219,8 +219,8 @@ def _picture(index: int, sample: Sample, views: Sequence[View]) -> dict[str, Any
             {
                 "title": view.title,
                 "alpha": view.alpha,
-                "figures": caption(view.pictures[index].values),
-                "uri": data_uri(_cut(view.pictures[index].sr, box)),
+                "figures": caption(view.images[index].values),
+                "uri": data_uri(_cut(view.images[index].sr, box)),
             }
             for view in views
         ],
@@ -228,7 +228,7 @@ def _picture(index: int, sample: Sample, views: Sequence[View]) -> dict[str, Any
 
 
 def caption(values: Mapping[str, float]) -> str:
-    """A picture's figures as the line beneath it.
+    """A image's figures as the line beneath it.
 
     >>> caption({"psnr_y": 25.5, "rmse_y": 9.0, "niqe": 5.0})
     'PSNR-Y 25.50, NIQE 5.00'
@@ -243,7 +243,7 @@ def _cut(pixels: Pixels, box: Box) -> Pixels:
 
 
 def _splits(manifest: pd.DataFrame) -> list[dict[str, Any]]:
-    """What the pictures are, per split and set."""
+    """What the images are, per split and set."""
     return [
         {
             "split": split,

@@ -12,7 +12,7 @@ def comparison(frame: pd.DataFrame, scale: int, training_pictures: int) -> str:
     """A table per set, a row per model; the papers' figures follow ours in brackets.
 
     Args:
-        frame: per picture, as `contenders.compare` gives it.
+        frame: per image, as `methods.compare` gives it.
         scale: of the models.
         training_pictures: that they were trained on.
     """
@@ -20,7 +20,7 @@ def comparison(frame: pd.DataFrame, scale: int, training_pictures: int) -> str:
     lines = []
     for set_name, rows in set_means(frame).groupby("set", sort=False):
         count = int(frame[frame["set"] == set_name].groupby("model").size().max())
-        lines += [f"## {set_name}, {count} pictures", ""]
+        lines += [f"## {set_name}, {count} images", ""]
         lines.append(f"| model | {' | '.join(title_of(name) for name in names)} |")
         lines.append("|---|" + "---|" * len(names))
         for row in rows.to_dict("records"):
@@ -41,7 +41,7 @@ def _known_as(model: str) -> str:
 def words_on_size(training_pictures: int) -> str:
     """What to make of the difference to a paper's figures."""
     return (
-        "In brackets: as published. The papers' networks were trained on 800 to 350,000 pictures "
+        "In brackets: as published. The papers' networks were trained on 800 to 350,000 images "
         f"for up to a million steps, these on {training_pictures}; where they are small and "
         "trained for minutes, the difference tells the size of the training, not the worth of "
         "the method."

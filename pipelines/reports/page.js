@@ -1,13 +1,13 @@
 "use strict";
-// The pictures are data in the page itself; nothing is fetched, nothing is stored.
-const pictures = JSON.parse(document.getElementById("pictures").textContent);
+// The images are data in the page itself; nothing is fetched, nothing is stored.
+const images = JSON.parse(document.getElementById("images").textContent);
 const find = (id) => document.getElementById(id);
 const stage = find("stage");
 const root = document.documentElement.style;
-const state = { picture: 0, left: 0, right: 0, at: 0.5, zoom: 1, x: 0, y: 0 };
+const state = { image: 0, left: 0, right: 0, at: 0.5, zoom: 1, x: 0, y: 0 };
 
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
-const views = () => pictures[state.picture].views;
+const views = () => images[state.image].views;
 const alphas = () => views().map((view, index) => [view.alpha, index]).filter(([alpha]) => alpha !== null);
 
 // x and y are shares of the stage's side, so that tiles of any size show the same place
@@ -28,9 +28,9 @@ function place() {
 }
 
 function show() {
-  const picture = pictures[state.picture];
+  const image = images[state.image];
   for (const side of ["left", "right"]) {
-    const view = picture.views[state[side]];
+    const view = image.views[state[side]];
     find(`${side}-image`).src = view.uri;
     find(`${side}-label`).textContent = view.title;
     find(`${side}-select`).value = state[side];
@@ -39,7 +39,7 @@ function show() {
   const at = alphas().findIndex(([, index]) => index === state.right);
   if (at >= 0) find("alpha").value = at;
   find("alpha-value").textContent = at >= 0 ? alphas()[at][0] : "not shown";
-  find("picture-select").value = state.picture;
+  find("image-select").value = state.image;
   [...find("tiles").children].forEach((tile, index) => {
     tile.classList.toggle("chosen", index === state.left || index === state.right);
   });
@@ -53,25 +53,25 @@ function option(text, value) {
   return made;
 }
 
-function choosePicture(index) {
-  state.picture = (index + pictures.length) % pictures.length;
-  const picture = pictures[state.picture];
-  find("whole-image").src = picture.whole;
+function chooseImage(index) {
+  state.image = (index + images.length) % images.length;
+  const image = images[state.image];
+  find("whole-image").src = image.whole;
   for (const edge of ["left", "top", "width", "height"]) {
-    find("box").style[edge] = `${picture.box[edge]}%`;
+    find("box").style[edge] = `${image.box[edge]}%`;
   }
-  find("tiles").replaceChildren(...picture.views.map((view, number) => {
+  find("tiles").replaceChildren(...image.views.map((view, number) => {
     const figure = document.createElement("figure");
     const tile = document.createElement("div");
-    const image = document.createElement("img");
+    const element = document.createElement("img");
     const words = document.createElement("figcaption");
     const name = document.createElement("b");
     tile.className = "tile";
-    image.src = view.uri;
-    image.alt = `${picture.name}, ${view.title}`;
+    element.src = view.uri;
+    element.alt = `${image.name}, ${view.title}`;
     name.textContent = view.title;
     words.append(name, ` ${view.figures}`);
-    tile.append(image);
+    tile.append(element);
     figure.append(tile, words);
     figure.addEventListener("click", (event) => {
       state[event.shiftKey ? "left" : "right"] = number;
@@ -106,8 +106,8 @@ const keys = {
   ArrowRight: () => { state.at = clamp(state.at + 0.05, 0, 1); place(); },
   ArrowUp: () => chooseAlpha(Number(find("alpha").value) + 1),
   ArrowDown: () => chooseAlpha(Number(find("alpha").value) - 1),
-  "[": () => choosePicture(state.picture - 1),
-  "]": () => choosePicture(state.picture + 1),
+  "[": () => chooseImage(state.image - 1),
+  "]": () => chooseImage(state.image + 1),
   "+": () => zoomBy(1.5, 0.5, 0.5),
   "-": () => zoomBy(1 / 1.5, 0.5, 0.5),
   0: () => { state.zoom = 1; place(); },
@@ -115,7 +115,7 @@ const keys = {
 };
 
 function begin() {
-  find("picture-select").append(...pictures.map((one, index) => option(`${one.set}: ${one.name}`, index)));
+  find("image-select").append(...images.map((one, index) => option(`${one.set}: ${one.name}`, index)));
   for (const side of ["left", "right"]) {
     find(`${side}-select`).append(...views().map((view, index) => option(view.title, index)));
     find(`${side}-select`).addEventListener("change", (event) => {
@@ -123,7 +123,7 @@ function begin() {
       show();
     });
   }
-  find("picture-select").addEventListener("change", (event) => choosePicture(Number(event.target.value)));
+  find("image-select").addEventListener("change", (event) => chooseImage(Number(event.target.value)));
   find("alpha").max = Math.max(alphas().length - 1, 0);
   find("alpha").addEventListener("input", (event) => chooseAlpha(Number(event.target.value)));
   let drag = null;
@@ -154,7 +154,7 @@ function begin() {
   window.addEventListener("resize", place);
   // the first thing to see: bicubic against the default alpha
   state.right = Math.max(views().findIndex((view) => view.alpha === Number(stage.dataset.alpha)), 0);
-  choosePicture(0);
+  chooseImage(0);
 }
 
-if (pictures.length) begin();
+if (images.length) begin();

@@ -32,7 +32,7 @@ def save(folder: Path, run: Runner) -> None:
         WorkspaceError: if the repository has another recipe's experiment of that name.
         CommandError: if the repository cannot be asked.
     """
-    there = insist_on_name(folder)
+    there = check_experiment_name(folder)
     if there and _is_as_in(folder, there):
         return
     # DVC leaves out new files that git does not know: metrics, and the lock where there was none
@@ -47,7 +47,7 @@ def push(folder: Path, run: Runner) -> None:
     write_text(folder / SAVED, commit_of(_reference(folder), folder))
 
 
-def insist_on_name(folder: Path) -> str:
+def check_experiment_name(folder: Path) -> str:
     """The commit of the experiment that the repository has of a run's name; "" if it has none.
 
     Raises:

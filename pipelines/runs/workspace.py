@@ -144,7 +144,7 @@ def prepare(source: Repository, request: Request) -> Path:
     folder = source.runs / request.name
     with _made_whole(source, request.name) as partial:
         if partial is None:
-            _insist_on_same(source, folder, request)
+            _check_same_run(source, folder, request)
             folder.touch()  # or it might be removed for being old before the flow works in it
         else:
             _cloned(source, partial, request.revision)
@@ -200,7 +200,7 @@ def _cloned(source: Repository, partial: Path, revision: str) -> None:
     _configure(source, partial)
 
 
-def _insist_on_same(source: Repository, folder: Path, request: Request) -> None:
+def _check_same_run(source: Repository, folder: Path, request: Request) -> None:
     has = git(["rev-parse", "HEAD"], folder)
     if request.revision:
         git(["fetch", "--quiet", "origin"], folder)
@@ -296,7 +296,7 @@ def newer_commit(source: Repository, folder: Path) -> str:
 
 
 @contextmanager
-def occupied(folder: Path, seconds: float = SECONDS_FOR_A_LOOK) -> Iterator[None]:
+def workspace_lock(folder: Path, seconds: float = SECONDS_FOR_A_LOOK) -> Iterator[None]:
     """Be the only flow that works in a workspace, once all is over that a killed one has begun.
 
     Args:

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.filesize import decimal
 
 
-def insist_on_room(needs: Mapping[Path, int]) -> None:
+def require_disk_space(needs: Mapping[Path, int]) -> None:
     """Refuse work that cannot fit, before it begins; folders on one disk count together.
 
     Raises:
@@ -24,7 +24,7 @@ def insist_on_room(needs: Mapping[Path, int]) -> None:
             raise OSError(
                 f"{decimal(bytes_)} are needed on the disk of {folder.absolute()}, "
                 f"{decimal(free)} are free; make room, set ESRGAN_STATE to a folder on another "
-                "disk, or take fewer pictures"
+                "disk, or take fewer images"
             )
 
 

@@ -13,7 +13,7 @@ STATUS = "ESRGAN_STATUS"
 """Environment variable with the path of the file; nothing is written without it."""
 
 
-class Passing:
+class TransientError:
     """Mixed into errors that another try may not meet: a host or a store that did not answer."""
 
 
@@ -49,9 +49,9 @@ def read_status(path: Path) -> Status | None:
         return None
 
 
-def is_passing(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether another try may not meet this error, or what it came from."""
-    kinds = (Passing, ConnectionError, TimeoutError)
+    kinds = (TransientError, ConnectionError, TimeoutError)
     return any(isinstance(one, kinds) for one in _causes(error))
 
 

@@ -11,7 +11,7 @@ TEXTS = ("model", "set", "name", "metric", "source")
 def read_table(path: Path) -> pd.DataFrame:
     """A CSV file: text as it stands, numbers that may be infinite, NaN where one is missing.
 
-    pandas by itself takes a picture that is called `NA`, `null` or `007` for something else.
+    pandas by itself takes a image that is called `NA`, `null` or `007` for something else.
 
     Raises:
         ValueError: if it is no table of UTF-8 text; names the file.

@@ -1,6 +1,6 @@
 """Archives, which are never trusted: read member by member, into files that we name ourselves.
 
-An archive with anything that a picture archive has no need of (links, devices, paths that leave
+An archive with anything that a image archive has no need of (links, devices, paths that leave
 it, names that come twice, more than it declares) is refused as a whole, before anything is
 written. Zip (stored or deflated) and tar, plain or gzipped, are read.
 """
@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Literal
 
 from esrgan_core.files import atomic_path
-from pipelines.runtime.disk import insist_on_room
+from pipelines.runtime.disk import require_disk_space
 
 BLOCK = 512
 """Of a tar file."""
@@ -56,12 +56,12 @@ class Limits:
     bytes: int = 200 * 10**9
     """Of all members together, unpacked."""
     ratio: float = 100
-    """Unpacked to packed bytes; pictures are packed already and come to about 1, a list of labels
+    """Unpacked to packed bytes; images are packed already and come to about 1, a list of labels
     or a white page to more."""
 
 
 class BadArchiveError(ValueError):
-    """An archive that is damaged, or has something that no picture archive needs."""
+    """An archive that is damaged, or has something that no image archive needs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,7 +115,7 @@ def _unpack_zip(
     archive: Path, wanted: Mapping[str, Path], limits: Limits
 ) -> Iterator[tuple[str, str]]:
     with zipfile.ZipFile(archive) as file:
-        missing = _insist(_zip_members(file), archive, wanted, limits)
+        missing = _require(_zip_members(file), archive, wanted, limits)
         yield from missing
         for info in file.infolist():
             name = plain_name(_zip_name(info))
@@ -132,10 +132,10 @@ def _unpack_zip(
 def _unpack_tar(
     archive: Path, packing: str, wanted: Mapping[str, Path], limits: Limits
 ) -> Iterator[tuple[str, str]]:
-    _insist_on_headers(archive, limits, zipped=packing == "tar.gz")
+    _check_headers(archive, limits, zipped=packing == "tar.gz")
     opened = partial(tarfile.open, archive, "r:gz" if packing == "tar.gz" else "r:")
     with opened() as tar:
-        missing = _insist(_tar_members(tar), archive, wanted, limits)
+        missing = _require(_tar_members(tar), archive, wanted, limits)
     yield from missing
     with opened() as tar:
         for member in tar:
@@ -147,7 +147,7 @@ def _unpack_tar(
                 yield name, ""
 
 
-def _insist(
+def _require(
     members: Iterable[_Member], archive: Path, wanted: Mapping[str, Path], limits: Limits
 ) -> list[tuple[str, str]]:
     """Refuse the archive, or say of members wanted that it does not have them."""
@@ -170,7 +170,7 @@ def _insist(
             raise BadArchiveError(f"has more than {limits.members} members; not unpacked")
         if total > most:
             raise BadArchiveError(f"unpacks to more than {most} bytes; not unpacked")
-    insist_on_room({target.parent: needed for target in list(wanted.values())[:1]})
+    require_disk_space({target.parent: needed for target in list(wanted.values())[:1]})
     return [(name, "no such file in the archive") for name in sorted(wanted.keys() - seen)]
 
 
@@ -224,7 +224,7 @@ def _zip_name(info: zipfile.ZipInfo) -> str:
     return info.filename
 
 
-def _insist_on_headers(archive: Path, limits: Limits, *, zipped: bool) -> None:
+def _check_headers(archive: Path, limits: Limits, *, zipped: bool) -> None:
     """Walk a tar file's headers ourselves: the library reads extended ones of any size at once."""
     packed = archive.stat().st_size
     count = position = 0
@@ -276,7 +276,7 @@ def _tar_members(file: tarfile.TarFile) -> Iterator[_Member]:
 
 
 def _write(source: IO[bytes], target: Path, size: int) -> None:
-    """Copy a member; one that is not as long as its archive says is no picture of ours."""
+    """Copy a member; one that is not as long as its archive says is no image of ours."""
     with atomic_path(target) as temporary:
         with temporary.open("wb") as file:
             shutil.copyfileobj(source, file, PIECE)

@@ -59,7 +59,7 @@ class Cache:
                 fetch(part)
             except HostError as error:
                 raise type(error)(f"{error}{self._by_hand(expected)}") from error
-            return self._admit(part, address)
+            return self._register(part, address)
 
     def missing(self, url: str, expected: ExpectedFile) -> int:
         """Bytes of a file that are still to come, by what is said of its size; a quick look."""
@@ -97,7 +97,7 @@ class Cache:
         path = self._place(sha256)
         return path if path.is_file() else None
 
-    def _admit(self, part: Path, url: str) -> Path:
+    def _register(self, part: Path, url: str) -> Path:
         sha256 = sha256_of(part)
         path = self._place(sha256)
         with atomic_path(path) as temporary:

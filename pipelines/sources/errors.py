@@ -1,17 +1,17 @@
 """Why a file from elsewhere cannot be had, or not now."""
 
-from pipelines.runtime.status import Passing
+from pipelines.runtime.status import TransientError
 
 
 class HostError(OSError):
     """This host does not give the file; another may."""
 
 
-class BusyHostError(Passing, HostError):
+class BusyHostError(TransientError, HostError):
     """No host gives the file now, but one that may have it was troubled."""
 
 
-class PassingError(Exception):
+class TransientSourceError(Exception):
     """Another try may do better."""
 
     def __init__(self, problem: str, wait: float) -> None:

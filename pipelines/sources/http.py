@@ -15,16 +15,16 @@ import urllib3
 
 from esrgan_core.files import write_text
 from esrgan_core.strict_json import from_json, to_json
-from pipelines.runtime.disk import insist_on_room
+from pipelines.runtime.disk import require_disk_space
 from pipelines.runtime.redaction import redacted
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.errors import (
     BusyHostError,
     ChangedError,
     HostError,
-    PassingError,
     SlowError,
     StoppedError,
+    TransientSourceError,
     WrongRangeError,
 )
 from pipelines.sources.http_response import total_of, validator_of
@@ -111,7 +111,7 @@ def _from_host(url: str, part: Path, expected: ExpectedFile, options: TransferOp
             problem = str(error)
         except SlowError as error:
             problem, slow = str(error), True
-        except PassingError as error:
+        except TransientSourceError as error:
             problem, wait = str(error), max(wait, error.wait)
         except (*WRONG_ADDRESSES, ValueError) as error:
             raise HostError(_plain(error)) from error
@@ -163,7 +163,7 @@ def _attempt(
         else:
             forget(part, options)
             offset = 0
-        insist_on_room({part.parent: total - offset})
+        require_disk_space({part.parent: total - offset})
         write_text(note_of(part), to_json(asdict(found)))
         return _receive(response, part, total or expected.bytes, options)
 
@@ -184,7 +184,7 @@ def _receive(response: requests.Response, part: Path, total: int, options: Trans
                 began, before = monotonic(), file.tell()
             if file.tell() > roomy:
                 # the size may be unknown
-                insist_on_room({part.parent: ROOM})
+                require_disk_space({part.parent: ROOM})
                 roomy = file.tell() + ROOM
             options.on_bytes(len(chunk))
             if total and file.tell() > total:

@@ -8,10 +8,10 @@ from time import time
 import requests
 
 from pipelines.sources.checksums import ExpectedFile
-from pipelines.sources.errors import ChangedError, HostError, PassingError, WrongRangeError
+from pipelines.sources.errors import ChangedError, HostError, TransientSourceError, WrongRangeError
 from pipelines.sources.transfer import LONGEST_WAIT
 
-PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Answers that may be others a little later."""
 
 
@@ -24,14 +24,14 @@ def total_of(response: requests.Response, offset: int, expected: ExpectedFile) -
         expected: what is known of the file.
 
     Raises:
-        PassingError: if the host is busy or troubled.
+        TransientSourceError: if the host is busy or troubled.
         WrongRangeError: if it sends another range.
         ChangedError: if it has no such range.
         HostError: if it does not have the file that is expected.
     """
     status = response.status_code
-    if status in PASSING:
-        raise PassingError(f"it answers {status} {response.reason}", _retry_after(response))
+    if status in TRANSIENT:
+        raise TransientSourceError(f"it answers {status} {response.reason}", _retry_after(response))
     span = re.fullmatch(
         r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", response.headers.get("Content-Range", "").strip()
     )

@@ -1,4 +1,4 @@
-"""Files that ship inside installed Python packages: they need no network of their own."""
+"""Files that upload inside installed Python packages: they need no network of their own."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec

@@ -1,4 +1,4 @@
-"""Where pictures come from. A catalog names each by a URI; its scheme chooses the source.
+"""Where images come from. A catalog names each by a URI; its scheme chooses the source.
 
 A new source is a module here with a location type and a function that fetches, one member of
 `Location`, and one case in `parse_location` and `located`. Libraries that speak to a host are

@@ -25,7 +25,7 @@ from botocore.exceptions import (
 
 from esrgan_core.files import write_text
 from esrgan_core.strict_json import from_json, to_json
-from pipelines.runtime.disk import insist_on_room
+from pipelines.runtime.disk import require_disk_space
 from pipelines.sources.addresses import S3Object
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.errors import BusyHostError, ChangedError, HostError, StoppedError
@@ -34,7 +34,7 @@ from pipelines.sources.transfer import CHUNK, TransferOptions, forget, note_of, 
 CHECKSUM_SETTINGS = ("request_checksum_calculation", "response_checksum_validation")
 Answer = TypeVar("Answer")
 Checksums = Literal["when_supported", "when_required"]
-PASSING = frozenset({"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "429"})
+TRANSIENT = frozenset({"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "429"})
 CREDENTIALS = frozenset(
     {"InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "ExpiredToken", "401", "403"}
 )
@@ -114,7 +114,7 @@ def listed(prefix: S3Object) -> Iterator[Listed]:
                 )
 
 
-def insist_on_path(one: Listed) -> None:
+def check_path(one: Listed) -> None:
     """Refuse an object whose key would lead out of a folder, or to another place in it.
 
     Raises:
@@ -233,7 +233,7 @@ def _attempt(place: S3Object, part: Path, expected: ExpectedFile, options: Trans
             )
         if _version_of(part) != found or size_of(part) > found.bytes:
             forget(part, options)
-        insist_on_room({part.parent: found.bytes - size_of(part)})
+        require_disk_space({part.parent: found.bytes - size_of(part)})
         write_text(note_of(part), to_json(asdict(found)))
         if (offset := size_of(part)) == found.bytes:
             part.touch()
@@ -280,7 +280,7 @@ def _plain(place: S3Object, error: Exception) -> Exception:
         return HostError(f"{place}: {endpoint} has no such object or bucket")
     if code in CHANGED:
         return ChangedError(code)
-    kind = BusyHostError if code in PASSING or status >= 500 else HostError
+    kind = BusyHostError if code in TRANSIENT or status >= 500 else HostError
     return kind(f"{place}: {endpoint} answers {code or status}")
 
 

@@ -34,7 +34,7 @@ class TransferOptions:
     stop: threading.Event = field(default_factory=threading.Event)
     """Set from another thread, it ends the fetching."""
     on_bytes: OnBytes = lambda count: None
-    """Told of every piece that arrives; a negative one is what has to be fetched again."""
+    """SemanticMaps of every piece that arrives; a negative one is what has to be fetched again."""
     unreachable_hosts: set[str] = field(default_factory=set)
     """Hosts that never answered; the next file asks them once and not again and again."""
 

@@ -1,4 +1,4 @@
-"""Make every picture's LR as MATLAB does and pack both into the pair store."""
+"""Make every image's LR as MATLAB does and pack both into the pair store."""
 
 import json
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from esrgan_core.data.pairs import StoreFacts, write_index
 from pipelines.config.artifacts import IMAGES, MANIFEST, PAIRS, VALIDATION_REPORT
 from pipelines.data.config import BicubicConfig
-from pipelines.data.manifest import BadPicturesError, place_of, read_manifest, with_supplied_lr
+from pipelines.data.manifest import BadImagesError, image_path, read_manifest, with_provided_lr
 from pipelines.data.pair_cache import prepare, put_in_place, say_what_it_takes, task_of
 from pipelines.runtime.disk import remove_tree
 from pipelines.runtime.parallel import in_parallel
@@ -27,7 +27,7 @@ def run(params: Params) -> None:
     """Leave the pair store in `artifacts/pairs/`."""
     excluded = set(json.loads(VALIDATION_REPORT.read_text(encoding="utf-8"))["excluded"])
     pairs = [
-        (hr, lr) for hr, lr in with_supplied_lr(read_manifest(MANIFEST)) if hr.path not in excluded
+        (hr, lr) for hr, lr in with_provided_lr(read_manifest(MANIFEST)) if hr.path not in excluded
     ]
     folder = state_root() / "prepared"
     tasks = [task_of(hr, lr, IMAGES.absolute(), folder, params.scale) for hr, lr in pairs]
@@ -41,12 +41,12 @@ def run(params: Params) -> None:
             if made.entry is None:
                 problems.append(f"  {hr.path}: {made.problem}")
             else:
-                entry = replace(made.entry, name=place_of(hr), split=hr.split, set=hr.set)
+                entry = replace(made.entry, name=image_path(hr), split=hr.split, set=hr.set)
                 entries.append((made.key, entry))
             advance(number, hr.path)
     if problems:
-        raise BadPicturesError(problems)
-    # pictures of an earlier run must not stay among these
+        raise BadImagesError(problems)
+    # images of an earlier run must not stay among these
     remove_tree(PAIRS)
     for key, entry in entries:
         put_in_place(folder, key, PAIRS, entry)

@@ -1,18 +1,18 @@
-"""Fetch the pictures that `data/` names or holds, check each, and list them in a manifest."""
+"""Fetch the images that `data/` names or holds, check each, and list them in a manifest."""
 
 import sys
 from dataclasses import dataclass
 
-from pipelines.config.artifacts import DATA, IMAGES, MANIFEST, SKIPPED, TRACES
+from pipelines.config.artifacts import DATA, IMAGES, MANIFEST, QUALITY_STATS, SKIPPED
 from pipelines.data.catalog import SPLITS
 from pipelines.data.config import DownloadConfig
 from pipelines.data.download import fetch_all, forget_if_unpinned
-from pipelines.data.image_checks import check_all, told, write_skipped, write_traces
+from pipelines.data.image_checks import check_all, told, write_quality_stats, write_skipped
 from pipelines.data.local_folder import catalog_of
-from pipelines.data.manifest import BadPicturesError, UnreachablePicturesError, write_manifest
+from pipelines.data.manifest import BadImagesError, UnreachableImagesError, write_manifest
 from pipelines.runtime.disk import remove_tree
 from pipelines.runtime.state import state_root
-from pipelines.runtime.status import is_passing
+from pipelines.runtime.status import is_transient
 from pipelines.stages.runner import launch
 
 
@@ -26,15 +26,15 @@ class Params:
 
 
 def run(params: Params) -> None:
-    """Leave `artifacts/images/` with a manifest, or complain of every bad picture."""
+    """Leave `artifacts/images/` with a manifest, or complain of every bad image."""
     found = catalog_of(DATA, params.download.catalogs, params.scale)
     catalog = found.without(params.download.exclude).with_lr_of(
-        params.scale if params.download.lr == "supplied" else None
+        params.scale if params.download.lr == "provided" else None
     )
     unused = sum(entry.kind != "hr" for entry in found.entries)
     if unused and params.download.lr == "made":
-        print(f"{unused} LR pictures are not used; LR is made (download.lr)", file=sys.stderr)
-    # an earlier run's pictures must not stay among these
+        print(f"{unused} LR images are not used; LR is made (download.lr)", file=sys.stderr)
+    # an earlier run's images must not stay among these
     remove_tree(IMAGES)
     missing = fetch_all(catalog, IMAGES)
     checked = check_all(catalog.entries, missing, IMAGES.absolute())
@@ -45,19 +45,19 @@ def run(params: Params) -> None:
     places = {one.entry.place for one in bad}
     good = [one for one in checked if one.entry.place not in places]
     if bad and not (params.skip_bad and good):
-        passing = any(map(is_passing, missing.values()))
-        raise (UnreachablePicturesError if passing else BadPicturesError)(
+        passing = any(map(is_transient, missing.values()))
+        raise (UnreachableImagesError if passing else BadImagesError)(
             told(bad, state_root() / "unusable_pictures.csv")
         )
     for one in checked:
         if one.entry.place in places:
             (IMAGES / one.entry.path).unlink(missing_ok=True)
     write_manifest(MANIFEST, [one.row for one in good if one.row])
-    write_traces(TRACES, [one.traces for one in good if one.traces])
+    write_quality_stats(QUALITY_STATS, [one.quality_stats for one in good if one.quality_stats])
     write_skipped(SKIPPED, bad)
     hr = [one.entry.split for one in good if one.entry.kind == "hr"]
     counts = {split: hr.count(split) for split in SPLITS}
-    print(f"{len(hr)} pictures {counts}, {len(good) - len(hr)} supplied LR, {len(bad)} skipped")
+    print(f"{len(hr)} images {counts}, {len(good) - len(hr)} provided LR, {len(bad)} skipped")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Measure bicubic and the networks on every test set, and draw the picture page."""
+"""Measure bicubic and the networks on every test set, and draw the image page."""
 
 from dataclasses import dataclass
 
@@ -6,11 +6,11 @@ from esrgan_core.data.pairs import PairStore
 from pipelines.config.artifacts import METRICS, PAGE, PAIRS
 from pipelines.evaluation.alpha_grid import models_of
 from pipelines.evaluation.alpha_selection import read_choice
-from pipelines.evaluation.benchmark import evaluate_all, leave_figures
+from pipelines.evaluation.benchmark import evaluate_all, write_metrics
 from pipelines.evaluation.config import EvaluateConfig, InterpolateConfig
 from pipelines.evaluation.methods import bicubic
 from pipelines.evaluation.test_sets import samples_of
-from pipelines.reports.evaluation import leave_report
+from pipelines.reports.evaluation import write_report
 from pipelines.stages.runner import launch
 
 
@@ -30,8 +30,8 @@ def run(params: Params) -> None:
         {"bicubic": bicubic(params.scale)}, samples, params.evaluate, params.scale, "evaluate",
         of_grid=models_of(read_choice().alpha),
     )  # fmt: skip
-    leave_figures(evaluation, METRICS.parent)
-    leave_report(
+    write_metrics(evaluation, METRICS.parent)
+    write_report(
         PAGE, evaluation, params.scale, params.interpolate, trainings=("pretrain", "finetune")
     )
 

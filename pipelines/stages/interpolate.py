@@ -6,15 +6,15 @@ from pathlib import Path
 import pandas as pd
 
 from esrgan_core.data.pairs import PairStore
-from esrgan_core.engine.evaluate import Upscaler
+from esrgan_core.engine.evaluation import Upscaler
 from esrgan_core.files import atomic_path
 from pipelines.config.artifacts import GRID, IMAGE_GRID, PAIRS
-from pipelines.evaluation.alpha_grid import leave_results, text_of
+from pipelines.evaluation.alpha_grid import text_of, write_results
 from pipelines.evaluation.alpha_selection import (
     Choice,
-    Remembered,
-    between_pictures,
+    LastResultCache,
     choose,
+    image_interpolation,
     write_choice,
 )
 from pipelines.evaluation.benchmark import measures, shown_of
@@ -35,32 +35,32 @@ class Params:
 
 
 def run(params: Params) -> None:
-    """Leave both grids of the test pictures, the chosen alpha and a contact sheet."""
+    """Leave both grids of the test images, the chosen alpha and a contact sheet."""
     store, config = PairStore(PAIRS), params.interpolate
-    config.choose.insist_measured(params.evaluate.metrics)
+    config.choose.check_measured(params.evaluate.metrics)
     test = samples_of(store, "test")
     given = [] if config.alpha is None else [config.alpha]
     alphas = {text_of(alpha): alpha for alpha in sorted({*config.alphas, *given})}
     networks: dict[str, Upscaler] = {
-        text: Remembered(interpolated(alpha)) for text, alpha in alphas.items()
+        text: LastResultCache(interpolated(alpha)) for text, alpha in alphas.items()
     }
     mixtures = {
-        f"images {text}": between_pictures(networks["0"], networks["1"], alpha)
+        f"images {text}": image_interpolation(networks["0"], networks["1"], alpha)
         for text, alpha in alphas.items()
     }
     metrics = measures(params.evaluate)
     names = {sample.name for sample in shown_of(test)}
     both = {**networks, **mixtures}
-    frame, pictures = compare(both, test, metrics, params.scale, "interpolate", names)
+    frame, images = compare(both, test, metrics, params.scale, "interpolate", names)
     of_networks = frame[frame["model"].isin(alphas)]
     of_images = frame[~frame["model"].isin(alphas)]
     _leave(_grid(of_networks), GRID)
     _leave(
         _grid(of_images.assign(model=of_images["model"].str.removeprefix("images "))), IMAGE_GRID
     )
-    leave_results(
+    write_results(
         of_networks.rename(columns={"model": "alpha"}),
-        {alpha: pictures[text] for text, alpha in alphas.items()},
+        {alpha: images[text] for text, alpha in alphas.items()},
     )
     if config.alpha is None:
         seen = samples_of(store, "val")
@@ -74,10 +74,10 @@ def run(params: Params) -> None:
     sheet = {sample.name for sample in shown_of(test, SHEET)}
     contact_sheet(
         {
-            f"alpha {text}": [scored for scored in pictures[text] if scored.name in sheet]
+            f"alpha {text}": [scored for scored in images[text] if scored.name in sheet]
             for text in alphas
         },
-        GRID.parent / "pictures" / "alphas.png",
+        GRID.parent / "images" / "alphas.png",
     )
 
 

@@ -14,7 +14,7 @@ FILES = (
     ("srgan", "features", "weights"),
     ("sftgan", "features", "weights"),
     ("contextual", "features", "weights"),
-    ("conditions", "maps"),
+    ("semantic_maps", "maps"),
     ("evaluate", "weight_files"),
     ("evaluate", "ma_scores"),
 )
@@ -58,7 +58,7 @@ def _patch_size_problems(params: dict[str, Any]) -> Iterator[str]:
     """Patch sizes that do not fit the scale, the images or the discriminator."""
     scale, least = params["scale"], params["validate"]["min_side"]
     if scale == 1 and params["download"]["lr"] == "made":
-        yield "scale = 1: LR that is made from HR would be HR; set download.lr to supplied"
+        yield "scale = 1: LR that is made from HR would be HR; set download.lr to provided"
     sides = {
         name: section["patch_size"]
         for name, section in params.items()
@@ -70,7 +70,7 @@ def _patch_size_problems(params: dict[str, Any]) -> Iterator[str]:
         if side > least:
             yield (
                 f"{name}.patch_size = {side}: is above validate.min_side, which is {least}, so "
-                "that a picture may be too small for it; lower it, or raise min_side"
+                "that a image may be too small for it; lower it, or raise min_side"
             )
     discriminators = {"srgan": SRGANDiscriminatorConfig} | dict.fromkeys(
         ("finetune", "sftgan", "contextual", "ablation"), VGGDiscriminatorConfig
@@ -95,7 +95,7 @@ def _metric_problems(sections: Sections) -> Iterator[str]:
         (sections.register, sections.evaluate.measured),
     ):
         try:
-            rule.insist_measured(metrics)
+            rule.check_measured(metrics)
         except ValueError as error:
             yield str(error)
 

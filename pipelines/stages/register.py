@@ -6,7 +6,7 @@ from esrgan_core.files import write_text
 from esrgan_core.strict_json import to_json
 from pipelines.config.artifacts import ARTIFACTS
 from pipelines.evaluation.config import RegisterConfig
-from pipelines.registry.promotion import admit
+from pipelines.registry.promotion import register
 from pipelines.stages.runner import launch
 from pipelines.tracking.open_runs import awaited_run_id
 
@@ -20,7 +20,7 @@ class Params:
 
 def run(params: Params) -> None:
     """Leave `decision.json`; the model version and its alias are in MLflow."""
-    decision = admit(params.register, awaited_run_id("register"))
+    decision = register(params.register, awaited_run_id("register"))
     target = ARTIFACTS / "register" / "decision.json"
     write_text(target, to_json(asdict(decision), indent=2) + "\n")
     print(f"{decision.model} version {decision.version} is the {decision.alias}:")

@@ -12,7 +12,7 @@ from esrgan_core.engine.signals import InterruptedTrainingError
 from pipelines.config.params import PARAMS, load_params, read_yaml
 from pipelines.runtime.parent_watch import die_with_parent
 from pipelines.runtime.redaction import redacted
-from pipelines.runtime.status import Status, is_passing, tell
+from pipelines.runtime.status import Status, is_transient, tell
 from pipelines.tracking.errors import StoreError
 from pipelines.tracking.session import recording
 
@@ -78,7 +78,7 @@ def ending_plainly(name: str) -> Iterator[None]:
         sys.exit(interruption.exit_code)
     except (ValueError, OSError, FloatingPointError, StoreError) as error:
         problem = redacted(str(error))
-        tell(Status(what=name, problem=problem, passing=is_passing(error)))
+        tell(Status(what=name, problem=problem, passing=is_transient(error)))
         sys.exit(f"{name}: {problem}")
     # all is done and written: an end that was wished for now is no failure
     for number in ENDINGS:
@@ -93,10 +93,10 @@ def _module_of(run: Callable[..., None]) -> str:
 
 def _ranks_for(name: str, params: object) -> tuple[int, int]:
     """(processes of each machine, machines) that a training, whose section has its name, is for."""
-    from pipelines.training.distributed import insist_on_equal_shares, nodes_wanted, ranks_wanted  # noqa: PLC0415
+    from pipelines.training.distributed import check_equal_slices, nodes_wanted, ranks_wanted  # noqa: PLC0415
 
     count, nodes = ranks_wanted(), nodes_wanted()
-    insist_on_equal_shares(name, getattr(params, name).batch_size, count, nodes)
+    check_equal_slices(name, getattr(params, name).batch_size, count, nodes)
     return count, nodes
 
 

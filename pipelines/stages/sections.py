@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from esrgan_core.bounds import insist_bounds
+from esrgan_core.bounds import check_bounds
 from esrgan_core.devices import PrecisionChoice
 from esrgan_core.features import FeaturesConfig
 from esrgan_core.models.discriminator import (
@@ -18,7 +18,7 @@ from pipelines.data.config import BicubicConfig, DownloadConfig, ValidateConfig
 from pipelines.evaluation.config import EvaluateConfig, InterpolateConfig, RegisterConfig
 from pipelines.training.adversarial import AdversarialTraining
 from pipelines.training.pixel import PixelTraining
-from pipelines.training.semantic_maps import ConditionsConfig
+from pipelines.training.semantic_maps import SemanticMapsConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,8 +88,8 @@ class AblationConfig:
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds names one twice: {self.seeds}")
         # stage 2 adds to them, and tables hold them in 64 bits
-        insist_bounds(self, "seeds", below=2**63)
-        insist_bounds(
+        check_bounds(self, "seeds", below=2**63)
+        check_bounds(
             self, "pretrain_steps", "finetune_steps", "batch_size",
             "num_features", "num_blocks", "growth_channels", least=1,
         )  # fmt: skip
@@ -116,7 +116,7 @@ class Sections:
     srcnn: SrcnnTraining
     srresnet: SrresnetTraining
     srgan: SrganTraining
-    conditions: ConditionsConfig
+    semantic_maps: SemanticMapsConfig
     sftnet: SftnetTraining
     sftgan: SftganTraining
     contextual: ContextualTraining

@@ -1,17 +1,17 @@
-"""Great Expectations over the pictures; a fault stops the pipeline, a remark is told."""
+"""Great Expectations over the images; a fault stops the pipeline, a remark is told."""
 
 import sys
 from dataclasses import asdict, dataclass
 
 import pandas as pd
 
-from pipelines.config.artifacts import IMAGES, MANIFEST, TRACES, VALIDATION_REPORT
+from pipelines.config.artifacts import IMAGES, MANIFEST, QUALITY_STATS, VALIDATION_REPORT
 from pipelines.data.config import ValidateConfig
 from pipelines.data.drift import accept, last_accepted
-from pipelines.data.expectations import Demands, Outcome, validate, write_report
-from pipelines.data.image_table import picture_frame
+from pipelines.data.expectations import Outcome, ValidationRules, validate, write_report
+from pipelines.data.image_table import image_table
 from pipelines.data.lr_checks import examine_all
-from pipelines.data.manifest import BadPicturesError, read_manifest, sha256_now, with_supplied_lr
+from pipelines.data.manifest import BadImagesError, read_manifest, sha256_now, with_provided_lr
 from pipelines.reports.data_docs import write_docs
 from pipelines.runtime.parallel import in_parallel
 from pipelines.stages.runner import launch
@@ -32,14 +32,14 @@ class Params:
 def run(params: Params) -> None:
     """Leave `report.json` and `docs/index.html`, or stop with every fault."""
     rows = read_manifest(MANIFEST)
-    traces = pd.read_parquet(TRACES)
+    quality_stats = pd.read_parquet(QUALITY_STATS)
     images = IMAGES.absolute()
-    pairs = examine_all(with_supplied_lr(rows), images, params.scale)
+    pairs = examine_all(with_provided_lr(rows), images, params.scale)
     manifest = pd.DataFrame([asdict(row) for row in rows])
-    frame = picture_frame(manifest, traces, pairs, params.scale)
+    frame = image_table(manifest, quality_stats, pairs, params.scale)
     frame["sha256_now"] = list(in_parallel(sha256_now, [images / path for path in frame["path"]]))
     before = last_accepted(frame)
-    demands = Demands(accepted=before, **asdict(params.validate))
+    demands = ValidationRules(accepted=before, **asdict(params.validate))
     outcomes = validate(frame, demands)
     excluded = write_report(VALIDATION_REPORT, outcomes, frame)
     docs = VALIDATION_REPORT.parent / "docs" / "index.html"
@@ -52,9 +52,9 @@ def run(params: Params) -> None:
         # without them the others may be too few
         outcomes = validate(good, demands)
     if faults := [fault for outcome in outcomes for fault in outcome.faults if fault.blocking]:
-        raise BadPicturesError([*map(str, faults), f"all of it as a page: {docs}"])
+        raise BadImagesError([*map(str, faults), f"all of it as a page: {docs}"])
     accept(good)
-    print(f"{len(good)} pictures meet every expectation; all of it as a page: {docs}")
+    print(f"{len(good)} images meet every expectation; all of it as a page: {docs}")
 
 
 def _tell_remarks(outcomes: list[Outcome]) -> None:

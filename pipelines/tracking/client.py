@@ -61,7 +61,7 @@ def run_url(run_id: str) -> str:
 
 
 def usable(name: str) -> str:
-    """A name of a picture or a set as MLflow takes it in a key.
+    """A name of a image or a set as MLflow takes it in a key.
 
     >>> usable("a<b>: ü")
     'a_b__ _'

@@ -1,4 +1,4 @@
-"""Pictures of a run under names that are the same at each attempt to log them."""
+"""Images of a run under names that are the same at each attempt to log them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,15 +11,15 @@ from pipelines.tracking.client import client
 FOLDER = "images"
 
 
-def log_pictures(run_id: str, pictures: Mapping[str, Path], step: int, time: int) -> None:
-    """Log pictures for the UI's grid as `MlflowClient.log_image` does; again is no second time.
+def log_images(run_id: str, images: Mapping[str, Path], step: int, time: int) -> None:
+    """Log images for the UI's grid as `MlflowClient.log_image` does; again is no second time.
 
     MLflow puts a random number and the present into their names, so that an attempt after one
     that was cut would add them once more.
 
     Args:
         run_id: 32 hexadecimal digits.
-        pictures: file by key.
+        images: file by key.
         step: that they are of.
         time: in milliseconds since 1970, the same at each attempt.
     """
@@ -29,10 +29,10 @@ def log_pictures(run_id: str, pictures: Mapping[str, Path], step: int, time: int
     )
     from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_IMAGES  # noqa: PLC0415
 
-    if not pictures:
+    if not images:
         return
     with TemporaryDirectory() as place:
-        for key, path in pictures.items():
+        for key, path in images.items():
             image = convert_to_pil_image(read_rgb(path))
             number = uuid5(UUID(run_id), f"{key} {step}")
             name = f"{key.replace('/', '~')}+step+{step}+timestamp+{time}+{number}"

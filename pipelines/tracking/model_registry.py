@@ -316,7 +316,7 @@ def _write_model(folder: Path, made: Any, alpha: float, content: Mapping[str, An
     from mlflow.pyfunc import save_model  # noqa: PLC0415
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema  # noqa: PLC0415
 
-    picture = Schema([ColSpec("binary", "image")])
+    image = Schema([ColSpec("binary", "image")])
     params = ParamSchema(
         [
             ParamSpec("alpha", "double", alpha),
@@ -331,7 +331,7 @@ def _write_model(folder: Path, made: Any, alpha: float, content: Mapping[str, An
         run_id=made.source_run_id,
     )
     with warnings.catch_warnings():
-        # the signature is exact; a picture as example would add nothing
+        # the signature is exact; a image as example would add nothing
         warnings.filterwarnings("ignore", message=".*input example was not provided")
         save_model(
             folder,
@@ -339,7 +339,7 @@ def _write_model(folder: Path, made: Any, alpha: float, content: Mapping[str, An
             python_model=str(Path(__file__).with_name("pyfunc.py")),
             artifacts={"psnr": str(PRETRAINED), "gan": str(FINETUNED)},
             code_paths=[str(Path(esrgan_core.__file__).parent)],
-            signature=ModelSignature(inputs=picture, outputs=picture, params=params),
+            signature=ModelSignature(inputs=image, outputs=image, params=params),
             pip_requirements=[
                 f"{name}=={installed(name).partition('+')[0]}" for name in REQUIREMENTS
             ],

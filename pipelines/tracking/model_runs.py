@@ -26,13 +26,13 @@ from pipelines.tracking.client import (
     logged_model,
     usable,
 )
-from pipelines.tracking.images import log_pictures
+from pipelines.tracking.images import log_images
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, RunTag
 
 TRAINED = {"pretrained": "pretrain", "finetuned": "finetune"}
-"""Stage that leaves a contender's weights, where it has another name."""
+"""Stage that leaves a method's weights, where it has another name."""
 DIGEST = 32
 """Digits of a data set's hash; MLflow keeps 36."""
 
@@ -87,7 +87,7 @@ def publish_models(
             f"{usable(path.parent.name)}/{usable(path.stem)}": path
             for path in sorted((folder / "report" / "crops" / model).glob("*/*.png"))
         }
-        log_pictures(run_id, crops, 0, record.ended)
+        log_images(run_id, crops, 0, record.ended)
         client().set_terminated(run_id, "FINISHED")
         client().log_batch(run_id, tags=tags)
 

@@ -45,7 +45,7 @@ from pipelines.tracking.client import (
     usable,
 )
 from pipelines.tracking.model_runs import publish_models
-from pipelines.tracking.uploader import Cargo
+from pipelines.tracking.uploader import MetricsUploader
 
 if TYPE_CHECKING:
     from mlflow.entities import RunTag
@@ -68,7 +68,7 @@ FILES = {
     "validate": (VALIDATION_REPORT, VALIDATION_REPORT.parent / "docs"),
     "pretrain": (ARTIFACTS / "pretrain" / "metrics.json", ARTIFACTS / "pretrain" / "curve.csv"),
     "finetune": (ARTIFACTS / "finetune" / "metrics.json", ARTIFACTS / "finetune" / "curve.csv"),
-    "interpolate": (GRID, IMAGE_GRID, CHOICE, ARTIFACTS / "interpolate" / "pictures"),
+    "interpolate": (GRID, IMAGE_GRID, CHOICE, ARTIFACTS / "interpolate" / "images"),
     "evaluate": tuple(METRICS.parent / name for name in EVALUATED),
     "register": (ARTIFACTS / "register" / "decision.json",),
     "compare": tuple(ARTIFACTS / "compare" / name for name in EVALUATED),
@@ -101,7 +101,7 @@ def publish(stage: str) -> bool:
         log_params(run_id, dict(flatten(record.params)))
         for table in (ARTIFACTS / stage / name for name in ("curve.csv", "usage.csv")):
             if table.is_file():
-                Cargo(run_id).ship(list(_rows(table)), ARTIFACTS / stage / "samples")
+                MetricsUploader(run_id).upload(list(_rows(table)), ARTIFACTS / stage / "samples")
         for path in FILES.get(stage, ()):
             if path.is_dir():
                 client().log_artifacts(run_id, str(path), path.name)

@@ -17,16 +17,16 @@ from mlflow.pyfunc.model import PythonModel
 
 from esrgan_core.devices import PrecisionChoice
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
-from esrgan_core.io.fitting import fit_to, insist_on_size
-from esrgan_core.io.picture import SUFFIX_FORMATS
-from esrgan_core.io.reading import picture_size, read_picture
+from esrgan_core.io.decoded import SUFFIX_FORMATS
+from esrgan_core.io.fitting import check_size, fit_to
+from esrgan_core.io.reading import image_size, read_image
 from esrgan_core.io.rgb import BadImageError
 from esrgan_core.io.writing import encode
 from esrgan_core.memory import free_memory
 from esrgan_core.models.weights import interpolate, load_generator, load_state
 
 MOST_PIXELS = int(os.environ.get("ESRGAN_SERVE_PIXELS", 16 * 10**6))
-"""Of a picture that is sent; larger ones are refused by their header."""
+"""Of a image that is sent; larger ones are refused by their header."""
 
 
 class EsrganModel(PythonModel):
@@ -43,16 +43,16 @@ class EsrganModel(PythonModel):
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Upscale every picture of the column `image` (bytes of a file) to bytes of a file.
+        """Upscale every image of the column `image` (bytes of a file) to bytes of a file.
 
         Args:
             context: MLflow's.
-            model_input: the pictures, of any mode and size.
+            model_input: the images, of any mode and size.
             params: `alpha` in [0, 1]; `format` png, jpg, webp or tif; `precision` fp32, bf16 or
                 auto.
 
         Raises:
-            MlflowException: if one of these is something else, or a picture cannot be upscaled; a
+            MlflowException: if one of these is something else, or a image cannot be upscaled; a
                 server answers 400 then.
         """
         given = params or {}
@@ -63,19 +63,19 @@ class EsrganModel(PythonModel):
         results = []
         for number, data in enumerate(model_input["image"], start=1):
             if not isinstance(data, bytes | bytearray | memoryview):
-                raise _refused(f"picture {number} is {data!r:.40}, not the bytes of a file")
+                raise _refused(f"image {number} is {data!r:.40}, not the bytes of a file")
             source = BytesIO(data)
             try:
-                height, width = picture_size(source)
+                height, width = image_size(source)
                 if height * width > MOST_PIXELS:
                     raise BadImageError(
                         f"{width}x{height} pixels are more than the {MOST_PIXELS} that this "
                         "server takes"
                     )
-                insist_on_size(*upscaler.size_of(height, width)[::-1], format_)
-                result = fit_to(upscaler(read_picture(source)), format_)
+                check_size(*upscaler.size_of(height, width)[::-1], format_)
+                result = fit_to(upscaler(read_image(source)), format_)
             except (BadImageError, MemoryError) as error:
-                raise _refused(f"picture {number}: {error}") from error
+                raise _refused(f"image {number}: {error}") from error
             results.append(encode(result, format_))
         return pd.DataFrame({"image": results})
 

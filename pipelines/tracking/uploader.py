@@ -12,30 +12,30 @@ from esrgan_core.files import write_text
 from pipelines.runtime.state import state_root
 from pipelines.tracking.client import client, log_metrics, reaching_store, usable
 from pipelines.tracking.errors import StoreDownError, StoreError
-from pipelines.tracking.images import log_pictures
+from pipelines.tracking.images import log_images
 from pipelines.tracking.open_runs import open_run_id
 
 SECONDS_TO_LOOK = 0.5
-"""Between looks for the run to ship to."""
+"""Between looks for the run to upload to."""
 SECONDS_BETWEEN = 10.0
 """Between shipments; twice as long after each that failed, up to the next."""
 SECONDS_AT_MOST = 300.0
 SECONDS_AT_THE_END = 20.0
 """That the last shipment may take."""
-PICTURES_UP_TO = "esrgan.pictures"
+IMAGES_UP_TO = "esrgan.pictures"
 TARGET = "mlflow_run"
 """File of a checkpoint folder that says which run its journal goes to."""
 
 
 @contextmanager
-def shipping(stage: str, folder: Path, *, active: bool = True) -> Iterator[None]:
+def uploading(stage: str, folder: Path, *, active: bool = True) -> Iterator[None]:
     """Ship `folder/metrics.jsonl` and `folder/samples/` to the stage's open run meanwhile.
 
     A slow or dead store costs nothing but a warning: what is left goes when it answers again,
     by `esrgan sync`, or with `esrgan publish` in the end.
     """
     over = Event()
-    shipper = Thread(target=_keep_shipping, args=(stage, folder, over), daemon=True)
+    shipper = Thread(target=_keep_uploading, args=(stage, folder, over), daemon=True)
     if active:
         shipper.start()
     try:
@@ -46,8 +46,8 @@ def shipping(stage: str, folder: Path, *, active: bool = True) -> Iterator[None]
             shipper.join(timeout=SECONDS_AT_THE_END)
 
 
-def _keep_shipping(stage: str, folder: Path, over: Event) -> None:
-    cargo: Cargo | None = None
+def _keep_uploading(stage: str, folder: Path, over: Event) -> None:
+    cargo: MetricsUploader | None = None
     wait, told = SECONDS_TO_LOOK, False
     last = False
     while not last:
@@ -57,10 +57,10 @@ def _keep_shipping(stage: str, folder: Path, over: Event) -> None:
             if not (run_id := open_run_id(stage)):
                 continue
             write_text(folder / TARGET, run_id)
-            cargo, wait = Cargo(run_id), SECONDS_BETWEEN
+            cargo, wait = MetricsUploader(run_id), SECONDS_BETWEEN
             continue
         try:
-            cargo.ship(Journal(folder / "metrics.jsonl").rows(), folder / "samples")
+            cargo.upload(Journal(folder / "metrics.jsonl").rows(), folder / "samples")
             wait, told = SECONDS_BETWEEN, False
         except StoreDownError as error:
             if not told:
@@ -77,21 +77,21 @@ def sync() -> Iterator[tuple[Path, int, str]]:
         folder = target.parent
         try:
             rows = Journal(folder / "metrics.jsonl").rows()
-            cargo = Cargo(target.read_text(encoding="utf-8"))
-            yield folder, cargo.ship(rows, folder / "samples"), ""
+            cargo = MetricsUploader(target.read_text(encoding="utf-8"))
+            yield folder, cargo.upload(rows, folder / "samples"), ""
         except (StoreError, OSError) as error:
             yield folder, 0, str(error)
 
 
-class Cargo:
+class MetricsUploader:
     """What one run has got of a journal. The store is asked once, and again after each failure."""
 
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
         self.last: dict[str, int] = {}
 
-    def ship(self, rows: Sequence[Mapping[str, float]], samples: Path) -> int:
-        """Add what the run does not have yet of a curve and of the validation pictures.
+    def upload(self, rows: Sequence[Mapping[str, float]], samples: Path) -> int:
+        """Add what the run does not have yet of a curve and of the validation images.
 
         Nothing comes twice: not what is sent again after a failure that came too late, nor what
         a training reports again after it was resumed.
@@ -105,16 +105,16 @@ class Cargo:
         """
         try:
             with reaching_store():
-                sent = self._ship_rows(rows)
-                # a step's figures are written after its pictures, so these are complete
+                sent = self._upload_rows(rows)
+                # a step's figures are written after its images, so these are complete
                 validated = {int(r["step"]) for r in rows if any("val/" in name for name in r)}
-                _ship_pictures(self.run_id, samples, validated)
+                _upload_images(self.run_id, samples, validated)
         except Exception:
             self.last = {}
             raise
         return sent
 
-    def _ship_rows(self, rows: Sequence[Mapping[str, float]]) -> int:
+    def _upload_rows(self, rows: Sequence[Mapping[str, float]]) -> int:
         from mlflow.entities import Metric  # noqa: PLC0415
 
         if new := {name for row in rows for name in row} - self.last.keys():
@@ -135,11 +135,11 @@ class Cargo:
         return len(metrics)
 
 
-def _ship_pictures(run_id: str, samples: Path, validated: set[int]) -> None:
+def _upload_images(run_id: str, samples: Path, validated: set[int]) -> None:
     run = client().get_run(run_id)
-    done = int(run.data.tags.get(PICTURES_UP_TO, "-1"))
+    done = int(run.data.tags.get(IMAGES_UP_TO, "-1"))
     for step in sorted(step for step in validated if step > done):
         files = sorted((samples / f"{step:08}").glob("*.png"))
-        pictures = {f"val/{usable(path.stem)}": path for path in files}
-        log_pictures(run_id, pictures, step, run.info.start_time)
-        client().set_tag(run_id, PICTURES_UP_TO, str(step))
+        images = {f"val/{usable(path.stem)}": path for path in files}
+        log_images(run_id, images, step, run.info.start_time)
+        client().set_tag(run_id, IMAGES_UP_TO, str(step))

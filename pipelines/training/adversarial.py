@@ -23,7 +23,7 @@ from esrgan_core.models.weights import digest, load_generator, save_weights
 from pipelines.config.artifacts import ARTIFACTS, PAIRS
 from pipelines.sources.pretrained_weights import find_weights
 from pipelines.training.config import TrainingConfig
-from pipelines.training.semantic_maps import Told
+from pipelines.training.semantic_maps import SemanticMaps
 from pipelines.training.trainer import train
 
 PAPER = OptimizerConfig(learning_rate=1e-4)
@@ -101,7 +101,7 @@ def train_adversarially(
     discriminator: DiscriminatorConfig,
     features: FeaturesConfig,
     config: AdversarialTraining,
-    told: Told | None = None,
+    told: SemanticMaps | None = None,
 ) -> None:
     """Leave a generator that was trained on from `start`, the discriminator, curve and metrics."""
     contest = Contest(

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from esrgan_core.bounds import insist_bounds
+from esrgan_core.bounds import check_bounds
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.devices import (
     Precision,
@@ -60,17 +60,17 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         """Refuse what no training can begin with, and what would train nothing."""
-        insist_bounds(
+        check_bounds(
             self, "steps", "patch_size", "batch_size", "workers", "keep",
             "validate_every", "save_every", "report_every", least=1,
         )  # fmt: skip
         if not self.save_minutes > 0:
             raise ValueError(f"save_minutes must be above 0, got {self.save_minutes}")
-        insist_bounds(self, "seed", below=SEEDS)
-        insist_bounds(self, "ema", below=1)
+        check_bounds(self, "seed", below=SEEDS)
+        check_bounds(self, "ema", below=1)
         values = {one.name: getattr(self, one.name) for one in fields(self)}
         beginnings = {"schedule.warmup": self.schedule.warmup} | {
-            f"{name}.held": value.held
+            f"{name}.freeze_steps": value.freeze_steps
             for name, value in values.items()
             if isinstance(value, OptimizerConfig)
         }
@@ -90,7 +90,7 @@ class TrainingConfig:
         precision: Precision = agree(  # type: ignore[assignment]  # one of the two it resolves to
             "precision", lambda: resolve_precision(self.precision, device), world
         )
-        if world.leads:
+        if world.is_main:
             message = precision_message(self.precision, precision, device)
             print(f"{stage}: {message}", file=sys.stderr, flush=True)
         return Execution(

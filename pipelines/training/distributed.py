@@ -97,7 +97,7 @@ def nodes_wanted() -> int:
     return nodes
 
 
-def insist_on_equal_shares(stage: str, batch_size: int, count: int, nodes: int) -> None:
+def check_equal_slices(stage: str, batch_size: int, count: int, nodes: int) -> None:
     """Refuse a batch that processes cannot share, before they are started.
 
     Args:
@@ -177,7 +177,7 @@ def agree(name: str, decide: Callable[[], str], world: World) -> str:
     if world.size == 1:
         return decide()
     store, _, _ = _rendezvous()
-    if world.leads:
+    if world.is_main:
         store.set(name, decide())
     return str(store.get(name).decode())
 

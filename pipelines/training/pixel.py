@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from esrgan_core.bounds import insist_bounds
+from esrgan_core.bounds import check_bounds
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.execution import Execution, OptimizerConfig
 from esrgan_core.engine.steps import PixelStep
@@ -12,7 +12,7 @@ from esrgan_core.losses.pixel import LUMA_BORDER, PIXEL, PixelKind
 from esrgan_core.models import GeneratorConfig, build_generator
 from pipelines.config.artifacts import PAIRS
 from pipelines.training.config import TrainingConfig
-from pipelines.training.semantic_maps import Told
+from pipelines.training.semantic_maps import SemanticMaps
 from pipelines.training.trainer import train
 
 
@@ -28,7 +28,7 @@ class PixelTraining(TrainingConfig):
     def __post_init__(self) -> None:
         """Refuse batches that cannot be parted, and patches that are all border."""
         TrainingConfig.__post_init__(self)
-        insist_bounds(self, "accumulate", least=1)
+        check_bounds(self, "accumulate", least=1)
         if self.batch_size % self.accumulate:
             raise ValueError(
                 f"accumulate must divide batch_size, which is {self.batch_size}, "
@@ -42,7 +42,7 @@ class PixelTraining(TrainingConfig):
 
 
 def train_for_pixels(
-    stage: str, generator: GeneratorConfig, config: PixelTraining, told: Told | None = None
+    stage: str, generator: GeneratorConfig, config: PixelTraining, told: SemanticMaps | None = None
 ) -> None:
     """Leave a generator that was trained from its initial weights, with curve and metrics."""
     torch.manual_seed(config.seed)

@@ -22,5 +22,5 @@ TRAINING_RECORDS: Mapping[str, RecordType] = {
         | same("gan", "content", "weights", "generator_optimizer", "discriminator_optimizer"),
         absent={"gan": "relativistic_average", "content": "l1"},
     ),
-    "ConditionsConfig": RecordType(kind="semantic_maps", names=same("maps", "classes", "seed")),
+    "SemanticMapsConfig": RecordType(kind="semantic_maps", names=same("maps", "classes", "seed")),
 }  # fmt: skip

@@ -1,7 +1,7 @@
-"""What SFTGAN is told of a picture: how likely each class is at each of its pixels.
+"""What SFTGAN is told of a image: how likely each class is at each of its pixels.
 
 Semantic maps from disk, as published, where there are some; else soft clusters of color and
-texture, found in the training pictures without any labels. Those name nothing that a person
+texture, found in the training images without any labels. Those name nothing that a person
 would, and are no substitute for segmentation in a comparison with the paper.
 """
 
@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from esrgan_core.bounds import insist_bounds
+from esrgan_core.bounds import check_bounds
 from esrgan_core.data.pairs import PairStore
-from esrgan_core.engine.evaluate import Pixels, Upscaler
+from esrgan_core.engine.evaluation import Pixels, Upscaler
 from esrgan_core.files import atomic_path, write_text
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.models import Generator
@@ -35,18 +35,18 @@ if TYPE_CHECKING:
     from sklearn.mixture import GaussianMixture
 
 Maps = UInt8[np.ndarray, "h w k"]
-PIXELS_PER_PICTURE = 4000
+PIXELS_PER_IMAGE = 4000
 """That the clusters are found from."""
 SIZES = (3, 9)
 """Pixels a side of the neighborhoods that texture is measured in."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ConditionsConfig:
+class SemanticMapsConfig:
     """Where the maps come from."""
 
     maps: str = ""
-    """Folder with a file per picture, named as in the pair store (`train/0001.npy`): probabilities
+    """Folder with a file per image, named as in the pair store (`train/0001.npy`): probabilities
     of shape (classes, height, width) at the size of its LR or HR, as `.npy`, or as `.pth`, which
     OutdoorSceneSeg leaves. With the hash of its content (see `pinned`); empty for clusters."""
     classes: int = 8
@@ -56,15 +56,15 @@ class ConditionsConfig:
 
     def __post_init__(self) -> None:
         """Refuse what tells nothing."""
-        insist_bounds(self, "classes", least=2)
-        insist_bounds(self, "seed", below=2**32)  # as scikit-learn takes them
+        check_bounds(self, "classes", least=2)
+        check_bounds(self, "seed", below=2**32)  # as scikit-learn takes them
 
 
 class Conditions(Protocol):
-    """Tells of a picture what is to be seen where."""
+    """Tells of a image what is to be seen where."""
 
     def of(self, name: str, lr: Pixels) -> Maps:
-        """The maps of a picture of the pair store, in 255ths."""
+        """The maps of a image of the pair store, in 255ths."""
         ...
 
 
@@ -76,7 +76,7 @@ class MapsOnDisk:
         self.folder, self.classes = folder, classes
 
     def of(self, name: str, lr: Pixels) -> Maps:
-        """The maps in the picture's file.
+        """The maps in the image's file.
 
         Raises:
             FileNotFoundError: if there is none.
@@ -112,15 +112,15 @@ class Clusters:
         self._mixture = _mixture(content)
 
     @classmethod
-    def fit(cls, store: PairStore, config: ConditionsConfig) -> "Clusters":
-        """Find the clusters of a store's training pictures."""
+    def fit(cls, store: PairStore, config: SemanticMapsConfig) -> "Clusters":
+        """Find the clusters of a store's training images."""
         from sklearn.mixture import GaussianMixture  # noqa: PLC0415
 
         random = np.random.default_rng(config.seed)
         drawn = []
         for name in store.names("train"):
             values = _color_and_texture(np.asarray(store.lr(name))).reshape(-1, 3 + len(SIZES))
-            drawn.append(values[random.permutation(len(values))[:PIXELS_PER_PICTURE]])
+            drawn.append(values[random.permutation(len(values))[:PIXELS_PER_IMAGE]])
         seen = np.concatenate(drawn)
         center, spread = seen.mean(axis=0), seen.std(axis=0) + 1e-6
         mixture = GaussianMixture(
@@ -182,7 +182,7 @@ def _in_255ths(likely: Float[np.ndarray, "h w k"]) -> Maps:
     return np.ascontiguousarray(np.clip(likely, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def conditions_of(config: ConditionsConfig) -> Conditions:
+def conditions_of(config: SemanticMapsConfig) -> Conditions:
     """Maps from disk where the config names some, else the clusters that `sftnet` has left.
 
     Raises:
@@ -197,7 +197,7 @@ def conditions_of(config: ConditionsConfig) -> Conditions:
 def training_maps(
     store: PairStore, conditions: Conditions, identity: Mapping[str, Any]
 ) -> dict[str, Maps]:
-    """The maps of all training pictures, kept under the state root and mapped from there."""
+    """The maps of all training images, kept under the state root and mapped from there."""
     key = record_hash([store.content_hash("train"), dict(identity)])
     folder = state_root() / "conditions" / key[:16]
     names = store.names("train")
@@ -213,16 +213,16 @@ def training_maps(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Told:
-    """What a training's network is told: the maps of its pictures, and what makes others'."""
+class SemanticMaps:
+    """What a training's network is told: the maps of its images, and what makes others'."""
 
     maps: Mapping[str, Maps]
     conditions: Conditions
     identity: Mapping[str, Any]
 
     @classmethod
-    def of(cls, store: PairStore, config: ConditionsConfig) -> "Told":
-        """Read or make the maps of a store's training pictures."""
+    def of(cls, store: PairStore, config: SemanticMapsConfig) -> "SemanticMaps":
+        """Read or make the maps of a store's training images."""
         conditions = conditions_of(config)
         # the content of the maps counts, not where they are
         identity = record_of(replace(config, maps=hash_of(config.maps)), TRAINING_RECORDS)
@@ -231,7 +231,7 @@ class Told:
 
 
 def conditioned(network: Generator, store: PairStore, conditions: Conditions) -> Upscaler:
-    """What a network does to a picture that it is told of; pictures are known by their LR."""
+    """What a network does to a image that it is told of; images are known by their LR."""
     places = {
         _digest(np.asarray(store.lr(name))): name
         for split in ("val", "test")
@@ -243,7 +243,7 @@ def conditioned(network: Generator, store: PairStore, conditions: Conditions) ->
 def _upscale_told(
     network: Generator, conditions: Conditions, places: Mapping[str, str], lr: Pixels
 ) -> Pixels:
-    name = places.get(_digest(lr), "a picture that is not in the pair store")
+    name = places.get(_digest(lr), "a image that is not in the pair store")
     return upscale(network, lr, conditions.of(name, lr))
 
 

@@ -19,11 +19,11 @@ from esrgan_core.data.loading import batches
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.data.sampling import PatchSampler
 from esrgan_core.engine.checkpoint import Checkpoints
-from esrgan_core.engine.evaluate import Pixels, Scored, Upscaler, evaluate
+from esrgan_core.engine.evaluation import Pixels, Scored, Upscaler, evaluate
 from esrgan_core.engine.execution import Execution
-from esrgan_core.engine.health import Watch, appearance
+from esrgan_core.engine.health import HealthMonitor, appearance
 from esrgan_core.engine.journal import Journal, is_validation
-from esrgan_core.engine.loop import SETBACKS, DivergedError, Every, Trouble, fit
+from esrgan_core.engine.loop import MAX_ROLLBACKS, DivergedError, DivergenceGuard, Every, fit
 from esrgan_core.engine.selection import Selection
 from esrgan_core.engine.signals import InterruptedTrainingError, Requests, heeding_signals
 from esrgan_core.engine.steps import Step
@@ -39,16 +39,16 @@ from pipelines.evaluation.test_sets import samples_of
 from pipelines.runtime.lineage import git_commit
 from pipelines.runtime.progress import note, progress
 from pipelines.runtime.state import state_root
-from pipelines.tracking.uploader import shipping
+from pipelines.tracking.uploader import uploading
 from pipelines.training.config import TrainingConfig, fingerprint_of, in_other_precision
 from pipelines.training.distributed import connected, devices_of_world, identity_of
 from pipelines.training.locks import training_locks
 from pipelines.training.results import write_result
-from pipelines.training.semantic_maps import Told, conditioned
+from pipelines.training.semantic_maps import SemanticMaps, conditioned
 from pipelines.training.system_metrics import Usage
 
 VALIDATION_METRICS = ("psnr_y", "ssim_y")
-PICTURE_SIDE = 256
+IMAGE_SIDE = 256
 PLATEAU = 1 << 16
 """What a process tells the others when validation has ended the training: no signal's number."""
 
@@ -61,7 +61,7 @@ def train(
     *,
     execution: Execution,
     identity: Mapping[str, Any],
-    told: Told | None = None,
+    told: SemanticMaps | None = None,
 ) -> dict[str, str] | None:
     """Run a stage's steps from where they stand, and leave everything but the discriminator.
 
@@ -75,7 +75,7 @@ def train(
         config: the stage's section.
         execution: what `step` was built with.
         identity: whatever else decides what weights come out.
-        told: what the network is told of pictures, where it is told something.
+        told: what the network is told of images, where it is told something.
 
     Returns:
         The lineage to write into the weights' header; None in processes that write nothing.
@@ -86,8 +86,8 @@ def train(
         own["validated_in"] = "eval"
     config = replace(config, precision=execution.precision)
     fingerprint = fingerprint_of(store, config, own)
-    leads = execution.world.leads
-    if leads:
+    is_main = execution.world.is_main
+    if is_main:
         other = in_other_precision(config)
         report_other_precision(
             stage,
@@ -96,9 +96,9 @@ def train(
             other.precision,
         )
     with trained(stage, fingerprint, step, store, config, execution=execution, told=told) as done:
-        if not leads:
+        if not is_main:
             return None
-        done.leave_files(ARTIFACTS / stage)
+        done.write_outputs(ARTIFACTS / stage)
         lineage = done.lineage()
         target = generator_path(stage)
         save_weights(target, done.selection.weights, step.ema.network.config, lineage)
@@ -115,7 +115,7 @@ def trained(
     config: TrainingConfig,
     *,
     execution: Execution,
-    told: Told | None = None,
+    told: SemanticMaps | None = None,
     name: str = "",
 ) -> "Iterator[Training]":
     """Run a training's steps from where they stand; yield it while nobody else may train there.
@@ -127,16 +127,16 @@ def trained(
         store: the training and validation pairs.
         config: the training's, its precision resolved.
         execution: what `step` was built with.
-        told: what the network is told of pictures, where it is told something.
+        told: what the network is told of images, where it is told something.
         name: what messages and the progress call it, where the stage has several trainings.
 
     Raises:
         ValueError: if another process is at the same training.
     """
     folder, world = checkpoints_of(stage, fingerprint), execution.world
-    leads = world.leads
-    devices = {device: identity_of(device) for device in devices_of_world(world)} if leads else {}
-    locks = training_locks(folder, devices) if leads else nullcontext()
+    is_main = world.is_main
+    devices = {device: identity_of(device) for device in devices_of_world(world)} if is_main else {}
+    locks = training_locks(folder, devices) if is_main else nullcontext()
     with locks, connected(world):
         training = Training(stage, name or stage, step, store, config, execution, folder, told)
         training.run()
@@ -144,7 +144,7 @@ def trained(
 
 
 def checkpoints_of(stage: str, fingerprint: str) -> Path:
-    """The folder of a training's states, journal and validation pictures."""
+    """The folder of a training's states, journal and validation images."""
     return state_root() / "checkpoints" / stage / fingerprint
 
 
@@ -179,7 +179,7 @@ class Training:
         config: TrainingConfig,
         execution: Execution,
         folder: Path,
-        told: Told | None,
+        told: SemanticMaps | None,
     ) -> None:
         self.told = told
         self.stage, self.name = stage, name
@@ -187,7 +187,7 @@ class Training:
         self.world, self.device, self.folder = execution.world, execution.device, folder
         self.checkpoints = Checkpoints(folder, keep=config.keep)
         self.journal = Journal(folder / "metrics.jsonl")
-        self.trouble, self.watch = Trouble(), Watch(config.report_every)
+        self.trouble, self.watch = DivergenceGuard(), HealthMonitor(config.report_every)
         self.selection = Selection(config.select, step.ema.network)
         self.validation = samples_of(store, "val")
         self.metrics = {name: METRICS[name] for name in (*VALIDATION_METRICS, config.select.metric)}
@@ -208,8 +208,8 @@ class Training:
         if done:
             self._say(f"going on after step {done} of {self.folder}")
         with (
-            progress(self.name, self.config.steps, done, shown=self.world.leads) as advance,
-            shipping(self.stage, self.folder, active=self.world.leads),
+            progress(self.name, self.config.steps, done, shown=self.world.is_main) as advance,
+            uploading(self.stage, self.folder, active=self.world.is_main),
             heeding_signals() as self.requests,
         ):
             self.advance = advance
@@ -220,18 +220,18 @@ class Training:
                         if done == self.config.steps and done % self.config.validate_every:
                             # after the last state was saved, so that a longer training may go on
                             self.validate(done)
-                    self._insist_on_a_network(done)
+                    self._require_network(done)
                     break
                 except DivergedError as error:
                     done = self._set_back(error)
 
-    def _insist_on_a_network(self, done: int) -> None:
+    def _require_network(self, done: int) -> None:
         """Raise if validation has found no network to hand on; all processes do alike.
 
         Raises:
             DivergedError: if so.
         """
-        if self.world.most(int(self.world.leads and not self.selection.weights)):
+        if self.world.all_reduce_max(int(self.world.is_main and not self.selection.weights)):
             raise DivergedError(
                 f"no network up to step {done} has weights and results that are finite; "
                 "lower the learning rate"
@@ -243,17 +243,17 @@ class Training:
         A first state lets even a training that diverges at once be set back.
         """
         done = self.checkpoints.restore(self.parts(), at_most=self.config.steps)
-        if self.world.leads:
+        if self.world.is_main:
             self.checkpoints.tidy()
             self._forget_after(-1 if done is None else done)
         if done is None:
-            if self.world.leads:
+            if self.world.is_main:
                 self.validate(0)
             self.save(0)
         return done or 0
 
     def _set_back(self, error: DivergedError) -> int:
-        if self.trouble.setbacks >= SETBACKS:
+        if self.trouble.setbacks >= MAX_ROLLBACKS:
             if self.config.precision == "fp32":
                 raise error
             raise DivergedError(f"{error}, or set {self.stage}.precision to fp32") from error
@@ -262,14 +262,14 @@ class Training:
         if done is None:
             raise error
         # the state counts skips that are no news, and may be from before an earlier setback
-        self.trouble.load_state_dict(Trouble().state_dict() | {"setbacks": setbacks})
-        if self.world.leads:
+        self.trouble.load_state_dict(DivergenceGuard().state_dict() | {"setbacks": setbacks})
+        if self.world.is_main:
             self._forget_after(done)
         self._say(f"{error}; back to step {done} with {self.trouble.factor:g} times the rate")
         return done
 
     def _forget_after(self, done: int) -> None:
-        """Put the journal and the pictures back to step `done`.
+        """Put the journal and the images back to step `done`.
 
         What belongs to the states of a longer run stays for it. What is out of turn goes, since a
         shorter run ended there: its validation is not in the state, and a longer one does without.
@@ -282,10 +282,10 @@ class Training:
 
         known = max([done, *self.checkpoints.steps()])
         self.journal.rewind(done, known=known, in_turn=in_turn, over=done == config.steps)
-        for pictures in (self.folder / "samples").glob("*"):
-            step = int(pictures.name)
+        for images in (self.folder / "samples").glob("*"):
+            step = int(images.name)
             if step > known or step % config.validate_every:
-                shutil.rmtree(pictures)
+                shutil.rmtree(images)
 
     def _fit(self, done: int) -> int:
         """Take the steps after `done`; the last one that was taken."""
@@ -297,7 +297,7 @@ class Training:
             seed=config.seed,
             conditions=None if self.told is None else self.told.maps,
         )
-        share = self.world.share(config.batch_size)
+        share = self.world.local_slice(config.batch_size)
         with batches(
             sampler, done + 1, share=share, device=self.device, workers=config.workers
         ) as drawn:
@@ -321,7 +321,7 @@ class Training:
     def report(self, number: int, terms: Mapping[str, float]) -> None:
         """Write a report to the journal and show it."""
         self.latest |= terms
-        if self.world.leads:
+        if self.world.is_main:
             self.journal.append(number, {**terms, **self.usage.since_last(number)})
             self.advance(number, note({**terms, **self._validated()}))
 
@@ -330,12 +330,12 @@ class Training:
 
     def validate(self, number: int) -> None:
         """Measure the averaged network, look for trouble, and keep the network if it is best."""
-        if not self.world.leads:
+        if not self.world.is_main:
             return
         scored = self._scored(number)
-        for picture in scored:
-            name = picture.name.rpartition("/")[2]
-            write_png(self.folder / "samples" / f"{number:08}" / f"{name}.png", _center(picture.sr))
+        for image in scored:
+            name = image.name.rpartition("/")[2]
+            write_png(self.folder / "samples" / f"{number:08}" / f"{name}.png", _center(image.sr))
         values = {name: self._mean(scored, name) for name in self.metrics}
         if number:
             self.selection.consider(number, values)
@@ -356,7 +356,7 @@ class Training:
         self.journal.append(number, named | {f"alarm/{name}": 1.0 for name in alarms})
 
     def _scored(self, number: int) -> list[Scored]:
-        """The validation pictures' results; none if one of them is not finite, which is said."""
+        """The validation images' results; none if one of them is not finite, which is said."""
         scale = self.store.facts.scale
         try:
             return list(evaluate(self._upscaler(), self.validation, self.metrics, scale))
@@ -365,7 +365,7 @@ class Training:
             return []
 
     def _mean(self, scored: Sequence[Scored], name: str) -> float:
-        """Over the pictures that the metric can judge; NaN where there is none."""
+        """Over the images that the metric can judge; NaN where there is none."""
         for one in scored:
             if name in one.unmeasured and (one.name, name) not in self.left_out:
                 self.left_out.add((one.name, name))
@@ -382,7 +382,7 @@ class Training:
     def save(self, number: int) -> None:
         """Save the state; what cannot be saved is said and costs nothing that was saved before."""
         self.saved_at = time.monotonic()
-        if not self.world.leads:
+        if not self.world.is_main:
             return
         try:
             self.checkpoints.save(number, self.parts())
@@ -392,7 +392,7 @@ class Training:
     def between(self, number: int) -> bool:
         """Heed signals and the clock; whether validation has seen enough."""
         wish = self.requests.stop or (PLATEAU if self.selection.exhausted else 0)
-        wish = self.world.most(wish)
+        wish = self.world.all_reduce_max(wish)
         late = time.monotonic() - self.saved_at > 60 * self.config.save_minutes
         if wish or late or self.requests.save:
             self.requests.save = False
@@ -407,13 +407,13 @@ class Training:
 
     def _saved_up_to(self, number: int) -> int:
         """The last step that was saved; what the main process saves, the others take as saved."""
-        if not self.world.leads:
+        if not self.world.is_main:
             return number
         steps = [step for step in Checkpoints.steps_in(self.folder) if step <= number]
         return max(steps, default=0)
 
     def _say(self, words: str) -> None:
-        if self.world.leads:
+        if self.world.is_main:
             print(f"{self.name}: {words}", file=sys.stderr, flush=True)
 
     def lineage(self) -> dict[str, str]:
@@ -426,8 +426,8 @@ class Training:
             "step": str(self.selection.step),
         }
 
-    def leave_files(self, artifacts: Path) -> None:
-        """Write the curve, the use of the machine, the metrics and the validation pictures."""
+    def write_outputs(self, artifacts: Path) -> None:
+        """Write the curve, the use of the machine, the metrics and the validation images."""
         artifacts.mkdir(parents=True, exist_ok=True)
         # a report and a validation of the same step become one line
         curve = pd.DataFrame(self.journal.rows()).groupby("step", as_index=False).first()
@@ -440,9 +440,9 @@ class Training:
             with atomic_path(artifacts / name) as temporary:
                 table.to_csv(temporary, index=False, float_format="%.6g")
         shutil.rmtree(artifacts / "samples", ignore_errors=True)
-        for pictures in sorted((self.folder / "samples").iterdir()):
-            if int(pictures.name) <= self.config.steps:
-                shutil.copytree(pictures, artifacts / "samples" / pictures.name)
+        for images in sorted((self.folder / "samples").iterdir()):
+            if int(images.name) <= self.config.steps:
+                shutil.copytree(images, artifacts / "samples" / images.name)
         chosen = curve[curve["step"] == self.selection.step].iloc[0]
         content = {
             "steps": int(curve["step"].max()),
@@ -459,6 +459,6 @@ class Training:
 
 
 def _center(pixels: Pixels) -> Pixels:
-    top = max((pixels.shape[0] - PICTURE_SIDE) // 2, 0)
-    left = max((pixels.shape[1] - PICTURE_SIDE) // 2, 0)
-    return pixels[top : top + PICTURE_SIDE, left : left + PICTURE_SIDE]
+    top = max((pixels.shape[0] - IMAGE_SIDE) // 2, 0)
+    left = max((pixels.shape[1] - IMAGE_SIDE) // 2, 0)
+    return pixels[top : top + IMAGE_SIDE, left : left + IMAGE_SIDE]

@@ -1,1 +1,1 @@
-"""Pictures through one network: which there are, which are done, and what became of each."""
+"""Images through one network: which there are, which are done, and what became of each."""

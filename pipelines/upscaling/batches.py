@@ -1,8 +1,8 @@
-"""A folder or an S3 prefix of pictures through one network, by several processes or machines.
+"""A folder or an S3 prefix of images through one network, by several processes or machines.
 
 Local results are noted in the folder's journal, results on S3 in a small object beside each, since
 not every S3 server keeps metadata: what is done is not done again, and of what was killed at most
-one picture per process is redone.
+one image per process is redone.
 """
 
 import os
@@ -25,9 +25,9 @@ from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.errors import HostError
 from pipelines.sources.s3 import (
     bytes_of,
+    check_path,
     download_object,
     get_text,
-    insist_on_path,
     listed,
     put_text,
     upload,
@@ -61,7 +61,7 @@ class Batch:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Item:
-    """One picture of a batch."""
+    """One image of a batch."""
 
     batch: Batch
     source: str
@@ -72,7 +72,7 @@ class Item:
 
 
 def upscale_batch(batch: Batch, workers: int = -1) -> Iterator[Outcome]:
-    """Do all that is not done; one picture that fails costs itself alone.
+    """Do all that is not done; one image that fails costs itself alone.
 
     Args:
         batch: what goes where.
@@ -80,11 +80,11 @@ def upscale_batch(batch: Batch, workers: int = -1) -> Iterator[Outcome]:
             `DASK_SCHEDULER_ADDRESS` names a scheduler.
 
     Raises:
-        FileNotFoundError: if there are no pictures, or no model.
+        FileNotFoundError: if there are no images, or no model.
         HostError: if S3 cannot be listed.
         OSError: if another process upscales into the folder, or a process was killed.
     """
-    # once here: a mistake in it is no picture's
+    # once here: a mistake in it is no image's
     model = load_model(batch.model, batch.alpha)
     key = key_of(model, batch.config, batch.output)
     cores = os.cpu_count() or 1
@@ -125,12 +125,12 @@ def upscale_batch(batch: Batch, workers: int = -1) -> Iterator[Outcome]:
 
 
 def _pairs(batch: Batch) -> Iterator[tuple[str, str, Stamp]]:
-    """(source, target, stamp of the source) of every picture."""
+    """(source, target, stamp of the source) of every image."""
     beyond = batch.target.startswith(S3)
     below = Path("/") if beyond else Path(batch.target)
     if batch.source.startswith(S3):
-        pictures, results = (f"{one.rstrip('/')}/" for one in (batch.source, batch.target))
-        within = results != pictures and results.startswith(pictures)
+        images, results = (f"{one.rstrip('/')}/" for one in (batch.source, batch.target))
+        within = results != images and results.startswith(images)
         found = [
             one
             for one in listed(parse_s3(batch.source))
@@ -138,9 +138,9 @@ def _pairs(batch: Batch) -> Iterator[tuple[str, str, Stamp]]:
             and not (within and str(one.place).startswith(results))
         ]
         if not found:
-            raise FileNotFoundError(f"{batch.source} has no pictures")
+            raise FileNotFoundError(f"{batch.source} has no images")
         for one in found:
-            insist_on_path(one)
+            check_path(one)
         places = places_of_results([Path(one.inside) for one in found], batch.output)
         for one, place in zip(found, places, strict=True):
             source, result = str(one.place), _named(batch, below / place)
@@ -173,7 +173,7 @@ def _cores() -> int:
 
 
 def _upscaled(item: Item) -> Outcome:
-    """Do one picture, in whatever process."""
+    """Do one image, in whatever process."""
     state: Literal["done", "skipped", "failed"] = "done"
     try:
         with TemporaryDirectory() as name:

@@ -1,4 +1,4 @@
-"""Which pictures there are, and where their results go."""
+"""Which images there are, and where their results go."""
 
 import glob
 from collections import Counter
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from esrgan_core.io.picture import SUFFIX_FORMATS, Format
+from esrgan_core.io.decoded import SUFFIX_FORMATS, Format
 from esrgan_core.io.rgb import SUFFIXES, find_images
 
 STANDARD = "-"
@@ -35,7 +35,7 @@ class Output:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """A picture and where its result goes."""
+    """A image and where its result goes."""
 
     source: Path
     target: Path
@@ -43,7 +43,7 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """What became of a picture."""
+    """What became of a image."""
 
     source: str
     target: str
@@ -55,7 +55,7 @@ class Outcome:
 def find_jobs(inputs: Sequence[str], target: Path, output: Output) -> list[Job]:
     """What there is to do: files as they are named, folders with all below, patterns.
 
-    One file goes to `target` if that has the suffix of a picture; all else goes below it, folders
+    One file goes to `target` if that has the suffix of a image; all else goes below it, folders
     with their tree. Where two results would have one name, they keep their sources' suffixes.
 
     Raises:
@@ -65,7 +65,7 @@ def find_jobs(inputs: Sequence[str], target: Path, output: Output) -> list[Job]:
     """
     found = [pair for given in inputs for pair in _found(given, target)]
     if len(found) == 1 and target.suffix.lower() in SUFFIXES and not target.is_dir():
-        insist_on_format(target, output)
+        check_format(target, output)
         jobs = [Job(source=found[0][0], target=target)]
     else:
         places = places_of_results([place for _, place in found], output)
@@ -73,7 +73,7 @@ def find_jobs(inputs: Sequence[str], target: Path, output: Output) -> list[Job]:
             Job(source=source, target=target / place)
             for (source, _), place in zip(found, places, strict=True)
         ]
-    _insist_on_own_places(jobs)
+    _check_unique_targets(jobs)
     return list(dict.fromkeys(jobs))
 
 
@@ -92,15 +92,15 @@ def places_of_results(places: Sequence[Path], output: Output) -> list[Path]:
 
 
 def _found(given: str, target: Path) -> list[tuple[Path, Path]]:
-    """Pictures of an input and their places below the output, in which none is looked for."""
+    """Images of an input and their places below the output, in which none is looked for."""
     path = Path(given)
     if path.is_file():
         return [(path, Path(path.name))]
     if path.is_dir():
         own = target.resolve()
-        pictures = [one for one in find_images(path) if not one.resolve().is_relative_to(own)]
-        found = [(one, one.relative_to(path)) for one in pictures]
-        missing = "has no pictures"
+        images = [one for one in find_images(path) if not one.resolve().is_relative_to(own)]
+        found = [(one, one.relative_to(path)) for one in images]
+        missing = "has no images"
     else:
         matching = [Path(one) for one in sorted(glob.glob(given, recursive=True))]  # noqa: PTH207  it may be absolute
         found = [(one, Path(one.name)) for one in matching if one.is_file()]
@@ -110,7 +110,7 @@ def _found(given: str, target: Path) -> list[tuple[Path, Path]]:
     return found
 
 
-def _insist_on_own_places(jobs: Sequence[Job]) -> None:
+def _check_unique_targets(jobs: Sequence[Job]) -> None:
     sources: dict[Path, Path] = {}
     for job in jobs:
         if job.source.resolve() == job.target.resolve():
@@ -122,7 +122,7 @@ def _insist_on_own_places(jobs: Sequence[Job]) -> None:
             )
 
 
-def insist_on_format(target: Path, output: Output) -> None:
+def check_format(target: Path, output: Output) -> None:
     """Refuse a file whose suffix is not of the format that it would have.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Many pictures one after the other, with progress."""
+"""Many images one after the other, with progress."""
 
 import errno
 import sys
@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
-from esrgan_core.io.reading import picture_size
+from esrgan_core.io.reading import image_size
 from esrgan_core.io.rgb import BadImageError
 from esrgan_core.memory import free_memory
 from pipelines.runtime.progress import progress
@@ -100,7 +100,7 @@ def _said(job: Job, state: Literal["done", "failed"], words: str) -> Outcome:
 def _pixels(job: Job) -> int:
     """Thousands of pixels, by which the time left is told; 1 for what cannot be read."""
     try:
-        return max(int(np.prod(picture_size(job.source))) // KILO, 1)
+        return max(int(np.prod(image_size(job.source))) // KILO, 1)
     except (BadImageError, OSError):
         return 1
 

@@ -28,7 +28,7 @@ def load_model(name: str | None, alpha: float | None) -> Model:
 
     Raises:
         FileNotFoundError: if there is no such file, or no champion.
-        ValueError: if it is no generator that takes a picture alone, or `alpha` does not apply.
+        ValueError: if it is no generator that takes a image alone, or `alpha` does not apply.
         StoreDownError: if MLflow does not answer.
     """
     if name is None or name.startswith("models:/"):
@@ -41,7 +41,7 @@ def load_model(name: str | None, alpha: float | None) -> Model:
     else:
         model = Model(network=load_generator(Path(name)), words=name)
     if isinstance(model.network, SFTNet):
-        raise ValueError(f"{name} is an SFTNet, which must be told what a picture shows")
+        raise ValueError(f"{name} is an SFTNet, which must be told what a image shows")
     return model
 
 

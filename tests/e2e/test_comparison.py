@@ -102,7 +102,7 @@ def test_any_folders_are_compared_beside_the_papers(
     printed = esrgan("compare", "--set", f"Set5={tmp_path}/HR", "-o", str(tmp_path / "table.md"))
     table = (tmp_path / "table.md").read_text()
     assert table.strip() in printed
-    assert "## Set5, 2 pictures" in table
+    assert "## Set5, 2 images" in table
     assert "(28.42)" in table
     assert "these on 6" in table
     for row in ("bicubic", "SRCNN", "SFTGAN", "alpha 0", "alpha 0.5", "alpha 1"):

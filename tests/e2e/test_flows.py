@@ -48,7 +48,7 @@ def test_prefect_dvc_and_mlflow_know_a_run_by_one_name(flows: Flows, whole: str)
     assert flows.mlflow_states("whole") == {"FINISHED"}
     assert "whole" in flows.run("dvc", "exp", "show", "--csv")
     artifacts = flows.artifacts(whole)
-    assert {"metrics", "pictures", "page", "mlflow"} <= artifacts.keys()
+    assert {"metrics", "images", "page", "mlflow"} <= artifacts.keys()
     assert parent.info.run_id in artifacts["mlflow"]["description"]
     models = {row["model"] for row in json.loads(artifacts["metrics"]["data"])}
     assert models == {"bicubic", "pretrained", "interpolated", "finetuned"}
@@ -140,11 +140,11 @@ def test_a_folder_goes_through_the_registered_model(flows: Flows, whole: str) ->
     words = ["--param", f"source={photos}", "--param", f"target={large}"]
     version = flows.run("esrgan", "models").splitlines()[0].split()[1]
     words += ["--param", f"model=models:/esrgan/{version}"]
-    command = ["prefect", "deployment", "run", "upscale/pictures", "--watch", *words]
+    command = ["prefect", "deployment", "run", "upscale/images", "--watch", *words]
     assert "finished successfully" in flows.run(*command)
     sizes = {path.name: read_rgb(path).shape for path in large.glob("*.png")}
     assert sizes == {f"{name}.png": (96, 144, 3) for name in "abc"}
-    (photos / "d.png").write_bytes(b"no picture")
+    (photos / "d.png").write_bytes(b"no image")
     run = re.search(r"UUID: (\S+)", flows.run(*command, fails=True))
     assert run
     assert "1 of 4 could not be upscaled" in flows.message(run[1])

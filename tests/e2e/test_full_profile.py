@@ -31,7 +31,7 @@ AT_HAND = {"network": "efficientnet_lite0", "weights": WEIGHTS, "layers": {"bloc
 CATALOGS = ("div2k", "flickr2k", "set5")
 
 
-def pictures(names: Sequence[str], seed: int) -> dict[str, bytes]:
+def images(names: Sequence[str], seed: int) -> dict[str, bytes]:
     return {
         name: encode_png(textured(SIZE, SIZE + 4, seed + number))
         for number, name in enumerate(names)
@@ -59,12 +59,12 @@ def tarred(files: dict[str, bytes]) -> bytes:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    """The three archives and the pictures of Set5, from a host that cuts connections."""
-    train = pictures([f"DIV2K_train_HR/{number:04}.png" for number in range(1, 5)], 0)
-    valid = pictures([f"DIV2K_valid_HR/{number:04}.png" for number in range(801, 803)], 10)
-    flickr = pictures([f"Flickr2K/Flickr2K_HR/{number:06}.png" for number in range(1, 4)], 20)
-    flickr |= pictures(["Flickr2K/Flickr2K_LR_bicubic/X2/000001x2.png"], 30)
-    set5 = pictures(["baby.png", "bird.png", "butterfly.png", "head.png", "woman.png"], 40)
+    """The three archives and the images of Set5, from a host that cuts connections."""
+    train = images([f"DIV2K_train_HR/{number:04}.png" for number in range(1, 5)], 0)
+    valid = images([f"DIV2K_valid_HR/{number:04}.png" for number in range(801, 803)], 10)
+    flickr = images([f"Flickr2K/Flickr2K_HR/{number:06}.png" for number in range(1, 4)], 20)
+    flickr |= images(["Flickr2K/Flickr2K_LR_bicubic/X2/000001x2.png"], 30)
+    set5 = images(["baby.png", "bird.png", "butterfly.png", "head.png", "woman.png"], 40)
     files = {
         "DIV2K_train_HR.zip": zipped(train),
         "DIV2K_valid_HR.zip": zipped(valid),
@@ -118,7 +118,7 @@ def test_from_the_published_catalogs_to_a_trained_network(full: Path, server: Se
     printed = command_in(folder)("dvc", "repro", ESRGAN_STATE=str(source.state))
     assert len(server.requests) == asked, "what was pinned lies in the cache"
     assert "no checksum" not in printed
-    assert "14 pictures {'train': 7, 'val': 2, 'test': 5}" in printed
+    assert "14 images {'train': 7, 'val': 2, 'test': 5}" in printed
     made = folder / "artifacts"
     manifest = pd.read_csv(made / "images/manifest.csv")
     assert set(manifest["set"]) == {"div2k", "flickr2k", "set5"}

@@ -13,7 +13,7 @@ from tests.e2e.conftest import command_in, project_copy
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project whose `data.dvc` stands for six good pictures in one folder."""
+    """A copy of the project whose `data.dvc` stands for six good images in one folder."""
     folder = project_copy(tmp_path_factory.mktemp("own") / "project")
     run = command_in(folder)
     run("dvc", "remove", "data.dvc")
@@ -21,7 +21,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(6):
         Image.fromarray(textured(210, 224, seed=number)).save(folder / f"data/good{number}.png")
     run("dvc", "add", "data")
-    assert "6 pictures meet every expectation" in run("dvc", "repro", "validate")
+    assert "6 images meet every expectation" in run("dvc", "repro", "validate")
     return folder
 
 

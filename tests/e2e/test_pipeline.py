@@ -68,7 +68,7 @@ def test_the_page_stands_alone(project: Path) -> None:
 def test_validation_leaves_report_and_docs(project: Path) -> None:
     report = json.loads((project / "artifacts/validate/report.json").read_text())
     assert report["success"]
-    assert report["pictures"] == 9
+    assert report["images"] == 9
     assert "Expectation" in (project / "artifacts/validate/docs/index.html").read_text()
 
 

@@ -34,9 +34,9 @@ def test_disk_of_a_training(esrgan: Run, project: Path, stage: str) -> None:
 
 def test_disk_of_a_batch(esrgan: Run, project: Path, tmp_path: Path) -> None:
     for number in range(20):
-        picture = textured(40 + 5 * number, 60 + 3 * number, seed=number)
-        write_png(tmp_path / "in" / f"{number}.png", picture)
-    (tmp_path / "in" / "bad.png").write_bytes(b"no picture")
+        image = textured(40 + 5 * number, 60 + 3 * number, seed=number)
+        write_png(tmp_path / "in" / f"{number}.png", image)
+    (tmp_path / "in" / "bad.png").write_bytes(b"no image")
     model = str(project / "artifacts/finetune/generator.safetensors")
     words = [str(tmp_path / "in"), "--model", model, "--precision", "fp32"]
     printed = esrgan("plan", "upscale", *words)

@@ -61,13 +61,13 @@ with heeding_signals() as requests:
 assert requests.stop == signal.SIGTERM
 """
 RUN = """
-from pipelines.cli import main
+from pipelines.cli.app import main
 for words in (
-    "upscale pictures -o large --model small.safetensors",
-    "upscale pictures -o large --model small.safetensors",
+    "upscale images -o large --model small.safetensors",
+    "upscale images -o large --model small.safetensors",
     "convert small.safetensors small.pth --layout basicsr",
     "info small.pth",
-    "evaluate --hr pictures --model small.pth --metrics psnr_y",
+    "evaluate --hr images --model small.pth --metrics psnr_y",
 ):
     sys.argv = ["esrgan", *words.split()]
     try:
@@ -82,7 +82,7 @@ def test_the_library_is_imported_and_works(tmp_path: Path) -> None:
 
 
 def test_commands_on_files_run(tmp_path: Path) -> None:
-    write_png(tmp_path / "pictures" / "a.png", textured(32, 40))
+    write_png(tmp_path / "images" / "a.png", textured(32, 40))
     config = RRDBNetConfig(num_features=8, num_blocks=1, growth_channels=4)
     torch.manual_seed(0)
     state = build_generator(config).state_dict()

@@ -118,13 +118,13 @@ ADMITTING = """
 import sys
 from dataclasses import replace
 from pipelines.config.params import load_section
-from pipelines.registry.promotion import admit
+from pipelines.registry.promotion import register
 from pipelines.evaluation.config import RegisterConfig
 from pipelines.tracking.client import parent_run
 config, run = load_section("register", RegisterConfig), parent_run(sys.argv[1])
 print("ready", flush=True)
 for line in sys.stdin:
-    print(admit(replace(config, model=line.strip()), run).version, flush=True)
+    print(register(replace(config, model=line.strip()), run).version, flush=True)
 """
 
 
@@ -181,7 +181,7 @@ def test_two_that_load_a_version_at_once_each_get_it_whole(
 
 @pytest.fixture
 def candidates(project: Path, tmp_path: Path) -> Iterator[list["subprocess.Popen[str]"]]:
-    """Processes that admit each a model of its own, the second one better, by a name per line."""
+    """Processes that each register a model when they read its name, the second one better."""
     started = []
     for niqe in (6.0, 5.5):
         folder = tmp_path / str(niqe)

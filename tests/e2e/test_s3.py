@@ -39,14 +39,14 @@ def test_a_run_has_its_data_results_and_models_on_s3(cloud: Cloud) -> None:
 
 def test_a_catalog_of_a_prefix_feeds_the_pipeline(cloud: Cloud) -> None:
     cloud.run("git", "stash", "--quiet")
-    cloud.run("esrgan", "catalog", "s3://pictures/mine/", "-o", "catalogs/mine.csv")
+    cloud.run("esrgan", "catalog", "s3://images/mine/", "-o", "catalogs/mine.csv")
     (cloud.folder / "catalogs" / "mine.csv").rename(cloud.folder / "mine.csv")
     shutil.rmtree(cloud.folder / "data", ignore_errors=True)
     (cloud.folder / "data").mkdir()
     (cloud.folder / "mine.csv").rename(cloud.folder / "data" / "mine.csv")
     cloud.run("esrgan", "params", "--set", "download.catalogs=[mine]")
     printed = cloud.run("python", "-m", "pipelines.stages.download")
-    assert "5 pictures {'train': 3, 'val': 1, 'test': 1}" in printed
+    assert "5 images {'train': 3, 'val': 1, 'test': 1}" in printed
     shutil.rmtree(cloud.folder / "data")
     cloud.run("git", "checkout", "--quiet", "params.yaml")
 
@@ -57,7 +57,7 @@ def test_a_scheduled_run_retrains_when_the_data_has_changed_and_only_then(cloud:
     here("dvc", "update", "data.dvc", **cloud.env)
     assert "Running stage" not in here("dvc", "repro", **cloud.env)
     content = encode_png(textured(256, 260, 100))
-    cloud.server.client.put_object(Bucket="pictures", Key="mine/train/new.png", Body=content)
+    cloud.server.client.put_object(Bucket="images", Key="mine/train/new.png", Body=content)
     with subprocess.Popen(
         ["esrgan", "flow", "--name", "cloudy-changed", "--update-data"],
         cwd=cloud.folder,
@@ -76,7 +76,7 @@ def test_a_scheduled_run_retrains_when_the_data_has_changed_and_only_then(cloud:
         changed.terminate()
         changed.stdout.read()
     assert changed.returncode == 143
-    assert "6 pictures" in said
+    assert "6 images" in said
 
 
 def test_no_secret_is_in_logs_params_tags_or_caches(cloud: Cloud) -> None:
@@ -118,7 +118,7 @@ def test_a_damaged_object_of_the_remote_is_not_taken(cloud: Cloud) -> None:
 
 
 def test_wrong_credentials_are_said(cloud: Cloud) -> None:
-    words = ["esrgan", "catalog", "s3://pictures/mine/", "-o", "mine.csv"]
+    words = ["esrgan", "catalog", "s3://images/mine/", "-o", "mine.csv"]
     printed = cloud.run(*words, fails=True, AWS_SECRET_ACCESS_KEY="wrong")
     assert "refuses the credentials (SignatureDoesNotMatch); see AWS_ACCESS_KEY_ID" in printed
     assert "Traceback" not in printed

@@ -18,7 +18,7 @@ import requests
 from PIL import Image
 
 from esrgan_core.inference.upscale import upscale
-from esrgan_core.io.reading import read_picture
+from esrgan_core.io.reading import read_image
 from esrgan_core.models import Generator
 from esrgan_core.models.weights import load_interpolated
 from tests.conftest import textured
@@ -65,8 +65,8 @@ def address(project: Path, alias: str) -> Iterator[str]:
 
 
 def asked(address: str, *files: bytes, **params: object) -> requests.Response:
-    pictures = [[base64.b64encode(data).decode()] for data in files]
-    content: Any = {"dataframe_split": {"columns": ["image"], "data": pictures}, "params": params}
+    images = [[base64.b64encode(data).decode()] for data in files]
+    content: Any = {"dataframe_split": {"columns": ["image"], "data": images}, "params": params}
     return requests.post(address, json=content, timeout=SECONDS)
 
 
@@ -91,21 +91,21 @@ def test_pictures_of_three_sizes_go_over_http(address: str, project: Path) -> No
     network = between(project, 1.0)
     rows = answer.json()["predictions"]
     for row, lr in zip(rows, lrs, strict=True):
-        picture = read_picture(BytesIO(base64.b64decode(row["image"])))
-        assert np.array_equal(picture.pixels, upscale(network, lr))
+        image = read_image(BytesIO(base64.b64decode(row["image"])))
+        assert np.array_equal(image.pixels, upscale(network, lr))
 
 
 def test_modes_and_formats_go_over_http(address: str) -> None:
     gray = textured(20, 24, seed=2)[..., 0]
     answer = asked(address, as_png(gray), format="tif")
-    picture = read_picture(BytesIO(base64.b64decode(answer.json()["predictions"][0]["image"])))
-    assert (picture.format, picture.pixels.shape) == ("TIFF", (80, 96, 1))
+    image = read_image(BytesIO(base64.b64decode(answer.json()["predictions"][0]["image"])))
+    assert (image.format, image.pixels.shape) == ("TIFF", (80, 96, 1))
 
 
 @pytest.mark.parametrize(
     ("data", "params", "words"),
     [
-        (b"no picture", {}, "picture 1: not a picture"),
+        (b"no image", {}, "image 1: not a image"),
         (as_png(np.zeros((101, 100, 3), np.uint8)), {}, "pixels are more than the 10000"),
         (as_png(np.zeros((9, 9, 3), np.uint8)), {"alpha": 2.0}, "alpha must lie in"),
         (as_png(np.zeros((9, 9, 3), np.uint8)), {"alpha": None}, "alpha must lie in"),
@@ -132,4 +132,4 @@ def test_the_registered_model_by_command(
     printed = esrgan(*words)
     assert "alpha 0: 1 to upscale x4" in printed
     network = between(project, 0.0)
-    assert np.array_equal(read_picture(tmp_path / "b.png").pixels, upscale(network, lr))
+    assert np.array_equal(read_image(tmp_path / "b.png").pixels, upscale(network, lr))

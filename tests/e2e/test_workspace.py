@@ -12,7 +12,7 @@ from pipelines.config.params import read_yaml
 from pipelines.flows.train import StageError, run_stage
 from pipelines.runs import workspace
 from pipelines.runs.dvc_graph import Node
-from pipelines.runs.experiments import insist_on_name, push, remove, save, workspaces
+from pipelines.runs.experiments import check_experiment_name, push, remove, save, workspaces
 from pipelines.runs.workspace import (
     Repository,
     Request,
@@ -20,9 +20,9 @@ from pipelines.runs.workspace import (
     changed_files,
     command_lock_of,
     newer_commit,
-    occupied,
     prepare,
     repository,
+    workspace_lock,
 )
 from pipelines.runtime.shell import CommandError, git
 from tests.e2e.conftest import command_in, moved
@@ -111,12 +111,12 @@ def test_names_that_git_or_folders_do_not_take(name: str) -> None:
 
 
 def test_one_flow_at_a_time_works_in_a_clone(source: Repository, folder: Path) -> None:
-    with occupied(folder):
+    with workspace_lock(folder):
         (found,) = [one for one in workspaces(source) if one.folder == folder]
         assert found.state == "running"
         with (
             pytest.raises(WorkspaceError, match="a run plain is under way"),
-            occupied(folder, seconds=0),
+            workspace_lock(folder, seconds=0),
         ):
             pass
 
@@ -128,10 +128,10 @@ def test_a_flow_waits_for_what_a_killed_one_still_has_under_way(
     with (
         FileLock(command_lock_of(folder)),
         pytest.raises(WorkspaceError, match="is under way"),
-        occupied(folder),
+        workspace_lock(folder),
     ):
         pass
-    with occupied(folder):
+    with workspace_lock(folder):
         pass
 
 
@@ -174,7 +174,7 @@ def test_a_repository_elsewhere_needs_a_state_root_and_no_password(
 
 
 def test_a_name_is_not_taken_from_another_run(source: Repository, folder: Path) -> None:
-    assert insist_on_name(folder) == ""
+    assert check_experiment_name(folder) == ""
     run = command_in(folder)
     run("dvc", "repro")
     save(folder, lambda command: run(*command))
@@ -196,7 +196,7 @@ def test_a_name_is_not_taken_from_another_run(source: Repository, folder: Path) 
     shutil.rmtree(folder)
     folder = prepare(source, Request(name="plain", overrides={"pretrain.steps": 80}))
     with pytest.raises(WorkspaceError, match="another experiment plain already"):
-        insist_on_name(folder)
+        check_experiment_name(folder)
     shutil.rmtree(folder)
 
 

@@ -53,14 +53,14 @@ class Cloud:
 def clouded(folder: Path) -> Iterator[Cloud]:
     """A copy whose data is an import from S3, and whose remote is there; committed."""
     with serving_s3(folder / "s3") as server:
-        for bucket in ("pictures", "dvc", "mlflow"):
+        for bucket in ("images", "dvc", "mlflow"):
             server.client.create_bucket(Bucket=bucket)
         for number, name in enumerate(NAMES):
             content = encode_png(textured(256, 260, number))
-            server.client.put_object(Bucket="pictures", Key=f"mine/{name}.png", Body=content)
+            server.client.put_object(Bucket="images", Key=f"mine/{name}.png", Body=content)
         cloud = Cloud(project_copy(folder / "project"), server)
         cloud.run("dvc", "remove", "data.dvc")
-        cloud.run("dvc", "import-url", "s3://pictures/mine", "data")
+        cloud.run("dvc", "import-url", "s3://images/mine", "data")
         cloud.run("dvc", "remote", "add", "--default", "storage", "s3://dvc/store")
         cloud.run("dvc", "remote", "modify", "storage", "verify", "true")
         cloud.run("git", "add", "--all")

@@ -160,8 +160,8 @@ def _told(
         + count // int(section["save_every"]) * max(saving, 0.0)
     )
     state = max((path.stat().st_size for path in checkpoints.glob("step_*.pt")), default=0)
-    pictures = [folder_bytes(path) for path in (checkpoints / "samples").glob("*")]
-    samples = (count // every + 1) * (median(pictures) if pictures else 0)
+    images = [folder_bytes(path) for path in (checkpoints / "samples").glob("*")]
+    samples = (count // every + 1) * (median(images) if images else 0)
     lines = BYTES_PER_ROW * (count // int(section["report_every"]) + count // every)
     networks = sum(path.stat().st_size for path in folder.glob("artifacts/*/*.safetensors"))
     memory = max((row.get("system/memory_mib", 0.0) for row in rows), default=0.0) * 2**20
@@ -173,7 +173,7 @@ def _told(
     return Plan(
         what=f"{stage}, by {PARAMS}",
         seconds=seconds,
-        # the pictures lie beside the checkpoints and in the artifacts, where links are not had
+        # the images lie beside the checkpoints and in the artifacts, where links are not had
         disk=int(int(section["keep"]) * state + 2 * samples + 2 * lines + networks),
         memory=int(memory),
         remarks=tuple(remarks),

@@ -1,4 +1,4 @@
-"""What a batch of pictures will take."""
+"""What a batch of images will take."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,9 +10,9 @@ import numpy as np
 
 from esrgan_core.inference.parts import WHOLE, bytes_for, side_for
 from esrgan_core.inference.upscaler import KEPT_BELOW, UpscaleConfig, Upscaler
+from esrgan_core.io.decoded import DecodedImage
 from esrgan_core.io.fitting import fit_to
-from esrgan_core.io.picture import Picture
-from esrgan_core.io.reading import picture_size, read_picture
+from esrgan_core.io.reading import image_size, read_image
 from esrgan_core.io.rgb import BadImageError
 from esrgan_core.io.writing import encode
 from esrgan_core.memory import free_memory
@@ -21,11 +21,11 @@ from pipelines.upscaling.jobs import Job, Output
 from pipelines.upscaling.model import Model
 
 TRIED = (1.0, 0.0, 0.5, 0.83, 0.17, 0.67, 0.33)
-"""Which pictures of a batch are tried, by their places in the order of sizes ..."""
+"""Which images of a batch are tried, by their places in the order of sizes ..."""
 ENOUGH = 30.0
 """... until so many seconds are over and the largest and the smallest were."""
 PATIENCE = 15.0
-"""Seconds that a picture may take to be tried whole; of others a piece is."""
+"""Seconds that a image may take to be tried whole; of others a piece is."""
 LEAST_SIDE = 320
 """Of a piece, at least."""
 
@@ -33,12 +33,12 @@ LEAST_SIDE = 320
 def plan_upscaling(
     model: Model, config: UpscaleConfig, jobs: Sequence[Job], output: Output, began: float
 ) -> Plan:
-    """Try some of the pictures, and tell from them what all will take.
+    """Try some of the images, and tell from them what all will take.
 
     Args:
         model: the network.
         config: how it computes.
-        jobs: the pictures.
+        jobs: the images.
         output: how results would be written.
         began: when this process did, in seconds since the epoch; another one begins as slowly.
 
@@ -47,17 +47,17 @@ def plan_upscaling(
     """
     sizes = _sizes(jobs)
     if not sizes:
-        raise ValueError("none of the pictures can be read")
+        raise ValueError("none of the images can be read")
     upscaler = Upscaler(model.network, config, free_memory=free_memory)
     to_begin = time.time() - began
     tries = list(_tries(upscaler, list(sizes), output))
     if not tries:
-        raise ValueError("none of the pictures that were tried can be upscaled")
+        raise ValueError("none of the images that were tried can be upscaled")
     pixels = sum(sizes.values()) / 1e6
-    remarks = [f"{len(sizes)} pictures, {pixels:.1f} megapixels, {len(tries)} of them tried"]
+    remarks = [f"{len(sizes)} images, {pixels:.1f} megapixels, {len(tries)} of them tried"]
     if bad := len(jobs) - len(sizes):
         remarks.append(f"{bad} cannot be read and are left out")
-    height, width = picture_size(list(sizes)[-1].source)
+    height, width = image_size(list(sizes)[-1].source)
     side = side_for(upscaler.full, height, width, free_memory())
     if side != WHOLE and config.tile is None:
         remarks.append(f"the largest goes in tiles of {side} pixels")
@@ -71,11 +71,11 @@ def plan_upscaling(
 
 
 def _sizes(jobs: Iterable[Job]) -> dict[Job, int]:
-    """Pixels of those pictures that can be read, the smallest first."""
+    """Pixels of those images that can be read, the smallest first."""
     sizes: dict[Job, int] = {}
     for job in jobs:
         with suppress(BadImageError, OSError):
-            height, width = picture_size(job.source)
+            height, width = image_size(job.source)
             sizes[job] = height * width
     return dict(sorted(sizes.items(), key=itemgetter(1)))
 
@@ -86,9 +86,9 @@ class _Try:
     """LR pixels that were upscaled."""
     seconds: float
     bytes: int
-    """Of the file that would be written of the whole picture."""
+    """Of the file that would be written of the whole image."""
     source: int
-    """Bytes of the picture's own file."""
+    """Bytes of the image's own file."""
 
 
 def _tries(upscaler: Upscaler, ordered: Sequence[Job], output: Output) -> Iterator[_Try]:
@@ -110,7 +110,7 @@ def _tries(upscaler: Upscaler, ordered: Sequence[Job], output: Output) -> Iterat
 
 def _side(upscaler: Upscaler, job: Job, pace: float) -> int:
     """Of the whole, or of a piece that goes through the network in the same manner."""
-    height, width = picture_size(job.source)
+    height, width = image_size(job.source)
     if height * width * pace <= PATIENCE:
         return max(height, width)
     side = LEAST_SIDE
@@ -121,23 +121,23 @@ def _side(upscaler: Upscaler, job: Job, pace: float) -> int:
 
 
 def _tried(upscaler: Upscaler, job: Job, output: Output, side: int) -> _Try:
-    """Upscale a picture, or its middle if it is large."""
+    """Upscale a image, or its middle if it is large."""
     began = time.perf_counter()
-    picture = read_picture(job.source)
+    image = read_image(job.source)
     reading = time.perf_counter() - began
     format_ = output.format_for(job.target.name)
 
-    def written(one: Picture) -> int:
+    def written(one: DecodedImage) -> int:
         return len(encode(fit_to(one, format_), format_, output.quality))
 
-    middle = _middle(picture, side)
+    middle = _middle(image, side)
     began = time.perf_counter()
     bytes_ = written(upscaler(middle))
     seconds = time.perf_counter() - began
-    whole, pixels = (one.pixels.shape[0] * one.pixels.shape[1] for one in (picture, middle))
+    whole, pixels = (one.pixels.shape[0] * one.pixels.shape[1] for one in (image, middle))
     if pixels < whole:
-        # the middle shows more than the rest of a picture
-        bytes_ = round(bytes_ * written(picture) / written(middle))
+        # the middle shows more than the rest of a image
+        bytes_ = round(bytes_ * written(image) / written(middle))
     return _Try(
         pixels=pixels,
         seconds=seconds + reading * pixels / whole,
@@ -146,19 +146,19 @@ def _tried(upscaler: Upscaler, job: Job, output: Output, side: int) -> _Try:
     )
 
 
-def _middle(picture: Picture, side: int) -> Picture:
-    height, width = picture.pixels.shape[:2]
-    # a narrow picture's piece is the longer
+def _middle(image: DecodedImage, side: int) -> DecodedImage:
+    height, width = image.pixels.shape[:2]
+    # a narrow image's piece is the longer
     tall = min(height, max(side, side * side // width))
     wide = min(width, max(side, side * side // height))
     rows = slice((height - tall) // 2, (height + tall) // 2)
     columns = slice((width - wide) // 2, (width + wide) // 2)
-    alpha = None if picture.alpha is None else picture.alpha[rows, columns]
-    return replace(picture, pixels=picture.pixels[rows, columns], alpha=alpha)
+    alpha = None if image.alpha is None else image.alpha[rows, columns]
+    return replace(image, pixels=image.pixels[rows, columns], alpha=alpha)
 
 
 def _seconds(tries: Sequence[_Try], sizes: Iterable[int]) -> float:
-    """At the pace of those pictures that are next in size."""
+    """At the pace of those images that are next in size."""
     areas = np.array([one.pixels for one in tries])
     paces = np.array([one.seconds / one.pixels for one in tries])
     known = np.unique(areas)

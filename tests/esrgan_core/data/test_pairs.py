@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from esrgan_core.data.pairs import PairStore, StoreFacts, add_picture, write_index
+from esrgan_core.data.pairs import PairStore, StoreFacts, add_image, write_index
 from esrgan_core.files import sha256_of
 from esrgan_core.io.resize import bicubic_pair
 from esrgan_core.io.rgb import write_png
@@ -14,7 +14,7 @@ from tests.conftest import textured
 def test_a_picture_is_stored_with_lr_made_from_the_whole(tmp_path: Path) -> None:
     pixels = textured(50, 61)
     write_png(tmp_path / "a.png", pixels)
-    entry = add_picture(
+    entry = add_image(
         tmp_path, tmp_path / "a.png", name="train/a", split="train", set_name="own", scale=4
     )
     write_index(tmp_path, [entry], StoreFacts(scale=4))

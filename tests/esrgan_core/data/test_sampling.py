@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 
 from esrgan_core.data.loading import batches
-from esrgan_core.data.pairs import PairStore, StoreFacts, add_picture, write_index
+from esrgan_core.data.pairs import PairStore, StoreFacts, add_image, write_index
 from esrgan_core.data.sampling import PatchSampler
 from esrgan_core.io.geometry import symmetry
 from esrgan_core.io.rgb import write_png
@@ -42,7 +42,7 @@ def test_lr_and_hr_show_the_same_place(store: PairStore, step: int) -> None:
                 place = whole_hr[4 * top : 4 * top + 32, 4 * left : 4 * left + 32]
                 assert np.array_equal(symmetry(place, which), hr)
                 return
-    pytest.fail("the LR patch is in no picture")
+    pytest.fail("the LR patch is in no image")
 
 
 @given(step=st.integers(1, 10**9), cut=st.integers(0, 4))
@@ -57,12 +57,12 @@ def test_pictures_places_and_symmetries_come_equally_often(tmp_path: Path) -> No
     entries = []
     for number in range(3):
         pixels = np.zeros((12, 12, 3), np.uint8)
-        # the picture, the row and the column of each pixel
+        # the image, the row and the column of each pixel
         pixels[..., 0], pixels[..., 1], pixels[..., 2] = number, *np.indices((12, 12))
         path = tmp_path / f"{number}.png"
         write_png(path, pixels)
         entries.append(
-            add_picture(tmp_path, path, name=f"train/{number}", split="train", set_name="", scale=1)
+            add_image(tmp_path, path, name=f"train/{number}", split="train", set_name="", scale=1)
         )
     write_index(tmp_path, entries, StoreFacts(scale=1))
     drawn = PatchSampler(PairStore(tmp_path), patch_size=10, batch_size=6000, seed=0)
@@ -93,7 +93,7 @@ def test_batches_are_those_of_their_steps_for_any_number_of_workers(
 
 def test_an_error_of_a_worker_reaches_the_training(store: PairStore) -> None:
     drawn = sampler(store)
-    drawn.pictures.clear()
+    drawn.images.clear()
     with (
         pytest.raises(ZeroDivisionError),
         batches(drawn, 1, share=range(4), device=torch.device("cpu")) as found,
@@ -121,7 +121,7 @@ def test_impossible_patches_are_refused(store: PairStore, patch_size: int, messa
 def test_conditions_are_cut_and_turned_with_their_patch(
     store: PairStore, step: int, factor: int
 ) -> None:
-    # a condition that says where in the picture each of its pixels lies
+    # a condition that says where in the image each of its pixels lies
     conditions = {}
     for name in store.names("train"):
         height, width = (factor * side for side in store.lr(name).shape[:2])

@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn.functional import cross_entropy, mse_loss
 
 from esrgan_core.data.sampling import Pair
-from esrgan_core.engine.distributed import ALONE
-from esrgan_core.engine.execution import Execution, OptimizerConfig, Trained
+from esrgan_core.engine.distributed import SINGLE_PROCESS
+from esrgan_core.engine.execution import Execution, FlatOptimizer, OptimizerConfig
 from esrgan_core.engine.flat import Flat
 from esrgan_core.engine.steps import GanStep, LossWeights, PixelStep, main_class
 from esrgan_core.losses.adversarial import ADVERSARIAL
@@ -63,7 +63,7 @@ def test_sgd_with_momentum_and_a_slower_last_layer_as_srcnn_was_trained() -> Non
 
 
 def test_what_is_held_keeps_its_value_and_starts_with_fresh_moments() -> None:
-    config = OptimizerConfig(learning_rate=1e-3, rate_factors={"conv3": 2.0}, held=2)
+    config = OptimizerConfig(learning_rate=1e-3, rate_factors={"conv3": 2.0}, freeze_steps=2)
     network = srcnn()
     step = PixelStep(network, config, ema=0.0, loss=mse_loss)
     start = copy_of(network)
@@ -78,7 +78,7 @@ def test_what_is_held_keeps_its_value_and_starts_with_fresh_moments() -> None:
 
 
 def test_held_updates_are_counted_over_an_interruption() -> None:
-    config = OptimizerConfig(learning_rate=1e-3, rate_factors={"conv3": 2.0}, held=2)
+    config = OptimizerConfig(learning_rate=1e-3, rate_factors={"conv3": 2.0}, freeze_steps=2)
 
     def run(steps: int, *, cut_after: int | None = None) -> nn.Module:
         step = PixelStep(srcnn(), config, ema=0.0, loss=mse_loss)
@@ -98,7 +98,7 @@ def test_held_updates_are_counted_over_an_interruption() -> None:
 def test_a_key_that_names_no_parameter_is_refused() -> None:
     config = OptimizerConfig(learning_rate=1e-3, rate_factors={"conv9": 0.1})
     with pytest.raises(ValueError, match=r"no parameter's name holds \['conv9'\]"):
-        Trained(srcnn(), config, ALONE)
+        FlatOptimizer(srcnn(), config, SINGLE_PROCESS)
 
 
 def test_runs_are_views_of_the_weights_in_order() -> None:

@@ -68,13 +68,13 @@ def train(kind):
         lr, hr = torch.rand(4, 3, 8, 8).double(), torch.rand(4, 3, 32, 32).double()
         if number == 2:
             hr[3] *= float("nan")  # in the last process's share alone
-        share = world.share(4)
+        share = world.local_slice(4)
         mine = slice(share.start, share.stop)
         seen = torch.rand(4, 3, 8, 8).double()[mine] if kind == "classes" else None
         terms = step(Pair(lr=lr[mine], hr=hr[mine], condition=seen), 1.0)
         values = world.mean(torch.stack([term.double() for term in terms.values()]))
         if rank == 0:
-            # as validation does: by this process alone, of pictures of its own
+            # as validation does: by this process alone, of images of its own
             with torch.no_grad():
                 measured = step.ema.network(lr[:1], *(() if seen is None else (seen[:1],))).mean()
             print(
@@ -87,7 +87,7 @@ def train(kind):
 
 for kind in sys.argv[4:]:
     train(kind)
-assert world.most(rank) == size - 1
+assert world.all_reduce_max(rank) == size - 1
 if size > 1:
     dist.destroy_process_group()
 """
@@ -147,6 +147,6 @@ def test_two_processes_do_what_one_does_on_the_same_batches(
 
 
 def test_a_batch_that_cannot_be_shared_is_refused() -> None:
-    assert World(rank=1, size=2).share(6) == range(3, 6)
+    assert World(rank=1, size=2).local_slice(6) == range(3, 6)
     with pytest.raises(ValueError, match="batch_size 5 cannot be shared by 2 processes"):
-        World(rank=0, size=2).share(5)
+        World(rank=0, size=2).local_slice(5)

@@ -8,9 +8,9 @@ import torch
 
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.data.sampling import PatchSampler
-from esrgan_core.engine.evaluate import Sample, evaluate
+from esrgan_core.engine.evaluation import Sample, evaluate
 from esrgan_core.engine.execution import OptimizerConfig
-from esrgan_core.engine.health import Watch, appearance, signs
+from esrgan_core.engine.health import HealthMonitor, appearance, signs
 from esrgan_core.engine.steps import GanStep, LossWeights, PixelStep
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.losses.adversarial import ADVERSARIAL
@@ -48,7 +48,7 @@ def watched(
     generator_rate: float = 1e-4,
     adversarial: float = 5e-3,
     tamper: Tamper = lambda step: None,
-) -> Watch:
+) -> HealthMonitor:
     """A fine-tuning of 20 steps, validated before and after."""
     torch.manual_seed(seed)
     network = RRDBNet(RRDBNetConfig(num_features=8, num_blocks=1, growth_channels=4))
@@ -63,7 +63,7 @@ def watched(
         discriminator_optimizer=OptimizerConfig(learning_rate=1e-4),
         ema=0.5,
     )
-    watch = Watch(REPORT_EVERY)
+    watch = HealthMonitor(REPORT_EVERY)
     terms: dict[str, float] = {}
     names = store.names("train")
     samples = [Sample(name=n, set="", lr=store.lr(n), hr=store.hr(n)) for n in names]
@@ -178,10 +178,10 @@ def test_appearance_of_a_picture_beside_itself_and_a_shifted_one() -> None:
 
 def test_an_alarm_is_raised_once_and_survives() -> None:
     good = {"val/psnr_y": 28.0, "val/color_drift": 1.0, "val/detail_ratio": 0.8}
-    watch = Watch(10)
+    watch = HealthMonitor(10)
     watch.look(0, good)
     assert set(watch.look(5, good | {"val/psnr_y": 20.0})) == {"psnr_drop"}
-    again = Watch(10)
+    again = HealthMonitor(10)
     again.load_state_dict(watch.state_dict())
     assert again.look(10, good | {"val/psnr_y": 19.0}) == {}
     assert [alarm["step"] for alarm in again.alarms] == [5]

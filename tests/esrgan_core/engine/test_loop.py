@@ -10,7 +10,7 @@ import torch
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.data.sampling import Pair, PatchSampler
 from esrgan_core.engine.checkpoint import Checkpoints
-from esrgan_core.engine.loop import DivergedError, Every, Trouble, fit
+from esrgan_core.engine.loop import DivergedError, DivergenceGuard, Every, fit
 from esrgan_core.engine.steps import SKIPPED, GanStep
 from tests.esrgan_core.engine.test_steps import gan_step
 from tests.support.states import tensors
@@ -46,7 +46,7 @@ def run(step: GanStep, store: PairStore, done: int, steps: int, checkpoints: Che
         steps=6,
         report=silent,
         report_every=1,
-        trouble=Trouble(),
+        trouble=DivergenceGuard(),
         due=[save] if steps == 6 else [save, Every(steps=steps, action=stop)],
     )
 
@@ -79,11 +79,11 @@ def fit_plainly(
     steps: int,
     *,
     bad: set[int] = frozenset(),  # type: ignore[assignment]
-    trouble: Trouble | None = None,
+    trouble: DivergenceGuard | None = None,
     report: Callable[[int, Mapping[str, float]], None] = silent,
     **others: Any,
 ) -> int:
-    """Run steps of which some get pictures that are not finite."""
+    """Run steps of which some get images that are not finite."""
 
     def poisoned() -> Iterator[Pair]:
         for number, pair in enumerate(batches(store), start=1):
@@ -97,7 +97,7 @@ def fit_plainly(
         steps=steps,
         report=report,
         report_every=2,
-        trouble=trouble or Trouble(),
+        trouble=trouble or DivergenceGuard(),
         **others,
     )
 
@@ -130,16 +130,16 @@ def test_too_many_bad_steps_in_a_row_end_the_training_with_the_reason(store: Pai
 
 
 def test_a_row_of_bad_steps_is_seen_across_looks_and_interruptions(store: PairStore) -> None:
-    trouble = Trouble()
+    trouble = DivergenceGuard()
     fit_plainly(store, 2, bad={1, 2}, trouble=trouble, look_every=1)
-    again = Trouble()
+    again = DivergenceGuard()
     again.load_state_dict(trouble.state_dict())
     with pytest.raises(DivergedError, match="up to step 1"):
         fit_plainly(store, 2, bad={1}, trouble=again, look_every=1)
 
 
 def test_setbacks_halve_the_rate(store: PairStore) -> None:
-    trouble, rates = Trouble(), []
+    trouble, rates = DivergenceGuard(), []
     trouble.setbacks = 2
     fit_plainly(store, 2, trouble=trouble, report=lambda number, terms: rates.append(terms["rate"]))
     assert rates == [0.25]

@@ -16,7 +16,7 @@ CATS = range(281, 286)
 
 
 def test_efficientnet_sees_a_cat_in_chelsea() -> None:
-    # the slices are right if the published head, put behind the last block, knows the picture
+    # the slices are right if the published head, put behind the last block, knows the image
     features = EfficientNetLite0Features(LITE0, ["block15"])
     state = torch.load(LITE0, weights_only=True)
     square = to_tensor(data.chelsea()[:, 75:375])
@@ -124,9 +124,7 @@ def test_layers_stand_at_torchvisions_indices(kind: VggKind, last: str) -> None:
 def test_vgg16_sees_more_difference_in_another_picture_than_in_noise(test_data: Path) -> None:
     weights = test_data / "weights" / "vgg16_features_fp16.pth"
     features = vgg_features("vgg16", weights, ["conv5_3"])
-    cat, cup = (
-        to_tensor(picture[:256, :256].copy()) for picture in (data.chelsea(), data.coffee())
-    )
+    cat, cup = (to_tensor(photo[:256, :256].copy()) for photo in (data.chelsea(), data.coffee()))
     torch.manual_seed(0)
     noisy = cat + 0.02 * torch.randn_like(cat)
     of_cat, of_noisy, of_cup = (features(image)["conv5_3"] for image in (cat, noisy, cup))

@@ -1,4 +1,4 @@
-"""A picture in parts is the picture as a whole."""
+"""A image in parts is the image as a whole."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Pictures of every kind through a network, in their own mode and depth."""
+"""Images of every kind through a network, in their own mode and depth."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from esrgan_core.inference import upscaler as module
 from esrgan_core.inference.half import departure
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
-from esrgan_core.io.picture import Picture
+from esrgan_core.io.decoded import DecodedImage
 from esrgan_core.io.resize import imresize, resize_pixels
 from esrgan_core.io.rgb import BadImageError
 from esrgan_core.models import Generator
@@ -46,24 +46,26 @@ def values(channels: int, kind: type) -> np.ndarray:
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
 def test_a_network_that_changes_nothing_changes_nothing(channels: int, kind: type) -> None:
-    picture = Picture(pixels=values(channels, kind), alpha=np.full((20, 30), values(1, kind).max()))
-    result = made(Nearest(1))(picture)
-    off = np.abs(result.pixels.astype(float) - picture.pixels.astype(float)).max()
+    image = DecodedImage(
+        pixels=values(channels, kind), alpha=np.full((20, 30), values(1, kind).max())
+    )
+    result = made(Nearest(1))(image)
+    off = np.abs(result.pixels.astype(float) - image.pixels.astype(float)).max()
     assert off <= (1e-6 if kind is np.float32 else 0)
     assert result.alpha is not None
-    assert picture.alpha is not None
-    assert np.allclose(result.alpha, picture.alpha)
+    assert image.alpha is not None
+    assert np.allclose(result.alpha, image.alpha)
 
 
 def test_every_one_of_65536_levels_comes_through() -> None:
     ramp = np.arange(65536, dtype=np.uint16).reshape(256, 256, 1)
-    result = made(Nearest(1))(Picture(pixels=ramp))
+    result = made(Nearest(1))(DecodedImage(pixels=ramp))
     assert np.abs(result.pixels.astype(int) - ramp).max() <= 1
 
 
 def test_rgb_is_what_the_evaluation_sees() -> None:
     network, lr = small(), values(3, np.uint8)
-    assert np.array_equal(made(network)(Picture(pixels=lr)).pixels, upscale(network, lr))
+    assert np.array_equal(made(network)(DecodedImage(pixels=lr)).pixels, upscale(network, lr))
 
 
 def test_what_alpha_hides_leaves_no_fringe() -> None:
@@ -72,8 +74,8 @@ def test_what_alpha_hides_leaves_no_fringe() -> None:
     alpha = np.where(disk, 255, 0).astype(np.uint8)
     hidden = np.where(disk[..., None], color, np.array([0, 255, 255], np.uint8))
     upscaler = made(small())
-    opaque = upscaler(Picture(pixels=color)).pixels.astype(float)
-    result = upscaler(Picture(pixels=hidden, alpha=alpha))
+    opaque = upscaler(DecodedImage(pixels=color)).pixels.astype(float)
+    result = upscaler(DecodedImage(pixels=hidden, alpha=alpha))
     assert result.alpha is not None
     seen = result.alpha > 0
     assert seen.any()
@@ -84,7 +86,7 @@ def test_what_alpha_hides_leaves_no_fringe() -> None:
 
 def test_another_scale_is_resized_before_it_is_rounded() -> None:
     lr = values(3, np.uint8)
-    result = made(Nearest(4), scale=2.5)(Picture(pixels=lr)).pixels
+    result = made(Nearest(4), scale=2.5)(DecodedImage(pixels=lr)).pixels
     assert result.shape == (50, 75, 3)
     large = lr.repeat(4, axis=0).repeat(4, axis=1)
     wanted = (imresize(large, size=(50, 75), divisor=255).clip(0, 1) * 255 + 0.5).astype(np.uint8)
@@ -94,8 +96,8 @@ def test_another_scale_is_resized_before_it_is_rounded() -> None:
 def test_sizes_are_not_rounded_up_for_an_error_of_arithmetic() -> None:
     upscaler = made(Nearest(1), scale=0.1)
     assert upscaler.size_of(30, 31) == (3, 4)
-    picture = Picture(pixels=np.zeros((30, 31, 3), np.uint8), alpha=np.zeros((30, 31), np.uint8))
-    assert upscaler(picture).pixels.shape == (3, 4, 3)
+    image = DecodedImage(pixels=np.zeros((30, 31, 3), np.uint8), alpha=np.zeros((30, 31), np.uint8))
+    assert upscaler(image).pixels.shape == (3, 4, 3)
 
 
 def test_self_ensemble_is_the_mean_over_flips_and_turns() -> None:
@@ -109,7 +111,7 @@ def test_self_ensemble_is_the_mean_over_flips_and_turns() -> None:
                 sr = network(turned.flip(3) if flip else turned)
                 results.append((sr.flip(3) if flip else sr).rot90(-turns, (2, 3)))
     wanted = to_pixels(torch.stack(results).mean(0))
-    found = made(network, ensemble=True)(Picture(pixels=lr)).pixels
+    found = made(network, ensemble=True)(DecodedImage(pixels=lr)).pixels
     assert np.abs(found.astype(int) - wanted).max() <= 1
     assert (found != wanted).mean() < 1e-3
 
@@ -118,7 +120,7 @@ def test_little_memory_makes_tiles_and_says_so() -> None:
     network, said = small(), list[str]()
     lr = RANDOM.integers(0, 256, (300, 400, 3)).astype(np.uint8)
     memory = int(1.2 * (96 * 2**20 + 150 * 150 * 900))
-    result = made(network, memory=memory, said=said)(Picture(pixels=lr)).pixels
+    result = made(network, memory=memory, said=said)(DecodedImage(pixels=lr)).pixels
     assert np.abs(result.astype(int) - upscale(network, lr)).max() <= 1
     assert len(said) == 1
     assert said[0].startswith("400x300 pixels in tiles of ")
@@ -137,19 +139,19 @@ def test_a_tile_that_does_not_fit_is_halved_unless_it_was_asked_for(
         return real(network, lr, *words, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(module, "in_parts", failing)
-    result = made(network, said=said)(Picture(pixels=lr)).pixels
+    result = made(network, said=said)(DecodedImage(pixels=lr)).pixels
     assert np.abs(result.astype(int) - whole).max() <= 1
     assert said[0] == "out of memory; tiles of 100 pixels are tried"
     with pytest.raises(MemoryError, match="a tile of 128 does not fit"):
-        made(network, tile=128)(Picture(pixels=lr))
+        made(network, tile=128)(DecodedImage(pixels=lr))
 
 
 def test_memory_that_ends_in_the_middle_of_an_ensemble_costs_no_turn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     network = small()
-    picture = Picture(pixels=RANDOM.integers(0, 256, (64, 64, 3)).astype(np.uint8))
-    wanted, real = made(network, ensemble=True)(picture).pixels, parts.in_parts
+    image = DecodedImage(pixels=RANDOM.integers(0, 256, (64, 64, 3)).astype(np.uint8))
+    wanted, real = made(network, ensemble=True)(image).pixels, parts.in_parts
     turns = list[int]()
 
     def failing(network: Generator, lr: Tensor, *words: object, **options: object) -> float:
@@ -159,7 +161,7 @@ def test_memory_that_ends_in_the_middle_of_an_ensemble_costs_no_turn(
         return real(network, lr, *words, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(module, "in_parts", failing)
-    result = made(network, ensemble=True)(picture).pixels
+    result = made(network, ensemble=True)(image).pixels
     assert turns == [0] * 3 + [32] * 8
     assert np.abs(result.astype(int) - wanted).max() <= 1
 
@@ -171,7 +173,7 @@ def test_memory_that_ends_in_the_middle_of_an_ensemble_costs_no_turn(
 def test_half_precision_that_is_wrong_is_not_used(value: float, words: str) -> None:
     said: list[str] = []
     network, lr = WrongInHalf(value).eval(), values(3, np.uint8)
-    result = made(network, precision="bf16", said=said)(Picture(pixels=lr)).pixels
+    result = made(network, precision="bf16", said=said)(DecodedImage(pixels=lr)).pixels
     assert np.array_equal(result, upscale(network, lr))
     assert words in said[0]
     assert "fp32 it is" in said[0]
@@ -181,12 +183,12 @@ def test_half_precision_is_near_and_16_bits_are_exact() -> None:
     network, said = small(), list[str]()
     upscaler = made(network, precision="bf16", said=said)
     lr = resize_pixels(RANDOM.integers(0, 256, (12, 12, 3)).astype(np.uint8), 4)
-    found = upscaler(Picture(pixels=lr)).pixels
+    found = upscaler(DecodedImage(pixels=lr)).pixels
     assert said[0].startswith("bf16, off by at most")
     assert np.abs(found.astype(int) - upscale(network, lr)).max() <= 8
     deep = lr.astype(np.uint16) * 257
-    exact = made(network)(Picture(pixels=deep)).pixels
-    assert np.array_equal(upscaler(Picture(pixels=deep)).pixels, exact)
+    exact = made(network)(DecodedImage(pixels=deep)).pixels
+    assert np.array_equal(upscaler(DecodedImage(pixels=deep)).pixels, exact)
 
 
 def test_a_departure_names_what_is_wrong() -> None:
@@ -214,4 +216,4 @@ def test_a_result_that_is_not_finite_is_the_pictures_error(ensemble: bool) -> No
     # finite weights, whose result overflows
     network.conv_last.weight.data.fill_(3e38)
     with pytest.raises(BadImageError, match="the network's result is not finite"):
-        made(network, ensemble=ensemble)(Picture(pixels=values(3, np.uint8)))
+        made(network, ensemble=ensemble)(DecodedImage(pixels=values(3, np.uint8)))

@@ -9,7 +9,14 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from esrgan_core.io.rgb import BadImageError, encode_png, find_images, read_rgb, survey, write_png
+from esrgan_core.io.rgb import (
+    BadImageError,
+    encode_png,
+    find_images,
+    inspect_image,
+    read_rgb,
+    write_png,
+)
 from tests.conftest import textured
 
 
@@ -24,19 +31,19 @@ def test_a_truncated_file_is_named_as_damaged(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(encode_png(textured(64, 64))[:4000])
     with pytest.raises(BadImageError, match="damaged"):
-        survey(path)
+        inspect_image(path)
 
 
 def test_a_file_that_is_no_picture_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_text("hello")
-    with pytest.raises(BadImageError, match="not a picture"):
-        survey(tmp_path / "a.png")
+    with pytest.raises(BadImageError, match="not a image"):
+        inspect_image(tmp_path / "a.png")
 
 
 def test_a_bomb_is_refused(tmp_path: Path) -> None:
     Image.new("L", (20000, 20000)).save(tmp_path / "a.png")
-    with pytest.raises(BadImageError, match="cut the picture"):
-        survey(tmp_path / "a.png")
+    with pytest.raises(BadImageError, match="cut the image"):
+        inspect_image(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "P", "I;16"])
@@ -61,7 +68,7 @@ def test_pictures_are_found_by_suffix_and_sorted(tmp_path: Path) -> None:
 def test_a_survey_says_what_a_picture_is_and_shows(tmp_path: Path) -> None:
     pixels = textured(40, 61)
     write_png(tmp_path / "a.png", pixels)
-    found = survey(tmp_path / "a.png")
+    found = inspect_image(tmp_path / "a.png")
     facts = found.facts
     assert (facts.width, facts.height, facts.mode, facts.format) == (61, 40, "RGB", "PNG")
     assert found.pixels is not None
@@ -78,7 +85,7 @@ def test_16_bit_color_is_no_8_bit_color(tmp_path: Path, suffix: str) -> None:
         write_deep_png(path, values)
     else:
         tifffile.imwrite(path, values)
-    assert survey(path).facts.mode == "RGB;16"
+    assert inspect_image(path).facts.mode == "RGB;16"
     with pytest.raises(BadImageError, match="mode RGB;16; convert it to 8-bit"):
         read_rgb(path)
 
@@ -102,5 +109,5 @@ def write_deep_png(path: Path, values: NDArray[np.uint16]) -> None:
 def test_several_pictures_in_one_file_are_refused(tmp_path: Path) -> None:
     pages = [Image.fromarray(textured(20, 20, seed)) for seed in range(3)]
     pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
-    with pytest.raises(BadImageError, match="3 pictures in one"):
-        survey(tmp_path / "a.tif")
+    with pytest.raises(BadImageError, match="3 images in one"):
+        inspect_image(tmp_path / "a.tif")

@@ -7,7 +7,7 @@ from torch import nn
 from esrgan_core.losses.contextual import (
     MOST_FEATURES,
     contextual_distance,
-    contextual_likeness,
+    contextual_similarity,
 )
 from esrgan_core.losses.perceptual import PerceptualLoss
 from esrgan_core.losses.pixel import LUMA_BORDER, luma_mse
@@ -30,7 +30,7 @@ def by_hand(sr: np.ndarray, hr: np.ndarray, width: float = 0.5) -> float:
 def test_likeness_is_the_papers_formula() -> None:
     random = np.random.default_rng(0)
     sr, hr = random.normal(size=(6, 9)), random.normal(size=(6, 11))
-    found = contextual_likeness(torch.tensor(sr)[None], torch.tensor(hr)[None])
+    found = contextual_similarity(torch.tensor(sr)[None], torch.tensor(hr)[None])
     assert abs(float(found) - by_hand(sr, hr)) < 1e-9
 
 
@@ -38,8 +38,8 @@ def test_where_features_stand_does_not_matter() -> None:
     torch.manual_seed(0)
     sr, hr = torch.randn(2, 8, 30), torch.randn(2, 8, 30)
     shuffled = hr[:, :, torch.randperm(30)]
-    assert torch.allclose(contextual_likeness(sr, hr), contextual_likeness(sr, shuffled))
-    assert torch.allclose(contextual_likeness(hr, shuffled), torch.ones(2), atol=1e-3)
+    assert torch.allclose(contextual_similarity(sr, hr), contextual_similarity(sr, shuffled))
+    assert torch.allclose(contextual_similarity(hr, shuffled), torch.ones(2), atol=1e-3)
 
 
 class Raw(nn.Module):

@@ -107,7 +107,7 @@ def test_niqe_of_set14s_baboon_is_on_record(test_data: Path) -> None:
     assert METRICS["niqe"](image, image, 0) == pytest.approx(5.7297, abs=1e-3)
 
 
-# recorded from the authors' MATLAB code on rgb2gray; smooth pictures are rounding-sensitive
+# recorded from the authors' MATLAB code on rgb2gray; smooth images are rounding-sensitive
 @pytest.mark.parametrize(
     ("name", "expected", "tolerance"),
     [

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor
 
-from esrgan_core.engine.evaluate import Sample, evaluate
+from esrgan_core.engine.evaluation import Sample, evaluate
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.io.rgb import read_rgb
 from esrgan_core.metrics import METRICS

@@ -15,7 +15,7 @@ from filelock import FileLock
 from ruamel.yaml import YAML
 
 from esrgan_core.data.pairs import PairStore
-from pipelines.baselines.ablation import Lab, Variant, variants
+from pipelines.baselines.ablation import AblationRunner, Variant, variants
 from pipelines.ops.prune import trainings
 from pipelines.stages.sections import AblationConfig
 from pipelines.training.locks import LOCK
@@ -50,7 +50,7 @@ def after(store: PairStore, state: Path) -> Callable[..., Files]:
     """Trains two variants with every seed; gives the networks that are kept then."""
 
     def train(config: AblationConfig, *chosen: Variant) -> Files:
-        lab = Lab(config, store)
+        lab = AblationRunner(config, store)
         for seed in config.seeds:
             for variant in chosen:
                 lab.pretrained(variant, seed)
@@ -82,7 +82,7 @@ def test_the_device_is_the_one_that_stages_take(
     store: PairStore, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv("ESRGAN_DEVICE", name)
-    device = Lab(CONFIG, store).execution.device
+    device = AblationRunner(CONFIG, store).execution.device
     expected = name or ("cuda" if torch.cuda.is_available() else "cpu")
     assert str(device) == {"cuda": "cuda:0"}.get(expected, expected)
 
@@ -90,7 +90,7 @@ def test_the_device_is_the_one_that_stages_take(
 def test_what_another_process_trains_is_not_trained_beside_it(
     store: PairStore, state: Path
 ) -> None:
-    lab = Lab(CONFIG, store)
+    lab = AblationRunner(CONFIG, store)
     lab.pretrained(FULL, 0)
     (network,) = (state / "ablation").iterdir()
     network.unlink()
@@ -105,7 +105,7 @@ def test_checkpoints_are_needed_until_their_network_is_kept(store: PairStore, st
     def found() -> list[str]:
         return [training.state for training in trainings()]
 
-    lab = Lab(CONFIG, store)
+    lab = AblationRunner(CONFIG, store)
     network = lab.pretrained(FULL, 0)
     assert found() == ["kept by the ablation"]
     network.unlink()
@@ -143,11 +143,11 @@ def test_a_run_that_is_ended_goes_on_after_the_last_saved_step_to_the_same_bits(
     saved = max(int(path.stem.partition("_")[2]) for path in states.glob("*/step_*.json"))
     assert 0 < saved < SLOW.pretrain_steps
 
-    resumed = Lab(SLOW, store).pretrained(FULL, 0)
+    resumed = AblationRunner(SLOW, store).pretrained(FULL, 0)
     said = capfd.readouterr().err
     assert f"ESRGAN, seed 0, stage 1: going on after step {saved} of" in said
     monkeypatch.setenv("ESRGAN_STATE", str(tmp_path / "undisturbed"))
-    whole = Lab(SLOW, store).pretrained(FULL, 0)
+    whole = AblationRunner(SLOW, store).pretrained(FULL, 0)
     assert "going on" not in capfd.readouterr().err
     assert resumed.name == whole.name
     assert resumed.read_bytes() == whole.read_bytes()

@@ -36,7 +36,7 @@ def test_a_folder_becomes_a_catalog_that_is_used_like_any_other(folder: Path) ->
     for seed in range(5):
         write_png(folder / f"photos/a b/p{seed}.png", textured(20, 20, seed))
     out = run("photos", "-o", "mine.csv", "--license", "CC0-1.0", "--citation", "me")
-    assert "mine.csv: 5 pictures" in out
+    assert "mine.csv: 5 images" in out
     entries = read_catalog(folder / "mine.csv").entries
     assert {entry.split for entry in entries} == {"train", "val", "test"}
     assert {entry.license for entry in entries} == {"CC0-1.0"}
@@ -58,7 +58,7 @@ def test_bad_pictures_are_named_and_nothing_is_written(folder: Path) -> None:
         write_png(folder / f"photos/p{seed}.png", textured(20, 20, seed))
     (folder / "photos/bad.png").write_bytes(b"no")
     out = run("photos", "-o", "mine.csv", fails=True)
-    assert "bad.png: not a picture" in out
+    assert "bad.png: not a image" in out
     assert not (folder / "mine.csv").exists()
     assert "skipped" in run("photos", "-o", "mine.csv", "--skip-bad")
     assert len(read_catalog(folder / "mine.csv").entries) == 3
@@ -76,7 +76,7 @@ def test_pirm_is_recognized_by_its_pictures(folder: Path) -> None:
 def test_what_is_no_folder_is_said(folder: Path) -> None:
     assert "no folder none" in run("none", "-o", "mine.csv")
     (folder / "empty").mkdir()
-    assert f"no pictures in {folder / 'empty'}" in run("empty", "-o", "mine.csv")
+    assert f"no images in {folder / 'empty'}" in run("empty", "-o", "mine.csv")
 
 
 def test_pinning_writes_what_is_missing_and_nothing_else(folder: Path) -> None:
@@ -101,7 +101,7 @@ def test_pinning_writes_what_is_missing_and_nothing_else(folder: Path) -> None:
         out = run("pin", "mine", fails=True)
         assert "2 pinned" in out
         assert "gone.png" in out
-        assert "busy.png: not a picture" in out
+        assert "busy.png: not a image" in out
         asked = len(server.requests)
         run("pin", "catalogs/mine.csv", fails=True)
         assert sorted({path for path, _ in server.requests[asked:]}, reverse=True) == [

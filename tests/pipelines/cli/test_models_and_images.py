@@ -23,7 +23,7 @@ def esrgan(*words: object) -> Result:
 
 @pytest.fixture
 def hr(tmp_path: Path) -> Path:
-    """A folder of three pictures, one of them deeper."""
+    """A folder of three images, one of them deeper."""
     write_png(tmp_path / "HR" / "a.png", textured(50, 62, 1))
     write_png(tmp_path / "HR" / "b.png", textured(49, 61, 2))
     write_png(tmp_path / "HR" / "deep" / "c.png", textured(64, 64, 3))
@@ -42,11 +42,11 @@ def generator(path: Path, seed: int = 0, near: Path | None = None) -> Path:
 
 
 def test_lr_keeps_the_tree_and_goes_on_after_a_bad_file(hr: Path, tmp_path: Path) -> None:
-    (hr / "bad.png").write_text("no picture")
+    (hr / "bad.png").write_text("no image")
     result = esrgan("lr", hr, tmp_path / "LR", "--scale", 4, "--workers", 1)
     assert result.exit_code == 1
     assert "1 could not be done" in result.output
-    assert "bad.png: not a picture" in result.output
+    assert "bad.png: not a image" in result.output
     for name in ("a.png", "b.png", "deep/c.png"):
         expected = bicubic_pair(read_rgb(hr / name), 4)[1]
         assert np.array_equal(read_rgb(tmp_path / "LR" / name), expected)
@@ -69,7 +69,7 @@ def evaluated(*words: object) -> dict[str, dict[str, float]]:
     result = esrgan("evaluate", *words, "--json")
     assert result.exit_code == 0, result.output
     content = json.loads(result.stdout)
-    return {row.pop("name"): row for row in content["pictures"]} | {"mean": content["mean"]}
+    return {row.pop("name"): row for row in content["images"]} | {"mean": content["mean"]}
 
 
 def test_bicubic_on_lr_made_or_given_and_on_results_is_the_same(hr: Path, tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ def test_the_sample_has_a_license_and_an_origin_for_every_picture() -> None:
     ("row", "message"),
     [
         ("a,dev,s,a.png,1,ab,l,o", "split is 'dev'"),
-        ("../a,train,s,a.png,1,ab,l,o", "cannot name a picture"),
-        ("a,test,../s,a.png,1,ab,l,o", "cannot name a picture"),
+        ("../a,train,s,a.png,1,ab,l,o", "cannot name a image"),
+        ("a,test,../s,a.png,1,ab,l,o", "cannot name a image"),
         ("a,train,s,a.png,many,ab,l,o", "mine.csv, line 2: invalid literal"),
         ("a,train,s,a.png,1,../../x,l,o", "not up to 64 hex digits"),
         ("a\x07,train,s,a.png,1,ab,l,o", "control characters"),
@@ -149,7 +149,7 @@ def test_what_is_no_table_is_named(tmp_path: Path, content: bytes) -> None:
 
 def test_no_pictures_at_all_are_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text(HEADER)
-    with pytest.raises(ValueError, match="no pictures"):
+    with pytest.raises(ValueError, match="no images"):
         catalog_of(tmp_path, ["mine"], 4)
 
 

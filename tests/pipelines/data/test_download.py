@@ -24,7 +24,7 @@ from tests.conftest import textured
 from tests.support import ROOT
 from tests.support.http_server import Misbehavior, Server, serving
 
-PICTURES = {f"{number}.png": encode_png(textured(20, 24, number)) for number in range(12)}
+IMAGES = {f"{number}.png": encode_png(textured(20, 24, number)) for number in range(12)}
 HASTE = TransferOptions(retry=RetryPolicy(tries=2, first_wait=0.01))
 
 
@@ -38,9 +38,9 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def server() -> Iterator[Server]:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as file:
-        for name, content in PICTURES.items():
+        for name, content in IMAGES.items():
             file.writestr(f"set/{name}", content)
-    with serving({**PICTURES, "all.zip": packed.getvalue()}) as serves:
+    with serving({**IMAGES, "all.zip": packed.getvalue()}) as serves:
         yield serves
 
 
@@ -56,22 +56,20 @@ def pinned(content: bytes) -> ExpectedFile:
 def singles(server: Server) -> Catalog:
     entries = [
         entry(name.partition(".")[0], server.url(name), pinned(content))
-        for name, content in PICTURES.items()
+        for name, content in IMAGES.items()
     ]
     return Catalog(entries=entries, archives={})
 
 
 def packed(server: Server, archive: str = "all.zip") -> Catalog:
-    entries = [
-        entry(name.partition(".")[0], f"archive://{archive}/set/{name}") for name in PICTURES
-    ]
+    entries = [entry(name.partition(".")[0], f"archive://{archive}/set/{name}") for name in IMAGES]
     origin = RemoteFile(uri=server.url(archive), expected=pinned(server.files[archive]))
     return Catalog(entries=entries, archives={archive: origin})
 
 
 def assert_whole(folder: Path) -> None:
     found = {path.name: path.read_bytes() for path in (folder / "train").iterdir()}
-    assert found == PICTURES
+    assert found == IMAGES
 
 
 def test_uris_name_their_source() -> None:
@@ -79,7 +77,7 @@ def test_uris_name_their_source() -> None:
         package="skimage", resource="data/coffee.png"
     )
     assert parse_location("file:///a%20b/c.png") == LocalFile(path=Path("/a b/c.png"))
-    assert parse_location("pictures/c.png") == LocalFile(path=Path("pictures/c.png"))
+    assert parse_location("images/c.png") == LocalFile(path=Path("images/c.png"))
     assert parse_location("https://h/c.png") == HttpFile(url="https://h/c.png")
     assert parse_location("archive://b.zip/in/c.png") == ArchiveMember(
         archive="b.zip", member="in/c.png"
@@ -115,7 +113,7 @@ def test_what_is_damaged_in_the_cache_is_fetched_again(
 def test_members_of_a_tar_file_arrive_too(server: Server, tmp_path: Path) -> None:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as file:
-        for name, content in PICTURES.items():
+        for name, content in IMAGES.items():
             info = tarfile.TarInfo(f"set/{name}")
             info.size = len(content)
             file.addfile(info, io.BytesIO(content))
@@ -146,7 +144,7 @@ def test_one_bad_picture_leaves_the_others_alone(server: Server, tmp_path: Path)
 
 
 def test_a_file_put_there_by_hand_serves(server: Server, tmp_path: Path, state: Path) -> None:
-    content = PICTURES["3.png"]
+    content = IMAGES["3.png"]
     lost = entry("3", server.url("moved/3.png"), pinned(content))
     catalog = Catalog(entries=[lost], archives={})
     (problem,) = fetch_all(catalog, tmp_path / "images", HASTE).values()
@@ -160,7 +158,7 @@ def test_a_file_put_there_by_hand_serves(server: Server, tmp_path: Path, state: 
 def test_a_hostile_archive_is_of_no_use_to_its_pictures(server: Server, tmp_path: Path) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as file:
-        for name, content in PICTURES.items():
+        for name, content in IMAGES.items():
             file.writestr(f"set/{name}", content)
         file.writestr("../../evil.png", b"evil")
     server.files["all.zip"] = buffer.getvalue()
@@ -168,7 +166,7 @@ def test_a_hostile_archive_is_of_no_use_to_its_pictures(server: Server, tmp_path
     catalog = packed(server)
     both = Catalog(entries=[*catalog.entries, good], archives=catalog.archives)
     problems = fetch_all(both, tmp_path / "images", HASTE)
-    assert len(problems) == len(PICTURES)
+    assert len(problems) == len(IMAGES)
     for problem in problems.values():
         assert "all.zip from http" in str(problem)
         assert "leaves the archive" in str(problem)
@@ -191,9 +189,9 @@ def test_what_is_no_archive_is_fetched_anew_where_nothing_was_promised(
 def test_an_estimate_comes_first_and_refuses_what_cannot_fit(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    size = sum(map(len, PICTURES.values()))
+    size = sum(map(len, IMAGES.values()))
     before = estimate(singles(server))
-    assert (before.pictures, before.to_fetch, before.unknown) == (12, size, 0)
+    assert (before.images, before.to_fetch, before.unknown) == (12, size, 0)
     fetch_all(singles(server), tmp_path / "images", HASTE)
     assert estimate(singles(server)).to_fetch == 0
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})())
@@ -212,7 +210,7 @@ def test_what_has_no_checksum_is_taken_with_a_warning(
 
 
 def test_cuts_in_many_small_files_do_no_harm(tmp_path: Path) -> None:
-    with serving(dict(PICTURES), Misbehavior(cuts=9)) as server:
+    with serving(dict(IMAGES), Misbehavior(cuts=9)) as server:
         assert fetch_all(singles(server), tmp_path, HASTE) == {}
     assert_whole(tmp_path)
 

@@ -5,30 +5,30 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from esrgan_core.io.rgb import survey, write_png
-from pipelines.data.expectations import Demands, Fault, validate, write_report
-from pipelines.data.image_table import distribution, picture_frame
+from esrgan_core.io.rgb import inspect_image, write_png
+from pipelines.data.expectations import Fault, ValidationRules, validate, write_report
+from pipelines.data.image_table import distribution, image_table
 from pipelines.data.lr_checks import PairFacts
 from pipelines.reports.data_docs import write_docs
 from tests.conftest import textured
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-DEMANDS = Demands(min_side=200, modes=["RGB", "L"], lr_generator="matlab", accepted=None)
+DEMANDS = ValidationRules(min_side=200, modes=["RGB", "L"], lr_generator="matlab", accepted=None)
 PAIR_COLUMNS = list(PairFacts.__dataclass_fields__)
-TRACES = ("format", "contrast", "blockiness", "detail_drop", "thumbnail")
+QUALITY_STATS = ("format", "contrast", "blockiness", "detail_drop", "thumbnail")
 
 
 @pytest.fixture(scope="module")
 def thumbnails(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """Of four pictures that have nothing in common."""
-    folder = tmp_path_factory.mktemp("pictures")
+    """Of four images that have nothing in common."""
+    folder = tmp_path_factory.mktemp("images")
     for seed, name in enumerate("abcd"):
         write_png(folder / f"{name}.png", textured(96, 96, seed))
-    return {name: survey(folder / f"{name}.png").thumbnail.tobytes() for name in "abcd"}
+    return {name: inspect_image(folder / f"{name}.png").thumbnail.tobytes() for name in "abcd"}
 
 
 def frame(thumbnails: dict[str, bytes], **changes: Mapping[str, object]) -> pd.DataFrame:
-    """Three good pictures, some columns of some of them changed, and others added."""
+    """Three good images, some columns of some of them changed, and others added."""
     same: dict[str, object] = {
         "kind": "hr", "set": "own", "license": "l", "width": 300, "height": 301, "mode": "RGB",
         "format": "PNG", "contrast": 50.0, "blockiness": 0.01, "detail_drop": -3.0,
@@ -48,15 +48,15 @@ def frame(thumbnails: dict[str, bytes], **changes: Mapping[str, object]) -> pd.D
             matlab = {"lr_problem": "", "lr_generator": "MATLAB bicubic, double", "lr_psnr": 99.0}
             pairs[name] = {"path": row["path"], "lr_shift": 0.0} | matlab | lr
     table = pd.DataFrame(rows.values())
-    return picture_frame(
-        table.drop(columns=list(TRACES)),
-        table[["path", *TRACES]],
+    return image_table(
+        table.drop(columns=list(QUALITY_STATS)),
+        table[["path", *QUALITY_STATS]],
         pd.DataFrame(pairs.values(), columns=PAIR_COLUMNS),
         4,
     )
 
 
-def faults(table: pd.DataFrame, demands: Demands = DEMANDS) -> list[Fault]:
+def faults(table: pd.DataFrame, demands: ValidationRules = DEMANDS) -> list[Fault]:
     return [fault for outcome in validate(table, demands) for fault in outcome.faults]
 
 
@@ -69,7 +69,7 @@ def test_good_pictures_pass_and_leave_report_and_docs(
     assert write_report(tmp_path / "report.json", outcomes, table) == []
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["success"]
-    assert report["pictures"] == 3
+    assert report["images"] == 3
     write_docs(tmp_path / "index.html", outcomes, table, None)
     page = (tmp_path / "index.html").read_text()
     assert "expect_column_values_to_be_between" in page
@@ -130,7 +130,7 @@ def test_small_pictures_are_measured_after_cropping(thumbnails: dict[str, bytes]
 
 def test_supplied_lr_may_be_of_any_make_where_that_is_wished(thumbnails: dict[str, bytes]) -> None:
     table = frame(thumbnails, a={"lr_generator": "unknown", "lr_psnr": 30.0})
-    free = Demands(min_side=200, modes=["RGB"], lr_generator="any", accepted=None)
+    free = ValidationRules(min_side=200, modes=["RGB"], lr_generator="any", accepted=None)
     (fault,) = faults(table, free)
     assert not fault.blocking
     assert fault.remedy == "set download.lr to made"
@@ -148,7 +148,7 @@ def test_other_sizes_than_last_time_are_a_remark_and_not_in_the_report(
     small = frame(thumbnails, **{name: {"width": 1200, "height": 1000} for name in "abc"})
     reports = []
     for table, drifts in ((before, 0), (small, 2)):
-        demands = Demands(
+        demands = ValidationRules(
             min_side=200, modes=["RGB"], lr_generator="matlab", accepted=distribution(before)
         )
         outcomes = validate(table, demands)

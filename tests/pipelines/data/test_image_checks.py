@@ -1,4 +1,4 @@
-"""Pictures checked: damaged ones are named, whatever the damage, and none ends the work."""
+"""Images checked: damaged ones are named, whatever the damage, and none ends the work."""
 
 import io
 import os
@@ -23,7 +23,7 @@ from tests.support import ROOT
 
 
 def entry(name: str, expected: ExpectedFile | None = None) -> Entry:
-    source = RemoteFile(uri=f"pictures/{name}", expected=expected or ExpectedFile())
+    source = RemoteFile(uri=f"images/{name}", expected=expected or ExpectedFile())
     return Entry(name=Path(name).stem, split="train", set="s", source=source)
 
 
@@ -40,12 +40,12 @@ def test_a_good_picture_gets_its_line_and_traces(tmp_path: Path) -> None:
     found = checked(tmp_path / "a.png")
     assert found.problem == ""
     assert found.row
-    assert found.traces
+    assert found.quality_stats
     assert (found.row.path, found.row.width, found.row.mode) == ("train/a.png", 220, "RGB")
     assert found.row.sha256 == sha256_of(tmp_path / "a.png")
-    assert found.traces.format == "PNG"
-    assert found.traces.contrast > 10
-    assert len(found.traces.thumbnail) == 32 * 32
+    assert found.quality_stats.format == "PNG"
+    assert found.quality_stats.contrast > 10
+    assert len(found.quality_stats.thumbnail) == 32 * 32
 
 
 def test_a_checksum_tells_what_decoding_does_not(tmp_path: Path) -> None:
@@ -88,15 +88,15 @@ def test_all_are_told_of_together(tmp_path: Path) -> None:
 def test_an_empty_picture_says_nothing(tmp_path: Path) -> None:
     Image.new("RGB", (300, 300), (9, 9, 9)).save(tmp_path / "a.png")
     found = checked(tmp_path / "a.png")
-    assert found.traces
-    assert found.traces.contrast == 0
+    assert found.quality_stats
+    assert found.quality_stats.contrast == 0
 
 
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP")
 
 
 def originals() -> dict[str, bytes]:
-    """A picture in every format, and some of their kinds."""
+    """A image in every format, and some of their kinds."""
     image = Image.fromarray(textured(120, 130))
     made = {}
     for name in FORMATS:

@@ -46,7 +46,7 @@ def test_a_picture_keeps_its_split_when_others_come() -> None:
 
 
 def test_too_few_pictures_are_refused() -> None:
-    with pytest.raises(ValueError, match="at least 3 different pictures"):
+    with pytest.raises(ValueError, match="at least 3 different images"):
         split_by_content(digests([1, 2]))
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.evaluation.alpha_selection import between_pictures, choose
+from pipelines.evaluation.alpha_selection import choose, image_interpolation
 from pipelines.evaluation.config import ChooseConfig
 from tests.conftest import textured
 
@@ -49,7 +49,7 @@ def test_more_is_better_for_a_metric_that_says_so() -> None:
 def test_an_alpha_without_a_value_is_never_the_best() -> None:
     nan = float("nan")
     grid = pd.DataFrame({"alpha": [0.0, 0.5, 1.0], "psnr_y": [30.0, 29.9, 29.0], "niqe": 3 * [nan]})
-    with pytest.raises(ValueError, match="niqe can be measured on no validation picture"):
+    with pytest.raises(ValueError, match="niqe can be measured on no validation image"):
         choose(grid, ChooseConfig(metric="niqe", psnr_y_loss=0.5))
     grid.loc[1:, "niqe"] = [5.0, 4.0]
     assert choose(grid, ChooseConfig(metric="niqe", psnr_y_loss=0.5)).alpha == 0.5
@@ -57,15 +57,15 @@ def test_an_alpha_without_a_value_is_never_the_best() -> None:
 
 def test_a_rule_by_what_is_not_measured_is_refused() -> None:
     with pytest.raises(ValueError, match=r"lpips.*which evaluate\.metrics lacks"):
-        ChooseConfig(metric="lpips").insist_measured(["psnr_y", "niqe"])
+        ChooseConfig(metric="lpips").check_measured(["psnr_y", "niqe"])
     with pytest.raises(ValueError, match="rmse_y"):
-        ChooseConfig(metric="niqe", rmse_y=11.5).insist_measured(["psnr_y", "niqe"])
+        ChooseConfig(metric="niqe", rmse_y=11.5).check_measured(["psnr_y", "niqe"])
 
 
 def test_interpolated_pictures_have_the_results_at_their_ends() -> None:
     first, second = textured(8, 8, seed=1), textured(8, 8, seed=2)
     for alpha, expected in ((0.0, first), (1.0, second)):
-        mixed = between_pictures(lambda lr: first, lambda lr: second, alpha)(first)
+        mixed = image_interpolation(lambda lr: first, lambda lr: second, alpha)(first)
         assert np.array_equal(mixed, expected)
-    half = between_pictures(lambda lr: first, lambda lr: second, 0.5)(first)
+    half = image_interpolation(lambda lr: first, lambda lr: second, 0.5)(first)
     assert np.array_equal(half, (first.astype(int) + second + 1) // 2)

@@ -24,7 +24,7 @@ def test_the_interval_of_many_values_is_the_normal_one() -> None:
 def test_one_value_has_no_interval() -> None:
     found = interval([3.0])
     assert math.isnan(found.low)
-    assert str(found) == "3.000 (one picture)"
+    assert str(found) == "3.000 (one image)"
 
 
 def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:

@@ -1,4 +1,4 @@
-"""Contenders measured on the same pictures."""
+"""Contenders measured on the same images."""
 
 from functools import partial
 from pathlib import Path
@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from esrgan_core.engine.evaluate import Sample, Upscaler
+from esrgan_core.engine.evaluation import Sample, Upscaler
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.io.resize import resize_pixels
 from esrgan_core.metrics import METRICS
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 from esrgan_core.models.weights import save_weights
 from esrgan_core.tensors import NotFiniteError
-from pipelines.evaluation.alpha_grid import figures_at, leave_results, results_at, text_of
-from pipelines.evaluation.alpha_selection import Remembered, between_pictures
+from pipelines.evaluation.alpha_grid import figures_at, results_at, text_of, write_results
+from pipelines.evaluation.alpha_selection import LastResultCache, image_interpolation
 from pipelines.evaluation.bootstrap import intervals
 from pipelines.evaluation.methods import (
     bicubic,
@@ -32,10 +32,10 @@ def test_what_one_contender_cannot_be_judged_on_counts_for_none(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     random = np.random.default_rng(0)
-    pictures = [random.integers(0, 256, (208, 216, 3)).astype(np.uint8) for _ in range(2)]
+    images = [random.integers(0, 256, (208, 216, 3)).astype(np.uint8) for _ in range(2)]
     samples = [
         Sample(name=f"own/{name}", set="own", lr=np.asarray(resize_pixels(hr, 0.25)), hr=hr)
-        for name, hr in zip("ab", pictures, strict=True)
+        for name, hr in zip("ab", images, strict=True)
     ]
 
     def blank_on_b(lr: np.ndarray) -> np.ndarray:
@@ -61,9 +61,9 @@ def test_a_result_that_is_not_finite_names_contender_and_picture() -> None:
     for weights in network.parameters():
         weights.data.mul_(1e12)
     sample = Sample(name="own/a", set="own", lr=textured(8, 10), hr=textured(32, 40))
-    contenders: dict[str, Upscaler] = {"bicubic": bicubic(4), "gan": partial(upscale, network)}
+    methods: dict[str, Upscaler] = {"bicubic": bicubic(4), "gan": partial(upscale, network)}
     with pytest.raises(NotFiniteError, match="gan on own/a: the network's result is not finite"):
-        compare(contenders, [sample], {"psnr_y": METRICS["psnr_y"]}, 4, "test")
+        compare(methods, [sample], {"psnr_y": METRICS["psnr_y"]}, 4, "test")
 
 
 @pytest.mark.parametrize("name", ["a", "NA", "nan", "null", "None", "007", "1e5", "inf"])
@@ -73,11 +73,11 @@ def test_results_of_a_grid_are_found_again(
     monkeypatch.chdir(tmp_path)
     hr = textured(32, 40, seed=1)
     sample = Sample(name=f"test/{name}/{name}", set=name, lr=textured(8, 10, seed=2), hr=hr)
-    contenders = {text_of(alpha): bicubic(4) for alpha in (0.0, 1 / 3, 1.0)}
+    methods = {text_of(alpha): bicubic(4) for alpha in (0.0, 1 / 3, 1.0)}
     metrics = {"psnr_y": METRICS["psnr_y"]}
-    frame, pictures = compare(contenders, [sample], metrics, 4, "test", {sample.name})
-    results = {alpha: pictures[text_of(alpha)] for alpha in (0.0, 1 / 3, 1.0)}
-    leave_results(frame.rename(columns={"model": "alpha"}), results)
+    frame, images = compare(methods, [sample], metrics, 4, "test", {sample.name})
+    results = {alpha: images[text_of(alpha)] for alpha in (0.0, 1 / 3, 1.0)}
+    write_results(frame.rename(columns={"model": "alpha"}), results)
     for alpha, (before,) in results.items():
         (after,) = results_at(alpha, [sample])
         assert after.values == before.values
@@ -93,12 +93,12 @@ def test_a_mixture_runs_no_network_twice() -> None:
         runs.append(lr)
         return lr
 
-    ends = Remembered(network), Remembered(lambda lr: lr)
+    ends = LastResultCache(network), LastResultCache(lambda lr: lr)
     samples = [
         Sample(name=name, set="own", lr=textured(32, 32, seed=seed), hr=textured(32, 32, seed=seed))
         for seed, name in enumerate("ab")
     ]
-    mixtures = {text_of(alpha): between_pictures(*ends, alpha) for alpha in (0.0, 0.5, 1.0)}
+    mixtures = {text_of(alpha): image_interpolation(*ends, alpha) for alpha in (0.0, 0.5, 1.0)}
     compare({"network": ends[0], **mixtures}, samples, {"psnr_y": METRICS["psnr_y"]}, 1, "test")
     assert len(runs) == len(samples)
 

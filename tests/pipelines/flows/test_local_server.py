@@ -33,10 +33,10 @@ def test_a_number_that_was_given_again_is_another_process(pid: int) -> None:
 def test_a_worker_of_another_server_is_named(pid: int, tmp_path: Path) -> None:
     note = Started(pid=pid, command=COMMAND, api="http://one/api")
     (tmp_path / "worker.json").write_text(json.dumps(asdict(note)))
-    Local(api="http://one/api", folder=tmp_path).insist_on_own()
+    Local(api="http://one/api", folder=tmp_path).check_own_server()
     other = Local(api="http://two/api", folder=tmp_path)
     with pytest.raises(OSError, match="a worker of http://one/api runs here; `make stop`"):
-        other.insist_on_own()
+        other.check_own_server()
     (tmp_path / "worker.json").write_text(json.dumps({"pid": pid, "since": 0.0}))
     with pytest.raises(OSError, match=r"worker\.json cannot be read"):
         other.started("worker")

@@ -146,7 +146,7 @@ def server_without_experiment(monkeypatch: pytest.MonkeyPatch, folder: Path) -> 
 
 def state_root_is_a_link_to_nowhere(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     # root may write anywhere, but not into /proc
-    monkeypatch.setattr(machine, "state_place", lambda: Path("/proc/self"))
+    monkeypatch.setattr(machine, "state_root_path", lambda: Path("/proc/self"))
 
 
 def no_repository(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:

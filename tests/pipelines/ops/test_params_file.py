@@ -163,9 +163,15 @@ def test_a_profile_is_written_with_the_comments_kept(own_profile: Path) -> None:
         ("srcnn.optimizer.momentum=1", "momentum must be at least 0 and below 1, got 1"),
         ("srcnn.optimizer.rate_factors={conv3: -1}", "rate_factors must be at least 0 and finite"),
         ("srcnn.optimizer.rate_factors={conv3: .nan}", "rate_factors must be at least 0"),
-        ("sftgan.generator_optimizer.held=-1", "held must be at least 0, got -1"),
-        ("sftgan.generator_optimizer.held=900", "generator_optimizer.held must be below steps"),
-        ("sftgan.generator_optimizer.rate_factors={}", "held = 100 updates would train nothing"),
+        ("sftgan.generator_optimizer.freeze_steps=-1", "freeze_steps must be at least 0, got -1"),
+        (
+            "sftgan.generator_optimizer.freeze_steps=900",
+            "generator_optimizer.freeze_steps must be below steps",
+        ),
+        (
+            "sftgan.generator_optimizer.rate_factors={}",
+            "freeze_steps = 100 updates would train nothing",
+        ),
         ("pretrain.accumulate=0", "accumulate must be at least 1, got 0"),
         ("pretrain.accumulate=3", "accumulate must divide batch_size, which is 4, got 3"),
         ("srcnn.patch_size=24", "patch_size must be above 24 where loss is luma_mse"),
@@ -188,8 +194,8 @@ def test_a_profile_is_written_with_the_comments_kept(own_profile: Path) -> None:
         ("features.layers={block4: 0}", "layers must have a weight above 0"),
         ("generator.residual_scale=.nan", "residual_scale must be at least 0 and finite, got nan"),
         ("sftgan.discriminator.num_features=0", "num_features must be at least 1, got 0"),
-        ("conditions.seed=-1", f"seed must be at least 0 and below {2**32}, got -1"),
-        (f"conditions.seed={2**32}", f"and below {2**32}, got {2**32}"),
+        ("semantic_maps.seed=-1", f"seed must be at least 0 and below {2**32}, got -1"),
+        (f"semantic_maps.seed={2**32}", f"and below {2**32}, got {2**32}"),
         ("validate.modes=[]", "modes must name at least one"),
         ("bicubic.workers=0", "workers must be at least 1, or -1 for one per core, got 0"),
         ("bicubic.workers=-2", "workers must be at least 1, or -1 for one per core, got -2"),
@@ -275,3 +281,32 @@ def test_every_key_of_params_yaml_is_commented() -> None:
 def test_derived_values_stand_in_no_file() -> None:
     content = read_yaml(ROOT / "params.yaml")
     assert not any(key in content[section] for section, key in DERIVED)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("conditions.classes=4", "conditions is called semantic_maps now; rename it"),
+        (
+            "sftgan.generator_optimizer.held=7",
+            "sftgan.generator_optimizer.held is called freeze_steps now; rename it",
+        ),
+    ],
+)
+def test_an_old_name_gets_the_new_one(own_profile: Path, assignment: str, message: str) -> None:
+    with pytest.raises(ParamsError, match=re.escape(message)):
+        write_params(set_=[assignment])
+    path = own_profile / "params.yaml"
+    path.write_text(
+        path.read_text()
+        .replace("semantic_maps:", "conditions:")
+        .replace("freeze_steps:", "held:")
+        .replace("lr: made", "lr: supplied")
+    )
+    with pytest.raises(ParamsError, match="; rename conditions to semantic_maps"):
+        write_params()
+    path.write_text(path.read_text().replace("conditions:", "semantic_maps:"))
+    with pytest.raises(ParamsError) as caught:
+        write_params()
+    assert "held is called freeze_steps now; rename it" in str(caught.value)
+    assert "download.lr = 'supplied': Input should be 'made' or 'provided'" in str(caught.value)

@@ -8,7 +8,7 @@ from pipelines.registry.gates import Evidence, judge
 
 
 def evidence(
-    psnr: float = 26.0, niqe: float = 5.0, pictures: str = "same", **changes: float
+    psnr: float = 26.0, niqe: float = 5.0, images: str = "same", **changes: float
 ) -> Evidence:
     values: dict[str, Any] = {
         "bicubic": {"psnr_y": 25.0, "niqe": 8.0},
@@ -20,7 +20,7 @@ def evidence(
     for key, value in changes.items():
         model, metric = key.split("__")
         results[model]["b"][metric] = value
-    return Evidence(results=results, evaluation=pictures, alpha=0.8)
+    return Evidence(results=results, evaluation=images, alpha=0.8)
 
 
 def verdict(candidate: Evidence, champion: Evidence | None) -> tuple[bool, list[str]]:
@@ -50,7 +50,7 @@ def test_one_set_is_enough_to_fail(candidate: Evidence, rule: str) -> None:
         (evidence(niqe=5.0), False),
         (evidence(niqe=4.9, psnr=25.9), True),
         (evidence(niqe=4.9, psnr=25.89), False),
-        (evidence(niqe=1.0, pictures="others"), False),
+        (evidence(niqe=1.0, images="others"), False),
     ],
 )
 def test_a_challenger_must_look_better_and_stay_as_faithful(
@@ -63,7 +63,7 @@ def test_a_challenger_must_look_better_and_stay_as_faithful(
     ("candidate", "rule"),
     [
         ({"alarms": ["finetune: color_drift"]}, "no alarm in its trainings"),
-        ({"departures": ["psnr_y is off"]}, "resize and metrics have their verified values"),
+        ({"find_mismatches": ["psnr_y is off"]}, "resize and metrics have their verified values"),
     ],
 )
 def test_an_alarm_and_a_wrong_metric_stand_in_the_way(candidate: Any, rule: str) -> None:
@@ -99,8 +99,8 @@ def test_the_difference_is_told_picture_by_picture() -> None:
             {"model": "interpolated", "set": "a", "name": str(n), "niqe": n + shift}
             for n in range(4)
         ]
-        return replace(evidence(niqe=5.0 + shift), pictures=rows)
+        return replace(evidence(niqe=5.0 + shift), images=rows)
 
     reasons = judge(pictured(-0.5), pictured(0.0), RegisterConfig())
     (gain,) = [r for r in reasons if r.rule.startswith("mean niqe")]
-    assert gain.figures == "4.500 against 5.000; by picture -0.500 [-0.500, -0.500]"
+    assert gain.figures == "4.500 against 5.000; by image -0.500 [-0.500, -0.500]"

@@ -58,7 +58,7 @@ def test_the_same_pictures_in_other_sets_are_another_evaluation(store: PairStore
         CONFIG,
     )
     assert [reason.figures for reason in reasons if not reason.holds] == [
-        "the champion was measured on other test pictures or sets, or by other code; compare by "
+        "the champion was measured on other test images or sets, or by other code; compare by "
         "hand and promote it"
     ]
 

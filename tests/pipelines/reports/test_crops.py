@@ -1,13 +1,13 @@
 import numpy as np
 
-from pipelines.reports.crops import liveliest_box
+from pipelines.reports.crops import most_detailed_crop
 from tests.conftest import textured
 
 
 def test_the_crop_is_where_the_detail_is_and_on_the_lr_grid() -> None:
     image = np.full((200, 240, 3), 90, np.uint8)
     image[100:164, 60:124] = textured(64, 64)
-    rows, columns = liveliest_box(image, 64, 4)
+    rows, columns = most_detailed_crop(image, 64, 4)
     assert abs(rows.start - 100) <= 4
     assert abs(columns.start - 60) <= 4
     assert rows.start % 4 == columns.start % 4 == 0
@@ -15,5 +15,5 @@ def test_the_crop_is_where_the_detail_is_and_on_the_lr_grid() -> None:
 
 
 def test_a_small_picture_is_shown_whole() -> None:
-    rows, columns = liveliest_box(textured(40, 52), 128, 4)
+    rows, columns = most_detailed_crop(textured(40, 52), 128, 4)
     assert (rows.stop - rows.start, columns.stop - columns.start) == (40, 40)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Page
 
-from esrgan_core.engine.evaluate import Sample, Scored
+from esrgan_core.engine.evaluation import Sample, Scored
 from pipelines.config.artifacts import GRID, IMAGE_GRID, MANIFEST
 from pipelines.data.manifest import Row, write_manifest
 from pipelines.evaluation.alpha_selection import Choice
@@ -55,7 +55,7 @@ def subject(names: tuple[str, ...], set_name: str, size: tuple[int, int] = (300,
         )
         for number, name in enumerate(names)
     ]
-    pictures = {
+    images = {
         model: [scored(one, 10 * place + n) for n, one in enumerate(samples)]
         for place, model in enumerate(
             ("bicubic", "srgan", "pretrained", "interpolated", "finetuned")
@@ -63,7 +63,7 @@ def subject(names: tuple[str, ...], set_name: str, size: tuple[int, int] = (300,
     }
     rows = [
         {"model": model, "set": one.set, "name": one.name.rpartition("/")[2], **one.values}
-        for model, results in pictures.items()
+        for model, results in images.items()
         for one in results
     ]
     between = {
@@ -71,7 +71,7 @@ def subject(names: tuple[str, ...], set_name: str, size: tuple[int, int] = (300,
         for place, alpha in enumerate((0.2, 0.6))
     }
     return Subject(
-        evaluation=Evaluation(frame=pd.DataFrame(rows), shown=samples, pictures=pictures),
+        evaluation=Evaluation(frame=pd.DataFrame(rows), shown=samples, images=images),
         between=between,
         choice=Choice(alpha=0.8, why="given", within_bound=True, values={}),
         scale=4,
@@ -177,29 +177,29 @@ def test_pixels_of_the_page_are_the_results_own(page_file: Path) -> None:
     write_files("Set5", ("CC0",))
     made = subject(("one",), "Set5")
     write_page(page_file, made)
-    pictures = data_of(page_file)
-    assert [view["title"] for view in pictures[0]["views"]] == [
+    images = data_of(page_file)
+    assert [view["title"] for view in images[0]["views"]] == [
         "bicubic", "SRGAN", "alpha 0 (pretrained)", "alpha 0.2", "alpha 0.6", "alpha 0.8",
         "alpha 1 (finetuned)", "HR",
     ]  # fmt: skip
-    side = pictures[0]["side"]
-    left, top = (round(pictures[0]["box"][key] * size / 100) for key, size in
+    side = images[0]["side"]
+    left, top = (round(images[0]["box"][key] * size / 100) for key, size in
                  (("left", 340), ("top", 300)))  # fmt: skip
     from base64 import b64decode
     from io import BytesIO
 
     from PIL import Image
 
-    for view, own in zip(pictures[0]["views"], views_of(made), strict=True):
+    for view, own in zip(images[0]["views"], views_of(made), strict=True):
         data = b64decode(view["uri"].partition(",")[2])
         shown = np.asarray(Image.open(BytesIO(data)).convert("RGB"))
-        whole = own.pictures[0].sr
+        whole = own.images[0].sr
         assert np.array_equal(shown, whole[top : top + side, left : left + side]), view["title"]
 
 
 def data_of(path: Path) -> list[dict[str, Any]]:
     text = path.read_text()
-    found = re.search(r'id="pictures"[^>]*>(.*?)</script>', text, re.DOTALL)
+    found = re.search(r'id="images"[^>]*>(.*?)</script>', text, re.DOTALL)
     assert found
     return list(json.loads(found[1]))
 
@@ -214,7 +214,7 @@ def test_hostile_names_and_metadata_are_words(
             made = subject((text, "other"), text, size=(64, 80))
             write_page(page_file, made)
             page.goto(page_file.as_uri())
-            page.locator("#picture-select").select_option(index=1)
+            page.locator("#image-select").select_option(index=1)
             page.locator("#tiles figure").first.click()
             page.locator("details").first.evaluate("one => { one.open = true }")
             page.wait_for_timeout(50)

@@ -43,8 +43,8 @@ def test_credentials_go_and_the_rest_stays(text: str, shown: str) -> None:
 
 
 def test_a_download_uses_them_and_shows_none(tmp_path: Path) -> None:
-    picture = (files("skimage") / "data/coffee.png").read_bytes()
-    with serving({"one.png": picture, "two.png": picture[:999]}) as server:
+    image = (files("skimage") / "data/coffee.png").read_bytes()
+    with serving({"one.png": image, "two.png": image[:999]}) as server:
         host = server.address.removeprefix("http://")
         addresses = [
             f"http://me:hunter2@{host}/one.png?X-Amz-Signature=12ab34",

@@ -82,7 +82,7 @@ def test_results_are_published_from_a_subfolder(repository: Path) -> None:
     (repository / PAGE).parent.mkdir(parents=True)
     (repository / PAGE).touch()
     result = in_folder(repository / "photographs", "publish")
-    assert f"picture page: {repository / PAGE}" in result.output
+    assert f"image page: {repository / PAGE}" in result.output
 
 
 def test_looking_creates_nothing(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:

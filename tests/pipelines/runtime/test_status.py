@@ -10,10 +10,10 @@ from prefect import flow, task
 from pipelines.config.params import ParamsError
 from pipelines.data.catalog import Catalog, Entry
 from pipelines.data.download import fetch_all
-from pipelines.data.manifest import BadPicturesError, UnreachablePicturesError
-from pipelines.flows.train import StageError, StageTroubleError
+from pipelines.data.manifest import BadImagesError, UnreachableImagesError
+from pipelines.flows.train import StageError, TransientStageError
 from pipelines.runtime.progress import progress
-from pipelines.runtime.status import STATUS, Status, is_passing, read_status, tell
+from pipelines.runtime.status import STATUS, Status, is_transient, read_status, tell
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.resolve import RemoteFile
 from pipelines.sources.transfer import RetryPolicy, TransferOptions
@@ -50,19 +50,19 @@ def test_nothing_is_written_where_nobody_asked(tmp_path: Path) -> None:
     [
         (StoreDownError("MLflow"), True),
         (StoreError("no database"), False),
-        (UnreachablePicturesError(["a.png"]), True),
+        (UnreachableImagesError(["a.png"]), True),
         (ConnectionRefusedError(), True),
-        (BadPicturesError(["a.png"]), False),
+        (BadImagesError(["a.png"]), False),
         (ParamsError("unknown key"), False),
         (FileNotFoundError("a.png"), False),
         (FloatingPointError("diverged"), False),
     ],
 )
 def test_what_may_pass(error: Exception, passes: bool) -> None:
-    assert is_passing(error) == passes
+    assert is_transient(error) == passes
     told = OSError("in other words")
     told.__cause__ = error
-    assert is_passing(told) == passes
+    assert is_transient(told) == passes
 
 
 @pytest.mark.parametrize(("code", "passes"), [(503, True), (429, True), (404, False), (403, False)])
@@ -70,12 +70,12 @@ def test_a_host_that_is_busy_may_not_be_later(
     code: int, passes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ESRGAN_STATE", str(tmp_path))
-    with serving({"a.png": b"picture"}, Misbehavior(failures=[code] * 9)) as server:
+    with serving({"a.png": b"image"}, Misbehavior(failures=[code] * 9)) as server:
         source = RemoteFile(uri=server.url("a.png"), expected=ExpectedFile())
         entry = Entry(name="a", split="train", set="own", source=source, origin="a")
         catalog = Catalog(entries=[entry], archives={})
         (problem,) = fetch_all(catalog, tmp_path / "images", HASTE).values()
-    assert is_passing(problem) == passes, problem
+    assert is_transient(problem) == passes, problem
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def prefect_alone() -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize(("error", "tries"), [(StageTroubleError, 3), (StageError, 1)])
+@pytest.mark.parametrize(("error", "tries"), [(TransientStageError, 3), (StageError, 1)])
 def test_only_what_may_pass_is_tried_again(
     error: type[Exception], tries: int, prefect_alone: None
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.sources.archive import BadArchiveError, Limits, unpack
 
-CONTENT = b"a picture, let us say" * 100
+CONTENT = b"a image, let us say" * 100
 LIMITS = Limits(members=50, bytes=10_000_000, ratio=20)
 
 
@@ -181,7 +181,7 @@ def test_hostile_and_damaged_archives_are_refused_and_write_nothing(
     make, says = HOSTILE[name]
     make(tmp_path / "archive")
     member = "set/b.png" if name in SEEN_WHEN_READ else "set/a.png"
-    wanted = {member: tmp_path / "out" / "picture.png"}
+    wanted = {member: tmp_path / "out" / "image.png"}
     if name in OF_ONE_MEMBER:
         ((said, problem),) = unpack(tmp_path / "archive", wanted, LIMITS)
         assert said == member

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from esrgan_core.data.pairs import PairStore
-from esrgan_core.engine.evaluate import Sample
+from esrgan_core.engine.evaluation import Sample
 from esrgan_core.features import FeaturesConfig
 from pipelines.config.params import ParamsError, load_section, read_yaml
 from pipelines.evaluation.benchmark import evaluate_all, measures
@@ -17,7 +17,7 @@ from pipelines.ops.params_file import write_params
 from pipelines.sources.pinned import find_pinned, hash_of, pinned
 from pipelines.sources.pretrained_weights import find_weights
 from pipelines.stages.params_check import check_params
-from pipelines.training.semantic_maps import ConditionsConfig, Told
+from pipelines.training.semantic_maps import SemanticMaps, SemanticMapsConfig
 from tests.support import ROOT
 
 HAS_CHANGED = r"has changed: its sha256 is \w{64} and params\.yaml has \w{64}"
@@ -34,7 +34,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def draw_maps(folder: Path, store: PairStore, level: float) -> None:
-    """Maps of all training pictures, of two classes."""
+    """Maps of all training images, of two classes."""
     for name in store.names("train"):
         height, width = np.asarray(store.lr(name)).shape[:2]
         path = folder / f"{name}.npy"
@@ -46,20 +46,20 @@ def test_other_maps_in_a_folder_are_another_parameter_and_another_training(
     here: Path, store: PairStore
 ) -> None:
     draw_maps(here / "maps", store, 0.25)
-    write_params(set_=["conditions={maps: maps, classes: 2}"])
-    first = load_section("conditions", ConditionsConfig)
-    told = Told.of(store, first)
+    write_params(set_=["semantic_maps={maps: maps, classes: 2}"])
+    first = load_section("semantic_maps", SemanticMapsConfig)
+    told = SemanticMaps.of(store, first)
 
     draw_maps(here / "maps", store, 0.75)
     with pytest.raises(ValueError, match=HAS_CHANGED):
-        Told.of(store, first)
-    with pytest.raises(ParamsError, match=f"conditions.maps: maps {HAS_CHANGED}"):
+        SemanticMaps.of(store, first)
+    with pytest.raises(ParamsError, match=f"semantic_maps.maps: maps {HAS_CHANGED}"):
         check_params(read_yaml(Path("params.yaml")))
 
-    write_params(set_=["conditions.maps=maps"])
-    second = load_section("conditions", ConditionsConfig)
+    write_params(set_=["semantic_maps.maps=maps"])
+    second = load_section("semantic_maps", SemanticMapsConfig)
     assert second.maps != first.maps, "DVC compares this"
-    told_now = Told.of(store, second)
+    told_now = SemanticMaps.of(store, second)
     assert told_now.identity != told.identity, "checkpoints go by this"
     name = store.names("train")[0]
     assert (told.maps[name][0, 0, 0], told_now.maps[name][0, 0, 0]) == (64, 191)
@@ -67,10 +67,10 @@ def test_other_maps_in_a_folder_are_another_parameter_and_another_training(
 
 def test_maps_that_were_moved_are_the_same_training(here: Path, store: PairStore) -> None:
     draw_maps(here / "maps", store, 0.25)
-    config = ConditionsConfig(maps=pinned("maps"), classes=2)
+    config = SemanticMapsConfig(maps=pinned("maps"), classes=2)
     (here / "maps").rename(here / "elsewhere")
-    moved = ConditionsConfig(maps=pinned("elsewhere"), classes=2)
-    assert Told.of(store, moved).identity == {
+    moved = SemanticMapsConfig(maps=pinned("elsewhere"), classes=2)
+    assert SemanticMaps.of(store, moved).identity == {
         "record": "semantic_maps",
         "maps": hash_of(config.maps),
         "classes": 2,
@@ -171,8 +171,8 @@ def test_what_links_to_folders_lead_to_counts(here: Path) -> None:
 def test_a_folder_without_files_is_refused(here: Path) -> None:
     (here / "maps" / "train").mkdir(parents=True)
     (here / "maps" / ".hidden").write_bytes(b"x")
-    with pytest.raises(ParamsError, match=r"conditions\.maps: maps is a folder without files"):
-        write_params(set_=["conditions={maps: maps, classes: 2}"])
+    with pytest.raises(ParamsError, match=r"semantic_maps\.maps: maps is a folder without files"):
+        write_params(set_=["semantic_maps={maps: maps, classes: 2}"])
 
 
 @pytest.mark.parametrize("digest", ["", "12", 63 * "0", 65 * "0", 64 * "x", 64 * "A"])

@@ -1,4 +1,4 @@
-"""Pictures on S3, with a real server on this machine that asks for credentials."""
+"""Images on S3, with a real server on this machine that asks for credentials."""
 
 import asyncio
 import subprocess
@@ -19,19 +19,19 @@ from esrgan_core.io.rgb import encode_png
 from pipelines.data.catalog import read_catalog
 from pipelines.data.catalog_builder import catalog_prefix
 from pipelines.data.download import fetch_all
-from pipelines.runtime.status import is_passing
+from pipelines.runtime.status import is_transient
 from pipelines.sources.addresses import S3Object, parse_s3
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.errors import BusyHostError, HostError
 from pipelines.sources.resolve import RemoteFile, parse_location, resolve
-from pipelines.sources.s3 import Listed, download_object, insist_on_path, s3_client
+from pipelines.sources.s3 import Listed, check_path, download_object, s3_client
 from pipelines.sources.s3_selftest import probe
 from pipelines.sources.transfer import RetryPolicy, TransferOptions
 from tests.conftest import textured
 from tests.support.s3 import S3, serving_s3
 
 HASTE = TransferOptions(retry=RetryPolicy(tries=3, first_wait=0.01))
-PICTURES = {f"{number}.png": encode_png(textured(60, 70, number)) for number in range(5)}
+IMAGES = {f"{number}.png": encode_png(textured(60, 70, number)) for number in range(5)}
 
 
 def fresh_client() -> None:
@@ -44,22 +44,22 @@ def fresh_client() -> None:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
     with serving_s3(tmp_path_factory.mktemp("s3")) as serves:
-        serves.client.create_bucket(Bucket="pictures")
+        serves.client.create_bucket(Bucket="images")
         yield serves
 
 
 @pytest.fixture(autouse=True)
 def surroundings(server: S3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """The right credentials, an empty state root, and only this test's pictures."""
+    """The right credentials, an empty state root, and only this test's images."""
     for name, text in server.env.items():
         monkeypatch.setenv(name, text)
     monkeypatch.setenv("ESRGAN_STATE", str(tmp_path / "state"))
     fresh_client()
     client = server.client
-    for key in server.keys("pictures"):
-        client.delete_object(Bucket="pictures", Key=key)
-    for name, content in PICTURES.items():
-        client.put_object(Bucket="pictures", Key=f"a set/{name}", Body=content)
+    for key in server.keys("images"):
+        client.delete_object(Bucket="images", Key=key)
+    for name, content in IMAGES.items():
+        client.put_object(Bucket="images", Key=f"a set/{name}", Body=content)
     yield
     fresh_client()
 
@@ -74,33 +74,33 @@ def test_a_uri_names_bucket_and_key_as_they_are() -> None:
 def test_a_key_that_is_no_path_is_refused(inside: str) -> None:
     place = S3Object(bucket="b", key=f"prefix/{inside}")
     with pytest.raises(ValueError, match="has a key that is no path"):
-        insist_on_path(Listed(place=place, inside=inside, bytes=1, etag=""))
-    insist_on_path(Listed(place=place, inside="b/a..b.png", bytes=1, etag=""))
+        check_path(Listed(place=place, inside=inside, bytes=1, etag=""))
+    check_path(Listed(place=place, inside="b/a..b.png", bytes=1, etag=""))
 
 
 def test_a_prefix_becomes_a_catalog_whose_pictures_come_once(
     server: S3, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    server.client.put_object(Bucket="pictures", Key="a set/broken.png", Body=b"no picture")
-    server.client.put_object(Bucket="pictures", Key="a set/notes.txt", Body=b"no picture")
+    server.client.put_object(Bucket="images", Key="a set/broken.png", Body=b"no image")
+    server.client.put_object(Bucket="images", Key="a set/notes.txt", Body=b"no image")
     output = tmp_path / "mine.csv"
-    server.client.put_object(Bucket="pictures", Key="a setting/other.png", Body=b"no picture")
-    prefix = parse_s3("s3://pictures/a set")
+    server.client.put_object(Bucket="images", Key="a setting/other.png", Body=b"no image")
+    prefix = parse_s3("s3://images/a set")
     written, bad = catalog_prefix(prefix, output, {"license": "CC0"}, scale=4, skip_bad=False)
     assert written == 0
     assert len(bad) == 1
-    assert bad[0].startswith("s3://pictures/a set/broken.png: ")
+    assert bad[0].startswith("s3://images/a set/broken.png: ")
     written, _ = catalog_prefix(prefix, output, {"license": "CC0"}, scale=4, skip_bad=True)
-    assert written == len(PICTURES)
+    assert written == len(IMAGES)
     catalog = read_catalog(output)
     assert {entry.source.uri for entry in catalog.entries} == {
-        f"s3://pictures/a set/{name}" for name in PICTURES
+        f"s3://images/a set/{name}" for name in IMAGES
     }
     capfd.readouterr()
     assert fetch_all(catalog, tmp_path / "images", HASTE) == {}
     assert "0 bytes to fetch" in capfd.readouterr().err
     for entry in catalog.entries:
-        content = PICTURES[entry.source.uri.rpartition("/")[2]]
+        content = IMAGES[entry.source.uri.rpartition("/")[2]]
         assert (tmp_path / "images" / entry.path).read_bytes() == content
     for text in (output, *tmp_path.rglob("*.json")):
         assert server.secret not in text.read_text()
@@ -113,10 +113,10 @@ def test_a_picture_that_was_replaced_by_one_of_its_size_is_fetched_anew(
     for seed in (1, 2):
         buffer = BytesIO()
         Image.fromarray(textured(60, 70, seed)).save(buffer, format="BMP")
-        server.client.put_object(Bucket="pictures", Key="b set/a.bmp", Body=buffer.getvalue())
+        server.client.put_object(Bucket="images", Key="b set/a.bmp", Body=buffer.getvalue())
         output = tmp_path / "mine.csv"
         catalog_prefix(
-            parse_s3("s3://pictures/b set"), output, {"split": "val"}, scale=1, skip_bad=False
+            parse_s3("s3://images/b set"), output, {"split": "val"}, scale=1, skip_bad=False
         )
         (entry,) = read_catalog(output).entries
         assert entry.source.expected.sha256 == sha256(buffer.getvalue()).hexdigest()
@@ -126,13 +126,13 @@ def test_a_picture_that_was_replaced_by_one_of_its_size_is_fetched_anew(
 
 @pytest.mark.parametrize("damage", ["flipped", "cut"])
 def test_a_damaged_object_is_refused(server: S3, tmp_path: Path, damage: str) -> None:
-    content = PICTURES["0.png"]
+    content = IMAGES["0.png"]
     expected = ExpectedFile(bytes=len(content), sha256=sha256_of(_file(tmp_path / "x", content)))
     changed = bytearray(content)
     changed[len(content) // 2] ^= 1
     body = bytes(changed) if damage == "flipped" else content[: len(content) // 2]
-    server.client.put_object(Bucket="pictures", Key="a set/0.png", Body=body)
-    origin = RemoteFile(uri="s3://pictures/a set/0.png", expected=expected)
+    server.client.put_object(Bucket="images", Key="a set/0.png", Body=body)
+    origin = RemoteFile(uri="s3://images/a set/0.png", expected=expected)
     complaint = "its sha256 is" if damage == "flipped" else f"not the {len(content)} of the catalog"
     with pytest.raises(HostError, match=complaint):
         resolve(origin, HASTE)
@@ -157,8 +157,8 @@ def test_wrong_credentials_are_said_at_once_without_them(
     monkeypatch.setenv(variable, value)
     fresh_client()
     with pytest.raises(HostError, match=complaint) as caught:
-        list(probe(parse_s3("s3://pictures/x")))
-    assert not is_passing(caught.value)
+        list(probe(parse_s3("s3://images/x")))
+    assert not is_transient(caught.value)
     assert server.secret not in str(caught.value)
 
 
@@ -169,35 +169,35 @@ def test_no_credentials_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     fresh_client()
     with pytest.raises(HostError, match="no complete credentials for http"):
-        list(probe(parse_s3("s3://pictures/x")))
+        list(probe(parse_s3("s3://images/x")))
 
 
 def test_a_server_that_is_down_may_be_up_later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     fresh_client()
-    origin = RemoteFile(uri="s3://pictures/a set/0.png", expected=ExpectedFile())
+    origin = RemoteFile(uri="s3://images/a set/0.png", expected=ExpectedFile())
     once = TransferOptions(retry=RetryPolicy(tries=1))
     with pytest.raises(BusyHostError, match=r"Could not connect.*1 times") as caught:
         resolve(origin, once)
-    assert is_passing(caught.value)
+    assert is_transient(caught.value)
 
 
 def test_no_such_object(tmp_path: Path) -> None:
-    for uri in ("s3://pictures/none.png", "s3://no-bucket/none.png"):
+    for uri in ("s3://images/none.png", "s3://no-bucket/none.png"):
         with pytest.raises(HostError, match="has no such object or bucket"):
             download_object(parse_s3(uri), tmp_path / "part", ExpectedFile(), HASTE)
 
 
 def test_a_probe_leaves_nothing(server: S3) -> None:
-    before = server.keys("pictures")
-    lines = list(probe(parse_s3("s3://pictures/some/where")))
+    before = server.keys("images")
+    lines = list(probe(parse_s3("s3://images/some/where")))
     assert lines[1:] == [
         "an object of 64 KiB came back with its sha256",
         "a range of it came back right",
         "an object in two parts came back with its sha256",
         "checksum headers are taken",
     ]
-    assert server.keys("pictures") == before
+    assert server.keys("images") == before
 
 
 class Cutter:
@@ -261,14 +261,14 @@ def test_cuts_cost_no_byte_twice(
     server: S3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     content = Random(1).randbytes(5_000_000)
-    server.client.put_object(Bucket="pictures", Key="large.bin", Body=content)
+    server.client.put_object(Bucket="images", Key="large.bin", Body=content)
     with Cutter(server.endpoint, cuts=15) as way:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{way.port}")
         fresh_client()
         got: list[int] = []
         options = TransferOptions(retry=RetryPolicy(tries=20, first_wait=0.01), on_bytes=got.append)
         part = tmp_path / "part"
-        download_object(parse_s3("s3://pictures/large.bin"), part, ExpectedFile(), options)
+        download_object(parse_s3("s3://images/large.bin"), part, ExpectedFile(), options)
     assert part.read_bytes() == content
     assert way.cuts == 0
     assert sum(got) == len(content)
@@ -276,8 +276,8 @@ def test_cuts_cost_no_byte_twice(
 
 
 def test_an_object_that_changes_meanwhile_is_begun_anew(server: S3, tmp_path: Path) -> None:
-    place, part = parse_s3("s3://pictures/large.bin"), tmp_path / "part"
-    server.client.put_object(Bucket="pictures", Key="large.bin", Body=bytes(1_000_000))
+    place, part = parse_s3("s3://images/large.bin"), tmp_path / "part"
+    server.client.put_object(Bucket="images", Key="large.bin", Body=bytes(1_000_000))
     options = TransferOptions(retry=HASTE.retry)
 
     def stop(_: int) -> None:
@@ -288,7 +288,7 @@ def test_an_object_that_changes_meanwhile_is_begun_anew(server: S3, tmp_path: Pa
         download_object(place, part, ExpectedFile(), stopping)
     assert 0 < part.stat().st_size < 1_000_000
     later = b"x" * 1_000_000
-    server.client.put_object(Bucket="pictures", Key="large.bin", Body=later)
+    server.client.put_object(Bucket="images", Key="large.bin", Body=later)
     download_object(place, part, ExpectedFile(), HASTE)
     assert part.read_bytes() == later
 
@@ -296,7 +296,7 @@ def test_an_object_that_changes_meanwhile_is_begun_anew(server: S3, tmp_path: Pa
 def test_a_large_object_takes_little_memory(server: S3, tmp_path: Path) -> None:
     with (tmp_path / "huge.bin").open("wb") as file:
         file.truncate(400_000_000)
-    server.client.upload_file(str(tmp_path / "huge.bin"), "pictures", "huge.bin")
+    server.client.upload_file(str(tmp_path / "huge.bin"), "images", "huge.bin")
     code = (
         "import sys\n"
         "from pathlib import Path\n"
@@ -307,7 +307,7 @@ def test_a_large_object_takes_little_memory(server: S3, tmp_path: Path) -> None:
         "from tests.support.memory import peak_kib\n"
         "s3_client()\n"
         "before = peak_kib()\n"
-        "place = parse_s3('s3://pictures/huge.bin')\n"
+        "place = parse_s3('s3://images/huge.bin')\n"
         "download_object(place, Path(sys.argv[1]), ExpectedFile(), TransferOptions())\n"
         "print(peak_kib() - before)\n"
     )

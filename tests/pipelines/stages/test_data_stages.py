@@ -1,4 +1,4 @@
-"""The three stages from pictures to pairs, with every fault that they are to find."""
+"""The three stages from images to pairs, with every fault that they are to find."""
 
 import json
 import os
@@ -28,7 +28,7 @@ from pipelines.config.artifacts import MANIFEST, PAIRS, SKIPPED, VALIDATION_REPO
 from pipelines.data.config import BicubicConfig, DownloadConfig, ValidateConfig
 from pipelines.data.lr_checks import PairTask
 from pipelines.data.lr_pair_checks import examine
-from pipelines.data.manifest import BadPicturesError, read_manifest
+from pipelines.data.manifest import BadImagesError, read_manifest
 from pipelines.stages import bicubic, download, validate
 from tests.conftest import textured
 from tests.support import ROOT
@@ -79,7 +79,7 @@ def run_bicubic(workers: int = 1) -> PairStore:
 
 
 def opencv_lr(hr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What OpenCV makes of a picture: torch has the same kernel, without antialiasing."""
+    """What OpenCV makes of a image: torch has the same kernel, without antialiasing."""
     image = torch.from_numpy(hr.copy()).permute(2, 0, 1)[None].double()
     small = interpolate(image, scale_factor=0.25, mode="bicubic", antialias=False)
     return small[0].clamp(0, 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
@@ -103,18 +103,18 @@ def test_every_seeded_fault_is_found_and_named(
 ) -> None:
     seed_faults(data)
     run_download()
-    with pytest.raises(BadPicturesError) as caught:
+    with pytest.raises(BadImagesError) as caught:
         run_validate()
     said = str(caught.value)
     remarks = capsys.readouterr().err
     for path, what, twin in (
-        ("train/duplicate.png", "same content as another picture", "train/astronaut.png"),
-        ("train/leak.jpg", "shows what a picture of another split shows", "test/own/coffee.png"),
+        ("train/duplicate.png", "same content as another image", "train/astronaut.png"),
+        ("train/leak.jpg", "shows what a image of another split shows", "test/own/coffee.png"),
         ("train/flat.png", "blank or flat", "0"),
     ):
         assert f"{path}: {what} ({twin}" in said
     assert said.count("\n  ") == 3
-    assert "train/near_duplicate.jpg: looks like another picture (train/chelsea.png)" in remarks
+    assert "train/near_duplicate.jpg: looks like another image (train/chelsea.png)" in remarks
     assert "val/enlarged.png: looks enlarged or blurred" in remarks
 
 
@@ -133,8 +133,8 @@ def test_faulty_pairs_are_found_and_named(data: Path) -> None:
         else:
             lr = bicubic_pair(hr, 4, "per_pass_uint8")[1]
         write_png(data / "lr" / f"{name}.png", lr)
-    run_download(lr="supplied")
-    with pytest.raises(BadPicturesError) as caught:
+    run_download(lr="provided")
+    with pytest.raises(BadImagesError) as caught:
         run_validate()
     said = str(caught.value)
     assert "train/chelsea.png: its LR was not made as MATLAB does (OpenCV INTER_CUBIC)" in said
@@ -152,10 +152,10 @@ def test_what_cannot_be_used_is_left_out_where_that_is_wished(
     (data / "train/damaged.png").write_bytes((data / "train/astronaut.png").read_bytes()[:9999])
     Image.fromarray(textured(90, 300)).save(data / "train/small.png")
     Image.fromarray(textured(300, 300)).convert("CMYK").save(data / "train/cmyk.tif")
-    with pytest.raises(BadPicturesError, match=r"damaged\.png: damaged"):
+    with pytest.raises(BadImagesError, match=r"damaged\.png: damaged"):
         run_download()
     run_download(skip_bad=True)
-    assert list(pd.read_csv(SKIPPED)["picture"]) == ["train/damaged"]
+    assert list(pd.read_csv(SKIPPED)["image"]) == ["train/damaged"]
     run_validate(skip_bad=True)
     left_out = {"duplicate.png", "leak.jpg", "flat.png", "small.png", "cmyk.tif"}
     excluded = json.loads(VALIDATION_REPORT.read_text())["excluded"]
@@ -166,9 +166,9 @@ def test_what_cannot_be_used_is_left_out_where_that_is_wished(
 
 
 def test_too_few_left_stops_it_all_the_same(data: Path) -> None:
-    (data / "val/rocket.jpg").write_bytes(b"no picture")
+    (data / "val/rocket.jpg").write_bytes(b"no image")
     run_download(skip_bad=True)
-    with pytest.raises(BadPicturesError, match="a split is empty"):
+    with pytest.raises(BadImagesError, match="a split is empty"):
         run_validate(skip_bad=True)
 
 
@@ -189,12 +189,12 @@ def test_supplied_lr_is_packed_as_it_is(data: Path) -> None:
     assert made.facts.convention == "matlab_double"
     hr = read_rgb(data / "train/chelsea.png")
     assert np.array_equal(made.lr("train/chelsea"), bicubic_pair(hr, 4)[1])
-    run_download(lr="supplied")
+    run_download(lr="provided")
     run_validate()
-    supplied = run_bicubic()
-    assert supplied.facts.convention == "supplied"
+    provided = run_bicubic()
+    assert provided.facts.convention == "provided"
     lr = read_rgb(data / "lr/train/chelsea.png")
-    assert np.array_equal(supplied.lr("train/chelsea"), lr)
+    assert np.array_equal(provided.lr("train/chelsea"), lr)
     assert not np.array_equal(lr, bicubic_pair(hr, 4)[1])
 
 
@@ -277,14 +277,14 @@ def test_a_picture_that_changed_since_validation_is_not_packed(data: Path) -> No
     run_download()
     run_validate()
     write_png(Path("artifacts/images/train/chelsea.png"), textured(300, 300))
-    with pytest.raises(BadPicturesError, match=r"train/chelsea\.png: it has changed since"):
+    with pytest.raises(BadImagesError, match=r"train/chelsea\.png: it has changed since"):
         run_bicubic()
 
 
 def test_where_nothing_is_left_the_causes_are_told(data: Path) -> None:
     for path in data.rglob("*.*"):
-        path.write_bytes(b"no picture " + path.name.encode())
-    with pytest.raises(BadPicturesError, match="and 3 more: not a picture"):
+        path.write_bytes(b"no image " + path.name.encode())
+    with pytest.raises(BadImagesError, match="and 3 more: not a image"):
         run_download(skip_bad=True)
 
 

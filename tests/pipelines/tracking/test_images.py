@@ -1,11 +1,11 @@
-"""Pictures of runs, beside those that MLflow itself logs."""
+"""Images of runs, beside those that MLflow itself logs."""
 
 import re
 from pathlib import Path
 
 from esrgan_core.io.rgb import read_rgb, write_png
 from pipelines.tracking.client import client, parent_run
-from pipelines.tracking.images import log_pictures
+from pipelines.tracking.images import log_images
 from tests.conftest import textured
 
 OWN = re.compile(r"timestamp\+\d+\+[-0-9a-f]{36}")
@@ -16,7 +16,7 @@ def test_pictures_are_as_mlflow_logs_them_but_once(state: Path, tmp_path: Path) 
     path = tmp_path / "a.png"
     write_png(path, textured(300, 200))
     for _ in range(2):
-        log_pictures(ours, {"val/a tree": path}, 5, 10**12)
+        log_images(ours, {"val/a tree": path}, 5, 10**12)
     client().log_image(theirs, read_rgb(path), key="val/a tree", step=5)
 
     def files(run: str) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""Trouble with MLflow is told as what it is: another try may help, or a remedy."""
+"""DivergenceGuard with MLflow is told as what it is: another try may help, or a remedy."""
 
 import errno
 import os

@@ -7,7 +7,7 @@ import pytest
 from esrgan_core.io.rgb import write_png
 from pipelines.tracking.client import client, experiment_id, parent_run
 from pipelines.tracking.errors import StoreDownError
-from pipelines.tracking.uploader import Cargo
+from pipelines.tracking.uploader import MetricsUploader
 from tests.conftest import textured
 from tests.support.stores import Fault, KeptStore, content
 
@@ -27,22 +27,22 @@ def test_nothing_is_shipped_twice_whatever_call_fails(state: Path, tmp_path: Pat
     client()
     store = KeptStore(state)
 
-    def cargo() -> Cargo:
+    def cargo() -> MetricsUploader:
         store.restore()
         experiment_id.cache_clear()
-        return Cargo(parent_run("a training"))
+        return MetricsUploader(parent_run("a training"))
 
     undisturbed, one = Fault(), cargo()
     with undisturbed():
-        one.ship(ROWS, samples)
+        one.upload(ROWS, samples)
     expected = content(state)
     assert sum("images/" in line or "+step+" in line for line in expected.elements()) == 8
     for number in range(len(undisturbed.calls)):
         for when in ("before", "after"):
             one = cargo()
             with Fault(number, when)(), pytest.raises(StoreDownError):
-                one.ship(ROWS, samples)
-            one.ship(ROWS, samples)
+                one.upload(ROWS, samples)
+            one.upload(ROWS, samples)
             assert content(state) == expected, (undisturbed.calls[number], when)
-            assert Cargo(one.run_id).ship(ROWS, samples) == 0
+            assert MetricsUploader(one.run_id).upload(ROWS, samples) == 0
             assert content(state) == expected

@@ -18,9 +18,9 @@ from esrgan_core.engine.steps import PixelStep
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 from pipelines.config.params import read_yaml
 from pipelines.training.distributed import (
+    check_equal_slices,
     device_of_rank,
     devices_of_world,
-    insist_on_equal_shares,
     ranks_wanted,
     set_determinism,
     world_of_environment,
@@ -47,7 +47,7 @@ def test_the_launcher_says_who_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_RANK", "1")
     monkeypatch.setenv("ESRGAN_DEVICE", "cuda")
     world = world_of_environment()
-    assert (world, world.leads) == (World(rank=1, size=3), False)
+    assert (world, world.is_main) == (World(rank=1, size=3), False)
     assert device_of_rank() == torch.device("cuda", 1)
     assert devices_of_world(world) == ["cuda:0", "cuda:1", "cuda:2"]
 
@@ -99,9 +99,9 @@ def test_a_batch_that_processes_cannot_share_is_refused_before_they_start(
 
 
 def test_a_batch_is_shared_by_the_processes_of_all_machines() -> None:
-    insist_on_equal_shares("pretrain", 12, 3, 4)
+    check_equal_slices("pretrain", 12, 3, 4)
     with pytest.raises(ValueError, match="batch_size is 6, which 3 processes on each of 4 mach"):
-        insist_on_equal_shares("pretrain", 6, 3, 4)
+        check_equal_slices("pretrain", 6, 3, 4)
 
 
 @pytest.fixture

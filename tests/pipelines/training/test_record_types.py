@@ -8,7 +8,7 @@ from pipelines.training.adversarial import AdversarialTraining
 from pipelines.training.config import TrainingConfig
 from pipelines.training.pixel import PixelTraining
 from pipelines.training.record_types import TRAINING_RECORDS
-from pipelines.training.semantic_maps import ConditionsConfig
+from pipelines.training.semantic_maps import SemanticMapsConfig
 from pipelines.upscaling.jobs import Output
 
 OF_NO_CONSEQUENCE = {
@@ -16,7 +16,7 @@ OF_NO_CONSEQUENCE = {
     "report_every", "accumulate",
 }  # fmt: skip
 """What changes the weights by rounding at most."""
-KINDS = (TrainingConfig, PixelTraining, AdversarialTraining, ConditionsConfig, Output)
+KINDS = (TrainingConfig, PixelTraining, AdversarialTraining, SemanticMapsConfig, Output)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -10,8 +10,8 @@ from esrgan_core.data.pairs import PairStore
 from esrgan_core.models.sft import SFTNet, SFTNetConfig
 from pipelines.training.semantic_maps import (
     Clusters,
-    ConditionsConfig,
     MapsOnDisk,
+    SemanticMapsConfig,
     conditioned,
     training_maps,
 )
@@ -19,7 +19,7 @@ from pipelines.training.semantic_maps import (
 
 @pytest.fixture(scope="module")
 def clusters(store: PairStore) -> Clusters:
-    return Clusters.fit(store, ConditionsConfig(classes=3))
+    return Clusters.fit(store, SemanticMapsConfig(classes=3))
 
 
 def test_clusters_share_out_every_pixel(store: PairStore, clusters: Clusters) -> None:
@@ -36,7 +36,7 @@ def test_clusters_come_back_from_their_file(
     lr = np.asarray(store.lr(store.names("val")[0]))
     again = Clusters.read(tmp_path / "clusters.json")
     assert np.array_equal(again.of("", lr), clusters.of("", lr))
-    refit = Clusters.fit(store, ConditionsConfig(classes=3))
+    refit = Clusters.fit(store, SemanticMapsConfig(classes=3))
     assert np.array_equal(refit.of("", lr), clusters.of("", lr))
 
 
@@ -84,7 +84,7 @@ def test_a_network_is_told_of_each_picture_by_its_pixels(
     assert kept.keys() == again.keys() == set(store.names("train"))
     asked: list[str] = []
 
-    class Told:
+    class SemanticMaps:
         def of(self, name: str, lr: np.ndarray) -> np.ndarray:
             asked.append(name)
             return clusters.of(name, lr)
@@ -95,6 +95,6 @@ def test_a_network_is_told_of_each_picture_by_its_pixels(
     ).eval()
     name = store.names("test")[0]
     lr = np.asarray(store.lr(name))
-    sr = conditioned(network, store, Told())(lr)
+    sr = conditioned(network, store, SemanticMaps())(lr)
     assert sr.shape == (4 * lr.shape[0], 4 * lr.shape[1], 3)
     assert asked == [name]

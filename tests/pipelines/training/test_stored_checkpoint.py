@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from esrgan_core.data.pairs import PairStore, StoreFacts, add_picture, write_index
+from esrgan_core.data.pairs import PairStore, StoreFacts, add_image, write_index
 from esrgan_core.engine.execution import OptimizerConfig
 from esrgan_core.engine.journal import Journal
 from esrgan_core.engine.steps import GanStep, LossWeights, PixelStep
@@ -36,7 +36,7 @@ GENERATOR = RRDBNetConfig(num_features=4, num_blocks=1, growth_channels=2, init=
 
 
 def store_in(folder: Path) -> PairStore:
-    """Pictures by whole numbers, equal on every processor."""
+    """Images by whole numbers, equal on every processor."""
     rows, columns = np.mgrid[0:48, 0:48]
     entries = []
     for number, split in enumerate(("train", "val")):
@@ -44,7 +44,7 @@ def store_in(folder: Path) -> PairStore:
         path = folder / f"{split}.png"
         write_png(path, pixels.astype(np.uint8))
         name = f"{split}/p"
-        entries.append(add_picture(folder, path, name=name, split=split, set_name="s", scale=4))
+        entries.append(add_image(folder, path, name=name, split=split, set_name="s", scale=4))
     write_index(folder, entries, StoreFacts(scale=4))
     return PairStore(folder)
 

@@ -121,10 +121,10 @@ def trained(
     return run
 
 
-Trained = Callable[[Stumbling, TrainingConfig], dict[str, Any]]
+FlatOptimizer = Callable[[Stumbling, TrainingConfig], dict[str, Any]]
 
 
-def left_by(trained: Trained, folder: Path, *lengths: int, keep: int = 2) -> dict[str, bytes]:
+def left_by(trained: FlatOptimizer, folder: Path, *lengths: int, keep: int = 2) -> dict[str, bytes]:
     """What trainings of these lengths, one after the other, leave in the end."""
     for steps in lengths:
         trained(
@@ -143,7 +143,7 @@ def left_by(trained: Trained, folder: Path, *lengths: int, keep: int = 2) -> dic
     "lengths", [(30, 70), (60, 30, 60), (30, 60, 30), (70, 30, 45, 30, 70)], ids=str
 )
 def test_what_came_before_changes_nothing_of_what_a_training_leaves(
-    trained: Trained,
+    trained: FlatOptimizer,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     lengths: tuple[int, ...],
@@ -158,7 +158,7 @@ def test_what_came_before_changes_nothing_of_what_a_training_leaves(
 
 
 def test_a_shorter_training_that_is_cut_costs_the_longer_one_nothing(
-    trained: Trained, tmp_path: Path
+    trained: FlatOptimizer, tmp_path: Path
 ) -> None:
     class Cut(Stumbling):
         def __call__(self, pair: Pair, rate: float) -> Terms:
@@ -177,11 +177,11 @@ def test_a_shorter_training_that_is_cut_costs_the_longer_one_nothing(
 
 @pytest.mark.parametrize("trouble", [{"pictures_at": range(70, 76)}, {"weights_at": 70}])
 def test_a_divergence_is_set_back_with_half_the_rate(
-    trained: Trained, trouble: dict[str, Any], capsys: pytest.CaptureFixture[str]
+    trained: FlatOptimizer, trouble: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     step = Stumbling(**trouble)
     assert trained(step, LONG)["steps"] == 120
-    # noticed at step 100; the state of step 80 is sound if only pictures were bad
+    # noticed at step 100; the state of step 80 is sound if only images were bad
     back = 80 if "pictures_at" in trouble else 60
     assert f"back to step {back} with 0.5 times the rate" in capsys.readouterr().err
     assert step.rates == [1.0] * 100 + [0.5] * (120 - back)
@@ -196,7 +196,7 @@ def test_a_divergence_is_set_back_with_half_the_rate(
     ],
 )
 def test_a_training_that_keeps_diverging_is_given_up_with_the_reason(
-    trained: Trained, precision: Precision, remedy: str
+    trained: FlatOptimizer, precision: Precision, remedy: str
 ) -> None:
     execution = Execution(precision=precision)
     step = Stumbling(pictures_at=range(1, 10**6), execution=execution)
@@ -205,7 +205,7 @@ def test_a_training_that_keeps_diverging_is_given_up_with_the_reason(
     assert step.rates == [1.0] * 50 + [0.5] * 10 + [0.25] * 10 + [0.125] * 10
 
 
-def test_no_network_that_is_not_finite_is_handed_on(trained: Trained, tmp_path: Path) -> None:
+def test_no_network_that_is_not_finite_is_handed_on(trained: FlatOptimizer, tmp_path: Path) -> None:
     with pytest.raises(
         DivergedError, match="no network up to step 2 has weights and results that are finite"
     ):
@@ -214,7 +214,7 @@ def test_no_network_that_is_not_finite_is_handed_on(trained: Trained, tmp_path: 
 
 
 def test_a_last_step_that_spoils_the_only_network_is_set_back(
-    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    trained: FlatOptimizer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     step = Stumbling(rates_at=range(10, 11))
     assert trained(step, CONFIG)["selected"]["step"] == 10
@@ -223,7 +223,7 @@ def test_a_last_step_that_spoils_the_only_network_is_set_back(
 
 
 def test_results_that_are_not_finite_cost_a_validation_its_figures_alone(
-    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    trained: FlatOptimizer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Overflowing(Stumbling):
         def __call__(self, pair: Pair, rate: float) -> Terms:
@@ -247,7 +247,9 @@ def test_results_that_are_not_finite_cost_a_validation_its_figures_alone(
     assert sorted(path.name for path in samples.iterdir()) == ["00000000", "00000010"]
 
 
-def test_a_plateau_ends_the_training(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_plateau_ends_the_training(
+    trained: FlatOptimizer, capsys: pytest.CaptureFixture[str]
+) -> None:
     config = replace(LONG, validate_every=5, select=SelectConfig(metric="rmse_y", patience=1))
     metrics = trained(Idle(), config)
     assert (metrics["steps"], metrics["selected"]["step"]) == (10, 5)
@@ -259,7 +261,7 @@ def test_a_plateau_ends_the_training(trained: Trained, capsys: pytest.CaptureFix
 
 
 def test_a_full_disk_costs_no_training(
-    trained: Trained, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    trained: FlatOptimizer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=7))
     assert trained(Stumbling(), LONG)["steps"] == 120
@@ -271,7 +273,7 @@ def test_a_full_disk_costs_no_training(
     [(7, "after step 30, which was not saved; the last saved step is 0"), (None, "step 30, saved")],
 )
 def test_a_stop_says_what_was_saved(
-    trained: Trained, monkeypatch: pytest.MonkeyPatch, free: int | None, words: str
+    trained: FlatOptimizer, monkeypatch: pytest.MonkeyPatch, free: int | None, words: str
 ) -> None:
     class Stopped(Stumbling):
         def __call__(self, pair: Pair, rate: float) -> Terms:
@@ -289,7 +291,7 @@ def test_a_stop_says_what_was_saved(
 
 
 def test_checkpoints_in_the_other_precision_are_named(
-    trained: Trained, capsys: pytest.CaptureFixture[str]
+    trained: FlatOptimizer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trained(Stumbling(), CONFIG)
     assert "in fp32" not in capsys.readouterr().err
@@ -305,12 +307,12 @@ def test_checkpoints_in_the_other_precision_are_named(
     assert "to continue it" not in capsys.readouterr().err
 
 
-def test_the_precision_is_recorded(trained: Trained) -> None:
+def test_the_precision_is_recorded(trained: FlatOptimizer) -> None:
     assert trained(Stumbling(), CONFIG)["precision"] == "fp32"
     assert trained_precision("pretrain") == "fp32"
     assert trained_precision("download") == ""
 
 
-def test_minutes_make_a_checkpoint_due(trained: Trained, tmp_path: Path) -> None:
+def test_minutes_make_a_checkpoint_due(trained: FlatOptimizer, tmp_path: Path) -> None:
     trained(Stumbling(), replace(LONG, steps=5, save_every=1000, save_minutes=1e-9, keep=9))
     assert len(list(tmp_path.glob("state/checkpoints/pretrain/*/step_*.pt"))) == 6

@@ -11,7 +11,7 @@ from PIL import Image
 
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.inference.upscaler import UpscaleConfig
-from esrgan_core.io.reading import read_picture
+from esrgan_core.io.reading import read_image
 from esrgan_core.models.rrdb import RRDBNet
 from esrgan_core.models.weights import load_generator, save_weights
 from pipelines.runtime.parallel import SCHEDULER
@@ -38,7 +38,7 @@ def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
         for name, text in server.env.items():
             monkeypatch.setenv(name, text)
         s3_client.cache_clear()
-        server.client.create_bucket(Bucket="pictures")
+        server.client.create_bucket(Bucket="images")
         yield server
     s3_client.cache_clear()
 
@@ -52,7 +52,7 @@ def photos(tmp_path: Path) -> dict[str, np.ndarray]:
         path.parent.mkdir(parents=True, exist_ok=True)
         found[name] = RANDOM.integers(0, 256, (8, 10, 3)).astype(np.uint8)
         Image.fromarray(found[name]).save(path)
-    (tmp_path / "photos" / "bad.png").write_bytes(b"no picture")
+    (tmp_path / "photos" / "bad.png").write_bytes(b"no image")
     return found
 
 
@@ -68,7 +68,7 @@ AGAIN = {"a": "skipped", "b": "skipped", "c": "skipped", "bad": "failed"}
 def are_right(folder: Path, photos: dict[str, np.ndarray], weights: Path) -> bool:
     network = load_generator(weights)
     return all(
-        np.array_equal(read_picture(folder / f"{name}.png").pixels, upscale(network, lr))
+        np.array_equal(read_image(folder / f"{name}.png").pixels, upscale(network, lr))
         for name, lr in photos.items()
     )
 
@@ -106,39 +106,39 @@ def test_a_prefix_to_a_prefix(
 ) -> None:
     for path in (tmp_path / "photos").rglob("*.png"):
         key = f"raw/{path.relative_to(tmp_path / 'photos')}"
-        s3.client.upload_file(str(path), "pictures", key)
-    s3.client.put_object(Bucket="pictures", Key="rawer/d.png", Body=b"of another folder")
+        s3.client.upload_file(str(path), "images", key)
+    s3.client.put_object(Bucket="images", Key="rawer/d.png", Body=b"of another folder")
     batch = Batch(
-        source="s3://pictures/raw", target="s3://pictures/raw/large", model=str(weights),
+        source="s3://images/raw", target="s3://images/raw/large", model=str(weights),
         config=EXACT,
     )  # fmt: skip
     assert states(upscale_batch(batch, 1)) == FIRST
     below = "raw/large/"
-    keys = [key for key in s3.keys("pictures") if key.startswith(below) and "/.esrgan/" not in key]
+    keys = [key for key in s3.keys("images") if key.startswith(below) and "/.esrgan/" not in key]
     assert sorted(keys) == [f"{below}{name}" for name in ("a.png", "b.png", "in/c.png")]
     for key in keys:
         place = tmp_path / key
         place.parent.mkdir(parents=True, exist_ok=True)
-        s3.client.download_file("pictures", key, str(place))
+        s3.client.download_file("images", key, str(place))
     assert are_right(tmp_path / below, photos, weights)
     assert states(upscale_batch(batch, 1)) == AGAIN
     # what changes on either side is done again, what is not of here stays
-    s3.client.upload_file(str(tmp_path / "photos" / "b.png"), "pictures", "raw/a.png")
-    s3.client.delete_object(Bucket="pictures", Key=f"{below}.esrgan/b.png.json")
+    s3.client.upload_file(str(tmp_path / "photos" / "b.png"), "images", "raw/a.png")
+    s3.client.delete_object(Bucket="images", Key=f"{below}.esrgan/b.png.json")
     assert states(upscale_batch(batch, 1)) == AGAIN | {"a": "done", "b": "failed"}
 
 
 def test_a_prefix_to_a_folder_in_another_format(
     tmp_path: Path, photos: dict[str, np.ndarray], weights: Path, s3: S3
 ) -> None:
-    s3.client.upload_file(str(tmp_path / "photos" / "in" / "c.png"), "pictures", "raw/in/c.png")
+    s3.client.upload_file(str(tmp_path / "photos" / "in" / "c.png"), "images", "raw/in/c.png")
     batch = Batch(
-        source="s3://pictures/raw/", target=str(tmp_path / "out"), model=str(weights),
+        source="s3://images/raw/", target=str(tmp_path / "out"), model=str(weights),
         config=EXACT, output=Output(format="webp"),
     )  # fmt: skip
     assert states(upscale_batch(batch, 1)) == {"c": "done"}
     expected = upscale(load_generator(weights), photos["in/c"])
-    assert np.array_equal(read_picture(tmp_path / "out" / "in" / "c.webp").pixels, expected)
+    assert np.array_equal(read_image(tmp_path / "out" / "in" / "c.webp").pixels, expected)
     assert states(upscale_batch(batch, 1)) == {"c": "skipped"}
 
 
@@ -146,17 +146,15 @@ def test_a_prefix_to_a_folder_in_another_format(
 def test_results_go_above_the_pictures_but_not_in_their_place(
     tmp_path: Path, weights: Path, s3: S3
 ) -> None:
-    s3.client.upload_file(str(tmp_path / "photos" / "a.png"), "pictures", "raw/a.png")
-    batch = Batch(
-        source="s3://pictures/raw", target="s3://pictures", model=str(weights), config=EXACT
-    )
+    s3.client.upload_file(str(tmp_path / "photos" / "a.png"), "images", "raw/a.png")
+    batch = Batch(source="s3://images/raw", target="s3://images", model=str(weights), config=EXACT)
     assert states(upscale_batch(batch, 1)) == {"a": "done"}
-    assert "a.png" in s3.keys("pictures")
+    assert "a.png" in s3.keys("images")
     with pytest.raises(ValueError, match=r"raw/a\.png would be overwritten"):
         list(upscale_batch(replace(batch, target=batch.source, overwrite=True), 1))
 
 
 def test_a_prefix_without_pictures_is_named(weights: Path, s3: S3, tmp_path: Path) -> None:
-    batch = Batch(source="s3://pictures/none", target=str(tmp_path / "out"), model=str(weights))
-    with pytest.raises(FileNotFoundError, match="s3://pictures/none has no pictures"):
+    batch = Batch(source="s3://images/none", target=str(tmp_path / "out"), model=str(weights))
+    with pytest.raises(FileNotFoundError, match="s3://images/none has no images"):
         list(upscale_batch(batch))

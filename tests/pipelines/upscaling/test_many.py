@@ -1,4 +1,4 @@
-"""Many pictures: which there are, which are done, and what became of each."""
+"""Many images: which there are, which are done, and what became of each."""
 
 import json
 import os
@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.inference.upscaler import UpscaleConfig
-from esrgan_core.io.picture import Format
-from esrgan_core.io.reading import read_picture
+from esrgan_core.io.decoded import Format
+from esrgan_core.io.reading import read_image
 from esrgan_core.models.rrdb import RRDBNet
 from esrgan_core.models.weights import load_generator, save_weights
 from pipelines.cli.app import app
@@ -75,7 +75,7 @@ def test_results_that_would_have_one_name_keep_their_suffixes(tmp_path: Path) ->
 def test_inputs_that_are_not_there_and_sources_in_the_way_are_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"x\*\.png is no file or folder, and matches none"):
         find_jobs([str(tmp_path / "x*.png")], tmp_path, Output())
-    with pytest.raises(FileNotFoundError, match="has no pictures"):
+    with pytest.raises(FileNotFoundError, match="has no images"):
         find_jobs([str(tmp_path)], tmp_path / "out", Output())
     photo(tmp_path / "a.png")
     with pytest.raises(ValueError, match=r"a\.png would be overwritten"):
@@ -104,15 +104,15 @@ def test_a_bad_picture_costs_itself_alone_and_what_is_done_is_not_done_again(
     sources, target = tmp_path / "photos", tmp_path / "out"
     pixels = photo(sources / "good.png")
     photo(sources / "large.png")
-    (sources / "bad.png").write_bytes(b"no picture")
+    (sources / "bad.png").write_bytes(b"no image")
     whole = (sources / "large.png").read_bytes()
     (sources / "cut.png").write_bytes(whole[: len(whole) // 2])
     jobs = find_jobs([str(sources)], target, Output())
     first = {Path(one.source).name: one for one in done(model, jobs, target)}
     assert {name for name, one in first.items() if one.state == "done"} == {"good.png", "large.png"}
-    assert "not a picture" in first["bad.png"].words
+    assert "not a image" in first["bad.png"].words
     assert "damaged" in first["cut.png"].words
-    found = read_picture(target / "good.png").pixels
+    found = read_image(target / "good.png").pixels
     assert np.array_equal(found, upscale(load_generator(weights), pixels))
     second = {Path(one.source).name: one.state for one in done(model, jobs, target)}
     assert second == {"good.png": "skipped", "large.png": "skipped"} | dict.fromkeys(
@@ -150,7 +150,7 @@ def test_a_full_disk_ends_it(
     def full(*words: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(one_picture, "write_picture", full)
+    monkeypatch.setattr(one_picture, "write_image", full)
     with pytest.raises(OSError, match="No space left"):
         done(load_model(str(weights), None), jobs, tmp_path / "out")
 
@@ -176,7 +176,7 @@ def test_a_large_tiff_is_streamed_to_the_disk(
         monkeypatch.setattr(one_picture, "STREAMED", streamed)
         outcome = upscale_single(model, EXACT, Job(source=source, target=tmp_path / name), Output())
         assert outcome.state == "done"
-    whole, streamed_ = (read_picture(tmp_path / f"{name}.tif") for name in ("whole", "streamed"))
+    whole, streamed_ = (read_image(tmp_path / f"{name}.tif") for name in ("whole", "streamed"))
     assert whole.pixels.dtype == np.uint16
     assert np.array_equal(whole.pixels, streamed_.pixels)
 
@@ -202,7 +202,7 @@ def test_the_command_takes_pipes_and_names_what_failed(tmp_path: Path, weights: 
         )
     (tmp_path / "piped.png").write_bytes(piped.stdout)
     expected = upscale(load_generator(weights), pixels)
-    assert np.array_equal(read_picture(tmp_path / "piped.png").pixels, expected)
+    assert np.array_equal(read_image(tmp_path / "piped.png").pixels, expected)
     (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8\xff broken")
     words = ["upscale", str(tmp_path / "a.png"), str(tmp_path / "bad.jpg"), "-o"]
     result = CliRunner().invoke(app, [*words, str(tmp_path / "out"), "--model", str(weights)])
@@ -217,7 +217,7 @@ def test_a_thousand_files_with_fifty_bad_killed_on_the_way(tmp_path: Path, weigh
         photo(sources / f"{number % 7}" / f"{number:04}.png", 4, 5)
     bad = Random(0).sample(range(1000), 50)
     for number in bad:
-        (sources / f"{number % 7}" / f"{number:04}.png").write_bytes(b"no picture")
+        (sources / f"{number % 7}" / f"{number:04}.png").write_bytes(b"no image")
     command = [sys.executable, "-m", "pipelines.cli", "upscale", str(sources), "-o", str(target)]
     command += ["--model", str(weights), "--precision", "fp32"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=os.environ)
@@ -237,10 +237,10 @@ def test_a_thousand_files_with_fifty_bad_killed_on_the_way(tmp_path: Path, weigh
     assert again.returncode == 1
     assert f"{950 - len(before)} done, {len(before)} were there already" in again.stderr
     assert "50 could not be done:" in again.stderr
-    named = [line for line in again.stderr.splitlines() if "not a picture" in line]
+    named = [line for line in again.stderr.splitlines() if "not a image" in line]
     assert len(named) == 50
     assert all(any(f"{number:04}.png" in line for line in named) for number in bad)
     results = sorted(target.rglob("*.png"))
     assert len(results) == 950
-    assert all(read_picture(path).pixels.shape == (16, 20, 3) for path in results)
+    assert all(read_image(path).pixels.shape == (16, 20, 3) for path in results)
     assert not list(target.rglob("*.tmp*"))

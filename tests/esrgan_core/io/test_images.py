@@ -1,4 +1,4 @@
-"""Pictures of every mode, in and out of every format."""
+"""Images of every mode, in and out of every format."""
 
 import struct
 from collections.abc import Callable
@@ -14,12 +14,12 @@ from imagecodecs import png_encode
 from PIL import Image, ImageCms
 
 from esrgan_core.io.bleeding import bled
-from esrgan_core.io.fitting import fit_to, insist_on_size
-from esrgan_core.io.picture import FORMATS, Format, Metadata, Picture
-from esrgan_core.io.reading import read_picture
+from esrgan_core.io.decoded import FORMATS, DecodedImage, Format, Metadata
+from esrgan_core.io.fitting import check_size, fit_to
+from esrgan_core.io.reading import read_image
 from esrgan_core.io.rgb import BadImageError
 from esrgan_core.io.tags import EXIF_IFD, ORIENTATION, WIDTH_TAG
-from esrgan_core.io.writing import encode, write_picture
+from esrgan_core.io.writing import encode, write_image
 
 SHAPE = (24, 32)
 RANDOM = np.random.default_rng(0)
@@ -31,7 +31,7 @@ XMP = (
 
 
 def smooth(channels: int, kind: type = np.uint8, most: int = 255) -> np.ndarray:
-    """A gentle picture, which JPEG changes little."""
+    """A gentle decoded, which JPEG changes little."""
     planes = [SMOOTH + 20 * channel for channel in range(channels)]
     values = np.stack(planes, axis=2).astype(np.float64) / 255 * most
     return values.clip(0, most).astype(kind)
@@ -112,24 +112,24 @@ KEPT = {
 @pytest.mark.parametrize("format_", FORMATS)
 def test_a_mode_comes_out_as_it_went_in_or_the_change_is_stated(mode: str, format_: Format) -> None:
     make, (channels, kind, clear) = MODES[mode]
-    picture = read_picture(make())
-    assert picture.pixels.shape == (*SHAPE, channels)
-    assert picture.pixels.dtype == kind
-    assert (picture.alpha is not None) == clear
-    assert bool(picture.changes) == (mode in ("palette", "palette, clear", "1 bit"))
-    fitted = fit_to(picture, format_)
-    again = read_picture(BytesIO(encode(fitted, format_)))
+    decoded = read_image(make())
+    assert decoded.pixels.shape == (*SHAPE, channels)
+    assert decoded.pixels.dtype == kind
+    assert (decoded.alpha is not None) == clear
+    assert bool(decoded.changes) == (mode in ("palette", "palette, clear", "1 bit"))
+    fitted = fit_to(decoded, format_)
+    again = read_image(BytesIO(encode(fitted, format_)))
     kept = KEPT[format_](channels, kind) and not (clear and format_ == "jpg")
-    assert (fitted.changes == picture.changes) == kept
+    assert (fitted.changes == decoded.changes) == kept
     assert again.pixels.dtype == fitted.pixels.dtype
     if kept:
-        assert again.kind == picture.kind
-        off = np.abs(again.pixels.astype(float) - picture.pixels.astype(float)).max()
+        assert again.kind == decoded.kind
+        off = np.abs(again.pixels.astype(float) - decoded.pixels.astype(float)).max()
         assert off <= (8 if format_ == "jpg" else 0)
-        assert (again.alpha is None) == (picture.alpha is None)
-        if picture.alpha is not None:
+        assert (again.alpha is None) == (decoded.alpha is None)
+        if decoded.alpha is not None:
             assert again.alpha is not None
-            assert np.array_equal(again.alpha, picture.alpha)
+            assert np.array_equal(again.alpha, decoded.alpha)
 
 
 @pytest.mark.parametrize("format_", FORMATS)
@@ -142,10 +142,10 @@ def test_profile_exif_and_xmp_come_through_with_the_orientation_applied(format_:
     source = saved(
         Image.fromarray(smooth(3)), "JPEG", exif=exif, icc_profile=SRGB, xmp=XMP, dpi=(300, 300)
     )
-    picture = read_picture(source)
-    assert picture.pixels.shape == (32, 24, 3)
-    assert picture.metadata.icc == SRGB
-    data = encode(fit_to(picture, format_), format_)
+    decoded = read_image(source)
+    assert decoded.pixels.shape == (32, 24, 3)
+    assert decoded.metadata.icc == SRGB
+    data = encode(fit_to(decoded, format_), format_)
     with Image.open(BytesIO(data)) as image:
         assert image.info["icc_profile"] == SRGB
         found = image.getexif()
@@ -160,8 +160,8 @@ def test_profile_exif_and_xmp_come_through_with_the_orientation_applied(format_:
         assert b"Orientation" not in xmp
         if format_ != "webp":
             assert image.info["dpi"] == pytest.approx((300, 300), abs=0.02)
-    again = read_picture(BytesIO(data))
-    assert again.metadata.xmp == picture.metadata.xmp
+    again = read_image(BytesIO(data))
+    assert again.metadata.xmp == decoded.metadata.xmp
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -176,7 +176,7 @@ def test_every_orientation_is_applied(orientation: int, kind: str) -> None:
         source = tiff(deep, photometric="rgb", extratags=[(ORIENTATION, 3, 1, orientation, True)])
     else:
         source = saved(Image.fromarray(values), kind, exif=exif)
-    found = read_picture(source).pixels
+    found = read_image(source).pixels
     white = found[..., 0] > found.max() / 2
     corner = {
         1: (0, 0), 2: (0, -1), 3: (-1, -1), 4: (-1, 0),
@@ -197,9 +197,9 @@ def test_what_is_hidden_does_not_bleed() -> None:
 
 
 def test_formats_hold_so_much() -> None:
-    insist_on_size(16383, 16383, "webp")
+    check_size(16383, 16383, "webp")
     with pytest.raises(BadImageError, match="16384x10 pixels does not fit into webp"):
-        insist_on_size(16384, 10, "webp")
+        check_size(16384, 10, "webp")
 
 
 def test_bombs_are_refused_by_their_header() -> None:
@@ -210,7 +210,7 @@ def test_bombs_are_refused_by_their_header() -> None:
 
     data[29:33] = struct.pack(">I", crc32(data[12:29]))
     with pytest.raises(BadImageError, match="10000000000 pixels"):
-        read_picture(BytesIO(bytes(data)))
+        read_image(BytesIO(bytes(data)))
     large = tiff(np.zeros((4, 4, 3), np.uint16), photometric="rgb").getvalue()
     with tifffile.TiffFile(BytesIO(large)) as file:
         offsets = [file.pages.first.tags[tag].valueoffset for tag in (256, 257)]
@@ -218,13 +218,13 @@ def test_bombs_are_refused_by_their_header() -> None:
     for offset in offsets:
         bomb[offset : offset + 4] = struct.pack("<I", 100_000)
     with pytest.raises(BadImageError, match="100000x100000 pixels are more than"):
-        read_picture(BytesIO(bytes(bomb)))
+        read_image(BytesIO(bytes(bomb)))
 
 
 def test_500_damaged_files_are_read_or_named() -> None:
     random = Random(0)
     whole = [make().getvalue() for make, _ in MODES.values()]
-    whole += [encode(read_picture(MODES["RGB"][0]()), format_) for format_ in FORMATS]
+    whole += [encode(read_image(MODES["RGB"][0]()), format_) for format_ in FORMATS]
     named = 0
     for number in range(500):
         data = bytearray(whole[number % len(whole)])
@@ -233,15 +233,15 @@ def test_500_damaged_files_are_read_or_named() -> None:
         if number % 3 == 0:
             del data[random.randrange(len(data)) :]
         try:
-            read_picture(BytesIO(bytes(data)))
+            read_image(BytesIO(bytes(data)))
         except BadImageError:
             named += 1
     assert 100 < named < 500
 
 
 def test_a_picture_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    picture = Picture(pixels=smooth(3), metadata=Metadata(icc=SRGB))
+    decoded = DecodedImage(pixels=smooth(3), metadata=Metadata(icc=SRGB))
     path = tmp_path / "new" / "a.png"
-    write_picture(path, picture, "png")
-    assert read_picture(path).metadata.icc == SRGB
+    write_image(path, decoded, "png")
+    assert read_image(path).metadata.icc == SRGB
     assert [one.name for one in path.parent.iterdir()] == ["a.png"]

@@ -1,4 +1,4 @@
-"""Pictures through an upscaler and metrics over the result."""
+"""Images through an upscaler and metrics over the result."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ Upscaler = Callable[[Pixels], Pixels]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sample:
-    """One LR picture, its HR, and the set that it belongs to."""
+    """One LR image, its HR, and the set that it belongs to."""
 
     name: str
     set: str
@@ -28,23 +28,23 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scored:
-    """An upscaled picture and what the metrics say of it."""
+    """An upscaled image and what the metrics say of it."""
 
     name: str
     set: str
     sr: Pixels
     values: Mapping[str, float]
     unmeasured: Mapping[str, str] = field(default_factory=dict)
-    """Why a metric could not judge the picture; its value is NaN."""
+    """Why a metric could not judge the image; its value is NaN."""
 
 
 def evaluate(
     upscale: Upscaler, samples: Iterable[Sample], metrics: Mapping[str, Metric], scale: int
 ) -> Iterator[Scored]:
-    """Upscale each picture and score it; see `score`.
+    """Upscale each image and score it; see `score`.
 
     Raises:
-        NotFiniteError: if a network's result is not finite; names the picture.
+        NotFiniteError: if a network's result is not finite; names the image.
     """
     for sample in samples:
         try:
@@ -65,14 +65,14 @@ def score(
 
     Args:
         sample: its HR is what `sr` should be.
-        sr: the upscaled picture.
+        sr: the upscaled image.
         metrics: by name.
         scale: of the upscaling.
         border: pixels that metrics leave out on each side; by default as many as `scale`.
 
     Raises:
         ValueError: if `sr` differs in size from HR, or a metric is not a number though it can
-            judge the picture; names the picture.
+            judge the image; names the image.
     """
     hr = crop_to_multiple(np.asarray(sample.hr), scale)
     if sr.shape != hr.shape:

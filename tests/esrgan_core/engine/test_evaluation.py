@@ -3,7 +3,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from esrgan_core.engine.evaluate import Sample, evaluate, score
+from esrgan_core.engine.evaluation import Sample, evaluate, score
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.io.resize import bicubic_pair, resize_pixels
 from esrgan_core.metrics import METRICS

@@ -1,4 +1,4 @@
-"""A picture in memory, what belongs to it, and the formats that there are."""
+"""A image in memory, what belongs to it, and the formats that there are."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -23,7 +23,7 @@ WHITE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.fl
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Metadata:
-    """What a file says of its picture; empty where it says nothing."""
+    """What a file says of its image; empty where it says nothing."""
 
     exif: bytes = b""
     """From `Exif` on; the orientation is not in it, since it has been applied."""
@@ -33,7 +33,7 @@ class Metadata:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Picture:
+class DecodedImage:
     """Pixels, upright, with what belongs to them."""
 
     pixels: Array
