@@ -165,7 +165,7 @@ MEASURED = """
 import sys
 from pathlib import Path
 from tests.support.memory import peak_kib
-from tests.pipelines.test_inspection import check, entry
+from tests.pipelines.data.test_image_checks import check, entry
 folder = Path(sys.argv[1])
 for path in sorted((folder / "images" / "train").iterdir()):
     found = check((entry(path.name), folder / "images"))

@@ -170,7 +170,7 @@ def test_a_profile_is_written_with_the_comments_kept(own_profile: Path) -> None:
         ),
         (
             "sftgan.generator_optimizer.rate_factors={}",
-            "freeze_steps = 100 updates would train nothing",
+            "freeze_steps = 100 would train nothing",
         ),
         ("pretrain.accumulate=0", "accumulate must be at least 1, got 0"),
         ("pretrain.accumulate=3", "accumulate must divide batch_size, which is 4, got 3"),

@@ -192,7 +192,7 @@ def test_supplied_lr_is_packed_as_it_is(data: Path) -> None:
     run_download(lr="provided")
     run_validate()
     provided = run_bicubic()
-    assert provided.facts.convention == "provided"
+    assert provided.facts.convention == "supplied"
     lr = read_rgb(data / "lr/train/chelsea.png")
     assert np.array_equal(provided.lr("train/chelsea"), lr)
     assert not np.array_equal(lr, bicubic_pair(hr, 4)[1])
@@ -233,7 +233,7 @@ def test_any_number_of_workers_makes_the_same_store(
     assert stores[0] == stores[1] == stores[2]
 
 
-PREPARE = "from tests.pipelines.test_data_stages import run_bicubic; run_bicubic(2)"
+PREPARE = "from tests.pipelines.stages.test_data_stages import run_bicubic; run_bicubic(2)"
 
 
 def test_a_kill_costs_at_most_a_picture_per_worker(data: Path, tmp_path: Path) -> None:
