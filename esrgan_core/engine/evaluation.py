@@ -1,4 +1,4 @@
-"""Images through an upscaler and metrics over the result."""
+"""Upscale samples by a method and score the results."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -7,13 +7,14 @@ from math import isnan, nan
 import numpy as np
 from jaxtyping import UInt8
 
+from esrgan_core.inference.upscale import upscale
 from esrgan_core.io.geometry import crop_to_multiple
 from esrgan_core.metrics import Metric
 from esrgan_core.metrics.errors import UnmeasurableError
+from esrgan_core.models import Generator
 from esrgan_core.tensors import NotFiniteError, to_tensor
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
-Upscaler = Callable[[Pixels], Pixels]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +25,15 @@ class Sample:
     set: str
     lr: Pixels
     hr: Pixels
+
+
+Method = Callable[[Sample], Pixels]
+"""Upscales the LR of a sample. It gets the sample, since some networks need more than its LR."""
+
+
+def network_method(network: Generator) -> Method:
+    """The method that passes LR through a network in eval mode."""
+    return lambda sample: upscale(network, np.asarray(sample.lr))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +49,7 @@ class Scored:
 
 
 def evaluate(
-    upscale: Upscaler, samples: Iterable[Sample], metrics: Mapping[str, Metric], scale: int
+    method: Method, samples: Iterable[Sample], metrics: Mapping[str, Metric], scale: int
 ) -> Iterator[Scored]:
     """Upscale each image and score it; see `score`.
 
@@ -48,7 +58,7 @@ def evaluate(
     """
     for sample in samples:
         try:
-            sr = upscale(np.asarray(sample.lr))
+            sr = method(sample)
         except NotFiniteError as error:
             raise NotFiniteError(f"{sample.name}: ") from error
         yield score(sample, sr, metrics, scale)

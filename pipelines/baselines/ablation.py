@@ -228,9 +228,9 @@ def measured(
     find, names = weights_finder(own), [name for name in METRICS if name != "lpips" or own]
     metrics = {**metrics_by_name(names, find), BRIGHTNESS: _brightness}
     for variant, stage, seed, path in networks:
-        network, upscaler = network_of(path)
+        network, method = network_of(path)
         count = sum(weights.numel() for weights in network.parameters())
-        scored = list(evaluate(upscaler, samples, metrics, scale))
+        scored = list(evaluate(method, samples, metrics, scale))
         for set_name in dict.fromkeys(sample.set for sample in samples):
             rows = pd.DataFrame([one.values for one in scored if one.set == set_name])
             yield {

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from esrgan_core.data.pairs import PairStore
-from esrgan_core.engine.evaluation import Upscaler
+from esrgan_core.engine.evaluation import Method
 from esrgan_core.models.sft import SFTNet
 from pipelines.baselines import RECIPES
 from pipelines.config.artifacts import ARTIFACTS, PAIRS, generator_path
@@ -28,20 +28,20 @@ class Params:
     semantic_maps: SemanticMapsConfig
 
 
-def baselines(conditions: SemanticMapsConfig, store: PairStore) -> dict[str, Upscaler]:
+def baselines(conditions: SemanticMapsConfig) -> dict[str, Method]:
     """Those that were trained here, by name."""
     found = {}
     for recipe in RECIPES:
         if generator_path(recipe).is_file():
             network, found[recipe] = network_of(generator_path(recipe))
             if isinstance(network, SFTNet):
-                found[recipe] = conditioned(network, store, conditions_of(conditions))
+                found[recipe] = conditioned(network, conditions_of(conditions))
     return found
 
 
-def trained_methods(params: Params, store: PairStore) -> dict[str, Upscaler]:
+def trained_methods(params: Params) -> dict[str, Method]:
     """Whatever was trained here: the baselines that there are, and every alpha of the grid."""
-    found = {"bicubic": bicubic(params.scale), **baselines(params.semantic_maps, store)}
+    found = {"bicubic": bicubic(params.scale), **baselines(params.semantic_maps)}
     for alpha in sorted(set(params.interpolate.alphas)):
         found[f"alpha {alpha:g}"] = interpolated(alpha)
     return found
@@ -49,10 +49,10 @@ def trained_methods(params: Params, store: PairStore) -> dict[str, Upscaler]:
 
 def run(params: Params) -> None:
     """Leave the figures of every model, `report/index.html` and `models.png`."""
-    store = PairStore(PAIRS)
-    methods = {"bicubic": bicubic(params.scale), **baselines(params.semantic_maps, store)}
+    samples = samples_of(PairStore(PAIRS), "test")
+    methods = {"bicubic": bicubic(params.scale), **baselines(params.semantic_maps)}
     evaluation = evaluate_all(
-        methods, samples_of(store, "test"), params.evaluate, params.scale, "compare",
+        methods, samples, params.evaluate, params.scale, "compare",
         of_grid=models_of(read_choice().alpha),
     )  # fmt: skip
     folder = ARTIFACTS / "compare"

@@ -127,9 +127,9 @@ def evaluate(
     if ma_scores and "niqe" not in measures:
         raise ValueError("--ma-scores makes pi from niqe; add niqe to --metrics")
     if model == "bicubic":
-        upscaler = bicubic(scale)
+        method = bicubic(scale)
     elif model:
-        network, upscaler = network_of(Path(model))
+        network, method = network_of(Path(model))
         scale = network.config.scale
     pairs = matched(hr, sr or lr)
     scores: dict[str, dict[str, float]] = {}
@@ -138,7 +138,7 @@ def evaluate(
         for number, (name, hr_file, other) in enumerate(pairs, start=1):
             try:
                 sample = sample_of(name, hr, hr_file, other, scale, modcrop or scale)
-                result = sample.lr if sr else upscaler(sample.lr)
+                result = sample.lr if sr else method(sample)
                 scored = score(sample, result, measures, scale, border)
                 values = dict(scored.values)
                 failures += [f"{hr_file}: {reason}" for reason in scored.unmeasured.values()]

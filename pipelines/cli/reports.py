@@ -44,7 +44,7 @@ def compare(
         own = {name: pinned(file) for name, file in named_files(weights).items()}
         metrics = [*config.metrics, *({"lpips"} - set(config.metrics))]
         config = replace(config, metrics=metrics, weight_files={**config.weight_files, **own})
-    methods = trained_methods(params, store)
+    methods = trained_methods(params)
     evaluation = evaluate_all(methods, samples, config, params.scale, "compare")
     text = comparison(evaluation.frame, params.scale, len(store.names("train")))
     typer.echo(text)
@@ -73,9 +73,8 @@ def figures(
     if bad := sorted(set(endings) - {"pdf", "png", "svg"}):
         raise ValueError(f"no format {', '.join(bad)}; there are pdf, png, svg")
     params = load_params(Params)
-    store = PairStore(PAIRS)
-    shown = shown_of(samples_of(store, "test"))
-    methods = trained_methods(params, store)
+    shown = shown_of(samples_of(PairStore(PAIRS), "test"))
+    methods = trained_methods(params)
     evaluation = evaluate_all(methods, shown, params.evaluate, params.scale, "figures")
     drawn = {
         f"patches-{sample.name.rpartition('/')[2]}": patch_figure(

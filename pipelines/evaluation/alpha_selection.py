@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from esrgan_core.engine.evaluation import Pixels, Upscaler
+from esrgan_core.engine.evaluation import Method, Pixels, Sample
 from esrgan_core.files import write_text
 from esrgan_core.metric_names import LOWER_IS_BETTER
 from esrgan_core.strict_json import from_json, to_json
@@ -84,28 +84,28 @@ def read_choice() -> Choice:
 
 
 class LastResultCache:
-    """An upscaler that keeps its last result, for those that are mixed from it."""
+    """A method that keeps its last result, for the methods that mix it with another result."""
 
-    def __init__(self, upscaler: Upscaler) -> None:
-        self.upscaler = upscaler
-        self.lr = self.sr = np.empty((0, 0, 3), np.uint8)
+    def __init__(self, method: Method) -> None:
+        self.method = method
+        self.sample: Sample | None = None
 
-    def __call__(self, lr: Pixels) -> Pixels:
-        """Upscale, unless it is the same array as the last time."""
-        if lr is not self.lr:
-            self.lr, self.sr = lr, self.upscaler(lr)
+    def __call__(self, sample: Sample) -> Pixels:
+        """Upscale, unless it is the same sample as the last time."""
+        if sample is not self.sample:
+            self.sample, self.sr = sample, self.method(sample)
         return self.sr
 
 
-def image_interpolation(psnr: Upscaler, gan: Upscaler, alpha: float) -> Upscaler:
+def image_interpolation(psnr: Method, gan: Method, alpha: float) -> Method:
     """Image interpolation: the mean of two results, rounded half up (ESRGAN section 3.4).
 
     The paper's comparison to interpolating the networks: it cannot remove artifacts, only fade
     them.
     """
 
-    def upscale(lr: Pixels) -> Pixels:
-        mixed = (1 - alpha) * psnr(lr).astype(np.float64) + alpha * gan(lr)
+    def upscale(sample: Sample) -> Pixels:
+        mixed = (1 - alpha) * psnr(sample).astype(np.float64) + alpha * gan(sample)
         return np.floor(mixed + 0.5).astype(np.uint8)
 
     return upscale

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from esrgan_core.engine.evaluation import Sample, Scored, Upscaler
+from esrgan_core.engine.evaluation import Method, Sample, Scored
 from esrgan_core.files import atomic_path, write_text
 from esrgan_core.metrics import Metric, metrics_by_name, perceptual_index
 from esrgan_core.strict_json import to_json
@@ -63,7 +63,7 @@ def shown_of(samples: Sequence[Sample], count: int = SHOWN) -> list[Sample]:
 
 
 def evaluate_all(
-    methods: Mapping[str, Upscaler],
+    methods: Mapping[str, Method],
     samples: Sequence[Sample],
     config: EvaluateConfig,
     scale: int,

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,7 @@ import pandas as pd
 import torch
 
 from esrgan_core.devices import device_of
-from esrgan_core.engine.evaluation import Sample, Scored, Upscaler, score
-from esrgan_core.inference.upscale import upscale
+from esrgan_core.engine.evaluation import Method, Sample, Scored, network_method, score
 from esrgan_core.io.resize import resize_pixels
 from esrgan_core.metrics import Metric
 from esrgan_core.models import Generator
@@ -24,15 +22,15 @@ from pipelines.runtime.device import requested_device
 from pipelines.runtime.progress import progress
 
 
-def bicubic(scale: int) -> Upscaler:
+def bicubic(scale: int) -> Method:
     """MATLAB's bicubic enlargement."""
-    return partial(resize_pixels, factor=scale)
+    return lambda sample: resize_pixels(np.asarray(sample.lr), scale)
 
 
-def network_of(path: Path) -> tuple[Generator, Upscaler]:
-    """(the generator in a weights file, what it does to a image), ready to be measured."""
+def network_of(path: Path) -> tuple[Generator, Method]:
+    """(the generator in a weights file, its method), ready to be measured."""
     network = _to_be_measured(load_generator(path))
-    return network, partial(upscale, network)
+    return network, network_method(network)
 
 
 def _to_be_measured(network: Generator) -> Generator:
@@ -46,13 +44,13 @@ def _to_be_measured(network: Generator) -> Generator:
     return network.to(device).eval()
 
 
-def interpolated(alpha: float) -> Upscaler:
-    """What the network `(1 - alpha) psnr + alpha gan` does to a image (ESRGAN section 3.4)."""
-    return partial(upscale, _to_be_measured(load_interpolated(PRETRAINED, FINETUNED, alpha)))
+def interpolated(alpha: float) -> Method:
+    """The method of the network `(1 - alpha) psnr + alpha gan` (ESRGAN section 3.4)."""
+    return network_method(_to_be_measured(load_interpolated(PRETRAINED, FINETUNED, alpha)))
 
 
 def compare(
-    methods: Mapping[str, Upscaler],
+    methods: Mapping[str, Method],
     samples: Sequence[Sample],
     metrics: Mapping[str, Metric],
     scale: int,
@@ -61,7 +59,7 @@ def compare(
 ) -> tuple[pd.DataFrame, dict[str, list[Scored]]]:
     """Every method's figures on every sample, and its images of those named in `shown`.
 
-    Each method gets the same array of a sample, one after the other. A metric that cannot judge
+    A metric that cannot judge
     a result has no value for it, and why is said once for each image.
 
     Raises:
@@ -76,10 +74,9 @@ def compare(
     done = count(1)
     with progress(what, len(methods) * len(samples)) as advance:
         for sample in samples:
-            lr = np.asarray(sample.lr)
-            for name, upscaler in methods.items():
+            for name, method in methods.items():
                 try:
-                    sr = upscaler(lr)
+                    sr = method(sample)
                 except NotFiniteError as error:
                     raise NotFiniteError(f"{name} on {sample.name}: ") from error
                 scored = score(sample, sr, metrics, scale)

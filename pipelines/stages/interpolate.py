@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from esrgan_core.data.pairs import PairStore
-from esrgan_core.engine.evaluation import Upscaler
+from esrgan_core.engine.evaluation import Method
 from esrgan_core.files import atomic_path
 from pipelines.config.artifacts import GRID, IMAGE_GRID, PAIRS
 from pipelines.evaluation.alpha_grid import text_of, write_results
@@ -41,7 +41,7 @@ def run(params: Params) -> None:
     test = samples_of(store, "test")
     given = [] if config.alpha is None else [config.alpha]
     alphas = {text_of(alpha): alpha for alpha in sorted({*config.alphas, *given})}
-    networks: dict[str, Upscaler] = {
+    networks: dict[str, Method] = {
         text: LastResultCache(interpolated(alpha)) for text, alpha in alphas.items()
     }
     mixtures = {

@@ -5,10 +5,8 @@ texture, found in the training images without any labels. Those name nothing tha
 would, and are no substitute for segmentation in a comparison with the paper.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,7 +16,7 @@ from jaxtyping import Float, UInt8
 
 from esrgan_core.bounds import check_bounds
 from esrgan_core.data.pairs import PairStore
-from esrgan_core.engine.evaluation import Pixels, Upscaler
+from esrgan_core.engine.evaluation import Method, Pixels, Sample
 from esrgan_core.files import atomic_path, write_text
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.models import Generator
@@ -230,22 +228,11 @@ class SemanticMaps:
         return cls(maps=maps, conditions=conditions, identity=identity)
 
 
-def conditioned(network: Generator, store: PairStore, conditions: Conditions) -> Upscaler:
-    """What a network does to a image that it is told of; images are known by their LR."""
-    places = {
-        _digest(np.asarray(store.lr(name))): name
-        for split in ("val", "test")
-        for name in store.names(split)
-    }
-    return partial(_upscale_told, network, conditions, places)
+def conditioned(network: Generator, conditions: Conditions) -> Method:
+    """The method of a network that gets semantic maps next to LR."""
 
+    def upscale_with_maps(sample: Sample) -> Pixels:
+        lr = np.asarray(sample.lr)
+        return upscale(network, lr, conditions.of(sample.name, lr))
 
-def _upscale_told(
-    network: Generator, conditions: Conditions, places: Mapping[str, str], lr: Pixels
-) -> Pixels:
-    name = places.get(_digest(lr), "a image that is not in the pair store")
-    return upscale(network, lr, conditions.of(name, lr))
-
-
-def _digest(pixels: Pixels) -> str:
-    return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
+    return upscale_with_maps

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -19,7 +18,7 @@ from esrgan_core.data.loading import batches
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.data.sampling import PatchSampler
 from esrgan_core.engine.checkpoint import Checkpoints
-from esrgan_core.engine.evaluation import Pixels, Scored, Upscaler, evaluate
+from esrgan_core.engine.evaluation import Method, Pixels, Scored, evaluate, network_method
 from esrgan_core.engine.execution import Execution
 from esrgan_core.engine.health import HealthMonitor, appearance
 from esrgan_core.engine.journal import Journal, is_validation
@@ -28,7 +27,6 @@ from esrgan_core.engine.selection import Selection
 from esrgan_core.engine.signals import InterruptedTrainingError, Requests, heeding_signals
 from esrgan_core.engine.steps import Step
 from esrgan_core.files import atomic_path, write_text
-from esrgan_core.inference.upscale import upscale
 from esrgan_core.io.rgb import write_png
 from esrgan_core.metrics import METRICS
 from esrgan_core.models.weights import save_weights
@@ -359,7 +357,7 @@ class Training:
         """The validation images' results; none if one of them is not finite, which is said."""
         scale = self.store.facts.scale
         try:
-            return list(evaluate(self._upscaler(), self.validation, self.metrics, scale))
+            return list(evaluate(self._method(), self.validation, self.metrics, scale))
         except NotFiniteError as error:
             self._say(f"the validation of step {number} has no figures: {error}")
             return []
@@ -373,11 +371,11 @@ class Training:
         values = [one.values[name] for one in scored if name not in one.unmeasured]
         return fmean(values) if values else math.nan
 
-    def _upscaler(self) -> Upscaler:
+    def _method(self) -> Method:
         network = self.step.ema.network
         if self.told is None:
-            return partial(upscale, network)
-        return conditioned(network, self.store, self.told.conditions)
+            return network_method(network)
+        return conditioned(network, self.told.conditions)
 
     def save(self, number: int) -> None:
         """Save the state; what cannot be saved is said and costs nothing that was saved before."""

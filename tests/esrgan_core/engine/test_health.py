@@ -8,11 +8,10 @@ import torch
 
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.data.sampling import PatchSampler
-from esrgan_core.engine.evaluation import Sample, evaluate
+from esrgan_core.engine.evaluation import Sample, evaluate, network_method
 from esrgan_core.engine.execution import OptimizerConfig
 from esrgan_core.engine.health import HealthMonitor, appearance, signs
 from esrgan_core.engine.steps import GanStep, LossWeights, PixelStep
-from esrgan_core.inference.upscale import upscale
 from esrgan_core.losses.adversarial import ADVERSARIAL
 from esrgan_core.losses.perceptual import PerceptualLoss
 from esrgan_core.metrics import METRICS
@@ -70,9 +69,7 @@ def watched(
 
     def validate(number: int) -> None:
         results = list(
-            evaluate(
-                lambda lr: upscale(step.ema.network, lr), samples, {"psnr_y": METRICS["psnr_y"]}, 4
-            )
+            evaluate(network_method(step.ema.network), samples, {"psnr_y": METRICS["psnr_y"]}, 4)
         )
         pairs = [
             (result.sr, np.asarray(sample.hr)[: result.sr.shape[0], : result.sr.shape[1]])

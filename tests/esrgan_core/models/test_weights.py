@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor
 
-from esrgan_core.engine.evaluation import Sample, evaluate
-from esrgan_core.inference.upscale import upscale
+from esrgan_core.engine.evaluation import Sample, evaluate, network_method
 from esrgan_core.io.rgb import read_rgb
 from esrgan_core.metrics import METRICS
 from esrgan_core.models.discriminator import VGGDiscriminatorConfig
@@ -131,9 +130,7 @@ def test_real_esrgan_loads_and_scores_as_published(
         for hr in sorted((folder / "HR").iterdir())
         if hr.stem in names
     )
-    scored = list(
-        evaluate(lambda lr: upscale(generator, lr), samples, {"psnr_y": METRICS["psnr_y"]}, 4)
-    )
+    scored = list(evaluate(network_method(generator), samples, {"psnr_y": METRICS["psnr_y"]}, 4))
     assert len(scored) == len(names)
     assert fmean(one.values["psnr_y"] for one in scored) == pytest.approx(expected, abs=0.02)
 

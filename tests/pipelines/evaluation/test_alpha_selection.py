@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from esrgan_core.engine.evaluation import Sample
 from pipelines.evaluation.alpha_selection import choose, image_interpolation
 from pipelines.evaluation.config import ChooseConfig
 from tests.conftest import textured
@@ -64,8 +65,9 @@ def test_a_rule_by_what_is_not_measured_is_refused() -> None:
 
 def test_interpolated_pictures_have_the_results_at_their_ends() -> None:
     first, second = textured(8, 8, seed=1), textured(8, 8, seed=2)
+    sample = Sample(name="a", set="own", lr=first, hr=first)
     for alpha, expected in ((0.0, first), (1.0, second)):
-        mixed = image_interpolation(lambda lr: first, lambda lr: second, alpha)(first)
+        mixed = image_interpolation(lambda _: first, lambda _: second, alpha)(sample)
         assert np.array_equal(mixed, expected)
-    half = image_interpolation(lambda lr: first, lambda lr: second, 0.5)(first)
+    half = image_interpolation(lambda _: first, lambda _: second, 0.5)(sample)
     assert np.array_equal(half, (first.astype(int) + second + 1) // 2)

@@ -1,14 +1,12 @@
 """Contenders measured on the same images."""
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from esrgan_core.engine.evaluation import Sample, Upscaler
-from esrgan_core.inference.upscale import upscale
+from esrgan_core.engine.evaluation import Method, Sample, network_method
 from esrgan_core.io.resize import resize_pixels
 from esrgan_core.metrics import METRICS
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
@@ -38,9 +36,9 @@ def test_what_one_contender_cannot_be_judged_on_counts_for_none(
         for name, hr in zip("ab", images, strict=True)
     ]
 
-    def blank_on_b(lr: np.ndarray) -> np.ndarray:
-        enlarged = np.asarray(resize_pixels(lr, 4))
-        return np.zeros_like(enlarged) if np.array_equal(lr, samples[1].lr) else enlarged
+    def blank_on_b(sample: Sample) -> np.ndarray:
+        enlarged = np.asarray(resize_pixels(sample.lr, 4))
+        return np.zeros_like(enlarged) if sample is samples[1] else enlarged
 
     metrics = {name: METRICS[name] for name in ("psnr_y", "niqe")}
     raw, _ = compare({"bicubic": bicubic(4), "blank": blank_on_b}, samples, metrics, 4, "test")
@@ -61,7 +59,7 @@ def test_a_result_that_is_not_finite_names_contender_and_picture() -> None:
     for weights in network.parameters():
         weights.data.mul_(1e12)
     sample = Sample(name="own/a", set="own", lr=textured(8, 10), hr=textured(32, 40))
-    methods: dict[str, Upscaler] = {"bicubic": bicubic(4), "gan": partial(upscale, network)}
+    methods: dict[str, Method] = {"bicubic": bicubic(4), "gan": network_method(network)}
     with pytest.raises(NotFiniteError, match="gan on own/a: the network's result is not finite"):
         compare(methods, [sample], {"psnr_y": METRICS["psnr_y"]}, 4, "test")
 
@@ -89,11 +87,11 @@ def test_results_of_a_grid_are_found_again(
 def test_a_mixture_runs_no_network_twice() -> None:
     runs = []
 
-    def network(lr: np.ndarray) -> np.ndarray:
-        runs.append(lr)
-        return lr
+    def network(sample: Sample) -> np.ndarray:
+        runs.append(sample)
+        return sample.lr
 
-    ends = LastResultCache(network), LastResultCache(lambda lr: lr)
+    ends = LastResultCache(network), LastResultCache(lambda sample: sample.lr)
     samples = [
         Sample(name=name, set="own", lr=textured(32, 32, seed=seed), hr=textured(32, 32, seed=seed))
         for seed, name in enumerate("ab")

@@ -8,6 +8,7 @@ import torch
 
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.models.sft import SFTNet, SFTNetConfig
+from pipelines.evaluation.test_sets import samples_of
 from pipelines.training.semantic_maps import (
     Clusters,
     MapsOnDisk,
@@ -75,7 +76,7 @@ def test_maps_that_do_not_fit_or_are_not_there_are_named(tmp_path: Path) -> None
             maps.of("a", lr)
 
 
-def test_a_network_is_told_of_each_picture_by_its_pixels(
+def test_the_maps_of_a_sample_are_found_by_its_name(
     store: PairStore, clusters: Clusters, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("ESRGAN_STATE", str(tmp_path))
@@ -93,8 +94,7 @@ def test_a_network_is_told_of_each_picture_by_its_pixels(
     network = SFTNet(
         SFTNetConfig(num_features=4, num_blocks=1, num_classes=3, condition_features=4)
     ).eval()
-    name = store.names("test")[0]
-    lr = np.asarray(store.lr(name))
-    sr = conditioned(network, store, SemanticMaps())(lr)
-    assert sr.shape == (4 * lr.shape[0], 4 * lr.shape[1], 3)
-    assert asked == [name]
+    sample = samples_of(store, "test")[0]
+    sr = conditioned(network, SemanticMaps())(sample)
+    assert sr.shape == (4 * sample.lr.shape[0], 4 * sample.lr.shape[1], 3)
+    assert asked == [sample.name]
