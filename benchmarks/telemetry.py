@@ -19,7 +19,7 @@ import typer
 from ruamel.yaml import YAML
 
 from benchmarks.timing import machine
-from pipelines.config.params import merge, read_yaml
+from pipelines.config.params import read_yaml, update_params
 from tests.e2e.conftest import command_in, environment, project_copy
 from tests.support.proxy import Condition, Proxy, mlflow_server
 
@@ -58,7 +58,7 @@ def main(
     with tempfile.TemporaryDirectory() as folder, mlflow_server(Path(folder)) as port:
         project = project_copy(Path(folder) / "project")
         params = read_yaml(project / "params.yaml")
-        merge(params, CHANGES)
+        update_params(params, CHANGES)
         YAML().dump(params, project / "params.yaml")
         command_in(project)("dvc", "repro", "bicubic")
         with Proxy(port) as proxy:

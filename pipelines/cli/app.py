@@ -21,8 +21,8 @@ from pipelines.cli import (
 )
 from pipelines.cli import images as images
 from pipelines.cli.extras import describe_missing_extra
-from pipelines.runtime.redaction import redacted
-from pipelines.runtime.status import Status, is_transient, tell
+from pipelines.runtime.redaction import redact
+from pipelines.runtime.status import Status, is_transient, write_status
 from pipelines.tracking.errors import StoreError
 
 app = typer.Typer(
@@ -48,7 +48,7 @@ def main() -> None:
         problem = _problem(error)
         if problem is None or os.environ.get("ESRGAN_TRACEBACK"):
             raise
-        tell(Status(what="esrgan", problem=problem, passing=is_transient(error)))
+        write_status(Status(what="esrgan", problem=problem, transient=is_transient(error)))
         sys.exit(f"esrgan: {problem}")
 
 
@@ -57,7 +57,7 @@ def _problem(error: Exception) -> str | None:
     if isinstance(error, ModuleNotFoundError):
         command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
         return describe_missing_extra(error, command)
-    return redacted(str(error))
+    return redact(str(error))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import typer
 
-from pipelines.runtime.redaction import redacted
+from pipelines.runtime.redaction import redact
 
 
 def end(failures: Iterable[str]) -> None:
@@ -13,5 +13,5 @@ def end(failures: Iterable[str]) -> None:
     if lines:
         typer.echo(f"{len(lines)} could not be done:", err=True)
         for line in lines:
-            typer.echo(f"  {redacted(line)}", err=True)
+            typer.echo(f"  {redact(line)}", err=True)
         raise typer.Exit(code=1)

@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from pipelines.cli.batch import end
-from pipelines.runtime.redaction import redacted
+from pipelines.runtime.redaction import redact
 
 
 class _MakeByDefault(TyperGroup):
@@ -63,7 +63,7 @@ def make(
     typer.echo(f"{output}: {written} images" if written else f"{output} is not written")
     if skip_bad:
         for line in bad:
-            typer.echo(f"skipped {redacted(line)}", err=True)
+            typer.echo(f"skipped {redact(line)}", err=True)
     else:
         end(bad)
 

@@ -80,13 +80,13 @@ def promote(
 
     from pipelines.registry import promotion
     from pipelines.runtime.state import require_state_root
-    from pipelines.tracking.model_registry import parse_uri, registered
+    from pipelines.tracking.model_registry import get_version, parse_uri
 
     require_state_root()
     if force and not reason:
         raise ValueError("--force needs a --reason, which is kept with the decision")
     name, wanted = parse_uri(version, _name(model))
-    number = registered(name, wanted).version
+    number = get_version(name, wanted).version
     config = replace(_config(), model=name)
     for one in promotion.promote(config, number, reason, force=force):
         typer.echo(f"{'yes' if one.holds else 'no '}  {one.rule}: {one.figures}")
@@ -115,10 +115,10 @@ def reproduce(
     """
     from pipelines.runs.reproduce import reproduce as prepare_again
     from pipelines.runs.workspace import repository
-    from pipelines.tracking.model_registry import parse_uri, registered
+    from pipelines.tracking.model_registry import get_version, parse_uri
 
     model, wanted = parse_uri(version, _name(""))
-    found = registered(model, wanted)
+    found = get_version(model, wanted)
     name = name or f"{model}-version-{found.version}"
     folder, remarks = prepare_again(repository(), found, name)
     typer.echo(f"{folder}: commit {found.tags['git.commit']}, data {found.tags['data.md5']}")

@@ -62,7 +62,7 @@ def figures(
     """
     from esrgan_core.data.pairs import PairStore
     from pipelines.baselines.compare import Params, trained_methods
-    from pipelines.config.artifacts import ARTIFACTS, GRID, IMAGE_GRID, PAIRS
+    from pipelines.config.artifacts import ALPHA_GRID, ARTIFACTS, IMAGE_GRID, PAIRS
     from pipelines.config.params import load_params
     from pipelines.evaluation.benchmark import evaluate_all, shown_of
     from pipelines.evaluation.test_sets import samples_of
@@ -82,7 +82,7 @@ def figures(
         )
         for index, sample in enumerate(evaluation.shown)
     }
-    drawn["plane"] = plane_figure(read_table(GRID), read_table(IMAGE_GRID), evaluation.means)
+    drawn["plane"] = plane_figure(read_table(ALPHA_GRID), read_table(IMAGE_GRID), evaluation.means)
     for path in sorted(ARTIFACTS.glob("*/curve.csv")):
         stage = path.parent.name
         drawn[f"curves-{stage}"] = curves_figure(stage, read_table(path))

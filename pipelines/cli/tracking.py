@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pipelines.cli.batch import end
-from pipelines.runtime.redaction import redacted
+from pipelines.runtime.redaction import redact
 
 
 def publish() -> None:
@@ -16,32 +16,28 @@ def publish() -> None:
     Uses MLFLOW_TRACKING_URI, else the database under .esrgan/. Safe to repeat: what is there
     already is left alone.
     """
-    from pipelines.config.artifacts import PAGE
+    from pipelines.config.artifacts import REPORT_PAGE
     from pipelines.config.params import load_params
     from pipelines.registry.promotion import register
     from pipelines.runtime.run_record import RUN, record_path
     from pipelines.runtime.state import in_repository
     from pipelines.stages.register import Params
     from pipelines.tracking.client import tracking_uri
-    from pipelines.tracking.publish import (
-        complete_parent,
-        publish_all,
-        published_run,
-    )
+    from pipelines.tracking.publish import complete_parent_run, publish_all, published_run_id
 
     with in_repository():
         done = publish_all()
         said = f"added {', '.join(done)}" if done else "complete"
-        typer.echo(f"MLflow at {redacted(tracking_uri())}: {said}")
+        typer.echo(f"MLflow at {redact(tracking_uri())}: {said}")
         if record_path("register").is_file():
             params = load_params(Params)
-            run_id = published_run("register")
+            run_id = published_run_id("register")
             decision = register(params.register, run_id)
             typer.echo(f"{decision.model} version {decision.version} is the {decision.alias}")
             if name := os.environ.get(RUN):
-                complete_parent(name)
-        if PAGE.is_file():
-            typer.echo(f"image page: {PAGE.resolve()}")
+                complete_parent_run(name)
+        if REPORT_PAGE.is_file():
+            typer.echo(f"image page: {REPORT_PAGE.resolve()}")
 
 
 def sync() -> None:

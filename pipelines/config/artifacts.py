@@ -19,11 +19,11 @@ def generator_path(stage: str) -> Path:
 
 PRETRAINED = generator_path("pretrain")
 FINETUNED = generator_path("finetune")
-GRID = ARTIFACTS / "interpolate" / "grid.csv"
+ALPHA_GRID = ARTIFACTS / "interpolate" / "grid.csv"
 IMAGE_GRID = ARTIFACTS / "interpolate" / "image_grid.csv"
-GRID_PER_IMAGE = ARTIFACTS / "interpolate" / "per_image.csv"
-GRID_RESULTS = ARTIFACTS / "interpolate" / "results"
-CHOICE = ARTIFACTS / "interpolate" / "choice.json"
+ALPHA_PER_IMAGE = ARTIFACTS / "interpolate" / "per_image.csv"
+ALPHA_RESULTS = ARTIFACTS / "interpolate" / "results"
+ALPHA_CHOICE = ARTIFACTS / "interpolate" / "choice.json"
 CLUSTERS = ARTIFACTS / "sftnet" / "clusters.json"
-METRICS = ARTIFACTS / "evaluate" / "metrics.json"
-PAGE = ARTIFACTS / "evaluate" / "report" / "index.html"
+EVALUATION_METRICS = ARTIFACTS / "evaluate" / "metrics.json"
+REPORT_PAGE = ARTIFACTS / "evaluate" / "report" / "index.html"

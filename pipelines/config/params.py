@@ -19,7 +19,7 @@ Stage = TypeVar("Stage")
 Section = TypeVar("Section")
 
 # said once, needed in two places: the second place may not say it again
-DERIVED = {
+DERIVED_KEYS = {
     ("generator", "scale"): ("scale",),
     ("discriminator", "patch_size"): ("finetune", "patch_size"),
 }
@@ -118,7 +118,7 @@ def parse_sections(stage: type[Stage], given: dict[str, Any], path: Path) -> Sta
 
 def _with_derived(content: dict[str, Any], path: Path) -> dict[str, Any]:
     content = {name: dict(v) if isinstance(v, Mapping) else v for name, v in content.items()}
-    for (section, key), source in DERIVED.items():
+    for (section, key), source in DERIVED_KEYS.items():
         value: Any = content
         for part in source:
             value = value.get(part, {}) if isinstance(value, dict) else {}
@@ -153,7 +153,7 @@ def _keys(kind: Any, location: list[str]) -> list[str]:
     return sorted(field.name for field in dataclasses.fields(kind))
 
 
-def merge(base: dict[str, Any], changes: Mapping[str, Any], where: str = "") -> None:
+def update_params(base: dict[str, Any], changes: Mapping[str, Any], where: str = "") -> None:
     """Write `changes` into `base` in place, section by section; comments stay.
 
     Raises:
@@ -166,17 +166,21 @@ def merge(base: dict[str, Any], changes: Mapping[str, Any], where: str = "") -> 
             near = difflib.get_close_matches(str(key), [str(name) for name in base], n=1, cutoff=0)
             raise ParamsError(f"unknown key {where}{key}; did you mean {near[0]}?")
         inner = base[key]
-        # a mapping of free keys (layers, ...) is replaced whole, since merging would add to it
-        if isinstance(inner, Mapping) and isinstance(value, Mapping) and key not in FREE:
-            merge(cast(dict[str, Any], inner), value, f"{where}{key}.")
+        # merging would add to the keys of such a section
+        if (
+            isinstance(inner, Mapping)
+            and isinstance(value, Mapping)
+            and key not in FREE_KEY_SECTIONS
+        ):
+            update_params(cast(dict[str, Any], inner), value, f"{where}{key}.")
         else:
             base[key] = value
 
 
-FREE = frozenset({"layers", "rate_factors", "weight_files"})
+FREE_KEY_SECTIONS = frozenset({"layers", "rate_factors", "weight_files"})
 
 
-def merge_profile(params: dict[str, Any], profile: str) -> None:
+def apply_profile(params: dict[str, Any], profile: str) -> None:
     """Write a profile's values into `params` in place.
 
     Raises:
@@ -187,7 +191,7 @@ def merge_profile(params: dict[str, Any], profile: str) -> None:
         raise ParamsError(f"no profile {profile!r}; there are {known}")
     source = PROFILES / f"{profile}.yaml"
     try:
-        merge(params, read_yaml(source))
+        update_params(params, read_yaml(source))
     except ParamsError as error:
         raise ParamsError(f"{source}: {error}") from error
 
@@ -217,13 +221,13 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
 def _set(content: dict[str, Any], key: Sequence[str], value: Any) -> None:
     """Write a value below sections; its own keys may have dots, too."""
     name, *rest = key
-    if not rest and (name in FREE or not isinstance(value, Mapping)):
+    if not rest and (name in FREE_KEY_SECTIONS or not isinstance(value, Mapping)):
         content[name] = value
         return
     inner = content.setdefault(name, {})
     if not isinstance(inner, dict):
         raise ParamsError(f"{name} is given as {inner!r} and as a section")
-    if rest and name in FREE:
+    if rest and name in FREE_KEY_SECTIONS:
         inner[".".join(rest)] = value  # what stands there is no section
     elif rest:
         _set(inner, rest, value)

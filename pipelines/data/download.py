@@ -12,7 +12,7 @@ from rich.filesize import decimal
 from pipelines.data.catalog import Catalog, Entry
 from pipelines.runtime.disk import require_disk_space
 from pipelines.runtime.progress import byte_progress, progress
-from pipelines.runtime.redaction import redacted
+from pipelines.runtime.redaction import redact
 from pipelines.runtime.state import state_root
 from pipelines.sources.addresses import HttpFile, S3Object
 from pipelines.sources.archive import ArchiveMember, BadArchiveError, Limits, unpack
@@ -187,7 +187,7 @@ def _warn_of_unpinned(catalog: Catalog) -> None:
     if open_:
         more = f" and {len(open_) - 1} more" if len(open_) > 1 else ""
         print(
-            f"no checksum is known of {redacted(open_[0])}{more}; taken as it comes. "
+            f"no checksum is known of {redact(open_[0])}{more}; taken as it comes. "
             "`esrgan catalog pin` writes checksums into a catalog",
             file=sys.stderr,
         )

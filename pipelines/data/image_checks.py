@@ -11,16 +11,16 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow as pa
-from esrgan_core.data.quality_stats import blockiness, contrast, detail_drop, luma
 from pyarrow import parquet
 
+from esrgan_core.data.quality_stats import blockiness, contrast, detail_drop, luma
 from esrgan_core.files import atomic_path, sha256_of
 from esrgan_core.io.rgb import ImageStats, inspect_image
 from pipelines.data.catalog import Entry
 from pipelines.data.manifest import Row
 from pipelines.runtime.parallel import in_parallel
 from pipelines.runtime.progress import progress
-from pipelines.runtime.redaction import redacted
+from pipelines.runtime.redaction import redact
 
 LARGEST = 2048
 """Pixels a side of the middle that quality_stats are looked for in."""
@@ -141,9 +141,9 @@ def told(bad: list[Checked], path: Path) -> list[str]:
         by_cause.setdefault((urlsplit(uri).netloc, cause), []).append(one)
     lines = []
     for alike in by_cause.values():
-        uris = [redacted(one.entry.source.uri) for one in alike]
+        uris = [redact(one.entry.source.uri) for one in alike]
         more = f" and {len(uris) - NAMED} more" if len(uris) > NAMED else ""
-        lines.append(f"  {', '.join(uris[:NAMED])}{more}: {redacted(alike[0].problem)}")
+        lines.append(f"  {', '.join(uris[:NAMED])}{more}: {redact(alike[0].problem)}")
     if any(len(alike) > NAMED for alike in by_cause.values()):
         write_problems(path, bad)
         lines.append(f"  all of them, with what is wrong, are listed in {path}")
@@ -153,13 +153,13 @@ def told(bad: list[Checked], path: Path) -> list[str]:
 def write_skipped(path: Path, bad: list[Checked]) -> None:
     """Say which images are left out and why, and write it as CSV."""
     for one in bad:
-        print(f"skipped {one.entry.place}: {redacted(one.problem)}", file=sys.stderr)
+        print(f"skipped {one.entry.place}: {redact(one.problem)}", file=sys.stderr)
     write_problems(path, bad)
 
 
 def write_problems(path: Path, bad: list[Checked]) -> None:
     """Write which images cannot be used, and why, as CSV."""
-    rows = [(one.entry.place, redacted(one.entry.source.uri), redacted(one.problem)) for one in bad]
+    rows = [(one.entry.place, redact(one.entry.source.uri), redact(one.problem)) for one in bad]
     with (
         atomic_path(path) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as file,

@@ -8,7 +8,7 @@ import pandas as pd
 from esrgan_core.engine.evaluation import Sample, Scored
 from esrgan_core.files import atomic_path
 from esrgan_core.io.rgb import read_rgb, write_png
-from pipelines.config.artifacts import GRID_PER_IMAGE, GRID_RESULTS
+from pipelines.config.artifacts import ALPHA_PER_IMAGE, ALPHA_RESULTS
 from pipelines.runtime.tables import read_table
 
 
@@ -28,17 +28,17 @@ def write_results(frame: pd.DataFrame, results: Mapping[float, Sequence[Scored]]
         frame: as `methods.compare` gives it, with a column `alpha` instead of `model`.
         results: by alpha.
     """
-    with atomic_path(GRID_PER_IMAGE) as temporary:
+    with atomic_path(ALPHA_PER_IMAGE) as temporary:
         frame.to_csv(temporary, index=False)
-    shutil.rmtree(GRID_RESULTS, ignore_errors=True)
+    shutil.rmtree(ALPHA_RESULTS, ignore_errors=True)
     for alpha, images in results.items():
         for scored in images:
-            write_png(GRID_RESULTS / text_of(alpha) / f"{scored.name}.png", scored.sr)
+            write_png(ALPHA_RESULTS / text_of(alpha) / f"{scored.name}.png", scored.sr)
 
 
 def figures_at(alpha: float) -> pd.DataFrame:
     """The figures of every test image at an alpha of the grid: set, name, every metric."""
-    frame = read_table(GRID_PER_IMAGE)
+    frame = read_table(ALPHA_PER_IMAGE)
     return frame[frame["alpha"] == alpha].drop(columns="alpha")
 
 
@@ -49,7 +49,7 @@ def results_at(alpha: float, shown: Sequence[Sample]) -> list[Scored]:
         Scored(
             name=sample.name,
             set=sample.set,
-            sr=read_rgb(GRID_RESULTS / text_of(alpha) / f"{sample.name}.png"),
+            sr=read_rgb(ALPHA_RESULTS / text_of(alpha) / f"{sample.name}.png"),
             values={
                 str(name): float(value)
                 for name, value in figures[sample.set, sample.name.rpartition("/")[2]].items()

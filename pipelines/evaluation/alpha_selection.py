@@ -11,7 +11,7 @@ from esrgan_core.engine.evaluation import Method, Pixels, Sample
 from esrgan_core.files import write_text
 from esrgan_core.metric_names import LOWER_IS_BETTER
 from esrgan_core.strict_json import from_json, to_json
-from pipelines.config.artifacts import CHOICE
+from pipelines.config.artifacts import ALPHA_CHOICE
 from pipelines.evaluation.config import ChooseConfig
 
 SLACK = 1e-9
@@ -74,12 +74,12 @@ def choose(grid: pd.DataFrame, rule: ChooseConfig) -> Choice:
 
 def write_choice(choice: Choice) -> None:
     """Leave the choice where `evaluate` and `register` read it."""
-    write_text(CHOICE, to_json(asdict(choice), indent=2) + "\n")
+    write_text(ALPHA_CHOICE, to_json(asdict(choice), indent=2) + "\n")
 
 
 def read_choice() -> Choice:
     """The choice that `interpolate` has left."""
-    content: dict[str, Any] = from_json(CHOICE.read_text(encoding="utf-8"))
+    content: dict[str, Any] = from_json(ALPHA_CHOICE.read_text(encoding="utf-8"))
     return Choice(**content)
 
 

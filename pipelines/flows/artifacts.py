@@ -17,10 +17,10 @@ from prefect.artifacts import (
 )
 
 from esrgan_core.strict_json import from_json
-from pipelines.config.artifacts import METRICS, PAGE
+from pipelines.config.artifacts import EVALUATION_METRICS, REPORT_PAGE
 from pipelines.runtime.status import Status, read_status
 
-FIGURE = METRICS.with_name("models.png")
+FIGURE = EVALUATION_METRICS.with_name("models.png")
 
 
 class ProgressArtifact:
@@ -54,12 +54,12 @@ class ProgressArtifact:
 def words(status: Status) -> str:
     """A status as a line.
 
-    >>> words(Status(what="pretrain", completed=1, total=4, left=90, note="g/pixel 0.05"))
+    >>> words(Status(what="pretrain", completed=1, total=4, seconds_left=90, note="g/pixel 0.05"))
     'pretrain 1/4, 0:01:30 left  g/pixel 0.05'
     """
     if not status.total:
         return status.what
-    left = timedelta(seconds=round(status.left))
+    left = timedelta(seconds=round(status.seconds_left))
     return f"{status.what} {status.completed}/{status.total}, {left} left  {status.note}".rstrip()
 
 
@@ -75,7 +75,7 @@ def show_mlflow(name: str, run_id: str, url: str) -> None:
 
 def show_results(folder: Path, mlflow_url: str) -> None:
     """Show the metrics of every model, the figure of crops, and where the page is."""
-    results = from_json((folder / METRICS).read_text(encoding="utf-8"))
+    results = from_json((folder / EVALUATION_METRICS).read_text(encoding="utf-8"))
     rows = [
         {"model": model, "set": name, **values}
         for model, sets in results.items()
@@ -86,11 +86,11 @@ def show_results(folder: Path, mlflow_url: str) -> None:
     create_image_artifact(
         f"data:image/png;base64,{figure}", key="images", description="Crops of test images"
     )
-    page = (folder / PAGE).as_uri()
+    page = (folder / REPORT_PAGE).as_uri()
     places = [f"* on this worker: [{page}]({page})"]
     if mlflow_url:
         address = f"{mlflow_url}/artifacts/report/index.html"
         places.append(f"* in MLflow: [{address}]({address})")
-    places.append(f"* in the repository: `dvc exp apply {folder.name}`, then `{PAGE}`")
+    places.append(f"* in the repository: `dvc exp apply {folder.name}`, then `{REPORT_PAGE}`")
     text = "\n".join(["The image page of this run:", "", *places])
     create_markdown_artifact(text, key="page", description="Where the image page is")

@@ -32,7 +32,7 @@ from esrgan_core.files import write_text
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.runs.workspace import Repository, repository
 from pipelines.runtime.parent_watch import is_alive
-from pipelines.runtime.redaction import redacted
+from pipelines.runtime.redaction import redact
 
 HERE = ("127.0.0.1", "localhost")
 """Names of this machine."""
@@ -359,4 +359,4 @@ if __name__ == "__main__":
     try:
         app()
     except OSError as problem:
-        sys.exit(redacted(str(problem)))
+        sys.exit(redact(str(problem)))

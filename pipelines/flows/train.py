@@ -40,7 +40,7 @@ from pipelines.runs.workspace import (
 from pipelines.runtime.parent_watch import die_with_parent
 from pipelines.runtime.shell import CommandError
 from pipelines.runtime.status import STATUS, Status, TransientError, read_status
-from pipelines.tracking.open_runs import begin_parent, close_runs
+from pipelines.tracking.open_runs import close_runs, start_parent_run
 
 RETRIES = 4
 FIRST_WAIT = 15
@@ -145,7 +145,7 @@ def _known_to_mlflow(name: str) -> Iterator[str]:
     tags = {"prefect.flow_run_id": str(runtime.flow_run.id)}
     if url := runtime.flow_run.ui_url:
         tags["prefect.flow_run_url"] = url
-    run_id, url = begin_parent(name, tags) or ("", "")
+    run_id, url = start_parent_run(name, tags) or ("", "")
     if url:
         show_mlflow(name, run_id, url)
     try:
@@ -261,7 +261,7 @@ def _run(name: str, command: list[str], *, passing: bool = False) -> None:
     if code - 128 in set(signal.Signals):
         raise StageError(f"{name} was ended by {signal.Signals(code - 128).name}")
     problem = told.problem or f"it failed with exit code {code}; its last lines in the log say why"
-    kind = TransientStageError if told.passing or (passing and not told.problem) else StageError
+    kind = TransientStageError if told.transient or (passing and not told.problem) else StageError
     raise kind(f"{name}: {problem}")
 
 

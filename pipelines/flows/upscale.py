@@ -9,7 +9,7 @@ from prefect import flow, get_run_logger, runtime
 from prefect.artifacts import create_table_artifact
 
 from pipelines.runs.workspace import repository
-from pipelines.runtime.redaction import redacted
+from pipelines.runtime.redaction import redact
 from pipelines.upscaling.batches import Batch, upscale_batch
 from pipelines.upscaling.jobs import Outcome
 from pipelines.upscaling.options import parse_config, parse_output
@@ -76,9 +76,9 @@ def upscale(
     for outcome in upscale_batch(batch, workers):
         outcomes.append(outcome)
         if outcome.state == "failed":
-            log.error("%s: %s", outcome.source, redacted(outcome.words))
+            log.error("%s: %s", outcome.source, redact(outcome.words))
         elif outcome.words:
-            log.warning("%s: %s", outcome.target, redacted(outcome.words))
+            log.warning("%s: %s", outcome.target, redact(outcome.words))
     counts = Counter(one.state for one in outcomes)
     log.info(
         "%d done, %d were there already, %d failed",

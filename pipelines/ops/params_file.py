@@ -6,10 +6,10 @@ from pathlib import Path
 from pipelines.config.params import (
     PARAMS,
     ParamsError,
-    merge,
-    merge_profile,
+    apply_profile,
     parse_assignments,
     read_yaml,
+    update_params,
     write_yaml,
 )
 from pipelines.sources.pinned import pinned
@@ -26,8 +26,8 @@ def write_params(profile: str = "", set_: Sequence[str] = (), output: Path = PAR
     """
     params = read_yaml(output)
     if profile:
-        merge_profile(params, profile)
-    merge(params, parse_assignments(set_))
+        apply_profile(params, profile)
+    update_params(params, parse_assignments(set_))
     for section, key, name in file_parameters(params):
         try:
             section[key] = pinned(section[key])

@@ -12,7 +12,7 @@ from filelock import FileLock
 from esrgan_core.data.pairs import Entry, PairStore
 from esrgan_core.models.weights import digest, load_generator
 from esrgan_core.strict_json import from_json, to_json
-from pipelines.config.artifacts import ARTIFACTS, FINETUNED, METRICS, PAIRS, PRETRAINED
+from pipelines.config.artifacts import ARTIFACTS, EVALUATION_METRICS, FINETUNED, PAIRS, PRETRAINED
 from pipelines.evaluation.alpha_selection import read_choice
 from pipelines.evaluation.config import RegisterConfig
 from pipelines.registry.gates import Evidence, GateResult, Results, judge
@@ -24,17 +24,17 @@ from pipelines.tracking.client import tracking_uri
 from pipelines.tracking.errors import StoreDownError
 from pipelines.tracking.model_registry import (
     PENDING,
-    Registered,
-    aliases,
-    end_pending,
-    evidence_of,
+    ModelVersion,
+    clear_pending,
     find_version,
-    history,
+    get_aliases,
+    get_version,
+    list_versions,
     log_version,
-    point_alias,
-    registered,
+    read_evidence,
+    read_history,
+    set_alias,
     set_pending,
-    versions,
     write_history,
 )
 
@@ -81,7 +81,7 @@ def _register(config: RegisterConfig, run_id: str) -> Decision:
     key = hashlib.sha256(text.encode()).hexdigest()
     if (known := find_version(config.model, key)) is not None:
         return _decision(known.content)
-    reasons = _judge(evidence, aliases(config.model).get("champion"), config)
+    reasons = _judge(evidence, get_aliases(config.model).get("champion"), config)
     alias = "champion" if all(reason.holds for reason in reasons) else "challenger"
     content = {
         "model": config.model,
@@ -101,7 +101,7 @@ def _register(config: RegisterConfig, run_id: str) -> Decision:
 def _judge(candidate: Evidence, held: str | None, config: RegisterConfig) -> list[GateResult]:
     if held is None:
         return judge(candidate, None, config)
-    champion = evidence_of(registered(config.model, held))
+    champion = read_evidence(get_version(config.model, held))
     if champion is None:
         figures = f"version {held} has no evidence that can be read; promote the new one by hand"
         unknown = GateResult(rule="better than the champion", holds=False, figures=figures)
@@ -124,11 +124,11 @@ def promote(config: RegisterConfig, version: str, reason: str, *, force: bool) -
 
 
 def _promote(config: RegisterConfig, version: str, reason: str, *, force: bool) -> list[GateResult]:
-    candidate = registered(config.model, version)
-    held = aliases(config.model).get("champion")
+    candidate = get_version(config.model, version)
+    held = get_aliases(config.model).get("champion")
     if held == version:
         raise ValueError(f"{config.model} version {version} is the champion already")
-    evidence = evidence_of(candidate)
+    evidence = read_evidence(candidate)
     reasons = [] if evidence is None else _judge(Evidence(**evidence), held, config)
     failed = [f"  {one.rule}: {one.figures}" for one in reasons if not one.holds]
     if evidence is None:
@@ -159,25 +159,25 @@ def rollback(model: str) -> tuple[str, str]:
         for version, change in carried_out.items():
             if "undone" in change:
                 return str(change["undone"]), version  # an attempt that was cut is now complete
-        past = history(model)
-        held = aliases(model).get("champion", "")
+        past = read_history(model)
+        held = get_aliases(model).get("champion", "")
         earlier = [line for line in past if line["version"] != held and not line.get(ROLLED_BACK)]
         if not earlier:
             raise ValueError(f"{model} had no champion before version {held or 'any'}")
-        back = registered(model, str(earlier[-1]["version"]))
+        back = get_version(model, str(earlier[-1]["version"]))
         change = {"alias": "champion", "undone": held, ROLLED_BACK: _now()}
         set_pending(back, change)
         _carry_out(back, change)
         return held, back.version
 
 
-def _carry_out(version: Registered, change: Mapping[str, Any]) -> None:
+def _carry_out(version: ModelVersion, change: Mapping[str, Any]) -> None:
     """Point an alias to a version and write the history, as a change says that is pending.
 
     The same in the end however often it was begun: the next process to change the registry carries
     out what the last one could not.
     """
-    lines = before = history(version.model)
+    lines = before = read_history(version.model)
     if line := change.get("line"):
         own = {"version": version.version, **line}
         lines = lines if own in lines else [*lines, own]
@@ -186,12 +186,12 @@ def _carry_out(version: Registered, change: Mapping[str, Any]) -> None:
         lines = [mark | line if line["version"] == undone else line for line in lines]
     if lines != before:
         write_history(version.model, lines)
-    point_alias(version.model, change["alias"], version.version)
+    set_alias(version.model, change["alias"], version.version)
     try:
-        end_pending(version)
+        clear_pending(version)
     except StoreDownError:
         # whoever is told of a failure asks again; if only the answer was lost, all is done
-        if PENDING in registered(version.model, version.version).tags:
+        if PENDING in get_version(version.model, version.version).tags:
             raise
 
 
@@ -215,7 +215,7 @@ def _alone_at(model: str) -> Iterator[Mapping[str, Mapping[str, Any]]]:
     path = state_root() / "locks" / f"registry-{of_store}.lock"
     path.parent.mkdir(exist_ok=True)
     with FileLock(path):
-        left = [version for version in versions(model) if PENDING in version.tags]
+        left = [version for version in list_versions(model) if PENDING in version.tags]
         changes = {version.version: from_json(version.tags[PENDING]) for version in left}
         for version in left:
             _carry_out(version, changes[version.version])
@@ -233,8 +233,8 @@ def _decision(content: Mapping[str, Any]) -> Decision:
 
 def _evidence() -> Evidence:
     test = [entry for entry in PairStore(PAIRS).entries if entry.split == "test"]
-    results = from_json(METRICS.read_text(encoding="utf-8"))
-    frame = read_table(METRICS.parent / "per_image.csv")
+    results = from_json(EVALUATION_METRICS.read_text(encoding="utf-8"))
+    frame = read_table(EVALUATION_METRICS.parent / "per_image.csv")
     return Evidence(
         results=results,
         evaluation=evaluation_of(results, test),

@@ -13,7 +13,7 @@ from esrgan_core.engine.evaluation import Pixels, Sample, Scored
 from esrgan_core.files import write_text
 from esrgan_core.metric_names import KNOWN, LOWER_IS_BETTER
 from esrgan_core.strict_json import from_json, to_json
-from pipelines.config.artifacts import ARTIFACTS, GRID, IMAGE_GRID, MANIFEST
+from pipelines.config.artifacts import ALPHA_GRID, ARTIFACTS, IMAGE_GRID, MANIFEST
 from pipelines.data.manifest import read_manifest
 from pipelines.evaluation.alpha_selection import Choice
 from pipelines.evaluation.benchmark import Evaluation
@@ -107,7 +107,7 @@ def write_page(path: Path, subject: Subject) -> None:
             curves(stage, read_table(ARTIFACTS / stage / "curve.csv"))
             for stage in subject.trainings
         ],
-        plane=plane(read_table(GRID), read_table(IMAGE_GRID), subject.evaluation.means),
+        plane=plane(read_table(ALPHA_GRID), read_table(IMAGE_GRID), subject.evaluation.means),
         splits=_splits(manifest),
         manifest=manifest.to_dict("records"),
         lineage={"git commit": git_commit(), "data.md5": data_md5()},

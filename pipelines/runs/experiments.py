@@ -15,7 +15,7 @@ from esrgan_core.files import write_text
 from pipelines.config.params import PARAMS
 from pipelines.runs.workspace import Repository, WorkspaceError, lock_of, making_lock_of
 from pipelines.runtime.disk import remove_tree
-from pipelines.runtime.shell import commit_of, git, output
+from pipelines.runtime.shell import git, output, resolve_commit
 from pipelines.training.results import note_kept
 
 SAVED = Path(".git", "esrgan-saved")
@@ -44,7 +44,7 @@ def push(folder: Path, run: Runner) -> None:
     """Push a saved run to the repository, and its files to the DVC remote if there is one."""
     cache = [] if has_remote(folder) else ["--no-cache"]
     run(["dvc", "exp", "push", "--force", *cache, "origin", folder.name])
-    write_text(folder / SAVED, commit_of(_reference(folder), folder))
+    write_text(folder / SAVED, resolve_commit(_reference(folder), folder))
 
 
 def check_experiment_name(folder: Path) -> str:
@@ -58,7 +58,7 @@ def check_experiment_name(folder: Path) -> str:
     if not git(["ls-remote", "origin", reference], folder):
         return ""
     git(["fetch", "--quiet", "origin", f"+{reference}:{reference}"], folder)
-    there = commit_of(reference, folder)
+    there = resolve_commit(reference, folder)
     if git(["diff", "--name-only", there, "--", str(PARAMS)], folder):
         raise WorkspaceError(
             f"the repository has another experiment {folder.name} already; "

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from pipelines.runs.workspace import Repository, WorkspaceError, prepare_as
-from pipelines.tracking.model_registry import Registered, origin_of
+from pipelines.tracking.model_registry import ModelVersion, read_origin
 
 CHANGED = "+"
 """Ends the name of a commit whose files had been changed."""
 
 
-def reproduce(source: Repository, version: Registered, name: str) -> tuple[Path, list[str]]:
+def reproduce(source: Repository, version: ModelVersion, name: str) -> tuple[Path, list[str]]:
     """Prepare `runs/<name>` with a version's commit, parameters, data and DVC lock.
 
     Returns:
@@ -19,7 +19,7 @@ def reproduce(source: Repository, version: Registered, name: str) -> tuple[Path,
         WorkspaceError: if the commit is not to be had, or the folder is another run's.
         ValueError: if the version does not say where it comes from.
     """
-    origin = origin_of(version)
+    origin = read_origin(version)
     commit = origin.pop("commit")
     if not commit:
         raise WorkspaceError(f"{version.model} version {version.version} was made outside git")

@@ -25,7 +25,7 @@ from pipelines.config.params import PARAMS, flatten
 from pipelines.runs.dvc_graph import forget_what_is_lost
 from pipelines.runtime.disk import remove_tree
 from pipelines.runtime.run_record import RUN
-from pipelines.runtime.shell import commit_of, git, output
+from pipelines.runtime.shell import git, output, resolve_commit
 from pipelines.runtime.state import REPOSITORY
 from pipelines.training.locks import WAIT_FOR_LOCK
 
@@ -248,7 +248,7 @@ def _first_difference(one: str, other: str) -> str:
 
 def _commit(folder: Path, revision: str) -> str:
     for name in (f"origin/{revision}", revision) if revision else ("HEAD",):
-        if found := commit_of(name, folder):
+        if found := resolve_commit(name, folder):
             return found
     raise WorkspaceError(f"the repository has no revision {revision!r}")
 

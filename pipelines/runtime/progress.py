@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, TextColumn
 
-from pipelines.runtime.status import Status, tell
+from pipelines.runtime.status import Status, write_status
 
 Advance = Callable[[int, str], None]
 Show = Callable[[int, str, timedelta], None]
@@ -40,7 +40,7 @@ def progress(
     eta = Eta(total, done)
     say = decimal if bytes_ else str
     told = 0.0
-    tell(Status(what=what, completed=done, total=total))
+    write_status(Status(what=what, completed=done, total=total))
     with _display(what, total, done, say) as show:
 
         def advance(completed: int, note: str) -> None:
@@ -50,7 +50,11 @@ def progress(
             if completed >= total or time.monotonic() - told > SECONDS_BETWEEN_STATUS:
                 told = time.monotonic()
                 seconds = left.total_seconds()
-                tell(Status(what=what, completed=completed, total=total, left=seconds, note=note))
+                write_status(
+                    Status(
+                        what=what, completed=completed, total=total, seconds_left=seconds, note=note
+                    )
+                )
 
         yield advance
 
@@ -73,7 +77,7 @@ def _display(what: str, total: int, done: int, say: Callable[[int], str]) -> Ite
         yield lambda completed, note, left: bar.update(
             task,
             completed=completed,
-            note=note,
+            note=format_terms,
             left=left,
             said=f"{say(completed)}/{say(total) if total else '?'}",
         )
@@ -128,6 +132,6 @@ def _plain(what: str, total: int, say: Callable[[int], str]) -> Show:
     return show
 
 
-def note(values: Mapping[str, float]) -> str:
+def format_terms(values: Mapping[str, float]) -> str:
     """Terms as a short text."""
     return "  ".join(f"{name} {value:.4g}" for name, value in values.items())

@@ -14,10 +14,10 @@ SECRET = re.compile(
 """A value of a query that lets its bearer in, as presigned addresses of S3, Azure and others do."""
 
 
-def redacted(text: str) -> str:
+def redact(text: str) -> str:
     """Text whose addresses have no credentials.
 
-    >>> redacted("no answer: https://me:secret@host/a.zip?X-Amz-Signature=12ab&part=1")
+    >>> redact("no answer: https://me:secret@host/a.zip?X-Amz-Signature=12ab&part=1")
     'no answer: https://host/a.zip?X-Amz-Signature=...&part=1'
     """
     return SECRET.sub(r"\1...", USER.sub("", DATABASE.sub(r"\1", text)))

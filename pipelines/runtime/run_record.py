@@ -24,7 +24,7 @@ On a few images their work takes less time than importing MLflow.
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Record:
+class RunRecord:
     """What `artifacts/<stage>/run.json` says."""
 
     stage: str
@@ -53,13 +53,13 @@ def record_path(stage: str) -> Path:
     return ARTIFACTS / stage / "run.json"
 
 
-def read_record(stage: str) -> Record | None:
+def read_record(stage: str) -> RunRecord | None:
     """A stage's record, None where the stage has not run and was not pulled."""
     path = record_path(stage)
-    return Record(**from_json(path.read_text(encoding="utf-8"))) if path.is_file() else None
+    return RunRecord(**from_json(path.read_text(encoding="utf-8"))) if path.is_file() else None
 
 
-def trained_precision(stage: str) -> str:
+def training_precision(stage: str) -> str:
     """The precision that a training stage computed in; empty for stages that train nothing."""
     path = ARTIFACTS / stage / "metrics.json"
     if not path.is_file():
@@ -82,6 +82,6 @@ def run_name() -> str:
         return path.read_text(encoding="utf-8")
 
 
-def end_run_name() -> None:
+def clear_run_name() -> None:
     """Let the next stage begin a new pipeline run."""
     (state_root() / "current_run").unlink(missing_ok=True)

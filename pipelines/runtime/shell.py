@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipelines.runtime.redaction import redacted
+from pipelines.runtime.redaction import redact
 
 
 class CommandError(ValueError):
@@ -31,11 +31,11 @@ def output(command: list[str], folder: Path, *, fails: bool = False) -> str:
     done = subprocess.run(here, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode and not fails:
         said = (done.stderr or done.stdout).strip()
-        raise CommandError(redacted(f"{' '.join(command)}: {said}"))
+        raise CommandError(redact(f"{' '.join(command)}: {said}"))
     return done.stdout.strip()
 
 
-def commit_of(reference: str, folder: Path) -> str:
+def resolve_commit(reference: str, folder: Path) -> str:
     """The commit that a reference of git names; "" if there is none."""
     name = f"{reference}^{{commit}}"
     return output(["git", "rev-parse", "--verify", "--quiet", name], folder, fails=True)

@@ -25,17 +25,17 @@ class Status:
     completed: int = 0
     total: int = 0
     """0 if it cannot be told."""
-    left: float = 0.0
+    seconds_left: float = 0.0
     """Seconds."""
     note: str = ""
     problem: str = ""
-    passing: bool = False
+    transient: bool = False
     """Whether the problem may be gone at another try."""
     time: float = field(default_factory=time.time)
     """Seconds since 1970."""
 
 
-def tell(status: Status) -> None:
+def write_status(status: Status) -> None:
     """Write the file that `ESRGAN_STATUS` names, if it names one."""
     if path := os.environ.get(STATUS):
         write_text(Path(path), to_json(asdict(status)))

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from esrgan_core.files import atomic_path, sha256_of, write_text
 from esrgan_core.strict_json import from_json, to_json
-from pipelines.runtime.redaction import redacted
+from pipelines.runtime.redaction import redact
 from pipelines.runtime.state import state_root
 from pipelines.sources.checksums import WHOLE, ExpectedFile
 from pipelines.sources.errors import HostError, StoppedError
@@ -103,7 +103,7 @@ class Cache:
         with atomic_path(path) as temporary:
             part.replace(temporary)
             temporary.chmod(0o444)
-        note = to_json({"url": redacted(url), "sha256": sha256})
+        note = to_json({"url": redact(url), "sha256": sha256})
         write_text(self.root / "addresses" / f"{_key(url, ExpectedFile())}.json", note)
         return path
 
@@ -139,7 +139,7 @@ def _locked(path: Path, url: str, stop: Event) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        print(f"another process fetches {redacted(url)}; waiting for it", file=sys.stderr)
+        print(f"another process fetches {redact(url)}; waiting for it", file=sys.stderr)
         while not lock.is_locked:
             if stop.is_set():
                 raise StoppedError("stopped") from None

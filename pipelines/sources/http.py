@@ -16,7 +16,7 @@ import urllib3
 from esrgan_core.files import write_text
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.runtime.disk import require_disk_space
-from pipelines.runtime.redaction import redacted
+from pipelines.runtime.redaction import redact
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.errors import (
     BusyHostError,
@@ -135,7 +135,7 @@ def _attempt(
     """Send one request and keep what comes; whether the file is whole now."""
     origin = _origin_of(part)
     # another signature in the address makes no other file
-    same_host = origin.url == redacted(url) and bool(origin.validator)
+    same_host = origin.url == redact(url) and bool(origin.validator)
     offset = size_of(part)
     # bytes of one host may only be continued by another's if a checksum tells in the end
     if offset and not (ranges and (same_host or expected.pinned)):
@@ -152,7 +152,7 @@ def _attempt(
         total = total_of(response, offset, expected)
         if response.status_code == 416:
             return True
-        found = _Origin(url=redacted(url), validator=validator_of(response), total=total)
+        found = _Origin(url=redact(url), validator=validator_of(response), total=total)
         if response.status_code == 206:
             # a 206 may leave out what was said before
             changed = same_host and found.validator not in ("", origin.validator)

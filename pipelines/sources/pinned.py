@@ -13,7 +13,7 @@ from pathlib import Path
 from esrgan_core.files import sha256_of
 from esrgan_core.records import record_hash
 from pipelines.runtime.progress import progress
-from pipelines.runtime.redaction import redacted
+from pipelines.runtime.redaction import redact
 from pipelines.runtime.state import REPOSITORY
 from pipelines.sources.addresses import HttpFile, S3Object
 from pipelines.sources.checksums import ExpectedFile
@@ -56,9 +56,9 @@ def find_pinned(value: str) -> Path:
         ValueError: if the value has no hash, or the content has another; says what to write.
     """
     location, wanted = _parts(value)
-    if redacted(location) != location:
+    if redact(location) != location:
         raise ValueError(
-            f"{redacted(location)} has credentials with it, which git, dvc.lock and MLflow would "
+            f"{redact(location)} has credentials with it, which git, dvc.lock and MLflow would "
             "keep; give a file that was fetched, or leave them to ~/.netrc or AWS's environment"
         )
     if not wanted:
@@ -83,7 +83,7 @@ def _parts(value: str) -> tuple[str, str]:
     location, mark, digest = value.partition(MARK)
     if mark and not re.fullmatch("[0-9a-f]{64}", digest):
         raise ValueError(
-            f"{redacted(location)}: {digest!r} is no sha256 in 64 hex digits; name it without a "
+            f"{redact(location)}: {digest!r} is no sha256 in 64 hex digits; name it without a "
             "hash and run `esrgan params`, which writes it"
         )
     return location, digest

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from esrgan_core.data.pairs import PairStore
-from pipelines.config.artifacts import METRICS, PAGE, PAIRS
+from pipelines.config.artifacts import EVALUATION_METRICS, PAIRS, REPORT_PAGE
 from pipelines.evaluation.alpha_grid import models_of
 from pipelines.evaluation.alpha_selection import read_choice
 from pipelines.evaluation.benchmark import evaluate_all, write_metrics
@@ -30,9 +30,13 @@ def run(params: Params) -> None:
         {"bicubic": bicubic(params.scale)}, samples, params.evaluate, params.scale, "evaluate",
         of_grid=models_of(read_choice().alpha),
     )  # fmt: skip
-    write_metrics(evaluation, METRICS.parent)
+    write_metrics(evaluation, EVALUATION_METRICS.parent)
     write_report(
-        PAGE, evaluation, params.scale, params.interpolate, trainings=("pretrain", "finetune")
+        REPORT_PAGE,
+        evaluation,
+        params.scale,
+        params.interpolate,
+        trainings=("pretrain", "finetune"),
     )
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.evaluation import Method
 from esrgan_core.files import atomic_path
-from pipelines.config.artifacts import GRID, IMAGE_GRID, PAIRS
+from pipelines.config.artifacts import ALPHA_GRID, IMAGE_GRID, PAIRS
 from pipelines.evaluation.alpha_grid import text_of, write_results
 from pipelines.evaluation.alpha_selection import (
     Choice,
@@ -54,7 +54,7 @@ def run(params: Params) -> None:
     frame, images = compare(both, test, metrics, params.scale, "interpolate", names)
     of_networks = frame[frame["model"].isin(alphas)]
     of_images = frame[~frame["model"].isin(alphas)]
-    _leave(_grid(of_networks), GRID)
+    _leave(_grid(of_networks), ALPHA_GRID)
     _leave(
         _grid(of_images.assign(model=of_images["model"].str.removeprefix("images "))), IMAGE_GRID
     )
@@ -77,7 +77,7 @@ def run(params: Params) -> None:
             f"alpha {text}": [scored for scored in images[text] if scored.name in sheet]
             for text in alphas
         },
-        GRID.parent / "images" / "alphas.png",
+        ALPHA_GRID.parent / "images" / "alphas.png",
     )
 
 

@@ -8,7 +8,7 @@ from pipelines.config.artifacts import ARTIFACTS
 from pipelines.evaluation.config import RegisterConfig
 from pipelines.registry.promotion import register
 from pipelines.stages.runner import launch
-from pipelines.tracking.open_runs import awaited_run_id
+from pipelines.tracking.open_runs import wait_for_run_id
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,7 +20,7 @@ class Params:
 
 def run(params: Params) -> None:
     """Leave `decision.json`; the model version and its alias are in MLflow."""
-    decision = register(params.register, awaited_run_id("register"))
+    decision = register(params.register, wait_for_run_id("register"))
     target = ARTIFACTS / "register" / "decision.json"
     write_text(target, to_json(asdict(decision), indent=2) + "\n")
     print(f"{decision.model} version {decision.version} is the {decision.alias}:")

@@ -11,8 +11,8 @@ from typing import TypeVar
 from esrgan_core.engine.signals import InterruptedTrainingError
 from pipelines.config.params import PARAMS, load_params, read_yaml
 from pipelines.runtime.parent_watch import die_with_parent
-from pipelines.runtime.redaction import redacted
-from pipelines.runtime.status import Status, is_transient, tell
+from pipelines.runtime.redaction import redact
+from pipelines.runtime.status import Status, is_transient, write_status
 from pipelines.tracking.errors import StoreError
 from pipelines.tracking.session import recording
 
@@ -77,8 +77,8 @@ def ending_plainly(name: str) -> Iterator[None]:
         print(f"{name}: {interruption}; the same command goes on from there", file=sys.stderr)
         sys.exit(interruption.exit_code)
     except (ValueError, OSError, FloatingPointError, StoreError) as error:
-        problem = redacted(str(error))
-        tell(Status(what=name, problem=problem, passing=is_transient(error)))
+        problem = redact(str(error))
+        write_status(Status(what=name, problem=problem, transient=is_transient(error)))
         sys.exit(f"{name}: {problem}")
     # all is done and written: an end that was wished for now is no failure
     for number in ENDINGS:

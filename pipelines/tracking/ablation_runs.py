@@ -8,16 +8,16 @@ import pandas as pd
 
 from pipelines.config.params import flatten
 from pipelines.tracking.client import (
-    NAME,
-    STAGE,
-    child_run,
+    RUN_TAG,
+    STAGE_TAG,
     client,
+    create_child_run,
     find_run,
+    get_or_create_parent_run,
     log_metrics,
     log_params,
-    parent_run,
-    reaching_store,
-    usable,
+    sanitize_name,
+    translate_errors,
 )
 from pipelines.tracking.errors import StoreError
 
@@ -28,14 +28,14 @@ FIGURES = ("variant", "stage", "seed", "set")
 def publish_ablation(frame: pd.DataFrame, params: Mapping[str, Any]) -> None:
     """A run per variant, stage and seed; trouble with it costs a warning, the table stays."""
     try:
-        with reaching_store():
+        with translate_errors():
             from mlflow.entities import Metric  # noqa: PLC0415
 
-            parent = parent_run(ABLATION)
+            parent = get_or_create_parent_run(ABLATION)
             for (variant, stage, seed), rows in frame.groupby(["variant", "stage", "seed"]):
                 own = {
-                    NAME: ABLATION,
-                    STAGE: ABLATION,
+                    RUN_TAG: ABLATION,
+                    STAGE_TAG: ABLATION,
                     "ablation.variant": str(variant),
                     "ablation.stage": str(stage),
                     "ablation.seed": str(seed),
@@ -45,14 +45,14 @@ def publish_ablation(frame: pd.DataFrame, params: Mapping[str, Any]) -> None:
                 if found and found.info.status == "FINISHED":
                     continue
                 title = f"{variant}, stage {stage}, seed {seed}"
-                run_id = found.info.run_id if found else child_run(parent, title, own)
+                run_id = found.info.run_id if found else create_child_run(parent, title, own)
                 log_params(
                     run_id, dict(flatten(params)) | {"variant": str(variant), "stage": str(stage)}
                 )
                 # the same time at each attempt, so that no figure is there twice
                 time = client().get_run(run_id).info.start_time
                 metrics = [
-                    Metric(f"{usable(str(row['set']))}/{name}", float(row[name]), time, 0)
+                    Metric(f"{sanitize_name(str(row['set']))}/{name}", float(row[name]), time, 0)
                     for row in rows.to_dict("records")
                     for name in row.keys() - set(FIGURES)
                 ]

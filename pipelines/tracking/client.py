@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 from filelock import FileLock
 
 from esrgan_core.files import atomic_path
-from pipelines.runtime.redaction import redacted
+from pipelines.runtime.redaction import redact
 from pipelines.runtime.state import state_root, state_root_path
 from pipelines.tracking.errors import StoreDownError, StoreError
 from pipelines.tracking.store_errors import is_down, is_of_store, remedy
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "esrgan"
 # tags by which runs are found again
-NAME, STAGE, MODEL, KEY = "esrgan.run", "dvc.stage", "esrgan.model", "esrgan.key"
-STATE = "esrgan.state"
+RUN_TAG, STAGE_TAG, MODEL_TAG, KEY_TAG = "esrgan.run", "dvc.stage", "esrgan.model", "esrgan.key"
+STATE_TAG = "esrgan.state"
 """Tag of a run: `open` while a stage reports to it, `publishing`, `complete`."""
 PARENT = "mlflow.parentRunId"
 MOST_METRICS, MOST_PARAMS, LONGEST_PARAM = 1000, 100, 6000
@@ -56,14 +56,14 @@ def has_store() -> bool:
 def run_url(run_id: str) -> str:
     """Where the UI shows a run; that of `make ui`, where the store is a database."""
     uri = tracking_uri()
-    address = redacted(uri) if uri.startswith("http") else "http://127.0.0.1:5000"
+    address = redact(uri) if uri.startswith("http") else "http://127.0.0.1:5000"
     return f"{address.rstrip('/')}/#/experiments/{experiment_id()}/runs/{run_id}"
 
 
-def usable(name: str) -> str:
+def sanitize_name(name: str) -> str:
     """A name of a image or a set as MLflow takes it in a key.
 
-    >>> usable("a<b>: ü")
+    >>> sanitize_name("a<b>: ü")
     'a_b__ _'
     """
     return re.sub(r"[^A-Za-z0-9_\-. ]", "_", name)
@@ -148,9 +148,9 @@ def _follow_a_move() -> None:
     print(f"MLflow's store was moved here: its addresses now begin with {now}", file=sys.stderr)
 
 
-def deleted_experiment(number: str) -> str:
+def deleted_experiment_remedy(number: str) -> str:
     """What to do about a store whose experiment was deleted."""
-    uri = redacted(tracking_uri())
+    uri = redact(tracking_uri())
     database = "DATABASE_OF_THE_SERVER" if uri.startswith("http") else uri
     return (
         f"with MLFLOW_TRACKING_URI={uri}, `mlflow experiments restore -x {number}` brings it back, "
@@ -170,8 +170,8 @@ def experiment_id() -> str:
     if found is not None:
         if found.lifecycle_stage == "deleted":
             raise StoreError(
-                f"MLflow at {redacted(tracking_uri())}: the experiment {EXPERIMENT} was deleted; "
-                f"{deleted_experiment(found.experiment_id)}"
+                f"MLflow at {redact(tracking_uri())}: the experiment {EXPERIMENT} was deleted; "
+                f"{deleted_experiment_remedy(found.experiment_id)}"
             )
         return str(found.experiment_id)
     local = tracking_uri().startswith("sqlite:")
@@ -180,7 +180,7 @@ def experiment_id() -> str:
     return str(client().create_experiment(EXPERIMENT, artifact_location=location))
 
 
-def quoted(value: str) -> str:
+def quote_value(value: str) -> str:
     """A value as MLflow's filters take it.
 
     Raises:
@@ -194,38 +194,38 @@ def quoted(value: str) -> str:
 
 def find_run(tags: Mapping[str, str]) -> "Run | None":
     """The newest run that has all these tags."""
-    clauses = [f"tags.`{key}` = {quoted(value)}" for key, value in tags.items()]
+    clauses = [f"tags.`{key}` = {quote_value(value)}" for key, value in tags.items()]
     found = client().search_runs([experiment_id()], " and ".join(clauses), max_results=1)
     return found[0] if found else None
 
 
-def running(name: str) -> list[str]:
+def running_run_ids(name: str) -> list[str]:
     """Ids of the runs of a pipeline run that say RUNNING."""
-    wanted = f"tags.`{NAME}` = {quoted(name)} and attributes.status = 'RUNNING'"
+    wanted = f"tags.`{RUN_TAG}` = {quote_value(name)} and attributes.status = 'RUNNING'"
     return [str(run.info.run_id) for run in client().search_runs([experiment_id()], wanted)]
 
 
-def parent_run(name: str) -> str:
+def get_or_create_parent_run(name: str) -> str:
     """Id of the run that stands for a whole pipeline run of that name; made if missing."""
-    tags = {NAME: name, STAGE: "pipeline"}
+    tags = {RUN_TAG: name, STAGE_TAG: "pipeline"}
     if (found := find_run(tags)) is not None:
         return str(found.info.run_id)
     return str(client().create_run(experiment_id(), run_name=name, tags=tags).info.run_id)
 
 
-def child_run(parent: str, name: str, tags: Mapping[str, str]) -> str:
+def create_child_run(parent: str, name: str, tags: Mapping[str, str]) -> str:
     """Id of a new run below `parent`."""
     everything = {PARENT: parent, **tags}
     run = client().create_run(experiment_id(), run_name=name, tags=everything)
     return str(run.info.run_id)
 
 
-def logged_model(
+def get_or_create_logged_model(
     name: str, run_id: str, tags: Mapping[str, str], model_type: str | None = None
 ) -> "LoggedModel":
     """The model with that name and tags that a run has logged or begins to; made if missing."""
-    clauses = [f"source_run_id = {quoted(run_id)}", f"name = {quoted(name)}"]
-    clauses += [f"tags.`{key}` = {quoted(value)}" for key, value in tags.items()]
+    clauses = [f"source_run_id = {quote_value(run_id)}", f"name = {quote_value(name)}"]
+    clauses += [f"tags.`{key}` = {quote_value(value)}" for key, value in tags.items()]
     wanted = " AND ".join(clauses)
     if found := client().search_logged_models([experiment_id()], wanted, max_results=1):
         return found[0]
@@ -250,7 +250,7 @@ def log_metrics(run_id: str, metrics: "Sequence[Metric]") -> None:
 
 
 @contextmanager
-def reaching_store() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Say of each trouble with MLflow what it is, without what the address has of secrets.
 
     Raises:
@@ -270,7 +270,7 @@ def reaching_store() -> Iterator[None]:
 
 def _told(error: Exception) -> Exception:
     """The same trouble in words for whoever has to mend it."""
-    shown = redacted(tracking_uri())
+    shown = redact(tracking_uri())
     if is_down(error):
         return StoreDownError(f"MLflow at {shown} is down: {_words(error)}")
     what = remedy(error, shown)
@@ -283,7 +283,7 @@ def _told(error: Exception) -> Exception:
 
 def _words(error: Exception) -> str:
     """What an error says, less secrets and the statement of a database."""
-    return redacted(str(error).partition("\n[SQL")[0])
+    return redact(str(error).partition("\n[SQL")[0])
 
 
 if __name__ == "__main__":

@@ -19,7 +19,14 @@ from pipelines.config.artifacts import FINETUNED, PRETRAINED
 from pipelines.config.params import PARAMS
 from pipelines.runtime.lineage import data_md5, git_commit
 from pipelines.runtime.state import state_root
-from pipelines.tracking.client import KEY, client, has_store, logged_model, quoted, reaching_store
+from pipelines.tracking.client import (
+    KEY_TAG,
+    client,
+    get_or_create_logged_model,
+    has_store,
+    quote_value,
+    translate_errors,
+)
 
 DECISION = "esrgan.decision"
 PENDING = "esrgan.pending"
@@ -41,7 +48,7 @@ REQUIREMENTS = (
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Registered:
+class ModelVersion:
     """A version of the registered model."""
 
     model: str
@@ -58,41 +65,41 @@ class Registered:
         return from_json(self.tags[DECISION]) | own
 
 
-def find_version(model: str, key: str) -> Registered | None:
+def find_version(model: str, key: str) -> ModelVersion | None:
     """The version that was made from the same weights and evidence."""
-    with reaching_store():
-        wanted = f"name = {quoted(model)} and tags.`{KEY}` = {quoted(key)}"
+    with translate_errors():
+        wanted = f"name = {quote_value(model)} and tags.`{KEY_TAG}` = {quote_value(key)}"
         found = client().search_model_versions(wanted)
     return _registered(found[0]) if found else None
 
 
-def versions(model: str) -> list[Registered]:
+def list_versions(model: str) -> list[ModelVersion]:
     """All versions, the oldest first."""
-    with reaching_store():
-        found = client().search_model_versions(f"name = {quoted(model)}")
+    with translate_errors():
+        found = client().search_model_versions(f"name = {quote_value(model)}")
     return sorted(map(_registered, found), key=lambda one: int(one.version))
 
 
-def registered(model: str, version: str) -> Registered:
+def get_version(model: str, version: str) -> ModelVersion:
     """One version, by its number or an alias.
 
     Raises:
         ValueError: if there is none; says which there are.
         StoreDownError: if MLflow does not answer.
     """
-    wanted = aliases(model).get(version, version)
-    known = versions(model)
+    wanted = get_aliases(model).get(version, version)
+    known = list_versions(model)
     for one in known:
         if one.version == wanted:
             return one
     raise ValueError(
         f"there is no {model} version {version}; there are "
-        f"{[one.version for one in known]} and the aliases {aliases(model)}"
+        f"{[one.version for one in known]} and the aliases {get_aliases(model)}"
     )
 
 
-def _registered(version: Any) -> Registered:
-    return Registered(
+def _registered(version: Any) -> ModelVersion:
+    return ModelVersion(
         model=version.name,
         version=str(version.version),
         # a search leaves its own field for it empty
@@ -103,10 +110,10 @@ def _registered(version: Any) -> Registered:
     )
 
 
-def aliases(model: str) -> dict[str, str]:
+def get_aliases(model: str) -> dict[str, str]:
     """Version by alias; empty where nothing has that name."""
-    with reaching_store():
-        if not client().search_registered_models(f"name = {quoted(model)}"):
+    with translate_errors():
+        if not client().search_registered_models(f"name = {quote_value(model)}"):
             return {}
         return {
             name: str(version)
@@ -125,23 +132,23 @@ class Generators:
     words: str
 
 
-def has_champion(uri: str) -> bool:
+def has_alias(uri: str) -> bool:
     """Whether the store has the version that `models:/NAME@ALIAS` names."""
     name, _, alias = uri.removeprefix("models:/").partition("@")
-    return has_store() and alias in aliases(name)
+    return has_store() and alias in get_aliases(name)
 
 
-def generators_of(uri: str) -> Generators:
+def load_generators(uri: str) -> Generators:
     """The networks of `models:/NAME/VERSION` or `models:/NAME@ALIAS`, fetched where needed.
 
     Raises:
         ValueError: if there is no such version, or it is no model of ours.
         StoreDownError: if MLflow does not answer.
     """
-    with reaching_store():
+    with translate_errors():
         from mlflow.models import Model  # noqa: PLC0415
 
-        version = registered(*parse_uri(uri, ""))
+        version = get_version(*parse_uri(uri, ""))
         source = client().get_logged_model(version.model_id).artifact_location
         folder = _copied(source, state_root() / "models" / version.model_id)
         described = Model.load(folder)
@@ -193,13 +200,13 @@ def parse_uri(uri: str, default: str) -> tuple[str, str]:
     raise ValueError(f"{uri!r} is neither models:/NAME/VERSION nor models:/NAME@ALIAS")
 
 
-def evidence_of(version: Registered) -> dict[str, Any] | None:
+def read_evidence(version: ModelVersion) -> dict[str, Any] | None:
     """What a version's decision rests on; None where it carries nothing of it."""
     text = _file_of(version, EVIDENCE_FILE)
     return None if text is None else from_json(text)["evidence"]
 
 
-def origin_of(version: Registered) -> dict[str, str]:
+def read_origin(version: ModelVersion) -> dict[str, str]:
     """Text of the files that a version's workspace is made from, by name.
 
     Raises:
@@ -214,12 +221,12 @@ def origin_of(version: Registered) -> dict[str, str]:
     return dict(from_json(text))
 
 
-def _file_of(version: Registered, name: str) -> str | None:
+def _file_of(version: ModelVersion, name: str) -> str | None:
     """Text of a file of a version; None if it has no such file."""
     from mlflow.artifacts import download_artifacts  # noqa: PLC0415
     from mlflow.exceptions import MlflowException  # noqa: PLC0415
 
-    with reaching_store(), TemporaryDirectory() as folder:
+    with translate_errors(), TemporaryDirectory() as folder:
         try:
             files = client().list_logged_model_artifacts(version.model_id)
         except MlflowException as error:
@@ -233,10 +240,10 @@ def _file_of(version: Registered, name: str) -> str | None:
         return Path(path).read_text(encoding="utf-8")
 
 
-def history(model: str) -> list[dict[str, Any]]:
+def read_history(model: str) -> list[dict[str, Any]]:
     """The champions that there have been, the newest last: version, when, why, forced."""
-    with reaching_store():
-        if not client().search_registered_models(f"name = {quoted(model)}"):
+    with translate_errors():
+        if not client().search_registered_models(f"name = {quote_value(model)}"):
             return []
         return list(from_json(client().get_registered_model(model).tags.get(CHAMPIONS, "[]")))
 
@@ -244,20 +251,20 @@ def history(model: str) -> list[dict[str, Any]]:
 def write_history(model: str, lines: list[dict[str, Any]]) -> None:
     """Keep which champions there have been: the last `MOST_CHAMPIONS`, and every one by force."""
     kept = [line for line in lines[:-MOST_CHAMPIONS] if line["forced"]] + lines[-MOST_CHAMPIONS:]
-    with reaching_store():
+    with translate_errors():
         client().set_registered_model_tag(model, CHAMPIONS, to_json(kept))
 
 
-def set_pending(version: Registered, change: Mapping[str, Any]) -> None:
+def set_pending(version: ModelVersion, change: Mapping[str, Any]) -> None:
     """Write down what is to happen to the registry because of a version, before it happens."""
-    with reaching_store():
+    with translate_errors():
         text = to_json(change)
         client().set_model_version_tag(version.model, version.version, PENDING, text)
 
 
-def end_pending(version: Registered) -> None:
+def clear_pending(version: ModelVersion) -> None:
     """Say that it has happened."""
-    with reaching_store():
+    with translate_errors():
         client().delete_model_version_tag(version.model, version.version, PENDING)
 
 
@@ -269,7 +276,7 @@ def log_version(
     card: str,
     run_id: str,
     pending: Mapping[str, Any],
-) -> Registered:
+) -> ModelVersion:
     """Log both generators and the library as one model of a run, and make it a version.
 
     Args:
@@ -281,21 +288,21 @@ def log_version(
         run_id: MLflow run that it becomes a model of.
         pending: what is to happen to the registry now that there is this version.
     """
-    with reaching_store():
-        made = logged_model(model, run_id, {KEY: key})
+    with translate_errors():
+        made = get_or_create_logged_model(model, run_id, {KEY_TAG: key})
         with TemporaryDirectory() as place:
             checksums = _write_model(Path(place, "model"), made, alpha, content)
             client().log_model_artifacts(made.model_id, str(Path(place, "model")))
         _log_output(run_id, made.model_id)
         client().finalize_logged_model(made.model_id, "READY")
-        if not client().search_registered_models(f"name = {quoted(model)}"):
+        if not client().search_registered_models(f"name = {quote_value(model)}"):
             client().create_registered_model(model, description=DESCRIPTION)
         version = client().create_model_version(
             model,
             source=made.model_uri,
             run_id=run_id,
             tags={
-                KEY: key,
+                KEY_TAG: key,
                 DECISION: to_json({name: content[name] for name in ("alias", "reasons")}),
                 PENDING: to_json(pending),
                 CHECKSUMS: checksums,
@@ -393,7 +400,7 @@ def registered_files() -> Iterator[RegisteredFiles]:
     """
     if not has_store():
         return
-    with reaching_store():
+    with translate_errors():
         from mlflow.artifacts import download_artifacts  # noqa: PLC0415
 
         for version in client().search_model_versions():
@@ -406,9 +413,9 @@ def registered_files() -> Iterator[RegisteredFiles]:
             yield RegisteredFiles(folder=folder, checksums=checksums)
 
 
-def point_alias(model: str, alias: str, version: str) -> None:
+def set_alias(model: str, alias: str, version: str) -> None:
     """Let `alias` name this version."""
-    with reaching_store():
+    with translate_errors():
         client().set_registered_model_alias(model, alias, version)
 
 

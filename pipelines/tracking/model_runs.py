@@ -11,20 +11,20 @@ from esrgan_core.data.pairs import Entry, PairStore
 from esrgan_core.files import sha256_of
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.config.artifacts import PAIRS, generator_path
-from pipelines.runtime.run_record import Record
+from pipelines.runtime.run_record import RunRecord
 from pipelines.runtime.tables import read_table
 from pipelines.tracking.client import (
-    MODEL,
-    NAME,
-    STAGE,
-    STATE,
-    child_run,
+    MODEL_TAG,
+    RUN_TAG,
+    STAGE_TAG,
+    STATE_TAG,
     client,
+    create_child_run,
     find_run,
+    get_or_create_logged_model,
     log_metrics,
     log_params,
-    logged_model,
-    usable,
+    sanitize_name,
 )
 from pipelines.tracking.images import log_images
 
@@ -38,7 +38,7 @@ DIGEST = 32
 
 
 def publish_models(
-    folder: Path, record: Record, parent: str, key: str, tags: "list[RunTag]"
+    folder: Path, record: RunRecord, parent: str, key: str, tags: "list[RunTag]"
 ) -> None:
     """Log what an evaluation says of each model: figures, tables, crops, data sets, the weights.
 
@@ -55,11 +55,13 @@ def publish_models(
     frame = read_table(folder / "per_image.csv")
     data = _data_sets()
     for model, sets in results.items():
-        own = {NAME: record.run, STAGE: "model", MODEL: model, "esrgan.evaluation": key}
-        if find_run({**own, STATE: "complete"}) is not None:
+        own = {RUN_TAG: record.run, STAGE_TAG: "model", MODEL_TAG: model, "esrgan.evaluation": key}
+        if find_run({**own, STATE_TAG: "complete"}) is not None:
             continue
         half = find_run(own)
-        run_id = half.info.run_id if half else child_run(parent, f"{model} ({record.run})", own)
+        run_id = (
+            half.info.run_id if half else create_child_run(parent, f"{model} ({record.run})", own)
+        )
         log_params(run_id, {"model": model})
         client().log_inputs(run_id, list(data.values()))
         table = frame[frame["model"] == model].drop(columns="model")
@@ -70,7 +72,7 @@ def publish_models(
             used = data[set_name].dataset if set_name in data else None
             metrics += [
                 Metric(
-                    f"{usable(set_name)}/{metric}",
+                    f"{sanitize_name(set_name)}/{metric}",
                     value,
                     record.ended,
                     0,
@@ -84,7 +86,7 @@ def publish_models(
         log_metrics(run_id, metrics)
         # under the same keys in every model's run: a grid in the UI
         crops = {
-            f"{usable(path.parent.name)}/{usable(path.stem)}": path
+            f"{sanitize_name(path.parent.name)}/{sanitize_name(path.stem)}": path
             for path in sorted((folder / "report" / "crops" / model).glob("*/*.png"))
         }
         log_images(run_id, crops, 0, record.ended)
@@ -136,7 +138,7 @@ def _logged_model(model: str, run_id: str) -> str | None:
     if not weights.is_file():
         return None
     tags = {"weights.sha256": sha256_of(weights)}
-    made = logged_model(model, run_id, tags, "generator")
+    made = get_or_create_logged_model(model, run_id, tags, "generator")
     client().log_model_artifact(made.model_id, str(weights))
     client().finalize_logged_model(made.model_id, "READY")
     return str(made.model_id)

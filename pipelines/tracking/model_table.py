@@ -16,7 +16,13 @@ from esrgan_core.files import write_text
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.runtime.state import state_root
 from pipelines.tracking.client import database_path, has_store, tracking_uri
-from pipelines.tracking.model_registry import Registered, aliases, evidence_of, history, versions
+from pipelines.tracking.model_registry import (
+    ModelVersion,
+    get_aliases,
+    list_versions,
+    read_evidence,
+    read_history,
+)
 
 SECONDS_TO_SETTLE = 2.0
 """Age from which a file's time tells a later change of it from this one."""
@@ -28,7 +34,7 @@ FILES = ("", "-wal", "-journal")
 class ListedVersion:
     """A version of the registered model and what it was registered with."""
 
-    version: Registered
+    version: ModelVersion
     alpha: float | None
     """None where the version carries no evidence that can be read."""
     results: Mapping[str, Mapping[str, float]]
@@ -59,9 +65,9 @@ def list_model(model: str) -> Listing:
     if state is not None and (found := _remembered(path, wanted)) is not None:
         return found
     listing = Listing(
-        versions=[_with_evidence(version) for version in versions(model)],
-        aliases=aliases(model),
-        history=history(model),
+        versions=[_with_evidence(version) for version in list_versions(model)],
+        aliases=get_aliases(model),
+        history=read_history(model),
     )
     if state is not None and _is_settled(state):
         content = to_json(wanted | {"listing": asdict(listing)}, default=datetime.isoformat)
@@ -69,8 +75,8 @@ def list_model(model: str) -> Listing:
     return listing
 
 
-def _with_evidence(version: Registered) -> ListedVersion:
-    evidence = evidence_of(version)
+def _with_evidence(version: ModelVersion) -> ListedVersion:
+    evidence = read_evidence(version)
     if evidence is None:
         return ListedVersion(version=version, alpha=None, results={})
     return ListedVersion(
@@ -116,5 +122,5 @@ def _remembered(path: Path, wanted: Mapping[str, Any]) -> Listing | None:
         return None  # of an earlier program, or not there
 
 
-def _version(row: Mapping[str, Any]) -> Registered:
-    return Registered(**{**row, "created": datetime.fromisoformat(row["created"])})
+def _version(row: Mapping[str, Any]) -> ModelVersion:
+    return ModelVersion(**{**row, "created": datetime.fromisoformat(row["created"])})

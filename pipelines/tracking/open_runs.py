@@ -11,16 +11,16 @@ from esrgan_core.files import write_text
 from pipelines.runtime.run_record import run_name
 from pipelines.runtime.state import state_root
 from pipelines.tracking.client import (
-    NAME,
-    STAGE,
-    STATE,
-    child_run,
+    RUN_TAG,
+    STAGE_TAG,
+    STATE_TAG,
     client,
+    create_child_run,
     find_run,
-    parent_run,
-    reaching_store,
+    get_or_create_parent_run,
     run_url,
-    running,
+    running_run_ids,
+    translate_errors,
 )
 from pipelines.tracking.errors import StoreDownError, StoreError
 
@@ -63,12 +63,12 @@ def open_run(stage: str) -> str:
     It is the run that an interrupted attempt has left open, or a new one.
     """
     name = run_name()
-    with reaching_store():
-        parent = parent_run(name)
+    with translate_errors():
+        parent = get_or_create_parent_run(name)
         client().update_run(parent, status="RUNNING")
-        tags = {NAME: name, STAGE: stage, STATE: "open"}
+        tags = {RUN_TAG: name, STAGE_TAG: stage, STATE_TAG: "open"}
         if (left := find_run(tags)) is None:
-            run_id = child_run(parent, stage, tags)
+            run_id = create_child_run(parent, stage, tags)
         else:
             run_id = str(left.info.run_id)
             client().update_run(run_id, status="RUNNING")
@@ -76,7 +76,7 @@ def open_run(stage: str) -> str:
     return run_id
 
 
-def awaited_run_id(stage: str) -> str:
+def wait_for_run_id(stage: str) -> str:
     """Id of the run that the running stage reports to, for work that needs one.
 
     Raises:
@@ -95,7 +95,7 @@ def awaited_run_id(stage: str) -> str:
     return run_id
 
 
-def begin_parent(name: str, tags: Mapping[str, str]) -> tuple[str, str] | None:
+def start_parent_run(name: str, tags: Mapping[str, str]) -> tuple[str, str] | None:
     """Open the run of a whole pipeline run; return its id and its URL.
 
     None if the store does not answer soon or fails; the stages try again.
@@ -103,7 +103,7 @@ def begin_parent(name: str, tags: Mapping[str, str]) -> tuple[str, str] | None:
     found: list[tuple[str, str]] = []
 
     def begin() -> None:
-        parent = parent_run(name)
+        parent = get_or_create_parent_run(name)
         client().update_run(parent, status="RUNNING")
         for key, text in tags.items():
             client().set_tag(parent, key, text)
@@ -122,7 +122,7 @@ def close_runs(name: str, status: str) -> None:
     """
 
     def close() -> None:
-        for run in running(name):
+        for run in running_run_ids(name):
             client().set_terminated(run, status)
 
     _try_for_seconds(close)
@@ -144,7 +144,7 @@ def _try_for_seconds(work: Callable[[], None]) -> None:
 
     def attempt() -> None:
         try:
-            with reaching_store():
+            with translate_errors():
                 work()
         except (StoreError, OSError) as error:
             print(error, file=sys.stderr)

@@ -17,32 +17,32 @@ import pandas as pd
 from esrgan_core.files import sha256_of
 from esrgan_core.strict_json import from_json
 from pipelines.config.artifacts import (
+    ALPHA_CHOICE,
+    ALPHA_GRID,
     ARTIFACTS,
-    CHOICE,
-    GRID,
+    EVALUATION_METRICS,
     IMAGE_GRID,
     MANIFEST,
-    METRICS,
     SKIPPED,
     VALIDATION_REPORT,
 )
 from pipelines.config.params import flatten
-from pipelines.runtime.run_record import Record, end_run_name, read_record, record_path
+from pipelines.runtime.run_record import RunRecord, clear_run_name, read_record, record_path
 from pipelines.runtime.state import state_root
 from pipelines.runtime.tables import read_table
 from pipelines.tracking.client import (
-    KEY,
-    NAME,
-    STAGE,
-    STATE,
-    child_run,
+    KEY_TAG,
+    RUN_TAG,
+    STAGE_TAG,
+    STATE_TAG,
     client,
+    create_child_run,
     find_run,
+    get_or_create_parent_run,
     log_metrics,
     log_params,
-    parent_run,
-    reaching_store,
-    usable,
+    sanitize_name,
+    translate_errors,
 )
 from pipelines.tracking.model_runs import publish_models
 from pipelines.tracking.uploader import MetricsUploader
@@ -68,8 +68,8 @@ FILES = {
     "validate": (VALIDATION_REPORT, VALIDATION_REPORT.parent / "docs"),
     "pretrain": (ARTIFACTS / "pretrain" / "metrics.json", ARTIFACTS / "pretrain" / "curve.csv"),
     "finetune": (ARTIFACTS / "finetune" / "metrics.json", ARTIFACTS / "finetune" / "curve.csv"),
-    "interpolate": (GRID, IMAGE_GRID, CHOICE, ARTIFACTS / "interpolate" / "images"),
-    "evaluate": tuple(METRICS.parent / name for name in EVALUATED),
+    "interpolate": (ALPHA_GRID, IMAGE_GRID, ALPHA_CHOICE, ARTIFACTS / "interpolate" / "images"),
+    "evaluate": tuple(EVALUATION_METRICS.parent / name for name in EVALUATED),
     "register": (ARTIFACTS / "register" / "decision.json",),
     "compare": tuple(ARTIFACTS / "compare" / name for name in EVALUATED),
 } | {
@@ -79,7 +79,7 @@ FILES = {
 }
 
 
-def publish(stage: str) -> bool:
+def publish_stage(stage: str) -> bool:
     """Make a stage's MLflow run complete; say whether there was anything to do.
 
     Raises:
@@ -93,10 +93,10 @@ def publish(stage: str) -> bool:
     if record is None:
         raise FileNotFoundError(f"no {record_path(stage)}; run `dvc repro` or `dvc pull`")
     key = sha256_of(record_path(stage))
-    with reaching_store():
-        if find_run({KEY: key, STAGE: stage, STATE: "complete"}) is not None:
+    with translate_errors():
+        if find_run({KEY_TAG: key, STAGE_TAG: stage, STATE_TAG: "complete"}) is not None:
             return False
-        parent = parent_run(record.run)
+        parent = get_or_create_parent_run(record.run)
         run_id = _run_of(record, key, parent)
         log_params(run_id, dict(flatten(record.params)))
         for table in (ARTIFACTS / stage / name for name in ("curve.csv", "usage.csv")):
@@ -113,45 +113,45 @@ def publish(stage: str) -> bool:
             case "evaluate" | "compare":
                 publish_models(ARTIFACTS / stage, record, parent, key, _tags(record))
             case "register":
-                complete_parent(record.run)
+                complete_parent_run(record.run)
             case _:
                 pass
         log_metrics(run_id, [Metric("seconds", record.seconds, record.ended, 0)])
         client().set_terminated(run_id, "FINISHED")
-        client().log_batch(run_id, tags=[*_tags(record), RunTag(KEY, key)])
+        client().log_batch(run_id, tags=[*_tags(record), RunTag(KEY_TAG, key)])
     return True
 
 
-def published_run(stage: str) -> str:
+def published_run_id(stage: str) -> str:
     """Id of the run that `publish` completed for a stage."""
-    with reaching_store():
+    with translate_errors():
         key = sha256_of(record_path(stage))
-        found = find_run({KEY: key, STAGE: stage, STATE: "complete"})
+        found = find_run({KEY_TAG: key, STAGE_TAG: stage, STATE_TAG: "complete"})
     if found is None:
         raise ValueError(f"{stage} is not in the store; run `esrgan publish`")
     return str(found.info.run_id)
 
 
-def _run_of(record: Record, key: str, parent: str) -> str:
+def _run_of(record: RunRecord, key: str, parent: str) -> str:
     """The run that an attempt to publish left, or the open one of the stage, or a new one.
 
     An open run is the one that the stage reported to, or, where the stage never reached the
     store, one that an earlier attempt at it left.
     """
-    own = {NAME: record.run, STAGE: record.stage}
-    if left := find_run({**own, KEY: key, STATE: "publishing"}):
+    own = {RUN_TAG: record.run, STAGE_TAG: record.stage}
+    if left := find_run({**own, KEY_TAG: key, STATE_TAG: "publishing"}):
         return str(left.info.run_id)
-    found = find_run({**own, STATE: "open"})
+    found = find_run({**own, STATE_TAG: "open"})
     if found and record.mlflow_run_id in (found.info.run_id, ""):
         return str(found.info.run_id)
-    return child_run(parent, record.stage, {**own, KEY: key, STATE: "publishing"})
+    return create_child_run(parent, record.stage, {**own, KEY_TAG: key, STATE_TAG: "publishing"})
 
 
-def _tags(record: Record) -> "list[RunTag]":
+def _tags(record: RunRecord) -> "list[RunTag]":
     from mlflow.entities import RunTag  # noqa: PLC0415
 
     texts = {
-        STATE: "complete",
+        STATE_TAG: "complete",
         "git.commit": record.git_commit,
         "data.md5": record.data_md5,
         "params.sha256": record.params_sha256,
@@ -169,11 +169,11 @@ def _publish_grid(run_id: str, time: int) -> None:
     """Metrics over alpha as a chart whose step is alpha in hundredths."""
     from mlflow.entities import Metric  # noqa: PLC0415
 
-    grid = read_table(GRID)
+    grid = read_table(ALPHA_GRID)
     names = [name for name in grid.columns if name not in ("alpha", "set")]
     metrics = [
         Metric(
-            f"{usable(str(row['set']))}/{name}",
+            f"{sanitize_name(str(row['set']))}/{name}",
             float(row[name]),
             time,
             round(100 * float(row["alpha"])),
@@ -184,7 +184,7 @@ def _publish_grid(run_id: str, time: int) -> None:
     log_metrics(run_id, metrics)
 
 
-def complete_parent(name: str) -> None:
+def complete_parent_run(name: str) -> None:
     """The run of a whole pipeline run gets the final figures and the page, and ends.
 
     Args:
@@ -193,23 +193,23 @@ def complete_parent(name: str) -> None:
     record = read_record("register")
     assert record
     key = sha256_of(record_path("register"))
-    with reaching_store():
-        if (found := find_run({NAME: name, STAGE: "pipeline", KEY: key})) is None:
-            _fill_parent(record, key, parent := parent_run(name))
+    with translate_errors():
+        if (found := find_run({RUN_TAG: name, STAGE_TAG: "pipeline", KEY_TAG: key})) is None:
+            _fill_parent(record, key, parent := get_or_create_parent_run(name))
         else:
             parent = str(found.info.run_id)
         client().set_terminated(parent, "FINISHED")
     current = state_root() / "current_run"
     if current.exists() and current.read_text(encoding="utf-8") == record.run:
-        end_run_name()
+        clear_run_name()
 
 
-def _fill_parent(record: Record, key: str, parent: str) -> None:
+def _fill_parent(record: RunRecord, key: str, parent: str) -> None:
     from mlflow.entities import Metric, RunTag  # noqa: PLC0415
 
-    results = from_json(METRICS.read_text(encoding="utf-8"))
+    results = from_json(EVALUATION_METRICS.read_text(encoding="utf-8"))
     metrics = [
-        Metric(f"{model}/{usable(set_name)}/{name}", value, record.ended, 0)
+        Metric(f"{model}/{sanitize_name(set_name)}/{name}", value, record.ended, 0)
         for model, sets in results.items()
         for set_name, values in sets.items()
         for name, value in values.items()
@@ -221,10 +221,10 @@ def _fill_parent(record: Record, key: str, parent: str) -> None:
         else:
             client().log_artifact(parent, str(path))
     client().set_tag(parent, "esrgan.made_by", record.run)
-    client().log_batch(parent, tags=[*_tags(record), RunTag(KEY, key)])
+    client().log_batch(parent, tags=[*_tags(record), RunTag(KEY_TAG, key)])
 
 
 def publish_all() -> list[str]:
     """Publish every stage whose artifacts are here; the names of those that needed it."""
     here = [stage for stage in (*STAGES, *BASELINES) if record_path(stage).is_file()]
-    return [stage for stage in here if publish(stage)]
+    return [stage for stage in here if publish_stage(stage)]

@@ -15,10 +15,10 @@ from esrgan_core.strict_json import to_json
 from pipelines.runtime.lineage import data_md5, git_commit
 from pipelines.runtime.run_record import (
     REPORTED_LATER,
-    Record,
+    RunRecord,
     record_path,
     run_name,
-    trained_precision,
+    training_precision,
 )
 from pipelines.tracking.errors import StoreDownError, StoreError
 from pipelines.tracking.open_runs import (
@@ -65,7 +65,7 @@ def recording(stage: str, params: Any) -> Iterator[None]:
     ended.set()
     if not later:
         opening.join(timeout=SECONDS_FOR_STORE)
-    record = Record(
+    record = RunRecord(
         stage=stage,
         run=name,
         mlflow_run_id=open_run_id(stage),
@@ -73,7 +73,7 @@ def recording(stage: str, params: Any) -> Iterator[None]:
         data_md5=data_md5(),
         params_sha256=digest,
         params=content,
-        precision=trained_precision(stage),
+        precision=training_precision(stage),
         started=started,
         seconds=round(time.time() - started, 3),
     )
@@ -85,12 +85,12 @@ def recording(stage: str, params: Any) -> Iterator[None]:
 
 def _publish(stage: str) -> None:
     """Publish a stage and the stages before it; print a message if MLflow cannot take them."""
-    from pipelines.tracking.publish import publish  # noqa: PLC0415  pandas
+    from pipelines.tracking.publish import publish_stage  # noqa: PLC0415  pandas
 
     try:
         with run_creation_lock():
             _publish_earlier_stages(stage)
-            publish(stage)
+            publish_stage(stage)
     except StoreDownError as error:
         print(f"{stage}: {error}; run `esrgan publish` later", file=sys.stderr)
     except (StoreError, OSError) as error:
@@ -102,11 +102,11 @@ def _publish(stage: str) -> None:
 
 
 def _publish_earlier_stages(stage: str) -> None:
-    from pipelines.tracking.publish import publish  # noqa: PLC0415  pandas
+    from pipelines.tracking.publish import publish_stage  # noqa: PLC0415  pandas
 
     for other in REPORTED_LATER:
         if other != stage and record_path(other).is_file():
-            publish(other)
+            publish_stage(other)
 
 
 def _open_run(stage: str, ended: Event) -> None:

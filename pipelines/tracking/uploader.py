@@ -10,7 +10,7 @@ from threading import Event, Thread
 from esrgan_core.engine.journal import Journal
 from esrgan_core.files import write_text
 from pipelines.runtime.state import state_root
-from pipelines.tracking.client import client, log_metrics, reaching_store, usable
+from pipelines.tracking.client import client, log_metrics, sanitize_name, translate_errors
 from pipelines.tracking.errors import StoreDownError, StoreError
 from pipelines.tracking.images import log_images
 from pipelines.tracking.open_runs import open_run_id
@@ -23,7 +23,7 @@ SECONDS_AT_MOST = 300.0
 SECONDS_AT_THE_END = 20.0
 """That the last shipment may take."""
 IMAGES_UP_TO = "esrgan.pictures"
-TARGET = "mlflow_run"
+RUN_ID_FILE = "mlflow_run"
 """File of a checkpoint folder that says which run its journal goes to."""
 
 
@@ -56,7 +56,7 @@ def _keep_uploading(stage: str, folder: Path, over: Event) -> None:
         if cargo is None:
             if not (run_id := open_run_id(stage)):
                 continue
-            write_text(folder / TARGET, run_id)
+            write_text(folder / RUN_ID_FILE, run_id)
             cargo, wait = MetricsUploader(run_id), SECONDS_BETWEEN
             continue
         try:
@@ -73,7 +73,7 @@ def _keep_uploading(stage: str, folder: Path, over: Event) -> None:
 
 def sync() -> Iterator[tuple[Path, int, str]]:
     """Ship what trainings have left behind: (checkpoint folder, points sent, what went wrong)."""
-    for target in sorted((state_root() / "checkpoints").glob(f"*/*/{TARGET}")):
+    for target in sorted((state_root() / "checkpoints").glob(f"*/*/{RUN_ID_FILE}")):
         folder = target.parent
         try:
             rows = Journal(folder / "metrics.jsonl").rows()
@@ -104,7 +104,7 @@ class MetricsUploader:
             OSError: if a file cannot be read.
         """
         try:
-            with reaching_store():
+            with translate_errors():
                 sent = self._upload_rows(rows)
                 # a step's figures are written after its images, so these are complete
                 validated = {int(r["step"]) for r in rows if any("val/" in name for name in r)}
@@ -140,6 +140,6 @@ def _upload_images(run_id: str, samples: Path, validated: set[int]) -> None:
     done = int(run.data.tags.get(IMAGES_UP_TO, "-1"))
     for step in sorted(step for step in validated if step > done):
         files = sorted((samples / f"{step:08}").glob("*.png"))
-        images = {f"val/{usable(path.stem)}": path for path in files}
+        images = {f"val/{sanitize_name(path.stem)}": path for path in files}
         log_images(run_id, images, step, run.info.start_time)
         client().set_tag(run_id, IMAGES_UP_TO, str(step))

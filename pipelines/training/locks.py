@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 
 from pipelines.runtime.run_record import RUN
 from pipelines.runtime.state import state_root
-from pipelines.runtime.status import Status, tell
+from pipelines.runtime.status import Status, write_status
 
 WAIT_FOR_LOCK = "ESRGAN_WAIT_FOR_LOCK"
 """Environment variable: a training waits for another training of the same recipe."""
@@ -57,7 +57,7 @@ def _acquire(path: Path, resource: str, *, wait: bool) -> Iterator[None]:
             raise ValueError(f"{holder} is training in {resource}; wait until it ends") from error
         waiting = f"waiting for {resource}, which is used by {holder}"
         print(waiting, flush=True)
-        tell(Status(what=waiting))
+        write_status(Status(what=waiting))
         lock.acquire()
     try:
         run = f" for the run {name}" if (name := os.environ.get(RUN)) else ""

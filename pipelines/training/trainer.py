@@ -35,7 +35,7 @@ from esrgan_core.tensors import NotFiniteError
 from pipelines.config.artifacts import ARTIFACTS, generator_path
 from pipelines.evaluation.test_sets import samples_of
 from pipelines.runtime.lineage import git_commit
-from pipelines.runtime.progress import note, progress
+from pipelines.runtime.progress import format_terms, progress
 from pipelines.runtime.state import state_root
 from pipelines.tracking.uploader import uploading
 from pipelines.training.config import TrainingConfig, fingerprint_of, in_other_precision
@@ -321,7 +321,7 @@ class Training:
         self.latest |= terms
         if self.world.is_main:
             self.journal.append(number, {**terms, **self.usage.since_last(number)})
-            self.advance(number, note({**terms, **self._validated()}))
+            self.advance(number, format_terms({**terms, **self._validated()}))
 
     def _validated(self) -> dict[str, float]:
         return {name: v for name, v in self.latest.items() if name.startswith("val/")}

@@ -48,20 +48,20 @@ def load_model(name: str | None, alpha: float | None) -> Model:
 def _registered(name: str | None, alpha: float | None) -> Model:
     # weights in a file need none of what the registry does
     try:
-        from pipelines.tracking.model_registry import generators_of, has_champion  # noqa: PLC0415
+        from pipelines.tracking.model_registry import has_alias, load_generators  # noqa: PLC0415
     except ModuleNotFoundError as error:
         if name is None:
             error.add_note("or name weights: --model FILE")
         raise
 
     if name is None:
-        if not has_champion(CHAMPION):
+        if not has_alias(CHAMPION):
             raise FileNotFoundError(
                 "the registry has no champion yet; `make repro` trains one, or name weights: "
                 "--model FILE"
             )
         name = CHAMPION
-    found = generators_of(name)
+    found = load_generators(name)
     chosen = found.alpha if alpha is None else alpha
     network = load_interpolated(found.psnr, found.gan, chosen)
     return Model(network=network, words=f"{found.words}, alpha {chosen:g}")

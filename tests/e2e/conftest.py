@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from pipelines.cli.app import app
-from pipelines.config.params import merge, read_yaml
+from pipelines.config.params import read_yaml, update_params
 from pipelines.tracking import client as store
 from tests.conftest import built_once
 from tests.support import ROOT
@@ -124,7 +124,7 @@ def project_copy(folder: Path) -> Path:
     """The project as it is in the working tree, tiny recipe, committed to a git of its own."""
     shutil.copytree(ROOT, folder, ignore=_left_out)
     params = read_yaml(folder / "params.yaml")
-    merge(params, TINY)
+    update_params(params, TINY)
     YAML().dump(params, folder / "params.yaml")
     run = command_in(folder)
     run("git", "init", "--quiet")

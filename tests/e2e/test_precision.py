@@ -8,7 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 from safetensors.torch import load_file
 
-from pipelines.config.params import merge, read_yaml
+from pipelines.config.params import read_yaml, update_params
 from tests.e2e.conftest import command_in
 
 WITHOUT_BF16 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
@@ -31,7 +31,7 @@ def short(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
         (folder / "artifacts").mkdir(parents=True)
         (folder / "artifacts" / "pairs").symlink_to(trained / "artifacts" / "pairs")
         params = read_yaml(trained / "params.yaml")
-        merge(params, {"pretrain": STEPS | {"precision": precision}})
+        update_params(params, {"pretrain": STEPS | {"precision": precision}})
         YAML().dump(params, folder / "params.yaml")
         run = command_in(folder)
         settings = WITHOUT_BF16 | {

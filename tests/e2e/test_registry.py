@@ -120,8 +120,8 @@ from dataclasses import replace
 from pipelines.config.params import load_section
 from pipelines.registry.promotion import register
 from pipelines.evaluation.config import RegisterConfig
-from pipelines.tracking.client import parent_run
-config, run = load_section("register", RegisterConfig), parent_run(sys.argv[1])
+from pipelines.tracking.client import get_or_create_parent_run
+config, run = load_section("register", RegisterConfig), get_or_create_parent_run(sys.argv[1])
 print("ready", flush=True)
 for line in sys.stdin:
     print(register(replace(config, model=line.strip()), run).version, flush=True)
@@ -131,10 +131,10 @@ for line in sys.stdin:
 LOADING = """
 import sys
 from esrgan_core.files import sha256_of
-from pipelines.tracking.model_registry import generators_of
+from pipelines.tracking.model_registry import load_generators
 print("ready", flush=True)
 for line in sys.stdin:
-    found = generators_of(line.strip())
+    found = load_generators(line.strip())
     print(sha256_of(found.psnr), sha256_of(found.gan), flush=True)
 """
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from mlflow import MlflowClient
 
-from pipelines.tracking.uploader import TARGET
+from pipelines.tracking.uploader import RUN_ID_FILE
 from tests.e2e.conftest import esrgan_in
 from tests.support.proxy import Condition, Proxy, mlflow_server
 from tests.support.trainings import Trainings, wait_for
@@ -83,7 +83,7 @@ def test_what_a_killed_training_left_is_shipped_by_sync(trainings: Trainings, se
         settings = {"MLFLOW_TRACKING_URI": proxy.uri, "ESRGAN_RUN": "store-killed"}
         process = trainings.start("pretrain", "killed", **settings)
         states = trainings.folder / "states" / "killed"
-        wait_for(lambda: any(states.glob(f"checkpoints/pretrain/*/{TARGET}")))
+        wait_for(lambda: any(states.glob(f"checkpoints/pretrain/*/{RUN_ID_FILE}")))
         wait_for(lambda: trainings.steps_done("pretrain", "killed") >= 5)
         process.kill()
         process.wait()

@@ -18,7 +18,7 @@ from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as Regi
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as Tracking
 
 from esrgan_core.files import sha256_of
-from pipelines.tracking.client import ARTIFACT_FOLDER, DATABASE, MODEL, NAME, STAGE
+from pipelines.tracking.client import ARTIFACT_FOLDER, DATABASE, MODEL_TAG, RUN_TAG, STAGE_TAG
 
 When = Literal["before", "after"]
 """A call that never arrives, or one whose answer is lost."""
@@ -130,7 +130,8 @@ def _ids(tables: Rows) -> dict[str, str]:
     for row in tables["tags"]:
         tags.setdefault(row["run_uuid"], {})[row["key"]] = row["value"]
     runs = {
-        run: " ".join(own.get(key, "") for key in (NAME, STAGE, MODEL)) for run, own in tags.items()
+        run: " ".join(own.get(key, "") for key in (RUN_TAG, STAGE_TAG, MODEL_TAG))
+        for run, own in tags.items()
     }
     models = {
         row["model_id"]: f"{row['name']} of {runs.get(row['source_run_id'], '')}"

@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 
 from esrgan_core.engine.checkpoint import Checkpoints
 from esrgan_core.engine.journal import Journal
-from pipelines.config.params import merge, read_yaml
+from pipelines.config.params import read_yaml, update_params
 from tests.e2e.conftest import command_in, environment
 from tests.support.states import tensors
 
@@ -129,7 +129,7 @@ def train_whole(folder: Path) -> None:
         if made.is_dir() and made.name not in PREPARED:
             shutil.rmtree(made)
     params = read_yaml(folder / "params.yaml")
-    merge(params, OFTEN)
+    update_params(params, OFTEN)
     YAML().dump(params, folder / "params.yaml")
     command_in(folder)("git", "commit", "--quiet", "--all", "--message", "often")
     for stage in STAGES:

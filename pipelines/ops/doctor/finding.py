@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from pipelines.runtime.redaction import redacted
+from pipelines.runtime.redaction import redact
 
 State = Literal["well", "remark", "fault"]
 
@@ -20,14 +20,14 @@ class Finding:
 
 def well(what: str, words: str) -> Finding:
     """Something that is as it should be."""
-    return Finding(what=what, state="well", words=redacted(words))
+    return Finding(what=what, state="well", words=redact(words))
 
 
 def remark(what: str, words: str, remedy: str) -> Finding:
     """Something that may be meant so."""
-    return Finding(what=what, state="remark", words=redacted(words), remedy=remedy)
+    return Finding(what=what, state="remark", words=redact(words), remedy=remedy)
 
 
 def fault(what: str, words: str, remedy: str) -> Finding:
     """Something that must be mended."""
-    return Finding(what=what, state="fault", words=redacted(words), remedy=remedy)
+    return Finding(what=what, state="fault", words=redact(words), remedy=remedy)

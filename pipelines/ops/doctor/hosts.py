@@ -14,8 +14,13 @@ from urllib.parse import urlsplit
 
 from pipelines.ops.doctor.dvc_settings import dvc_settings
 from pipelines.ops.doctor.finding import Finding, fault, well
-from pipelines.runtime.redaction import redacted
-from pipelines.tracking.client import EXPERIMENT, database_path, deleted_experiment, tracking_uri
+from pipelines.runtime.redaction import redact
+from pipelines.tracking.client import (
+    EXPERIMENT,
+    database_path,
+    deleted_experiment_remedy,
+    tracking_uri,
+)
 
 SECONDS = 2.0
 """That a host is waited for."""
@@ -67,7 +72,7 @@ def _of_database(path: Path, uri: str) -> Finding:
     if version != (latest := _latest_schema()):
         return fault(
             "MLflow", f"{uri} has the schema {version}, this MLflow the schema {latest}",
-            f"copy {path.name}, then `mlflow db upgrade {redacted(uri)}`; if a newer MLflow made "
+            f"copy {path.name}, then `mlflow db upgrade {redact(uri)}`; if a newer MLflow made "
             "it, install that one",
         )  # fmt: skip
     return _deleted(uri, str(deleted[0])) if deleted else well("MLflow", f"{uri} can be read")
@@ -75,7 +80,7 @@ def _of_database(path: Path, uri: str) -> Finding:
 
 def _deleted(uri: str, number: str) -> Finding:
     words = f"{uri}: the experiment {EXPERIMENT} was deleted; nothing can be published"
-    return fault("MLflow", words, deleted_experiment(number))
+    return fault("MLflow", words, deleted_experiment_remedy(number))
 
 
 def _latest_schema() -> str:

@@ -6,12 +6,12 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipelines.config.params import (
-    DERIVED,
+    DERIVED_KEYS,
     ParamsError,
     load_params,
-    merge,
     parse_assignments,
     read_yaml,
+    update_params,
 )
 from pipelines.ops.params_file import write_params
 from pipelines.stages import (
@@ -55,7 +55,7 @@ def test_every_stage_reads_the_projects_parameters(stage) -> None:  # type: igno
 @pytest.mark.parametrize("profile", sorted((ROOT / "profiles").glob("*.yaml")), ids=str)
 def test_every_profile_fits_every_stage(profile: Path) -> None:
     content = read_yaml(ROOT / "params.yaml")
-    merge(content, read_yaml(profile))
+    update_params(content, read_yaml(profile))
     check_params(content)
 
 
@@ -280,7 +280,7 @@ def test_every_key_of_params_yaml_is_commented() -> None:
 
 def test_derived_values_stand_in_no_file() -> None:
     content = read_yaml(ROOT / "params.yaml")
-    assert not any(key in content[section] for section, key in DERIVED)
+    assert not any(key in content[section] for section, key in DERIVED_KEYS)
 
 
 @pytest.mark.parametrize(

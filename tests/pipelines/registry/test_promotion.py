@@ -13,7 +13,12 @@ from pipelines.registry.gates import Evidence, Results, judge
 from pipelines.registry.promotion import evaluation_of, promote, rollback
 from pipelines.tracking.client import client, experiment_id
 from pipelines.tracking.errors import StoreDownError
-from pipelines.tracking.model_registry import EVIDENCE_FILE, MOST_CHAMPIONS, aliases, history
+from pipelines.tracking.model_registry import (
+    EVIDENCE_FILE,
+    MOST_CHAMPIONS,
+    get_aliases,
+    read_history,
+)
 from tests.support.stores import Fault, KeptStore, When, content
 
 CONFIG = RegisterConfig(metric="niqe")
@@ -78,7 +83,8 @@ def back() -> object:
 def lines() -> list[tuple[str, bool, bool]]:
     """(version, forced, rolled back) of the history."""
     return [
-        (line["version"], line["forced"], "rolled_back" in line) for line in history(CONFIG.model)
+        (line["version"], line["forced"], "rolled_back" in line)
+        for line in read_history(CONFIG.model)
     ]
 
 
@@ -88,7 +94,7 @@ def test_a_rollback_keeps_what_was_forced(registry: Path) -> None:
     better()
     assert rollback(CONFIG.model) == ("2", "1")
     assert lines() == [("1", False, False), ("3", True, True), ("2", False, True)]
-    assert history(CONFIG.model)[1]["why"] == "as an example"
+    assert read_history(CONFIG.model)[1]["why"] == "as an example"
     with pytest.raises(ValueError, match="had no champion before version 1"):
         back()
 
@@ -97,7 +103,7 @@ def test_what_was_forced_outlives_any_number_of_champions(registry: Path) -> Non
     by_force()
     for number in range(MOST_CHAMPIONS + 2):
         promote(CONFIG, "2" if number % 2 == 0 else "1", "an example", force=True)
-    found = history(CONFIG.model)
+    found = read_history(CONFIG.model)
     assert [line["version"] for line in found if line["why"] == "as an example"] == ["3"]
     assert len(found) > MOST_CHAMPIONS
 
@@ -113,7 +119,7 @@ def test_a_change_that_is_cut_is_made_once(
     undisturbed = Fault()
     with undisturbed():
         change()
-    expected, champion = content(registry), aliases(CONFIG.model)
+    expected, champion = content(registry), get_aliases(CONFIG.model)
     for number in range(len(undisturbed.calls)):
         before.restore()
         with Fault(number, when)():
@@ -121,5 +127,5 @@ def test_a_change_that_is_cut_is_made_once(
                 change()
             except StoreDownError:
                 change()
-        assert aliases(CONFIG.model) == champion
+        assert get_aliases(CONFIG.model) == champion
         assert content(registry) == expected, (undisturbed.calls[number], lines())

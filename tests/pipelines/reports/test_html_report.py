@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page
 
 from esrgan_core.engine.evaluation import Sample, Scored
-from pipelines.config.artifacts import GRID, IMAGE_GRID, MANIFEST
+from pipelines.config.artifacts import ALPHA_GRID, IMAGE_GRID, MANIFEST
 from pipelines.data.manifest import Row, write_manifest
 from pipelines.evaluation.alpha_selection import Choice
 from pipelines.evaluation.benchmark import Evaluation
@@ -81,12 +81,12 @@ def subject(names: tuple[str, ...], set_name: str, size: tuple[int, int] = (300,
 
 def write_files(set_name: str, texts: tuple[str, ...]) -> None:
     """What the page reads beside the subject."""
-    for path in (GRID, IMAGE_GRID, MANIFEST):
+    for path in (ALPHA_GRID, IMAGE_GRID, MANIFEST):
         path.parent.mkdir(parents=True, exist_ok=True)
     grid = pd.DataFrame(
         {"alpha": [0.0, 1.0], "set": set_name, "psnr_y": [30.0, 28.0], "niqe": [7.0, 5.0]}
     )
-    grid.to_csv(GRID, index=False)
+    grid.to_csv(ALPHA_GRID, index=False)
     grid.to_csv(IMAGE_GRID, index=False)
     rows = [
         Row(

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from pipelines.runtime.progress import Eta, note, progress
+from pipelines.runtime.progress import Eta, format_terms, progress
 
 
 class Clock:
@@ -38,7 +38,7 @@ def test_without_a_terminal_there_are_lines_now_and_then_and_at_the_end(
     with progress("work", 40) as advance:
         for unit in range(1, 41):
             clock.now += 1
-            advance(unit, note({"loss": 0.5}))
+            advance(unit, format_terms({"loss": 0.5}))
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
         "work 15/40, 0:00:25 left  loss 0.5",

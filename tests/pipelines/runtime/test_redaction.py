@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from pipelines.cli.app import app
 from pipelines.data.catalog import REQUIRED
-from pipelines.runtime.redaction import redacted
+from pipelines.runtime.redaction import redact
 from pipelines.runtime.shell import CommandError, output
-from pipelines.tracking.client import reaching_store
+from pipelines.tracking.client import translate_errors
 from pipelines.tracking.errors import StoreDownError
 from tests.support import ROOT
 from tests.support.http_server import serving
@@ -39,7 +39,7 @@ from tests.support.http_server import serving
     ],
 )  # fmt: skip
 def test_credentials_go_and_the_rest_stays(text: str, shown: str) -> None:
-    assert redacted(text) == shown
+    assert redact(text) == shown
 
 
 def test_a_download_uses_them_and_shows_none(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_download_uses_them_and_shows_none(tmp_path: Path) -> None:
 def test_errors_of_stores_and_commands_show_none(monkeypatch: pytest.MonkeyPatch) -> None:
     secret = "http://me:hunter2@127.0.0.1:9/x?token=12ab34"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", secret)
-    with pytest.raises(StoreDownError) as caught, reaching_store():
+    with pytest.raises(StoreDownError) as caught, translate_errors():
         raise ConnectionError(f"{secret} refuses")
     with pytest.raises(CommandError) as failed:
         output(["git", "ls-remote", secret], ROOT)

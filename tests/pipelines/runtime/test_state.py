@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from pipelines.cli.app import app
-from pipelines.config.artifacts import IMAGES, MANIFEST, PAGE
+from pipelines.config.artifacts import IMAGES, MANIFEST, REPORT_PAGE
 from pipelines.data.manifest import Row, write_manifest
 from pipelines.runs import workspace
 from pipelines.runtime.state import state_root, state_root_path
@@ -79,10 +79,10 @@ def test_a_damaged_picture_is_found_from_a_subfolder(repository: Path) -> None:
 
 
 def test_results_are_published_from_a_subfolder(repository: Path) -> None:
-    (repository / PAGE).parent.mkdir(parents=True)
-    (repository / PAGE).touch()
+    (repository / REPORT_PAGE).parent.mkdir(parents=True)
+    (repository / REPORT_PAGE).touch()
     result = in_folder(repository / "photographs", "publish")
-    assert f"image page: {repository / PAGE}" in result.output
+    assert f"image page: {repository / REPORT_PAGE}" in result.output
 
 
 def test_looking_creates_nothing(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from pipelines.data.download import fetch_all
 from pipelines.data.manifest import BadImagesError, UnreachableImagesError
 from pipelines.flows.train import StageError, TransientStageError
 from pipelines.runtime.progress import progress
-from pipelines.runtime.status import STATUS, Status, is_transient, read_status, tell
+from pipelines.runtime.status import STATUS, Status, is_transient, read_status, write_status
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.resolve import RemoteFile
 from pipelines.sources.transfer import RetryPolicy, TransferOptions
@@ -37,11 +37,11 @@ def test_progress_is_told_with_the_time_that_is_left(
     last = read_status(path)
     assert last
     assert (last.completed, last.note, last.problem) == (10, "g/pixel 0.1", "")
-    assert timedelta(seconds=last.left) == timedelta()
+    assert timedelta(seconds=last.seconds_left) == timedelta()
 
 
 def test_nothing_is_written_where_nobody_asked(tmp_path: Path) -> None:
-    tell(Status(what="train"))
+    write_status(Status(what="train"))
     assert list(tmp_path.iterdir()) == []
 
 

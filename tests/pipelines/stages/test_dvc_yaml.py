@@ -11,7 +11,7 @@ import pytest
 from dvc.dependency.param import ParamsDependency
 from dvc.repo import Repo
 
-from pipelines.config.params import DERIVED, read_yaml
+from pipelines.config.params import DERIVED_KEYS, read_yaml
 from pipelines.tracking.publish import BASELINES, STAGES
 from tests.support import ROOT
 
@@ -96,7 +96,7 @@ def test_name_module_and_command_agree(stage: str) -> None:
 def test_parameters_are_those_that_the_stage_reads(stage: str) -> None:
     params = import_module(STANZAS[stage].module).Params
     wanted = {field.name for field in fields(params)}
-    wanted |= {source[0] for (section, _), source in DERIVED.items() if section in wanted}
+    wanted |= {source[0] for (section, _), source in DERIVED_KEYS.items() if section in wanted}
     assert STANZAS[stage].params == wanted
 
 

@@ -36,7 +36,7 @@ def test_an_interrupted_making_of_the_database_leaves_none(
 @pytest.mark.parametrize("kind", [ConnectionError, MlflowException])
 def test_trouble_tells_no_secret(kind: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:secret@host")
-    with pytest.raises(StoreError, match="at https://host") as caught, store.reaching_store():
+    with pytest.raises(StoreError, match="at https://host") as caught, store.translate_errors():
         raise kind("https://me:secret@host/api/2.0 hangs")
     assert "secret" not in str(caught.value)
 
@@ -50,7 +50,7 @@ def test_a_store_of_ones_own_is_used_as_it_is(root: Path, monkeypatch: pytest.Mo
 def in_a_process(code: str, state: Path) -> "subprocess.CompletedProcess[str]":
     """What some calls of the store do in a process of their own: MLflow remembers stores."""
     env = os.environ | {"ESRGAN_STATE": str(state)}
-    text = f"from pipelines.tracking import store\n{code}"
+    text = f"from pipelines.tracking import client as store\n{code}"
     return subprocess.run(
         [sys.executable, "-c", text], env=env, capture_output=True, text=True, check=True
     )
@@ -58,7 +58,7 @@ def in_a_process(code: str, state: Path) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.parametrize("name", ["50%20off", "what?"])
 def test_a_state_root_may_have_any_name(name: str, tmp_path: Path) -> None:
-    in_a_process("store.parent_run('first')", tmp_path / name)
+    in_a_process("store.get_or_create_parent_run('first')", tmp_path / name)
     found = {path.relative_to(tmp_path).parts for path in tmp_path.rglob("*") if path.is_file()}
     assert (name, store.DATABASE) in found
     assert {parts[0] for parts in found} == {name}
@@ -66,11 +66,14 @@ def test_a_state_root_may_have_any_name(name: str, tmp_path: Path) -> None:
 
 def test_a_store_that_was_moved_finds_its_files(tmp_path: Path) -> None:
     before, after = tmp_path / "before", tmp_path / "after"
-    make = "run = store.parent_run('first'); store.client().log_text(run, 'kept', 'note.txt')"
+    make = (
+        "run = store.get_or_create_parent_run('first')\n"
+        "store.client().log_text(run, 'kept', 'note.txt')"
+    )
     in_a_process(make, before)
     before.rename(after)
     look = (
-        "run = store.parent_run('first')\n"
+        "run = store.get_or_create_parent_run('first')\n"
         "print(open(store.client().download_artifacts(run, 'note.txt')).read())\n"
         "store.client().log_text(run, 'new', 'new.txt')"
     )
@@ -83,11 +86,11 @@ def test_a_store_that_was_moved_finds_its_files(tmp_path: Path) -> None:
 def test_a_name_with_quotes_is_found_and_changes_no_filter(root: Path) -> None:
     for known in (store.client, store.experiment_id):
         known.cache_clear()
-    plain = store.parent_run("plain")
+    plain = store.get_or_create_parent_run("plain")
     for name in ("o'brien", 'the "best"', "' or attributes.status = 'RUNNING"):
-        made = store.parent_run(name)
+        made = store.get_or_create_parent_run(name)
         assert made != plain
-        assert store.parent_run(name) == made
-        assert store.running(name) == [made]
+        assert store.get_or_create_parent_run(name) == made
+        assert store.running_run_ids(name) == [made]
     with pytest.raises(ValueError, match="take a name without quotes"):
-        store.parent_run("""both ' and \"""")
+        store.get_or_create_parent_run("""both ' and \"""")

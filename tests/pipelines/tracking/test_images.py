@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from esrgan_core.io.rgb import read_rgb, write_png
-from pipelines.tracking.client import client, parent_run
+from pipelines.tracking.client import client, get_or_create_parent_run
 from pipelines.tracking.images import log_images
 from tests.conftest import textured
 
@@ -12,7 +12,7 @@ OWN = re.compile(r"timestamp\+\d+\+[-0-9a-f]{36}")
 
 
 def test_pictures_are_as_mlflow_logs_them_but_once(state: Path, tmp_path: Path) -> None:
-    ours, theirs = parent_run("ours"), parent_run("theirs")
+    ours, theirs = get_or_create_parent_run("ours"), get_or_create_parent_run("theirs")
     path = tmp_path / "a.png"
     write_png(path, textured(300, 200))
     for _ in range(2):

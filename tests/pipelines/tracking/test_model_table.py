@@ -12,9 +12,9 @@ from pipelines.tracking.errors import StoreDownError
 from pipelines.tracking.model_registry import (
     CHAMPIONS,
     EVIDENCE_FILE,
-    evidence_of,
-    point_alias,
-    versions,
+    list_versions,
+    read_evidence,
+    set_alias,
 )
 from pipelines.tracking.model_table import Listing, list_model
 from tests.support.stores import Fault
@@ -71,7 +71,7 @@ def test_what_mlflow_said_holds_while_its_database_stays(database: Path) -> None
 
 def test_a_change_is_seen(database: Path) -> None:
     assert list_model("esrgan").aliases == {}
-    point_alias("esrgan", "champion", "1")
+    set_alias("esrgan", "champion", "1")
     aged(database)
     assert list_model("esrgan").aliases == {"champion": "1"}
 
@@ -111,13 +111,13 @@ def test_a_state_root_of_any_name_is_not_mistaken_for_an_unchanged_one(
 
 
 def test_evidence_that_cannot_be_fetched_now_is_not_taken_for_none(database: Path) -> None:
-    (version,) = versions("esrgan")
+    (version,) = list_versions("esrgan")
     undisturbed = Fault()
     with undisturbed():
-        assert evidence_of(version) == EVIDENCE
+        assert read_evidence(version) == EVIDENCE
     number = undisturbed.calls.index("LocalArtifactRepository.download_artifacts")
     with Fault(number)(), pytest.raises(StoreDownError):
-        evidence_of(version)
+        read_evidence(version)
 
 
 def test_a_store_elsewhere_is_asked_each_time(

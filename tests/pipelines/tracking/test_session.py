@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.runtime.run_record import end_run_name, run_name
-from pipelines.tracking.client import STAGE, client, experiment_id, reaching_store
+from pipelines.runtime.run_record import clear_run_name, run_name
+from pipelines.tracking.client import STAGE_TAG, client, experiment_id, translate_errors
 from pipelines.tracking.session import recording
 
 
@@ -14,7 +14,7 @@ def test_one_name_lasts_until_the_run_ends(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.delenv("DVC_EXP_NAME", raising=False)
     first = run_name()
     assert run_name() == first
-    end_run_name()
+    clear_run_name()
     assert not (tmp_path / "current_run").exists()
 
 
@@ -32,11 +32,11 @@ class Settings:
 
 
 def runs_by_stage() -> dict[str, list[str]]:
-    with reaching_store():
+    with translate_errors():
         found = client().search_runs([experiment_id()])
     stages: dict[str, list[str]] = {}
     for run in found:
-        stages.setdefault(run.data.tags[STAGE], []).append(run.info.status)
+        stages.setdefault(run.data.tags[STAGE_TAG], []).append(run.info.status)
     return stages
 
 

@@ -21,14 +21,14 @@ from pipelines.tracking.client import (
     client,
     experiment_id,
     find_run,
-    parent_run,
-    reaching_store,
+    get_or_create_parent_run,
+    translate_errors,
 )
 from pipelines.tracking.errors import StoreDownError, StoreError
-from pipelines.tracking.open_runs import awaited_run_id
-from pipelines.tracking.publish import publish
+from pipelines.tracking.open_runs import wait_for_run_id
+from pipelines.tracking.publish import publish_stage
 from pipelines.tracking.session import recording
-from pipelines.tracking.uploader import TARGET
+from pipelines.tracking.uploader import RUN_ID_FILE
 from tests.pipelines.tracking.test_session import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # of MLflow's connections
@@ -64,7 +64,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int, str], Non
 
 
 def ask() -> None:
-    with reaching_store():
+    with translate_errors():
         client().search_experiments()
 
 
@@ -125,7 +125,7 @@ def test_what_s3_answers(error: Exception, down: bool, state: Path) -> None:
         except Exception as cause:
             raise S3UploadFailedError(f"not uploaded: {cause}")  # noqa: B904  as boto3 does
 
-    with pytest.raises(StoreError) as caught, reaching_store():
+    with pytest.raises(StoreError) as caught, translate_errors():
         upload()
     assert isinstance(caught.value, StoreDownError) == down
     assert down or "; " in str(caught.value)
@@ -137,7 +137,7 @@ def test_a_database_that_another_process_holds_is_down(state: Path, tmp_path: Pa
         with (
             closing(sqlite3.connect(tmp_path / "a.db", timeout=0)) as other,
             pytest.raises(StoreDownError, match="database is locked"),
-            reaching_store(),
+            translate_errors(),
         ):
             other.execute("BEGIN EXCLUSIVE")
 
@@ -178,7 +178,7 @@ def deleted_experiment(state: Path) -> None:
 
 STAY: dict[str, tuple[Callable[[Path], object], type[Exception], str]] = {
     "file missing": (
-        lambda _: client().log_artifact(parent_run("a"), "artifacts/none.csv"),
+        lambda _: client().log_artifact(get_or_create_parent_run("a"), "artifacts/none.csv"),
         FileNotFoundError,
         "artifacts/none.csv: No such file or directory; `dvc pull`",
     ),
@@ -206,7 +206,7 @@ STAY: dict[str, tuple[Callable[[Path], object], type[Exception], str]] = {
         "f{32} not found; it was removed, or is in another store",
     ),
     "no name of a figure": (
-        lambda _: client().log_metric(parent_run("a"), "a<b>", 1.0),
+        lambda _: client().log_metric(get_or_create_parent_run("a"), "a<b>", 1.0),
         StoreError,
         'Invalid value "a<b>"',
     ),
@@ -221,9 +221,9 @@ STAY: dict[str, tuple[Callable[[Path], object], type[Exception], str]] = {
 @pytest.mark.parametrize("trouble", STAY)
 def test_what_another_try_would_meet_again_is_not_called_down(trouble: str, state: Path) -> None:
     cause, kind, words = STAY[trouble]
-    with reaching_store():
+    with translate_errors():
         client()
-    with pytest.raises(kind, match=words) as caught, reaching_store():
+    with pytest.raises(kind, match=words) as caught, translate_errors():
         cause(state)
     assert not isinstance(caught.value, StoreDownError)
     assert "is down" not in str(caught.value)
@@ -251,7 +251,7 @@ def test_a_training_outlives_it_and_says_what_it_is(
     assert "its results are complete, but MLflow lacks some of them: run `esrgan publish`" in said
     assert "is down" not in said
     with pytest.raises(StoreError, match="not a database"):
-        publish("srcnn")
+        publish_stage("srcnn")
     (damaged / ".dvc").mkdir()  # the command is one for a repository
     done = CliRunner().invoke(app, ["publish"])
     assert done.exit_code == 1
@@ -263,7 +263,7 @@ def test_work_that_needs_a_run_hears_at_once_why_there_is_none(damaged: Path) ->
         pytest.raises(StoreError, match="not a database") as caught,
         recording("register", Settings()),
     ):
-        awaited_run_id("register")
+        wait_for_run_id("register")
     assert not isinstance(caught.value, StoreDownError)
 
 
@@ -271,10 +271,10 @@ def test_a_journal_whose_run_is_gone_does_not_keep_others(
     state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name, run in (("a", "f" * 32), ("b", parent_run("a training"))):
+    for name, run in (("a", "f" * 32), ("b", get_or_create_parent_run("a training"))):
         folder = state / "checkpoints" / "pretrain" / name
         folder.mkdir(parents=True)
-        (folder / TARGET).write_text(run)
+        (folder / RUN_ID_FILE).write_text(run)
         (folder / "metrics.jsonl").write_text('{"step": 1, "g/pixel": 0.5}\n')
     done = CliRunner().invoke(app, ["sync"])
     assert done.exit_code == 1

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from esrgan_core.io.rgb import write_png
-from pipelines.tracking.client import client, experiment_id, parent_run
+from pipelines.tracking.client import client, experiment_id, get_or_create_parent_run
 from pipelines.tracking.errors import StoreDownError
 from pipelines.tracking.uploader import MetricsUploader
 from tests.conftest import textured
@@ -30,7 +30,7 @@ def test_nothing_is_shipped_twice_whatever_call_fails(state: Path, tmp_path: Pat
     def cargo() -> MetricsUploader:
         store.restore()
         experiment_id.cache_clear()
-        return MetricsUploader(parent_run("a training"))
+        return MetricsUploader(get_or_create_parent_run("a training"))
 
     undisturbed, one = Fault(), cargo()
     with undisturbed():

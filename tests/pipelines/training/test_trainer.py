@@ -23,7 +23,7 @@ from esrgan_core.engine.signals import InterruptedTrainingError
 from esrgan_core.engine.steps import PixelStep, Terms
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 from esrgan_core.models.weights import load_generator
-from pipelines.runtime.run_record import trained_precision
+from pipelines.runtime.run_record import training_precision
 from pipelines.training.config import TrainingConfig, fingerprint_of
 from pipelines.training.trainer import train
 
@@ -309,8 +309,8 @@ def test_checkpoints_in_the_other_precision_are_named(
 
 def test_the_precision_is_recorded(trained: FlatOptimizer) -> None:
     assert trained(Stumbling(), CONFIG)["precision"] == "fp32"
-    assert trained_precision("pretrain") == "fp32"
-    assert trained_precision("download") == ""
+    assert training_precision("pretrain") == "fp32"
+    assert training_precision("download") == ""
 
 
 def test_minutes_make_a_checkpoint_due(trained: FlatOptimizer, tmp_path: Path) -> None:
