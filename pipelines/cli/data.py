@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from pipelines.cli.batch import end
+from pipelines.cli.failures import exit_if_any
 from pipelines.runtime.redaction import redact
 
 
@@ -65,7 +65,7 @@ def make(
         for line in bad:
             typer.echo(f"skipped {redact(line)}", err=True)
     else:
-        end(bad)
+        exit_if_any(bad)
 
 
 @catalog.command()
@@ -86,7 +86,7 @@ def pin(
         pinned, bad = pin_catalog(path)
         typer.echo(f"{path}: {pinned} pinned")
         failures += bad
-    end(failures)
+    exit_if_any(failures)
 
 
 def probe(

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.cli.batch import end
+from pipelines.cli.failures import exit_if_any
 
 
 def lr(
@@ -53,7 +53,7 @@ def lr(
         for number, (path, problem) in enumerate(zip(files, done, strict=True), start=1):
             failures += [f"{path}: {problem}"] if problem else []
             advance(number, path.name)
-    end(failures)
+    exit_if_any(failures)
 
 
 def _reduce(path: Path, target: Path, scale: int, modcrop: int, convention: Any) -> str:
@@ -159,7 +159,7 @@ def evaluate(
     elif scores:
         table.loc["mean"] = means
         typer.echo(table.to_string(float_format=lambda value: f"{value:.4f}"))
-    end(failures)
+    exit_if_any(failures)
 
 
 def _ma_scores(path: Path) -> dict[str, float]:

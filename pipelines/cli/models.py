@@ -85,7 +85,7 @@ def convert(
     if source.startswith("models:/"):
         model = load_model(source, alpha)
         state, config = model.network.state_dict(), model.network.config
-        lineage: Mapping[str, str] = {"registered": model.words}
+        lineage: Mapping[str, str] = {"registered": model.description}
     else:
         found = read_weights(Path(source))
         state, config, lineage = dict(found.state), found.config, found.lineage
@@ -129,7 +129,7 @@ def export(
         typer.echo(f"{size[1]}x{size[0]}  off by at most {apart:.1e}")
 
     export_onnx(found.network, output, told)
-    typer.echo(f"{output}: {found.words}")
+    typer.echo(f"{output}: {found.description}")
 
 
 COMMANDS = (info, interpolate, convert, export)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.batch import end
+from pipelines.cli.failures import exit_if_any
 from pipelines.runtime.redaction import redact
 
 
@@ -56,7 +56,7 @@ def sync() -> None:
             failures.append(f"{folder}: {problem}")
         else:
             typer.echo(f"{folder}: {points} points sent")
-    end(failures)
+    exit_if_any(failures)
 
 
 def prune(

@@ -76,9 +76,9 @@ def upscale(
     for outcome in upscale_batch(batch, workers):
         outcomes.append(outcome)
         if outcome.state == "failed":
-            log.error("%s: %s", outcome.source, redact(outcome.words))
-        elif outcome.words:
-            log.warning("%s: %s", outcome.target, redact(outcome.words))
+            log.error("%s: %s", outcome.source, redact(outcome.message))
+        elif outcome.message:
+            log.warning("%s: %s", outcome.target, redact(outcome.message))
     counts = Counter(one.state for one in outcomes)
     log.info(
         "%d done, %d were there already, %d failed",
@@ -88,7 +88,7 @@ def upscale(
     )
     failed = [one for one in outcomes if one.state == "failed"]
     if failed:
-        rows = [{"image": one.source, "why": one.words} for one in failed[:MOST_NAMED]]
+        rows = [{"image": one.source, "why": one.message} for one in failed[:MOST_NAMED]]
         if runtime.flow_run.id:
             create_table_artifact(table=rows, key="failed")
         raise FailedImagesError(

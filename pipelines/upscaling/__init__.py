@@ -1,1 +1,1 @@
-"""Images through one network: which there are, which are done, and what became of each."""
+"""Upscaling of many images by one network: finding them, running them, recording what is done."""

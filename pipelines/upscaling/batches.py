@@ -1,8 +1,8 @@
 """A folder or an S3 prefix of images through one network, by several processes or machines.
 
-Local results are noted in the folder's journal, results on S3 in a small object beside each, since
-not every S3 server keeps metadata: what is done is not done again, and of what was killed at most
-one image per process is redone.
+Finished results are recorded, in the journal of a folder or in a small object for each result on
+S3, since not every S3 server keeps metadata. They are skipped in the next run; each killed process
+repeats at most one image.
 """
 
 import os
@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
 
 import torch
 
@@ -19,6 +18,7 @@ from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
 from esrgan_core.io.rgb import SUFFIXES, BadImageError
 from esrgan_core.memory import free_memory
 from esrgan_core.strict_json import from_json, to_json
+from pipelines.config.errors import UserError
 from pipelines.runtime.parallel import in_parallel
 from pipelines.sources.addresses import S3Object, parse_s3
 from pipelines.sources.checksums import ExpectedFile
@@ -33,20 +33,26 @@ from pipelines.sources.s3 import (
     upload,
 )
 from pipelines.sources.transfer import TransferOptions
-from pipelines.upscaling.jobs import Job, Outcome, Output, find_jobs, places_of_results
-from pipelines.upscaling.journal import FOREIGN, Journal, Stamp, alone, key_of, stamp_of
+from pipelines.upscaling.jobs import Outcome, Output, find_jobs, result_paths
+from pipelines.upscaling.journal import (
+    FOREIGN,
+    Journal,
+    Stamp,
+    file_stamp,
+    folder_lock,
+    settings_key,
+)
 from pipelines.upscaling.model import load_model
 from pipelines.upscaling.one import upscale_file
 
 S3 = "s3://"
-NOTES = ".esrgan"
-"""Prefix below the target's on S3 that the notes lie under."""
-FEWER = "with fewer workers"
+RECORDS_PREFIX = ".esrgan"
+"""Prefix of the records, below that of the target."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Batch:
-    """What goes where, and how."""
+    """The images, the place of their results, and how they are upscaled."""
 
     source: str
     """A folder, a pattern, or `s3://bucket/prefix`."""
@@ -60,108 +66,97 @@ class Batch:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Item:
+class ImageTask:
     """One image of a batch."""
 
     batch: Batch
     source: str
     target: str
-    stamp: tuple[str | int, ...]
+    stamp: Stamp
     key: str
     threads: int
 
 
 def upscale_batch(batch: Batch, workers: int = -1) -> Iterator[Outcome]:
-    """Do all that is not done; one image that fails costs itself alone.
+    """Upscale all images that have no result; an image that fails does not stop the others.
 
     Args:
-        batch: what goes where.
-        workers: processes of this machine, -1 for one per core; Dask's workers where
+        batch: the images and the settings.
+        workers: processes on this machine, -1 for one per core; Dask's workers where
             `DASK_SCHEDULER_ADDRESS` names a scheduler.
 
     Raises:
-        FileNotFoundError: if there are no images, or no model.
+        UserError: if there are no images, no model, or another process writes to the folder.
         HostError: if S3 cannot be listed.
-        OSError: if another process upscales into the folder, or a process was killed.
+        OSError: if a process was killed.
     """
-    # once here: a mistake in it is no image's
-    model = load_model(batch.model, batch.alpha)
-    key = key_of(model, batch.config, batch.output)
-    cores = os.cpu_count() or 1
-    processes = cores if workers < 0 else max(workers, 1)
-    items = [
-        Item(
-            batch=batch,
-            source=source,
-            target=target,
-            stamp=tuple(stamp),
-            key=key,
-            threads=max(cores // processes, 1),
-        )
-        for source, target, stamp in _pairs(batch)
+    # before the images, so that a wrong model is not an error of each
+    key = settings_key(load_model(batch.model, batch.alpha), batch.config, batch.output)
+    processes = _cores() if workers < 0 else max(workers, 1)
+    threads = max(_cores() // processes, 1)
+    tasks = [
+        ImageTask(batch=batch, source=source, target=target, stamp=stamp, key=key, threads=threads)
+        for source, target, stamp in _find_images(batch)
     ]
     if batch.target.startswith(S3):
-        # each process asks S3 itself, since every question takes a while
-        yield from in_parallel(_upscaled, items, workers, fewer=FEWER)
+        # each process asks S3 about its results, since every request takes time
+        yield from in_parallel(_upscale, tasks, workers, fewer="with fewer workers")
         return
     folder = Path(batch.target)
-    with alone(folder):
+    with folder_lock(folder):
         journal = Journal(folder, key)
         todo = []
-        for item in items:
-            known = journal.ask(
-                item.source, Path(item.target), list(item.stamp), overwrite=batch.overwrite
+        for task in tasks:
+            outcome = journal.begin(
+                task.source, Path(task.target), task.stamp, overwrite=batch.overwrite
             )
-            if known is not None:
-                yield known
+            if outcome is None:
+                todo.append(task)
             else:
-                todo.append(item)
-        for item, outcome in zip(
-            todo, in_parallel(_upscaled, todo, workers, fewer=FEWER), strict=True
-        ):
+                yield outcome
+        outcomes = in_parallel(_upscale, todo, workers, fewer="with fewer workers")
+        for task, outcome in zip(todo, outcomes, strict=True):
             if outcome.state == "done":
-                journal.end(Path(item.target), list(item.stamp))
+                journal.finish(Path(task.target), task.stamp)
             yield outcome
 
 
-def _pairs(batch: Batch) -> Iterator[tuple[str, str, Stamp]]:
+def _find_images(batch: Batch) -> Iterator[tuple[str, str, Stamp]]:
     """(source, target, stamp of the source) of every image."""
-    beyond = batch.target.startswith(S3)
-    below = Path("/") if beyond else Path(batch.target)
-    if batch.source.startswith(S3):
-        images, results = (f"{one.rstrip('/')}/" for one in (batch.source, batch.target))
-        within = results != images and results.startswith(images)
-        found = [
-            one
-            for one in listed(parse_s3(batch.source))
-            if Path(one.inside).suffix.lower() in SUFFIXES
-            and not (within and str(one.place).startswith(results))
-        ]
-        if not found:
-            raise FileNotFoundError(f"{batch.source} has no images")
-        for one in found:
-            check_path(one)
-        places = places_of_results([Path(one.inside) for one in found], batch.output)
-        for one, place in zip(found, places, strict=True):
-            source, result = str(one.place), _named(batch, below / place)
-            if source == result:
-                raise ValueError(f"{source} would be overwritten; give another target")
-            yield source, result, [source, one.bytes, one.etag]
+    is_remote = batch.target.startswith(S3)
+    root = Path("/") if is_remote else Path(batch.target)
+
+    def name(target: Path) -> str:
+        return f"{batch.target.rstrip('/')}{target}" if is_remote else str(target)
+
+    if not batch.source.startswith(S3):
+        for job in find_jobs([batch.source], root, batch.output):
+            yield str(job.source), name(job.target), file_stamp(job.source)
         return
-    for job in find_jobs([batch.source], below, batch.output):
-        yield str(job.source), _named(batch, job.target), stamp_of(job.source)
-
-
-def _named(batch: Batch, target: Path) -> str:
-    if not batch.target.startswith(S3):
-        return str(target)
-    return f"{batch.target.rstrip('/')}/{target.relative_to('/')}"
+    images, results = (f"{prefix.rstrip('/')}/" for prefix in (batch.source, batch.target))
+    is_within = results != images and results.startswith(images)
+    found = [
+        image
+        for image in listed(parse_s3(batch.source))
+        if Path(image.inside).suffix.lower() in SUFFIXES
+        and not (is_within and str(image.place).startswith(results))
+    ]
+    if not found:
+        raise UserError(f"{batch.source} contains no images")
+    for image in found:
+        check_path(image)
+    paths = result_paths([Path(image.inside) for image in found], batch.output)
+    for image, path in zip(found, paths, strict=True):
+        source, result = str(image.place), name(root / path)
+        if source == result:
+            raise UserError(f"{source} would be overwritten; give another target")
+        yield source, result, [source, image.bytes, image.etag]
 
 
 @lru_cache(maxsize=1)
-def _upscaler(batch: Batch, key: str, threads: int) -> Upscaler:
+def _make_upscaler(batch: Batch, key: str, threads: int) -> Upscaler:
     """Made once per process."""
-    del key  # another version of the same alias is another network
+    del key  # another version with the same alias is another network
     if torch.get_num_threads() != threads:
         torch.set_num_threads(threads)
     network = load_model(batch.model, batch.alpha).network
@@ -172,50 +167,47 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _upscaled(item: Item) -> Outcome:
-    """Do one image, in whatever process."""
-    state: Literal["done", "skipped", "failed"] = "done"
+def _upscale(task: ImageTask) -> Outcome:
+    """Run one task, in any process."""
+    upscale = _to_s3 if task.target.startswith(S3) else _to_file
     try:
         with TemporaryDirectory() as name:
-            changes = _upscaled_in(item, Path(name))
-        state, words = ("skipped", "") if changes is None else ("done", "; ".join(changes))
+            changes = upscale(task, Path(name))
     except (BadImageError, HostError, MemoryError, OSError) as error:
-        state, words = "failed", str(error) or type(error).__name__
-    return Outcome(source=item.source, target=item.target, state=state, words=words)
+        message = str(error) or type(error).__name__
+        return Outcome(source=task.source, target=task.target, state="failed", message=message)
+    if changes is None:
+        return Outcome(source=task.source, target=task.target, state="skipped")
+    message = "; ".join(changes)
+    return Outcome(source=task.source, target=task.target, state="done", message=message)
 
 
-def _upscaled_in(item: Item, folder: Path) -> tuple[str, ...] | None:
-    """What had to be changed; None if the result is there already."""
-    if item.target.startswith(S3):
-        return _to_s3(item, folder)
-    return _to_file(item, folder, Path(item.target))
-
-
-def _to_file(item: Item, folder: Path, target: Path) -> tuple[str, ...]:
-    source = Path(item.source)
-    if item.source.startswith(S3):
-        place = parse_s3(item.source)
+def _to_file(task: ImageTask, folder: Path, target: Path | None = None) -> tuple[str, ...]:
+    source = Path(task.source)
+    if task.source.startswith(S3):
+        place = parse_s3(task.source)
         source = folder / Path(place.key).name
         download_object(place, source, ExpectedFile(), TransferOptions())
-    upscaler = _upscaler(item.batch, item.key, item.threads)
-    return upscale_file(upscaler, Job(source=source, target=target), item.batch.output)
+    upscaler = _make_upscaler(task.batch, task.key, task.threads)
+    return upscale_file(upscaler, source, target or Path(task.target), task.batch.output)
 
 
-def _to_s3(item: Item, folder: Path) -> tuple[str, ...] | None:
-    place, root = parse_s3(item.target), parse_s3(item.batch.target)
-    own = place.key.removeprefix(root.key).lstrip("/")
-    beside = "/".join(part for part in (root.key.rstrip("/"), NOTES, f"{own}.json") if part)
-    note = S3Object(bucket=place.bucket, key=beside)
-    there, said = bytes_of(place), get_text(note)
-    wanted = {"key": item.key, "source": list(item.stamp)}
-    if said is not None and there is not None and from_json(said) == {**wanted, "bytes": there}:
+def _to_s3(task: ImageTask, folder: Path) -> tuple[str, ...] | None:
+    """Upload a result and its record; None if both exist."""
+    place, root = parse_s3(task.target), parse_s3(task.batch.target)
+    name = place.key.removeprefix(root.key).lstrip("/")
+    key = "/".join(part for part in (root.key.rstrip("/"), RECORDS_PREFIX, f"{name}.json") if part)
+    record = S3Object(bucket=place.bucket, key=key)
+    size, text = bytes_of(place), get_text(record)
+    expected = {"key": task.key, "source": task.stamp}
+    if text is not None and size is not None and from_json(text) == {**expected, "bytes": size}:
         return None
-    if said is None and there is not None and not item.batch.overwrite:
+    if text is None and size is not None and not task.batch.overwrite:
         raise HostError(FOREIGN.format(place))
-    # first, so that a result whose note was cut off is known for one of here
-    put_text(to_json({**wanted, "bytes": 0}), note)
-    target = folder / f"result{Path(item.target).suffix}"
-    changes = _to_file(item, folder, target)
+    # before the result, so that a result without a complete record is known as one of ours
+    put_text(to_json({**expected, "bytes": 0}), record)
+    target = folder / f"result{Path(task.target).suffix}"
+    changes = _to_file(task, folder, target)
     upload(target, place)
-    put_text(to_json({**wanted, "bytes": target.stat().st_size}), note)
+    put_text(to_json({**expected, "bytes": target.stat().st_size}), record)
     return changes

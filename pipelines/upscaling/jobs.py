@@ -1,4 +1,4 @@
-"""Which images there are, and where their results go."""
+"""The images to upscale and the paths of their results."""
 
 import glob
 from collections import Counter
@@ -9,6 +9,7 @@ from typing import Literal
 
 from esrgan_core.io.decoded import SUFFIX_FORMATS, Format
 from esrgan_core.io.rgb import SUFFIXES, find_images
+from pipelines.config.errors import UserError
 
 STANDARD = "-"
 """Standard input or output as a path."""
@@ -19,23 +20,23 @@ class Output:
     """How results are written."""
 
     format: Format | None = None
-    """None for the one of the source, PNG where that cannot be written."""
+    """None for the format of the source, or PNG where that cannot be written."""
     quality: int | None = None
     strip_metadata: bool = False
 
-    def format_for(self, source: str) -> Format:
-        """The format of what becomes of a file of this name."""
-        return self.format or SUFFIX_FORMATS.get(Path(source).suffix.lower(), "png")
+    def format_for(self, name: str) -> Format:
+        """The format of the result of a file with this name."""
+        return self.format or SUFFIX_FORMATS.get(Path(name).suffix.lower(), "png")
 
     def suffix_for(self, source: Path) -> str:
-        """The suffix of what becomes of a file: its own where that says the same."""
-        own, format_ = source.suffix.lower().lstrip("."), self.format_for(source.name)
-        return own if SUFFIX_FORMATS.get(f".{own}") == format_ else format_
+        """The suffix of a result: that of the source where it fits the format, as `jpeg`."""
+        own, format_ = source.suffix.lower(), self.format_for(source.name)
+        return own if SUFFIX_FORMATS.get(own) == format_ else f".{format_}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """A image and where its result goes."""
+    """An image and the path of its result."""
 
     source: Path
     target: Path
@@ -43,94 +44,96 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """What became of a image."""
+    """The result of one job."""
 
     source: str
     target: str
     state: Literal["done", "skipped", "failed"]
-    words: str = ""
-    """Why it failed, or what had to be changed."""
+    message: str = ""
+    """The reason of the failure, or the changes that the format required."""
 
 
 def find_jobs(inputs: Sequence[str], target: Path, output: Output) -> list[Job]:
-    """What there is to do: files as they are named, folders with all below, patterns.
+    """Find the images of files, folders (searched recursively) and patterns.
 
-    One file goes to `target` if that has the suffix of a image; all else goes below it, folders
-    with their tree. Where two results would have one name, they keep their sources' suffixes.
+    The result of a single file is written to `target` if that has the suffix of an image or is
+    `-`, standard output. Otherwise results are written below `target`, where folders keep their
+    tree. Results that would have the same name keep the suffixes of their sources.
 
     Raises:
-        FileNotFoundError: if an input matches nothing.
-        ValueError: if a result would take the place of its source or of another result, or
-            cannot be written.
+        UserError: if an input matches no image, a result would overwrite its source or another
+            result or cannot be written, or several images are given with a pipe.
     """
-    found = [pair for given in inputs for pair in _found(given, target)]
+    if STANDARD in (*inputs, str(target)):
+        if len(inputs) != 1:
+            raise UserError("with - as input or -o, give exactly one image")
+        return [Job(source=Path(inputs[0]), target=target)]
+    found = [pair for pattern in inputs for pair in _find_images(pattern, target)]
     if len(found) == 1 and target.suffix.lower() in SUFFIXES and not target.is_dir():
         check_format(target, output)
         jobs = [Job(source=found[0][0], target=target)]
     else:
-        places = places_of_results([place for _, place in found], output)
+        results = result_paths([path for _, path in found], output)
         jobs = [
-            Job(source=source, target=target / place)
-            for (source, _), place in zip(found, places, strict=True)
+            Job(source=source, target=target / result)
+            for (source, _), result in zip(found, results, strict=True)
         ]
-    _check_unique_targets(jobs)
+    _check_targets(jobs)
     return list(dict.fromkeys(jobs))
 
 
-def places_of_results(places: Sequence[Path], output: Output) -> list[Path]:
-    """Where results go, by their sources' places below an input.
+def result_paths(paths: Sequence[Path], output: Output) -> list[Path]:
+    """The paths of results below the output, from the paths of their sources below the input.
 
-    >>> [str(path) for path in places_of_results([Path("a.jpg"), Path("a.bmp")], Output())]
+    >>> [str(path) for path in result_paths([Path("a.jpg"), Path("a.bmp")], Output())]
     ['a.jpg', 'a.png']
     """
-    results = [place.with_suffix(f".{output.suffix_for(place)}") for place in places]
+    results = [path.with_suffix(output.suffix_for(path)) for path in paths]
     counts = Counter(results)
     return [
-        result if counts[result] == 1 else place.with_name(place.name + result.suffix)
-        for place, result in zip(places, results, strict=True)
+        result if counts[result] == 1 else path.with_name(path.name + result.suffix)
+        for path, result in zip(paths, results, strict=True)
     ]
 
 
-def _found(given: str, target: Path) -> list[tuple[Path, Path]]:
-    """Images of an input and their places below the output, in which none is looked for."""
-    path = Path(given)
+def _find_images(pattern: str, target: Path) -> list[tuple[Path, Path]]:
+    """(image, its path below the input) of every image of one input, except those in `target`."""
+    path = Path(pattern)
     if path.is_file():
         return [(path, Path(path.name))]
     if path.is_dir():
         own = target.resolve()
-        images = [one for one in find_images(path) if not one.resolve().is_relative_to(own)]
-        found = [(one, one.relative_to(path)) for one in images]
-        missing = "has no images"
+        images = [image for image in find_images(path) if not image.resolve().is_relative_to(own)]
+        found = [(image, image.relative_to(path)) for image in images]
     else:
-        matching = [Path(one) for one in sorted(glob.glob(given, recursive=True))]  # noqa: PTH207  it may be absolute
-        found = [(one, Path(one.name)) for one in matching if one.is_file()]
-        missing = "is no file or folder, and matches none"
+        matches = map(Path, sorted(glob.glob(pattern, recursive=True)))  # noqa: PTH207  it may be absolute
+        found = [(match, Path(match.name)) for match in matches if match.is_file()]
     if not found:
-        raise FileNotFoundError(f"{given} {missing}")
+        problem = "contains no images" if path.is_dir() else "matches no file or folder"
+        raise UserError(f"{pattern} {problem}")
     return found
 
 
-def _check_unique_targets(jobs: Sequence[Job]) -> None:
+def _check_targets(jobs: Sequence[Job]) -> None:
     sources: dict[Path, Path] = {}
     for job in jobs:
         if job.source.resolve() == job.target.resolve():
-            raise ValueError(f"{job.source} would be overwritten; give another -o")
+            raise UserError(f"{job.source} would be overwritten; give another -o")
         if (other := sources.setdefault(job.target, job.source)) != job.source:
-            raise ValueError(
-                f"{other} and {job.source} would both become {job.target}; give the folder that "
-                "both are in, whose tree is kept"
+            raise UserError(
+                f"{other} and {job.source} would both be written to {job.target}; give the folder "
+                "that contains both, whose tree is kept"
             )
 
 
 def check_format(target: Path, output: Output) -> None:
-    """Refuse a file whose suffix is not of the format that it would have.
+    """Check that the suffix of `target` fits the output format.
 
     Raises:
-        ValueError: naming both.
+        UserError: if it does not, or names no format that can be written.
     """
-    wanted = SUFFIX_FORMATS.get(target.suffix.lower())
-    if wanted is None:
-        known = ", ".join(SUFFIX_FORMATS)
-        raise ValueError(f"{target}: no such format can be written; there are {known}")
-    if output.format not in (None, wanted):
-        raise ValueError(f"{target} would be a {output.format}; give it that suffix")
+    format_ = SUFFIX_FORMATS.get(target.suffix.lower())
+    if format_ is None:
+        raise UserError(f"{target}: unknown format; choose from {', '.join(SUFFIX_FORMATS)}")
+    if output.format not in (None, format_):
+        raise UserError(f"{target} does not fit --format {output.format}; change one of them")

@@ -1,4 +1,4 @@
-"""What is done in a folder, so that it is not done again."""
+"""The journal of an output folder, by which finished images are skipped in the next run."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,13 +11,14 @@ from esrgan_core.inference.upscaler import UpscaleConfig
 from esrgan_core.models.weights import digest
 from esrgan_core.records import RECORDS, RecordType, record_hash, same
 from esrgan_core.strict_json import from_json, to_json
+from pipelines.config.errors import UserError
 from pipelines.upscaling.jobs import Outcome, Output
 from pipelines.upscaling.model import Model
 
 JOURNAL = ".esrgan-upscaled.jsonl"
-FOREIGN = "{} is there and was not made here; --overwrite replaces it"
+FOREIGN = "{} exists and was not written by esrgan; --overwrite replaces it"
 Stamp = list[str | int]
-"""A source by its name and what changes when it does."""
+"""The name of a source and values that change with its content."""
 UPSCALING_RECORDS: Mapping[str, RecordType] = {
     **RECORDS,
     "Output": RecordType(
@@ -29,93 +30,79 @@ UPSCALING_RECORDS: Mapping[str, RecordType] = {
 
 
 class Journal:
-    """Which results of a folder are of which sources: what is done is not done again."""
+    """The results in a folder, each with its source and the settings that it was made with."""
 
     def __init__(self, folder: Path, key: str) -> None:
-        """Read what there is; `key` stands for the model and all settings."""
+        """Read the journal of `folder`; `key` stands for the network and the settings."""
         self.folder, self.key, self.path = folder, key, folder / JOURNAL
-        self.known: dict[str, dict[str, Any]] = {}
+        self.rows: dict[str, dict[str, Any]] = {}
         if self.path.is_file():
             for line in self.path.read_text(encoding="utf-8").splitlines():
                 try:
                     row = from_json(line)
-                    self.known[row["target"]] = row
+                    self.rows[row["target"]] = row
                 except (ValueError, KeyError, TypeError):
-                    continue  # cut short by a kill
+                    continue  # the process was killed while it wrote this line
 
-    def has(self, target: Path, source: Stamp) -> bool:
-        """Whether the result is there, of this source as it is now, by the same model."""
-        row = self.known.get(self._name(target))
-        if row is None or not row["bytes"] or not target.is_file():
-            return False
-        same = row["key"] == self.key and row["source"] == source
-        return same and row["bytes"] == target.stat().st_size
+    def begin(self, source: str, target: Path, stamp: Stamp, *, overwrite: bool) -> Outcome | None:
+        """The outcome of a job that needs no work; None, after noting the job, if it must be run.
 
-    def ask(self, source: str, target: Path, stamp: Stamp, *, overwrite: bool) -> Outcome | None:
-        """What is to be said of a result before it is made; None, which is noted, if it must be.
-
-        It is skipped if it is there, and has failed if something else lies in its place.
+        It is skipped if its result exists, and fails if another file exists in that place.
         """
-        if self.has(target, stamp):
+        row = self.rows.get(self._name(target))
+        size = target.stat().st_size if target.is_file() else 0
+        if size and row and row == self._row(target, stamp, size):
             return Outcome(source=source, target=str(target), state="skipped")
-        known = self._name(target) in self.known
-        if target.exists() and not known and not overwrite:
-            words = FOREIGN.format(target)
-            return Outcome(source=source, target=str(target), state="failed", words=words)
-        if not known:
-            self._note(target, stamp, 0)
+        if row is None and target.exists() and not overwrite:
+            message = FOREIGN.format(target)
+            return Outcome(source=source, target=str(target), state="failed", message=message)
+        if row is None:
+            self._append(self._row(target, stamp, 0))
         return None
 
-    def end(self, target: Path, source: Stamp) -> None:
-        """Note that it is there."""
-        self._note(target, source, target.stat().st_size)
+    def finish(self, target: Path, stamp: Stamp) -> None:
+        """Record that the result exists."""
+        self._append(self._row(target, stamp, target.stat().st_size))
 
-    def _note(self, target: Path, source: Stamp, bytes_: int) -> None:
-        name = self._name(target)
-        row = {"target": name, "source": source, "key": self.key, "bytes": bytes_}
+    def _row(self, target: Path, stamp: Stamp, size: int) -> dict[str, Any]:
+        return {"target": self._name(target), "source": stamp, "key": self.key, "bytes": size}
+
+    def _append(self, row: dict[str, Any]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(to_json(row) + "\n")
-        self.known[name] = row
+        self.rows[row["target"]] = row
 
     def _name(self, target: Path) -> str:
         return str(target.relative_to(self.folder))
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Insist on being the only one that upscales into a folder.
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Lock an output folder, and remove partial files that a killed process wrote there.
 
     Raises:
-        OSError: if another process does.
+        UserError: if another process holds the lock.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / f"{JOURNAL}.lock", timeout=0)
     try:
-        lock.acquire()
+        lock = FileLock(folder / f"{JOURNAL}.lock").acquire(timeout=0)
     except Timeout as error:
-        raise OSError(
-            f"another process upscales into {folder}; wait, or give another -o"
+        raise UserError(
+            f"another process writes to {folder}; wait for it, or give another -o"
         ) from error
-    try:
-        # what a killed one has half written
-        for left in folder.rglob(f".{16 * '[0-9a-f]'}.tmp*"):
-            left.unlink()
+    with lock:
+        for partial in folder.rglob(f".{16 * '[0-9a-f]'}.tmp*"):
+            partial.unlink()
         yield
-    finally:
-        lock.release()
 
 
-def stamp_of(source: Path) -> Stamp:
-    """What tells whether a file is still the same.
-
-    Raises:
-        OSError: if it is gone.
-    """
-    found = source.stat()
-    return [str(source.resolve()), found.st_size, found.st_mtime_ns]
+def file_stamp(source: Path) -> Stamp:
+    """Path, size and modification time of a file."""
+    stat = source.stat()
+    return [str(source.resolve()), stat.st_size, stat.st_mtime_ns]
 
 
-def key_of(model: Model, config: UpscaleConfig, output: Output) -> str:
-    """Stands for everything that a result depends on but its source."""
+def settings_key(model: Model, config: UpscaleConfig, output: Output) -> str:
+    """A hash of everything except the source that a result depends on."""
     return record_hash([digest(model.network), config, output], UPSCALING_RECORDS)[:16]

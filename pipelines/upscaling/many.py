@@ -1,9 +1,12 @@
-"""Many images one after the other, with progress."""
+"""The images of one command, one after another, with progress."""
 
 import errno
+import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 import numpy as np
@@ -12,99 +15,111 @@ from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
 from esrgan_core.io.reading import image_size
 from esrgan_core.io.rgb import BadImageError
 from esrgan_core.memory import free_memory
+from pipelines.config.errors import UserError
 from pipelines.runtime.progress import progress
-from pipelines.upscaling.jobs import Job, Outcome, Output
-from pipelines.upscaling.journal import Journal, alone, key_of, stamp_of
+from pipelines.upscaling.jobs import STANDARD, Job, Outcome, Output, check_format
+from pipelines.upscaling.journal import Journal, file_stamp, folder_lock, settings_key
 from pipelines.upscaling.model import Model
 from pipelines.upscaling.one import upscale_file
 
 KILO = 1000
 
 
-def upscale_all(
+def upscale_jobs(
     model: Model,
     config: UpscaleConfig,
     jobs: Sequence[Job],
-    folder: Path,
+    target: Path,
     output: Output,
     *,
     overwrite: bool = False,
 ) -> Iterator[Outcome]:
-    """Do all jobs into a folder; one that fails costs itself alone.
+    """Run all jobs; an image that fails does not stop the others.
+
+    Args:
+        model: the network.
+        config: how it computes.
+        jobs: what `find_jobs` found.
+        target: the folder of the results, whose finished results are skipped, or the path of the
+            only result, which is overwritten.
+        output: how results are written.
+        overwrite: whether to replace files in the folder that were not written by this function.
 
     Raises:
-        OSError: if the disk is full, or another process upscales into the folder.
+        OSError: if the disk is full.
+        UserError: if another process writes to the folder, or the device cannot be used.
     """
-    upscaler = Upscaler(model.network, config, free_memory=free_memory, say=say)
-    sizes = {job: _pixels(job) for job in jobs}
+    try:
+        upscaler = Upscaler(model.network, config, free_memory=free_memory, say=_report)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    if jobs[0].target == target:
+        yield _upscale_single(upscaler, jobs[0], output)
+        return
+    sizes = {job: _kilopixels(job.source) for job in jobs}
     done = 0
-    with alone(folder), progress("upscale", sum(sizes.values())) as advance:
-        journal = Journal(folder, key_of(model, config, output))
+    with folder_lock(target), progress("upscale", sum(sizes.values())) as advance:
+        journal = Journal(target, settings_key(model, config, output))
         for number, job in enumerate(jobs, start=1):
             note = f"{number}/{len(jobs)} {job.source.name}"
 
             def on_part(
-                parts: int, of: int, done: int = done, job: Job = job, note: str = note
+                parts: int, total: int, done: int = done, job: Job = job, note: str = note
             ) -> None:
-                if parts < of:
-                    advance(done + sizes[job] * parts // of, note)
+                if parts < total:
+                    advance(done + sizes[job] * parts // total, note)
 
-            yield _outcome(upscaler, journal, job, output, overwrite, on_part)
+            try:
+                stamp = file_stamp(job.source)
+                outcome = journal.begin(str(job.source), job.target, stamp, overwrite=overwrite)
+                if outcome is None:
+                    changes = upscale_file(upscaler, job.source, job.target, output, on_part)
+                    journal.finish(job.target, stamp)
+                    outcome = _outcome(job, "done", "; ".join(changes))
+            except (BadImageError, MemoryError, OSError) as error:
+                if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                outcome = _outcome(job, "failed", str(error) or type(error).__name__)
+            yield outcome
             done += sizes[job]
             advance(done, note)
 
 
-def upscale_single(model: Model, config: UpscaleConfig, job: Job, output: Output) -> Outcome:
-    """Do one job, whose target is replaced if it is there."""
-    upscaler = Upscaler(model.network, config, free_memory=free_memory, say=say)
-    size = _pixels(job)
-    try:
-        with progress("upscale", size) as advance:
+def _upscale_single(upscaler: Upscaler, job: Job, output: Output) -> Outcome:
+    """Run one job, whose source or target may be a pipe."""
+    from_pipe, to_pipe = (str(path) == STANDARD for path in (job.source, job.target))
+    if not to_pipe:
+        check_format(job.target, output)
+    source = BytesIO(sys.stdin.buffer.read()) if from_pipe else job.source
+    size = _kilopixels(source)
+    with progress("upscale", size) as advance, TemporaryDirectory() as folder:
+        suffix = output.suffix_for(job.source)
+        target = Path(folder) / f"result{suffix}" if to_pipe else job.target
+        try:
             changes = upscale_file(
-                upscaler,
-                job,
-                output,
-                lambda parts, of: advance(size * parts // of, job.source.name),
-            )
-    except (BadImageError, MemoryError) as error:
-        return _said(job, "failed", str(error))
-    return _said(job, "done", "; ".join(changes))
+                upscaler, source, target, output,
+                lambda parts, total: advance(size * parts // total, job.source.name),
+            )  # fmt: skip
+        except (BadImageError, MemoryError) as error:
+            return _outcome(job, "failed", str(error))
+        if to_pipe:
+            with target.open("rb") as result:
+                shutil.copyfileobj(result, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+    return _outcome(job, "done", "; ".join(changes))
 
 
-def _outcome(
-    upscaler: Upscaler,
-    journal: Journal,
-    job: Job,
-    output: Output,
-    overwrite: bool,
-    on_part: Callable[[int, int], None],
-) -> Outcome:
+def _outcome(job: Job, state: Literal["done", "failed"], message: str) -> Outcome:
+    return Outcome(source=str(job.source), target=str(job.target), state=state, message=message)
+
+
+def _kilopixels(source: Path | BytesIO) -> int:
+    """The size of an image as a unit of progress; 1 if it cannot be read."""
     try:
-        stamp = stamp_of(job.source)
-        known = journal.ask(str(job.source), job.target, stamp, overwrite=overwrite)
-        if known is not None:
-            return known
-        changes = upscale_file(upscaler, job, output, on_part)
-        journal.end(job.target, stamp)
-        return _said(job, "done", "; ".join(changes))
-    except (BadImageError, MemoryError, OSError) as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        return _said(job, "failed", str(error) or type(error).__name__)
-
-
-def _said(job: Job, state: Literal["done", "failed"], words: str) -> Outcome:
-    return Outcome(source=str(job.source), target=str(job.target), state=state, words=words)
-
-
-def _pixels(job: Job) -> int:
-    """Thousands of pixels, by which the time left is told; 1 for what cannot be read."""
-    try:
-        return max(int(np.prod(image_size(job.source))) // KILO, 1)
+        return max(int(np.prod(image_size(source))) // KILO, 1)
     except (BadImageError, OSError):
         return 1
 
 
-def say(words: str) -> None:
-    """Tell a person something on standard error."""
-    print(words, file=sys.stderr, flush=True)
+def _report(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The network that upscales, out of the registry or a file."""
+"""The network that upscales, from the model registry or a weights file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,62 +6,63 @@ from pathlib import Path
 from esrgan_core.models import Generator
 from esrgan_core.models.sft import SFTNet
 from esrgan_core.models.weights import load_generator, load_interpolated
+from pipelines.config.errors import UserError
 
 CHAMPION = "models:/esrgan@champion"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Model:
-    """A generator, and where it is from."""
+    """A generator and a description of its origin."""
 
     network: Generator
-    words: str
+    description: str
 
 
 def load_model(name: str | None, alpha: float | None) -> Model:
-    """A generator out of the registry or a file.
+    """Load a generator from the model registry or a weights file.
 
     Args:
         name: `models:/NAME@ALIAS`, `models:/NAME/VERSION` or a file; None for the champion.
-        alpha: between the PSNR-oriented and the perception-oriented network of a registered
-            model; None for the model's own.
+        alpha: 0 for the PSNR-oriented network of a registered model, 1 for the perceptual one;
+            None for the default of the model.
 
     Raises:
-        FileNotFoundError: if there is no such file, or no champion.
-        ValueError: if it is no generator that takes a image alone, or `alpha` does not apply.
+        UserError: if there is no champion, `alpha` is given for a file, or the network needs
+            semantic maps.
         StoreDownError: if MLflow does not answer.
     """
     if name is None or name.startswith("models:/"):
-        model = _registered(name, alpha)
+        model = _load_registered(name, alpha)
     elif alpha is not None:
-        raise ValueError(
-            "--alpha lies between the two networks of a registered model; a file has one: "
-            "`esrgan interpolate` makes one between two files"
+        raise UserError(
+            "--alpha needs a registered model, which has two networks; `esrgan interpolate` makes "
+            "one file of two"
         )
     else:
-        model = Model(network=load_generator(Path(name)), words=name)
+        model = Model(network=load_generator(Path(name)), description=name)
     if isinstance(model.network, SFTNet):
-        raise ValueError(f"{name} is an SFTNet, which must be told what a image shows")
+        raise UserError(f"{name} is an SFTNet, which needs semantic maps; choose another network")
     return model
 
 
-def _registered(name: str | None, alpha: float | None) -> Model:
-    # weights in a file need none of what the registry does
+def _load_registered(name: str | None, alpha: float | None) -> Model:
+    # weights in a file need no package of the registry
     try:
         from pipelines.tracking.model_registry import has_alias, load_generators  # noqa: PLC0415
     except ModuleNotFoundError as error:
         if name is None:
-            error.add_note("or name weights: --model FILE")
+            error.add_note("or give weights: --model FILE")
         raise
 
     if name is None:
         if not has_alias(CHAMPION):
-            raise FileNotFoundError(
-                "the registry has no champion yet; `make repro` trains one, or name weights: "
+            raise UserError(
+                "the registry has no champion; `make repro` trains one, or give weights: "
                 "--model FILE"
             )
         name = CHAMPION
     found = load_generators(name)
     chosen = found.alpha if alpha is None else alpha
     network = load_interpolated(found.psnr, found.gan, chosen)
-    return Model(network=network, words=f"{found.words}, alpha {chosen:g}")
+    return Model(network=network, description=f"{found.words}, alpha {chosen:g}")

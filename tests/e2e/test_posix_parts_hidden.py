@@ -89,7 +89,7 @@ def test_commands_on_files_run(tmp_path: Path) -> None:
     save_weights(tmp_path / "small.safetensors", state, config, {})
     said = _run(HIDE + RUN, tmp_path)
     assert read_rgb(tmp_path / "large" / "a.png").shape == (128, 160, 3)
-    assert "0 done, 1 were there already" in said
+    assert "0 done, 1 skipped" in said
 
 
 def _run(code: str, folder: Path) -> str:

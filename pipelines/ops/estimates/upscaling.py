@@ -62,7 +62,7 @@ def plan_upscaling(
     if side != WHOLE and config.tile is None:
         remarks.append(f"the largest goes in tiles of {side} pixels")
     return Plan(
-        what=f"{model.words}: {len(sizes)} to upscale x{upscaler.scale:g}",
+        what=f"{model.description}: {len(sizes)} to upscale x{upscaler.scale:g}",
         seconds=to_begin + _seconds(tries, sizes.values()),
         disk=_disk(tries, sizes),
         memory=_memory(upscaler, height, width),

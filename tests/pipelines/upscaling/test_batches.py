@@ -1,4 +1,4 @@
-"""Batches by several processes, from and to folders and a real S3 server."""
+"""Batches in several processes, from and to folders and a real S3 server."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,6 +14,7 @@ from esrgan_core.inference.upscaler import UpscaleConfig
 from esrgan_core.io.reading import read_image
 from esrgan_core.models.rrdb import RRDBNet
 from esrgan_core.models.weights import load_generator, save_weights
+from pipelines.config.errors import UserError
 from pipelines.runtime.parallel import SCHEDULER
 from pipelines.sources.s3 import s3_client
 from pipelines.upscaling.batches import Batch, upscale_batch
@@ -45,7 +46,7 @@ def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> dict[str, np.ndarray]:
-    """By name; a bad one lies beside them."""
+    """Pixels by name, next to a file that is no image."""
     found = {}
     for name in ("a", "b", "in/c"):
         path = tmp_path / "photos" / f"{name}.png"
@@ -57,7 +58,7 @@ def photos(tmp_path: Path) -> dict[str, np.ndarray]:
 
 
 def states(outcomes: Iterator[Outcome]) -> dict[str, str]:
-    """By name of the source."""
+    """State of each image by name of the source."""
     return {Path(one.source).stem: one.state for one in outcomes}
 
 
@@ -65,7 +66,7 @@ FIRST = {"a": "done", "b": "done", "c": "done", "bad": "failed"}
 AGAIN = {"a": "skipped", "b": "skipped", "c": "skipped", "bad": "failed"}
 
 
-def are_right(folder: Path, photos: dict[str, np.ndarray], weights: Path) -> bool:
+def are_upscaled(folder: Path, photos: dict[str, np.ndarray], weights: Path) -> bool:
     network = load_generator(weights)
     return all(
         np.array_equal(read_image(folder / f"{name}.png").pixels, upscale(network, lr))
@@ -73,7 +74,7 @@ def are_right(folder: Path, photos: dict[str, np.ndarray], weights: Path) -> boo
     )
 
 
-def test_a_folder_by_processes(
+def test_a_folder_in_processes(
     tmp_path: Path, photos: dict[str, np.ndarray], weights: Path
 ) -> None:
     batch = Batch(
@@ -81,11 +82,11 @@ def test_a_folder_by_processes(
         config=EXACT,
     )  # fmt: skip
     assert states(upscale_batch(batch, 2)) == FIRST
-    assert are_right(tmp_path / "out", photos, weights)
+    assert are_upscaled(tmp_path / "out", photos, weights)
     assert states(upscale_batch(batch, 2)) == AGAIN
 
 
-def test_a_folder_by_dask(
+def test_a_folder_on_dask_workers(
     tmp_path: Path,
     photos: dict[str, np.ndarray],
     weights: Path,
@@ -98,7 +99,7 @@ def test_a_folder_by_dask(
     with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
         monkeypatch.setenv(SCHEDULER, cluster.scheduler_address)
         assert states(upscale_batch(batch)) == FIRST
-    assert are_right(tmp_path / "out", photos, weights)
+    assert are_upscaled(tmp_path / "out", photos, weights)
 
 
 def test_a_prefix_to_a_prefix(
@@ -120,9 +121,9 @@ def test_a_prefix_to_a_prefix(
         place = tmp_path / key
         place.parent.mkdir(parents=True, exist_ok=True)
         s3.client.download_file("images", key, str(place))
-    assert are_right(tmp_path / below, photos, weights)
+    assert are_upscaled(tmp_path / below, photos, weights)
     assert states(upscale_batch(batch, 1)) == AGAIN
-    # what changes on either side is done again, what is not of here stays
+    # a changed source is upscaled again, a result without a record stays
     s3.client.upload_file(str(tmp_path / "photos" / "b.png"), "images", "raw/a.png")
     s3.client.delete_object(Bucket="images", Key=f"{below}.esrgan/b.png.json")
     assert states(upscale_batch(batch, 1)) == AGAIN | {"a": "done", "b": "failed"}
@@ -143,18 +144,18 @@ def test_a_prefix_to_a_folder_in_another_format(
 
 
 @pytest.mark.usefixtures("photos")
-def test_results_go_above_the_pictures_but_not_in_their_place(
+def test_results_may_be_written_above_the_images_but_not_over_them(
     tmp_path: Path, weights: Path, s3: S3
 ) -> None:
     s3.client.upload_file(str(tmp_path / "photos" / "a.png"), "images", "raw/a.png")
     batch = Batch(source="s3://images/raw", target="s3://images", model=str(weights), config=EXACT)
     assert states(upscale_batch(batch, 1)) == {"a": "done"}
     assert "a.png" in s3.keys("images")
-    with pytest.raises(ValueError, match=r"raw/a\.png would be overwritten"):
+    with pytest.raises(UserError, match=r"raw/a\.png would be overwritten"):
         list(upscale_batch(replace(batch, target=batch.source, overwrite=True), 1))
 
 
-def test_a_prefix_without_pictures_is_named(weights: Path, s3: S3, tmp_path: Path) -> None:
+def test_a_prefix_without_images_is_named(weights: Path, s3: S3, tmp_path: Path) -> None:
     batch = Batch(source="s3://images/none", target=str(tmp_path / "out"), model=str(weights))
-    with pytest.raises(FileNotFoundError, match="s3://images/none has no images"):
+    with pytest.raises(UserError, match="s3://images/none contains no images"):
         list(upscale_batch(batch))
