@@ -44,7 +44,7 @@ TINY = {
     "sftnet": {"network": {"num_features": 8, "num_blocks": 1}, "steps": 6},
     "sftgan": {
         "discriminator": {"num_features": 4}, "steps": 2, "validate_every": 2,
-        "generator_optimizer": {"held": 1},
+        "generator_optimizer": {"freeze_steps": 1},
     },
     "contextual": {"discriminator": {"num_features": 4}, "steps": 2, "validate_every": 2},
     "ablation": {
