@@ -23,7 +23,7 @@ from benchmarks.metrics import images
 from benchmarks.peers import basicsr
 from benchmarks.timing import machine, side_by_side
 from esrgan_core.files import sha256_of
-from pipelines.data.pair_cache import PairTask, prepare
+from pipelines.data.pair_cache import PairTask, prepare_pair
 
 SIZE, STEP, SCALE = 480, 240, 4
 DF2K = 3450
@@ -90,7 +90,7 @@ def main(
                     lr_sha256="",
                     scale=SCALE,
                 )
-                assert prepare(task).entry
+                assert prepare_pair(task).entry
             shutil.rmtree(folder)
 
         seconds = side_by_side(

@@ -36,7 +36,7 @@ from pipelines.evaluation.methods import network_of
 from pipelines.evaluation.test_sets import folder_samples, samples_of
 from pipelines.reports.labels import number, title_of
 from pipelines.runtime.state import ablation_network_path
-from pipelines.sources.pretrained_weights import find_weights, named_files, weights_finder
+from pipelines.sources.pretrained_weights import find_weights, parse_weight_files, weights_finder
 from pipelines.stages.runner import ending_plainly
 from pipelines.stages.sections import AblationConfig
 from pipelines.training.adversarial import AdversarialTraining, Contest
@@ -282,7 +282,7 @@ def main(
     params = load_params(Params)
     lab = AblationRunner(params.ablation, PairStore(PAIRS))
     samples = samples_of(lab.store, "test") + folder_samples(sets or [], params.scale)
-    own = named_files(weights or [])
+    own = parse_weight_files(weights or [])
     # all before the first is measured, which takes TF32 from what a GPU computes afterwards
     networks = train_all(lab, variants(params.ablation, params.scale))
     frame = pd.DataFrame(measured(networks, samples, own, params.scale))

@@ -49,17 +49,19 @@ def make(
     their content. What lies below lr/ is provided LR. PIRM's self-validation set is recognized by
     its 100 images.
     """
-    from pipelines.data.catalog_builder import catalog_folder, catalog_prefix
-    from pipelines.sources.addresses import parse_s3
+    from pipelines.data.catalog_builder import write_folder_catalog, write_s3_catalog
+    from pipelines.sources.locations import parse_s3
 
     words = {"set": set_name, "split": split, "license": license_, "citation": citation}
     given = {name: text for name, text in words.items() if text}
     if source.startswith("s3://"):
-        written, bad = catalog_prefix(
+        written, bad = write_s3_catalog(
             parse_s3(source), output, given, scale=scale, skip_bad=skip_bad
         )
     else:
-        written, bad = catalog_folder(Path(source), output, given, scale=scale, skip_bad=skip_bad)
+        written, bad = write_folder_catalog(
+            Path(source), output, given, scale=scale, skip_bad=skip_bad
+        )
     typer.echo(f"{output}: {written} images" if written else f"{output} is not written")
     if skip_bad:
         for line in bad:
@@ -97,7 +99,7 @@ def probe(
     Says which checksum headers the server takes. Endpoint and credentials come from the
     environment: AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY.
     """
-    from pipelines.sources.addresses import parse_s3
+    from pipelines.sources.locations import parse_s3
     from pipelines.sources.s3_selftest import probe as try_out
 
     for line in try_out(parse_s3(place)):

@@ -118,11 +118,13 @@ def evaluate(
     from pipelines.evaluation.methods import bicubic, network_of
     from pipelines.evaluation.test_sets import matched, sample_of
     from pipelines.runtime.progress import progress
-    from pipelines.sources.pretrained_weights import named_files, weights_finder
+    from pipelines.sources.pretrained_weights import parse_weight_files, weights_finder
 
     if bool(model) == bool(sr) or (sr and lr):
         raise ValueError("say either --model (with --lr, or LR is made from HR) or --sr")
-    measures = metrics_by_name(metrics.split(","), weights_finder(named_files(weights or [])))
+    measures = metrics_by_name(
+        metrics.split(","), weights_finder(parse_weight_files(weights or []))
+    )
     ma = _ma_scores(ma_scores) if ma_scores else {}
     if ma_scores and "niqe" not in measures:
         raise ValueError("--ma-scores makes pi from niqe; add niqe to --metrics")

@@ -33,15 +33,15 @@ def compare(
     from pipelines.evaluation.benchmark import evaluate_all
     from pipelines.evaluation.test_sets import folder_samples, samples_of
     from pipelines.reports.markdown_table import comparison
-    from pipelines.sources.pinned import pinned
-    from pipelines.sources.pretrained_weights import named_files
+    from pipelines.sources.pinned import pin
+    from pipelines.sources.pretrained_weights import parse_weight_files
 
     params = load_params(Params)
     store = PairStore(PAIRS)
     samples = folder_samples(sets or [], params.scale) or samples_of(store, "test")
     config = params.evaluate
     if weights:
-        own = {name: pinned(file) for name, file in named_files(weights).items()}
+        own = {name: pin(file) for name, file in parse_weight_files(weights).items()}
         metrics = [*config.metrics, *({"lpips"} - set(config.metrics))]
         config = replace(config, metrics=metrics, weight_files={**config.weight_files, **own})
     methods = trained_methods(params)

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 from esrgan_core.files import atomic_path
 from esrgan_core.io.rgb import SUFFIXES
-from pipelines.sources.archive import ArchiveMember
 from pipelines.sources.checksums import ExpectedFile
-from pipelines.sources.resolve import RemoteFile, parse_location
+from pipelines.sources.locations import ArchiveMember, parse_location
+from pipelines.sources.resolve import RemoteFile
 
 REQUIRED = ("name", "split", "set", "uri", "bytes", "sha256", "license", "origin")
 OPTIONAL = ("kind", "md5", "mirrors", "citation")
@@ -34,7 +34,7 @@ LR = "lr"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
+class CatalogEntry:
     """One image: what it is called, which split it serves, where it comes from."""
 
     name: str
@@ -60,7 +60,7 @@ class Entry:
             raise ValueError(f"{self.name}: kind is {self.kind!r}, neither hr nor one like lrx4")
 
     @property
-    def place(self) -> str:
+    def pair_name(self) -> str:
         """Path of its HR in the image folder, without suffix: `train/a`, `test/<set>/a`."""
         folder = f"test/{self.set}" if self.split == "test" else self.split
         return f"{folder}/{self.name}"
@@ -68,7 +68,7 @@ class Entry:
     @property
     def path(self) -> str:
         """Place in the image folder: `train/a.png`, `val/a.png`, `test/<set>/a.png`, `lr/...`."""
-        place = self.place if self.kind == "hr" else f"{LR}/{self.place}"
+        place = self.pair_name if self.kind == "hr" else f"{LR}/{self.pair_name}"
         suffix = PurePosixPath(urlsplit(self.source.uri).path).suffix.lower()
         # always with a suffix, which can be taken off again: names may have dots
         return f"{place}{suffix if suffix in SUFFIXES else UNKNOWN}"
@@ -78,24 +78,24 @@ class Entry:
 class Catalog:
     """Images, and the archives that some of them lie in, by name."""
 
-    entries: list[Entry]
+    entries: list[CatalogEntry]
     archives: dict[str, RemoteFile]
 
-    def without(self, places: Sequence[str]) -> "Catalog":
+    def exclude(self, places: Sequence[str]) -> "Catalog":
         """The same without some images, named as `train/a`, and archives of nothing else.
 
         Raises:
             ValueError: if there is no such image.
         """
-        if unknown := set(places) - {entry.place for entry in self.entries}:
+        if unknown := set(places) - {entry.pair_name for entry in self.entries}:
             raise ValueError(f"download.exclude names {sorted(unknown)}, which are not there")
-        return self._only([entry for entry in self.entries if entry.place not in places])
+        return self._only([entry for entry in self.entries if entry.pair_name not in places])
 
-    def with_lr_of(self, scale: int | None) -> "Catalog":
+    def select_lr(self, scale: int | None) -> "Catalog":
         """HR images, and of provided LR those of one scale; None for none."""
         return self._only([e for e in self.entries if e.kind in ("hr", f"lrx{scale}")])
 
-    def _only(self, entries: list[Entry]) -> "Catalog":
+    def _only(self, entries: list[CatalogEntry]) -> "Catalog":
         locations = [parse_location(entry.source.uri) for entry in entries]
         used = {place.archive for place in locations if isinstance(place, ArchiveMember)}
         archives = {name: origin for name, origin in self.archives.items() if name in used}
@@ -143,13 +143,13 @@ def read_catalog(path: Path) -> Catalog:
         ValueError: naming the file, if it is malformed.
     """
     archives: dict[str, RemoteFile] = {}
-    entries: list[Entry] = []
+    entries: list[CatalogEntry] = []
     for number, row in enumerate(read_rows(path), start=2):
         try:
             if row["split"] == ARCHIVE:
                 if row["name"] in archives:
                     raise ValueError(f"two archives are called {row['name']!r}")
-                archives[row["name"]] = origin_of(row)
+                archives[row["name"]] = parse_source(row)
             else:
                 entries += [_entry(one) for one in _written_out(row)]
         except ValueError as error:
@@ -164,17 +164,17 @@ def read_catalog(path: Path) -> Catalog:
     return Catalog(entries=entries, archives=archives)
 
 
-def check_unique_paths(entries: Sequence[Entry]) -> None:
+def check_unique_paths(entries: Sequence[CatalogEntry]) -> None:
     """Refuse two images that want one place, and an LR of nothing.
 
     Raises:
         ValueError: naming them.
     """
-    places: dict[tuple[str, str], Entry] = {}
+    places: dict[tuple[str, str], CatalogEntry] = {}
     for entry in entries:
-        if (other := places.setdefault((entry.place, entry.kind), entry)) is not entry:
+        if (other := places.setdefault((entry.pair_name, entry.kind), entry)) is not entry:
             raise ValueError(
-                f"{entry.source.uri} and {other.source.uri} are both called {entry.place}; "
+                f"{entry.source.uri} and {other.source.uri} are both called {entry.pair_name}; "
                 "rename one"
             )
     for (place, kind), entry in places.items():
@@ -182,7 +182,7 @@ def check_unique_paths(entries: Sequence[Entry]) -> None:
             raise ValueError(f"{entry.source.uri} is the LR of {place}, which is not there")
 
 
-def origin_of(row: Mapping[str, str]) -> RemoteFile:
+def parse_source(row: Mapping[str, str]) -> RemoteFile:
     """Where the file of a row comes from.
 
     Raises:
@@ -194,9 +194,9 @@ def origin_of(row: Mapping[str, str]) -> RemoteFile:
     return RemoteFile(uri=row["uri"], mirrors=tuple(row["mirrors"].split()), expected=expected)
 
 
-def _entry(row: Mapping[str, str]) -> Entry:
+def _entry(row: Mapping[str, str]) -> CatalogEntry:
     words = {key: row[key] for key in ("name", "split", "set", "license", "origin", "citation")}
-    return Entry(source=origin_of(row), kind=row["kind"] or "hr", **words)
+    return CatalogEntry(source=parse_source(row), kind=row["kind"] or "hr", **words)
 
 
 def _written_out(row: Mapping[str, str]) -> Iterator[dict[str, str]]:

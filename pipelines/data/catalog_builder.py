@@ -8,16 +8,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from esrgan_core.io.rgb import SUFFIXES, BadImageError, find_images, inspect_image
-from pipelines.data.catalog import SPLITS, Entry, check_unique_paths, write_rows
-from pipelines.data.download import at_once
-from pipelines.data.local_folder import entries_of_folder
+from pipelines.data.catalog import SPLITS, CatalogEntry, check_unique_paths, write_rows
+from pipelines.data.download import run_concurrently
+from pipelines.data.local_folder import list_entries
 from pipelines.runtime.parallel import in_parallel
 from pipelines.runtime.progress import byte_progress, progress
 from pipelines.runtime.state import state_root
-from pipelines.sources.addresses import S3Object
 from pipelines.sources.checksums import ExpectedFile
+from pipelines.sources.locations import S3Object
 from pipelines.sources.resolve import RemoteFile, resolve
-from pipelines.sources.s3 import Listed, check_path, listed
+from pipelines.sources.s3 import ListedObject, check_key, list_objects
 from pipelines.sources.transfer import TransferOptions
 
 PIRM = {
@@ -30,7 +30,7 @@ PIRM = {
 PIRM_NAMES = {str(number) for number in range(1, 101)}
 
 
-def catalog_folder(
+def write_folder_catalog(
     folder: Path, output: Path, words: Mapping[str, str], *, scale: int, skip_bad: bool
 ) -> tuple[int, list[str]]:
     """Write a catalog of the images in `folder`, if all are good or bad ones may be skipped.
@@ -54,7 +54,7 @@ def catalog_folder(
     return _write(output, entries), bad
 
 
-def catalog_prefix(
+def write_s3_catalog(
     prefix: S3Object, output: Path, words: Mapping[str, str], *, scale: int, skip_bad: bool
 ) -> tuple[int, list[str]]:
     """Write a catalog of the images below an S3 prefix; as `catalog_folder`.
@@ -66,12 +66,12 @@ def catalog_prefix(
         HostError: if the prefix cannot be listed.
     """
     found = {
-        one.inside: one
-        for one in listed(prefix)
-        if PurePosixPath(one.place.key).suffix.lower() in SUFFIXES
+        one.path: one
+        for one in list_objects(prefix)
+        if PurePosixPath(one.location.key).suffix.lower() in SUFFIXES
     }
     for one in found.values():
-        check_path(one)
+        check_key(one)
     if not found:
         raise ValueError(f"no images in {prefix}")
     with TemporaryDirectory(dir=state_root()) as name:
@@ -79,29 +79,29 @@ def catalog_prefix(
         wanted = {
             inside: (
                 RemoteFile(
-                    uri=str(one.place), expected=ExpectedFile(bytes=one.bytes), version=one.etag
+                    uri=str(one.location), expected=ExpectedFile(bytes=one.bytes), version=one.etag
                 ),
                 folder / inside,
             )
             for inside, one in found.items()
         }
         with byte_progress("fetch", sum(one.bytes for one in found.values())) as on_bytes:
-            lost = at_once(wanted, _link, TransferOptions(on_bytes=on_bytes))
-        bad = [f"{found[inside].place}: {problem}" for inside, problem in lost.items()]
+            lost = run_concurrently(wanted, _link, TransferOptions(on_bytes=on_bytes))
+        bad = [f"{found[inside].location}: {problem}" for inside, problem in lost.items()]
         if bad and not skip_bad:
             return 0, bad
         entries, more = _entries_of(folder, words, scale=scale, skip_bad=skip_bad)
         own = [
-            _readdressed(entry, found[str(Path(entry.origin).relative_to(folder))].place)
+            _readdressed(entry, found[str(Path(entry.origin).relative_to(folder))].location)
             for entry in entries
         ]
     return _write(output, own), [*bad, *(_with_place(line, folder, found) for line in more)]
 
 
-def _with_place(line: str, folder: Path, found: Mapping[str, Listed]) -> str:
+def _with_place(line: str, folder: Path, found: Mapping[str, ListedObject]) -> str:
     """A complaint about a image that was fetched, with the image's own address."""
     path, colon, words = line.removeprefix(f"{folder}/").partition(": ")
-    return f"{found[path].place}{colon}{words}" if path in found else line
+    return f"{found[path].location}{colon}{words}" if path in found else line
 
 
 def _link(origin: RemoteFile, target: Path, options: TransferOptions) -> None:
@@ -110,12 +110,12 @@ def _link(origin: RemoteFile, target: Path, options: TransferOptions) -> None:
     target.symlink_to(source)
 
 
-def _readdressed(entry: Entry, place: S3Object) -> Entry:
+def _readdressed(entry: CatalogEntry, place: S3Object) -> CatalogEntry:
     source = RemoteFile(uri=str(place), expected=entry.source.expected)
     return replace(entry, source=source, origin=str(place))
 
 
-def _write(output: Path, entries: list[Entry]) -> int:
+def _write(output: Path, entries: list[CatalogEntry]) -> int:
     if entries:
         write_rows(output, [_row(entry) for entry in entries])
     return len(entries)
@@ -123,7 +123,7 @@ def _write(output: Path, entries: list[Entry]) -> int:
 
 def _entries_of(
     folder: Path, words: Mapping[str, str], *, scale: int, skip_bad: bool
-) -> tuple[list[Entry], list[str]]:
+) -> tuple[list[CatalogEntry], list[str]]:
     """Entries of the good images in a folder, none if a bad one may not be skipped."""
     if (split := words.get("split")) and split not in SPLITS:
         raise ValueError(f"split is {split!r}, not one of {', '.join(SPLITS)}")
@@ -148,7 +148,7 @@ def _entries_of(
         return [], lines
     given: dict[str, Any] = dict(words)
     split = given.pop("split", "")
-    found = entries_of_folder(folder, good, split=split, scale=scale)
+    found = list_entries(folder, good, split=split, scale=scale)
     entries = [replace(entry, **given) for entry in found]
     check_unique_paths(entries)
     return entries, lines
@@ -163,7 +163,7 @@ def problem_of(path: Path) -> str:
     return ""
 
 
-def _row(entry: Entry) -> dict[str, str]:
+def _row(entry: CatalogEntry) -> dict[str, str]:
     return {
         "name": entry.name,
         "split": entry.split,

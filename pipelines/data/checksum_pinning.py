@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from esrgan_core.io.rgb import inspect_image
-from pipelines.data.catalog import ARCHIVE, RANGE, origin_of, read_catalog, read_rows, write_rows
-from pipelines.data.download import at_once, forget_if_unpinned
+from pipelines.data.catalog import ARCHIVE, RANGE, parse_source, read_catalog, read_rows, write_rows
+from pipelines.data.download import forget_if_unpinned, run_concurrently
 from pipelines.runtime.progress import byte_progress
-from pipelines.sources.archive import ArchiveMember, Limits, unpack
+from pipelines.sources.archive import Limits, unpack
 from pipelines.sources.checksums import WHOLE, digest
-from pipelines.sources.resolve import RemoteFile, parse_location, resolve
+from pipelines.sources.locations import ArchiveMember, parse_location
+from pipelines.sources.resolve import RemoteFile, resolve
 from pipelines.sources.transfer import TransferOptions
 
 
@@ -38,10 +39,10 @@ def pin_catalog(path: Path) -> tuple[int, list[str]]:
             raise
         found[target.name] = str(file.stat().st_size), digest(file, "sha256")
 
-    origins = {number: (origin_of(row), Path(number)) for number, row in open_.items()}
+    origins = {number: (parse_source(row), Path(number)) for number, row in open_.items()}
     total = sum(origin.expected.bytes for origin, _ in origins.values())
     with byte_progress("pin", total) as on_bytes:
-        problems = at_once(origins, look, TransferOptions(on_bytes=on_bytes))
+        problems = run_concurrently(origins, look, TransferOptions(on_bytes=on_bytes))
     for number, (size, sha256) in found.items():
         rows[int(number)] |= {"bytes": size, "sha256": sha256}
     if found:

@@ -9,18 +9,23 @@ from pathlib import Path
 
 from rich.filesize import decimal
 
-from pipelines.data.catalog import Catalog, Entry
+from pipelines.data.catalog import Catalog, CatalogEntry
 from pipelines.runtime.disk import require_disk_space
 from pipelines.runtime.progress import byte_progress, progress
 from pipelines.runtime.redaction import redact
 from pipelines.runtime.state import state_root
-from pipelines.sources.addresses import HttpFile, S3Object
-from pipelines.sources.archive import ArchiveMember, BadArchiveError, Limits, unpack
+from pipelines.sources.archive import BadArchiveError, Limits, unpack
 from pipelines.sources.cache import shared_cache
 from pipelines.sources.errors import StoppedError
-from pipelines.sources.local import LocalFile
-from pipelines.sources.package_data import PackageFile
-from pipelines.sources.resolve import RemoteFile, fetch, parse_location, resolve
+from pipelines.sources.locations import (
+    ArchiveMember,
+    HttpFile,
+    LocalFile,
+    PackageFile,
+    S3Object,
+    parse_location,
+)
+from pipelines.sources.resolve import RemoteFile, fetch, resolve
 from pipelines.sources.transfer import TransferOptions
 
 AT_ONCE = 8
@@ -97,10 +102,10 @@ def fetch_all(catalog: Catalog, folder: Path, options: TransferOptions | None = 
             if not isinstance(parse_location(entry.source.uri), ArchiveMember)
         ]
         wanted = {entry.path: (entry.source, folder / entry.path) for entry in alone}
-        return problems | at_once(wanted, fetch, options)
+        return problems | run_concurrently(wanted, fetch, options)
 
 
-def at_once(
+def run_concurrently(
     wanted: Mapping[str, tuple[RemoteFile, Path]],
     work: Callable[[RemoteFile, Path, TransferOptions], object],
     options: TransferOptions,
@@ -126,7 +131,7 @@ def at_once(
     return problems
 
 
-def _members(entries: Iterable[Entry], archive: str) -> dict[str, str]:
+def _members(entries: Iterable[CatalogEntry], archive: str) -> dict[str, str]:
     """Paths in the image folder by member, of one archive."""
     found: dict[str, str] = {}
     for entry in entries:

@@ -11,7 +11,7 @@ from pipelines.data.image_table import Distribution, distribution
 from pipelines.runtime.state import state_root
 
 
-def last_accepted(frame: pd.DataFrame) -> Distribution | None:
+def load_accepted(frame: pd.DataFrame) -> Distribution | None:
     """Shares of sizes and shapes when these sets were last accepted; None if that is not known."""
     try:
         shares: Distribution = from_json(_path(frame).read_text(encoding="utf-8"))
@@ -20,7 +20,7 @@ def last_accepted(frame: pd.DataFrame) -> Distribution | None:
     return shares
 
 
-def accept(frame: pd.DataFrame) -> None:
+def save_accepted(frame: pd.DataFrame) -> None:
     """Keep the shares of sizes and shapes of a image frame for the next run."""
     write_text(_path(frame), to_json(distribution(frame)))
 

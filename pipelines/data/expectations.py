@@ -41,33 +41,33 @@ class ValidationRules:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Fault:
+class ValidationIssue:
     """One image that fails one expectation."""
 
     path: str
-    what: str
+    description: str
     value: str
     remedy: str
-    blocking: bool
-    """Whether it stops the pipeline, or is a remark."""
+    is_error: bool
+    """Whether it stops the pipeline, or is a warning."""
 
     def __str__(self) -> str:
-        return f"  {self.path}: {self.what} ({self.value}); {self.remedy}"
+        return f"  {self.path}: {self.description} ({self.value}); {self.remedy}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
+class ExpectationResult:
     """One expectation, and what came of it."""
 
     expectation: str
     column: str
-    what: str
-    blocking: bool
+    description: str
+    is_error: bool
     success: bool
-    faults: list[Fault]
+    issues: list[ValidationIssue]
 
 
-def validate(frame: pd.DataFrame, demands: ValidationRules) -> list[Outcome]:
+def validate(frame: pd.DataFrame, rules: ValidationRules) -> list[ExpectationResult]:
     """Hold all expectations against a image frame."""
     import great_expectations as gx  # noqa: PLC0415  takes seconds to import
 
@@ -76,7 +76,7 @@ def validate(frame: pd.DataFrame, demands: ValidationRules) -> list[Outcome]:
     asset = context.data_sources.add_pandas("images").add_dataframe_asset("manifest")
     batch = asset.add_batch_definition_whole_dataframe("all")
     suite = context.suites.add(gx.ExpectationSuite(name="images"))
-    for expectation in _expectations(demands):
+    for expectation in _expectations(rules):
         suite.add_expectation(expectation)
     definition = context.validation_definitions.add(
         gx.ValidationDefinition(name="images", data=batch, suite=suite)
@@ -85,48 +85,50 @@ def validate(frame: pd.DataFrame, demands: ValidationRules) -> list[Outcome]:
         batch_parameters={"dataframe": frame.drop(columns="thumbnail")},
         result_format={"result_format": "COMPLETE", "unexpected_index_column_names": ["path"]},
     )
-    return [_outcome(found) for found in result.results]
+    return [_result(found) for found in result.results]
 
 
-def write_report(path: Path, outcomes: Sequence[Outcome], frame: pd.DataFrame) -> list[str]:
+def write_report(
+    path: Path, results: Sequence[ExpectationResult], frame: pd.DataFrame
+) -> list[str]:
     """Write the report that later stages go by; the images that they leave out.
 
     It says nothing of drift, which depends on the run before.
     """
-    excluded = sorted({f.path for o in outcomes for f in o.faults if f.blocking})
+    excluded = sorted({f.path for o in results for f in o.issues if f.is_error})
     content = {
         "success": not excluded,
         "images": len(frame),
         "excluded": excluded,
         "expectations": [
             {
-                "type": outcome.expectation,
-                "column": outcome.column,
-                "blocking": outcome.blocking,
-                "success": outcome.success,
-                "faults": [str(fault).strip() for fault in outcome.faults],
+                "type": result.expectation,
+                "column": result.column,
+                "is_error": result.is_error,
+                "success": result.success,
+                "issues": [str(issue).strip() for issue in result.issues],
             }
-            for outcome in outcomes
-            if outcome.column not in ("size_class", "shape_class")
+            for result in results
+            if result.column not in ("size_class", "shape_class")
         ],
     }
     write_text(path, to_json(content, indent=2) + "\n")
     return excluded
 
 
-def _expectations(demands: ValidationRules) -> list[Any]:
+def _expectations(rules: ValidationRules) -> list[Any]:
     from great_expectations import expectations as gxe  # noqa: PLC0415
 
-    def say(what: str, remedy: str, *, blocking: bool = True) -> dict[str, Any]:
-        severity = "critical" if blocking else "warning"
+    def say(what: str, remedy: str, *, is_error: bool = True) -> dict[str, Any]:
+        severity = "critical" if is_error else "warning"
         return {"meta": {"what": what, "remedy": remedy}, "severity": severity}
 
     def nothing_in(column: str, **words: Any) -> Any:
         return gxe.ExpectColumnValuesToBeInSet(column=column, value_set=[""], **words)
 
-    small = f"use images of at least {demands.min_side} pixels a side, or lower validate.min_side"
+    small = f"use images of at least {rules.min_side} pixels a side, or lower validate.min_side"
     matlab = [f"MATLAB bicubic, {name}" for name in CONVENTIONS]
-    demanded = demands.lr_generator == "matlab"
+    demanded = rules.lr_generator == "matlab"
     return [
         gxe.ExpectTableRowCountToBeBetween(min_value=3, **say("too few images", "add some")),
         gxe.ExpectColumnDistinctValuesToContainSet(
@@ -141,13 +143,13 @@ def _expectations(demands: ValidationRules) -> list[Any]:
         ),
         gxe.ExpectColumnValuesToBeInSet(
             column="mode",
-            value_set=list(demands.modes),
+            value_set=list(rules.modes),
             **say("wrong mode", f"convert it to 8-bit RGB or gray, or {LEAVE_OUT}"),
         ),
         *(
             gxe.ExpectColumnValuesToBeBetween(
                 column=f"{side}_cropped",
-                min_value=demands.min_side,
+                min_value=rules.min_side,
                 **say(f"{side} too small after cropping to a multiple of the scale", small),
             )
             for side in ("width", "height")
@@ -161,23 +163,23 @@ def _expectations(demands: ValidationRules) -> list[Any]:
             **say("shows what a image of another split shows", f"{LEAVE_OUT}: it spoils a test"),
         ),
         nothing_in(
-            "looks_like", **say("looks like another image", "keep one of them", blocking=False)
+            "looks_like", **say("looks like another image", "keep one of them", is_error=False)
         ),
         gxe.ExpectColumnValuesToBeBetween(
             column="blockiness",
             max_value=BLOCKY,
-            **say("has the blocks of JPEG", "a lossless original is better", blocking=False),
+            **say("has the blocks of JPEG", "a lossless original is better", is_error=False),
         ),
         gxe.ExpectColumnValuesToNotBeInSet(
             column="format",
             value_set=["JPEG"],
-            **say("is a JPEG", "a lossless original is better", blocking=False),
+            **say("is a JPEG", "a lossless original is better", is_error=False),
         ),
         gxe.ExpectColumnValuesToBeBetween(
             column="detail_drop",
             min_value=ENLARGED,
             **say(
-                "looks enlarged or blurred: no fine detail", "use the original size", blocking=False
+                "looks enlarged or blurred: no fine detail", "use the original size", is_error=False
             ),
         ),
         nothing_in("lr_problem", **say("its LR does not fit", "give the LR of this image")),
@@ -197,7 +199,7 @@ def _expectations(demands: ValidationRules) -> list[Any]:
             **say(
                 "its LR was not made as MATLAB does",
                 f"set download.lr to made{', or validate.lr_generator to any' if demanded else ''}",
-                blocking=demanded,
+                is_error=demanded,
             ),
         ),
         *(
@@ -209,47 +211,47 @@ def _expectations(demands: ValidationRules) -> list[Any]:
                 **say(
                     f"{column.partition('_')[0]}s differ from the last accepted run's",
                     "see that these are the images that were meant",
-                    blocking=False,
+                    is_error=False,
                 ),
             )
-            for column, shares in (demands.accepted or {}).items()
+            for column, shares in (rules.accepted or {}).items()
         ),
     ]
 
 
-def _outcome(found: Any) -> Outcome:
+def _result(found: Any) -> ExpectationResult:
     config = found.expectation_config
     # of the expectation as a whole, or by the metric that it asked for
     info = found.exception_info
     for broken in [info] if "raised_exception" in info else info.values():
         if broken["raised_exception"]:
             raise RuntimeError(f"{config.type}: {broken['exception_message']}")
-    blocking = config.severity == "critical"
-    return Outcome(
+    is_error = config.severity == "critical"
+    return ExpectationResult(
         expectation=config.type,
         column=config.kwargs.get("column", config.kwargs.get("column_A", "")),
-        what=config.meta["what"],
-        blocking=blocking,
+        description=config.meta["what"],
+        is_error=is_error,
         success=bool(found.success),
-        faults=_faults(found, blocking=blocking),
+        issues=_issues(found, is_error=is_error),
     )
 
 
-def _faults(found: Any, *, blocking: bool) -> list[Fault]:
-    """The rows behind a failed expectation, or one fault for the table as a whole."""
+def _issues(found: Any, *, is_error: bool) -> list[ValidationIssue]:
+    """The rows behind a failed expectation, or one issue for the table as a whole."""
     if found.success:
         return []
     meta: Mapping[str, str] = found.expectation_config.meta
     rows = found.result.get("unexpected_index_list") or [{"path": "(all)"}]
     observed = found.result.get("observed_value")
     return [
-        Fault(
+        ValidationIssue(
             path=str(row["path"]),
-            what=meta["what"],
+            description=meta["what"],
             value=", ".join(_said(value) for key, value in row.items() if key != "path")
             or _said(observed),
             remedy=meta["remedy"],
-            blocking=blocking,
+            is_error=is_error,
         )
         for row in rows
     ]

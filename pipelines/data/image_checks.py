@@ -16,8 +16,8 @@ from pyarrow import parquet
 from esrgan_core.data.quality_stats import blockiness, contrast, detail_drop, luma
 from esrgan_core.files import atomic_path, sha256_of
 from esrgan_core.io.rgb import ImageStats, inspect_image
-from pipelines.data.catalog import Entry
-from pipelines.data.manifest import Row
+from pipelines.data.catalog import CatalogEntry
+from pipelines.data.manifest import ManifestRow
 from pipelines.runtime.parallel import in_parallel
 from pipelines.runtime.progress import progress
 from pipelines.runtime.redaction import redact
@@ -46,36 +46,36 @@ class QualityStats:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Checked:
+class ImageCheck:
     """What came of checking one image: its line and quality_stats, or what is wrong with it."""
 
-    entry: Entry
-    row: Row | None = None
+    entry: CatalogEntry
+    row: ManifestRow | None = None
     quality_stats: QualityStats | None = None
     problem: str = ""
 
 
-def check_all(
-    entries: list[Entry], missing: Mapping[str, Exception], folder: Path
-) -> list[Checked]:
+def check_images(
+    entries: list[CatalogEntry], missing: Mapping[str, Exception], folder: Path
+) -> list[ImageCheck]:
     """Check the images of an image folder, wherever the work is done: its path is absolute.
 
     `missing` says by path why some are not there.
     """
     done = [
-        Checked(entry=entry, problem=str(missing[entry.path]))
+        ImageCheck(entry=entry, problem=str(missing[entry.path]))
         for entry in entries
         if entry.path in missing
     ]
     tasks = [(entry, folder) for entry in entries if entry.path not in missing]
     with progress("check", len(tasks)) as advance:
-        for number, one in enumerate(in_parallel(check, tasks), start=1):
+        for number, one in enumerate(in_parallel(check_image, tasks), start=1):
             done.append(one)
             advance(number, one.entry.name)
     return done
 
 
-def check(task: tuple[Entry, Path]) -> Checked:
+def check_image(task: tuple[CatalogEntry, Path]) -> ImageCheck:
     """Check one image of an image folder; (its entry, the folder) gives what came of it."""
     entry, folder = task
     path = folder / entry.path
@@ -83,9 +83,9 @@ def check(task: tuple[Entry, Path]) -> Checked:
         sha256 = sha256_of(path)
         if problem := entry.source.expected.problem(path, sha256):
             remedy = "get the original again, or correct the catalog if it was meant to change"
-            return Checked(entry=entry, problem=f"{problem}; {remedy}")
+            return ImageCheck(entry=entry, problem=f"{problem}; {remedy}")
         found = inspect_image(path)
-        row = Row(
+        row = ManifestRow(
             path=entry.path,
             kind=entry.kind,
             split=entry.split,
@@ -98,9 +98,9 @@ def check(task: tuple[Entry, Path]) -> Checked:
             origin=entry.origin,
             citation=entry.citation,
         )
-        return Checked(entry=entry, row=row, quality_stats=_quality_stats(entry.path, found))
+        return ImageCheck(entry=entry, row=row, quality_stats=_quality_stats(entry.path, found))
     except (OSError, ValueError, MemoryError) as error:
-        return Checked(entry=entry, problem=str(error) or type(error).__name__)
+        return ImageCheck(entry=entry, problem=str(error) or type(error).__name__)
 
 
 def _quality_stats(path: str, found: ImageStats) -> QualityStats:
@@ -126,14 +126,14 @@ def write_quality_stats(path: Path, quality_stats: list[QualityStats]) -> None:
         parquet.write_table(pa.Table.from_pylist(rows), temporary)
 
 
-def told(bad: list[Checked], path: Path) -> list[str]:
+def summarize_problems(bad: list[ImageCheck], path: Path) -> list[str]:
     """A line for each cause and host, as where an archive or a host is missing.
 
     Args:
         bad: the images that cannot be used.
         path: a CSV, which gets each of them if some lines stand for more than are named.
     """
-    by_cause: dict[tuple[str, str], list[Checked]] = {}
+    by_cause: dict[tuple[str, str], list[ImageCheck]] = {}
     for one in bad:
         uri = one.entry.source.uri
         # what names the file itself does not tell its cause from others'
@@ -150,16 +150,16 @@ def told(bad: list[Checked], path: Path) -> list[str]:
     return lines
 
 
-def write_skipped(path: Path, bad: list[Checked]) -> None:
+def write_skipped(path: Path, bad: list[ImageCheck]) -> None:
     """Say which images are left out and why, and write it as CSV."""
     for one in bad:
-        print(f"skipped {one.entry.place}: {redact(one.problem)}", file=sys.stderr)
+        print(f"skipped {one.entry.pair_name}: {redact(one.problem)}", file=sys.stderr)
     write_problems(path, bad)
 
 
-def write_problems(path: Path, bad: list[Checked]) -> None:
+def write_problems(path: Path, bad: list[ImageCheck]) -> None:
     """Write which images cannot be used, and why, as CSV."""
-    rows = [(one.entry.place, redact(one.entry.source.uri), redact(one.problem)) for one in bad]
+    rows = [(one.entry.pair_name, redact(one.entry.source.uri), redact(one.problem)) for one in bad]
     with (
         atomic_path(path) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as file,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from pipelines.data.near_duplicates import twins
+from pipelines.data.near_duplicates import find_duplicates
 
 Distribution = Mapping[str, Mapping[str, float]]
 """Shares by column and value."""
@@ -37,7 +37,7 @@ def image_table(
         "leaks": [""] * len(frame),
         "looks_like": [""] * len(frame),
     }
-    for pair in twins(frame):
+    for pair in find_duplicates(frame):
         across = frame["split"][pair.extra] != frame["split"][pair.kept]
         if pair.equal:
             named["same_as"][pair.extra] = str(frame["path"][pair.kept])

@@ -9,12 +9,19 @@ from urllib.parse import quote
 
 from esrgan_core.files import sha256_of
 from esrgan_core.io.rgb import find_images
-from pipelines.data.catalog import LR, SPLITS, Catalog, Entry, check_unique_paths, read_catalog
+from pipelines.data.catalog import (
+    LR,
+    SPLITS,
+    Catalog,
+    CatalogEntry,
+    check_unique_paths,
+    read_catalog,
+)
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.resolve import RemoteFile
 
 
-def catalog_of(data: Path, names: list[str], scale: int) -> Catalog:
+def load_catalog(data: Path, names: list[str], scale: int) -> Catalog:
     """The catalogs named, where `data` holds catalogs; else the images in it.
 
     Args:
@@ -30,7 +37,7 @@ def catalog_of(data: Path, names: list[str], scale: int) -> Catalog:
         raise ValueError(f"no folder {data}; `dvc repro data.dvc` or `dvc checkout` brings it")
     images = find_images(data)
     if images and not any(data.glob("*.csv")):
-        catalog = Catalog(entries=entries_of_folder(data, images, scale=scale), archives={})
+        catalog = Catalog(entries=list_entries(data, images, scale=scale), archives={})
     else:
         catalog = _joined([read_catalog(_path_of(data, name)) for name in names])
     check_unique_paths(catalog.entries)
@@ -60,9 +67,9 @@ def _joined(catalogs: list[Catalog]) -> Catalog:
     return Catalog(entries=entries, archives=archives)
 
 
-def entries_of_folder(
+def list_entries(
     folder: Path, images: list[Path], *, split: str = "", scale: int
-) -> list[Entry]:
+) -> list[CatalogEntry]:
     """Images below train, val and test/<set>; without such folders, split by content.
 
     With `split` all of them belong to it, whatever folders they lie in.
@@ -82,7 +89,7 @@ def entries_of_folder(
         # what cannot be read is told when it is fetched
         known = {path: sha256 or _name_hash(path) for path, sha256 in hashes.items()}
         splits = {} if sorted_already else split_by_content(known)
-    entries: dict[PurePosixPath, Entry] = {}
+    entries: dict[PurePosixPath, CatalogEntry] = {}
     for path in hr:
         inside = PurePosixPath(path.relative_to(folder))
         folders = inside.parts[:-1]
@@ -93,7 +100,7 @@ def entries_of_folder(
         is_test_set = sorted_already and its_split == "test" and inner
         if (other := entries.get(inside.with_suffix(""))) is not None:
             raise ValueError(f"{path} and {other.origin} differ in their suffix alone; rename one")
-        entries[inside.with_suffix("")] = Entry(
+        entries[inside.with_suffix("")] = CatalogEntry(
             name="_".join([*(inner[1:] if is_test_set else inner), path.stem]),
             split=its_split,
             set=inner[0] if is_test_set else "own",
@@ -115,8 +122,8 @@ def _local(path: Path, sha256: str) -> RemoteFile:
 
 
 def _provided(
-    path: Path, inside: PurePosixPath, hr: Mapping[PurePosixPath, Entry], scale: int
-) -> Entry:
+    path: Path, inside: PurePosixPath, hr: Mapping[PurePosixPath, CatalogEntry], scale: int
+) -> CatalogEntry:
     stem = inside.with_suffix("")
     partner = hr.get(stem)
     if partner is None and (named := re.fullmatch(r"(.+?)_?x([2348])", stem.name)):

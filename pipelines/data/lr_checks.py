@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipelines.data.manifest import Row
+from pipelines.data.manifest import ManifestRow
 from pipelines.runtime.parallel import in_parallel
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PairTask:
+class ProvidedPair:
     """Files of a provided pair."""
 
     path: str
@@ -22,7 +22,7 @@ class PairTask:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PairFacts:
+class LrCheck:
     """What an LR image is to its HR."""
 
     path: str
@@ -35,18 +35,20 @@ class PairFacts:
     """LR pixels that it lies beside the LR that we make."""
 
 
-def examine_all(pairs: list[tuple[Row, Row | None]], folder: Path, scale: int) -> pd.DataFrame:
+def check_provided_lr(
+    pairs: list[tuple[ManifestRow, ManifestRow | None]], folder: Path, scale: int
+) -> pd.DataFrame:
     """`PairFacts` of every pair of an image folder whose LR was provided, a row for each."""
     tasks = [
-        PairTask(path=hr.path, hr=folder / hr.path, lr=folder / lr.path, scale=scale)
+        ProvidedPair(path=hr.path, hr=folder / hr.path, lr=folder / lr.path, scale=scale)
         for hr, lr in pairs
         if lr is not None
     ]
-    facts: Iterable[PairFacts] = ()
+    facts: Iterable[LrCheck] = ()
     if tasks:
         # slow to import, and most runs make their LR
-        from pipelines.data.lr_pair_checks import examine  # noqa: PLC0415
+        from pipelines.data.lr_pair_checks import check_pair  # noqa: PLC0415
 
-        facts = in_parallel(examine, tasks)
-    columns = [field.name for field in fields(PairFacts)]
+        facts = in_parallel(check_pair, tasks)
+    columns = [field.name for field in fields(LrCheck)]
     return pd.DataFrame([asdict(one) for one in facts], columns=columns)

@@ -12,7 +12,7 @@ from pipelines.runtime.status import TransientError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class ManifestRow:
     """One image's line in the manifest."""
 
     path: str
@@ -28,6 +28,11 @@ class Row:
     origin: str
     citation: str
 
+    @property
+    def pair_name(self) -> str:
+        """Name of its pair in the pair store: the path of the HR without suffix."""
+        return self.path.rpartition(".")[0].removeprefix("lr/")
+
 
 class BadImagesError(ValueError):
     """Some images cannot be used; the message lists each with its cause and remedy."""
@@ -41,9 +46,9 @@ class UnreachableImagesError(TransientError, BadImagesError):
     """Some of them could not be had, which may pass."""
 
 
-def write_manifest(path: Path, rows: list[Row]) -> None:
+def write_manifest(path: Path, rows: list[ManifestRow]) -> None:
     """Write the manifest as CSV, sorted by path."""
-    names = [field.name for field in fields(Row)]
+    names = [field.name for field in fields(ManifestRow)]
     with (
         atomic_path(path) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as file,
@@ -53,26 +58,22 @@ def write_manifest(path: Path, rows: list[Row]) -> None:
         table.writerows(asdict(row) for row in sorted(rows, key=attrgetter("path")))
 
 
-def read_manifest(path: Path) -> list[Row]:
+def read_manifest(path: Path) -> list[ManifestRow]:
     """The manifest's lines, one for each image."""
     with path.open(encoding="utf-8", newline="") as file:
         lines: Iterator[dict[str, Any]] = csv.DictReader(file, strict=True)
         return [
-            Row(**line | {side: int(line[side]) for side in ("width", "height")}) for line in lines
+            ManifestRow(**line | {side: int(line[side]) for side in ("width", "height")})
+            for line in lines
         ]
 
 
-def sha256_now(path: Path) -> str:
+def current_sha256(path: Path) -> str:
     """A image's checksum as it is; what no file has if it is gone."""
     return sha256_of(path) if path.is_file() else "gone"
 
 
-def with_provided_lr(rows: list[Row]) -> list[tuple[Row, Row | None]]:
+def pair_with_lr(rows: list[ManifestRow]) -> list[tuple[ManifestRow, ManifestRow | None]]:
     """Every HR image with the LR that was provided for it, None where it has to be made."""
-    lr = {image_path(row).removeprefix("lr/"): row for row in rows if row.kind != "hr"}
-    return [(row, lr.get(image_path(row))) for row in rows if row.kind == "hr"]
-
-
-def image_path(row: Row) -> str:
-    """A image's path without its suffix, which it always has: its name in the pair store."""
-    return row.path.rpartition(".")[0]
+    lr = {row.pair_name: row for row in rows if row.kind != "hr"}
+    return [(row, lr.get(row.pair_name)) for row in rows if row.kind == "hr"]

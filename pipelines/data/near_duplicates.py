@@ -25,7 +25,7 @@ Thumbnail = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Twins:
+class Duplicate:
     """Two rows that show the same; `extra` is the one to leave out."""
 
     extra: int
@@ -34,7 +34,7 @@ class Twins:
     """Whether they are the same byte for byte."""
 
 
-def twins(frame: pd.DataFrame) -> list[Twins]:
+def find_duplicates(frame: pd.DataFrame) -> list[Duplicate]:
     """Every two images that show the same.
 
     Args:
@@ -48,7 +48,7 @@ def twins(frame: pd.DataFrame) -> list[Twins]:
     found = []
     for one, other in _alike([_unpacked(content) for content in frame["thumbnail"]]):
         kept, extra = sorted((one, other), key=order.__getitem__)
-        found.append(Twins(extra=extra, kept=kept, equal=sha256[one] == sha256[other]))
+        found.append(Duplicate(extra=extra, kept=kept, equal=sha256[one] == sha256[other]))
     return found
 
 

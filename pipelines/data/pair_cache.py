@@ -20,7 +20,7 @@ from esrgan_core.data.pairs import VERSION, Entry, add_image
 from esrgan_core.files import sha256_of, write_text
 from esrgan_core.records import fields_of, settings_of
 from esrgan_core.strict_json import from_json, to_json
-from pipelines.data.manifest import Row
+from pipelines.data.manifest import ManifestRow
 from pipelines.runtime.disk import require_disk_space
 
 ARRAY_HEADER = 128
@@ -45,7 +45,7 @@ class PairTask:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Prepared:
+class PreparedPair:
     """What came of one task."""
 
     key: str
@@ -53,7 +53,9 @@ class Prepared:
     problem: str = ""
 
 
-def task_of(hr: Row, lr: Row | None, images: Path, folder: Path, scale: int) -> PairTask:
+def pair_task(
+    hr: ManifestRow, lr: ManifestRow | None, images: Path, folder: Path, scale: int
+) -> PairTask:
     """The task of a pair, named by what it is made of."""
     text = f"{VERSION} {scale} {hr.sha256} {lr.sha256 if lr else ''}"
     return PairTask(
@@ -67,8 +69,8 @@ def task_of(hr: Row, lr: Row | None, images: Path, folder: Path, scale: int) -> 
     )
 
 
-def say_what_it_takes(
-    pairs: list[tuple[Row, Row | None]], tasks: list[PairTask], workers: int
+def report_estimate(
+    pairs: list[tuple[ManifestRow, ManifestRow | None]], tasks: list[PairTask], workers: int
 ) -> None:
     """Print what is still to be done, the disk and about the time that it takes.
 
@@ -90,11 +92,11 @@ def say_what_it_takes(
     require_disk_space({task.folder: sum(missing) for task in tasks[:1]})
 
 
-def prepare(task: PairTask) -> Prepared:
+def prepare_pair(task: PairTask) -> PreparedPair:
     """Make a pair, unless it is there and whole."""
     try:
         if entry := _whole(task):
-            return Prepared(key=task.key, entry=entry)
+            return PreparedPair(key=task.key, entry=entry)
         entry = add_image(
             task.folder,
             _content(task.hr, task.hr_sha256),
@@ -106,8 +108,8 @@ def prepare(task: PairTask) -> Prepared:
         )
         write_text(_note(task), _note_text(entry))
     except (OSError, ValueError, MemoryError) as error:
-        return Prepared(key=task.key, problem=str(error) or type(error).__name__)
-    return Prepared(key=task.key, entry=entry)
+        return PreparedPair(key=task.key, problem=str(error) or type(error).__name__)
+    return PreparedPair(key=task.key, entry=entry)
 
 
 def _content(path: Path, sha256: str) -> BytesIO:
@@ -127,7 +129,7 @@ def _note(task: PairTask) -> Path:
     return task.folder / "pairs" / f"{task.key}.json"
 
 
-def read_note(path: Path) -> Entry | None:
+def read_entry(path: Path) -> Entry | None:
     """What is noted of a prepared pair; None if the note is not there or not as written."""
     try:
         content = from_json(path.read_text(encoding="utf-8"))["entry"]
@@ -144,7 +146,7 @@ def _note_text(entry: Entry) -> str:
 
 
 def _whole(task: PairTask) -> Entry | None:
-    entry = read_note(_note(task))
+    entry = read_entry(_note(task))
     if entry is None:
         return None
     for kind, digest in (("hr", entry.hr_sha256), ("lr", entry.lr_sha256)):
@@ -154,7 +156,7 @@ def _whole(task: PairTask) -> Entry | None:
     return entry
 
 
-def put_in_place(folder: Path, key: str, store: Path, entry: Entry) -> None:
+def link_pair(folder: Path, key: str, store: Path, entry: Entry) -> None:
     """Link a prepared pair's arrays into a store; copy them where links cannot be made."""
     for kind in ("hr", "lr"):
         source, target = folder / kind / f"{key}.npy", store / kind / f"{entry.name}.npy"

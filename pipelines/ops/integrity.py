@@ -19,7 +19,7 @@ from esrgan_core.engine.checkpoint import manifest_text
 from pipelines.config.artifacts import IMAGES, MANIFEST, PAIRS
 from pipelines.config.params import read_yaml
 from pipelines.data.manifest import read_manifest
-from pipelines.data.pair_cache import read_note
+from pipelines.data.pair_cache import read_entry
 from pipelines.runtime.progress import byte_progress
 from pipelines.runtime.state import state_root
 from pipelines.tracking.model_registry import registered_files
@@ -205,7 +205,7 @@ def _prepared() -> Iterator[Item | Finding]:
         if not (folder / "pairs" / f"{array.stem}.json").is_file():
             yield Finding(area="prepared", path=array, problem=UNFINISHED)
     for note in sorted((folder / "pairs").glob("[!.]*.json")):
-        if (entry := read_note(note)) is None:
+        if (entry := read_entry(note)) is None:
             yield Finding(area="prepared", path=note, problem="is not what was written")
             continue
         for kind, digest in (("hr", entry.hr_sha256), ("lr", entry.lr_sha256)):

@@ -12,7 +12,7 @@ from pipelines.config.params import (
     update_params,
     write_yaml,
 )
-from pipelines.sources.pinned import pinned
+from pipelines.sources.pinned import pin
 from pipelines.stages.params_check import check_params, file_parameters
 
 
@@ -30,7 +30,7 @@ def write_params(profile: str = "", set_: Sequence[str] = (), output: Path = PAR
     update_params(params, parse_assignments(set_))
     for section, key, name in file_parameters(params):
         try:
-            section[key] = pinned(section[key])
+            section[key] = pin(section[key])
         except (OSError, ValueError) as error:
             raise ParamsError(f"{output}: {name}: {error}") from error
     check_params(params, output)

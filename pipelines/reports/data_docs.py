@@ -8,38 +8,41 @@ import pandas as pd
 
 from esrgan_core.files import write_text
 from esrgan_core.io.rgb import THUMBNAIL
-from pipelines.data.expectations import Outcome
+from pipelines.data.expectations import ExpectationResult
 from pipelines.data.image_table import Distribution, distribution
 from pipelines.reports.crops import data_uri
 from pipelines.reports.template import template
 
 SHOWN = 500
-"""Faults and remarks; a page of more is no page."""
+"""Errors and warnings that the page lists."""
 
 
 def write_docs(
-    path: Path, outcomes: Sequence[Outcome], frame: pd.DataFrame, accepted: Distribution | None
+    path: Path,
+    results: Sequence[ExpectationResult],
+    frame: pd.DataFrame,
+    accepted: Distribution | None,
 ) -> None:
     """Write the page: one file, which needs nothing from anywhere.
 
     Args:
         path: the HTML file.
-        outcomes: of all expectations.
+        results: of all expectations.
         frame: as `validation.image_table` gives it.
         accepted: shares of sizes and shapes in the last accepted run.
     """
-    faults = [fault for outcome in outcomes for fault in outcome.faults]
-    faults.sort(key=lambda fault: not fault.blocking)
+    issues = [issue for result in results for issue in result.issues]
+    issues.sort(key=lambda issue: not issue.is_error)
     thumbnails = dict(zip(frame["path"], frame["thumbnail"], strict=True))
     html = template("validation.html.j2", autoescape=True).render(
         images=len(frame),
-        blocking=sum(fault.blocking for fault in faults),
-        remarks=sum(not fault.blocking for fault in faults),
+        errors=sum(issue.is_error for issue in issues),
+        warnings=sum(not issue.is_error for issue in issues),
         sets=_sets(frame),
         distribution=_distribution(frame, accepted or {}),
-        outcomes=outcomes,
-        faults=[(fault, _image(thumbnails.get(fault.path))) for fault in faults[:SHOWN]],
-        left_out=max(len(faults) - SHOWN, 0),
+        results=results,
+        issues=[(issue, _image(thumbnails.get(issue.path))) for issue in issues[:SHOWN]],
+        left_out=max(len(issues) - SHOWN, 0),
     )
     write_text(path, html)
 

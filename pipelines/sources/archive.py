@@ -16,11 +16,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, Literal
 
 from esrgan_core.files import atomic_path
 from pipelines.runtime.disk import require_disk_space
+from pipelines.sources.locations import normalize_name
 
 BLOCK = 512
 """Of a tar file."""
@@ -38,14 +39,6 @@ UNREADABLE = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError,
     NotImplementedError, RuntimeError, UnicodeError, ValueError, OverflowError,
 )  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ArchiveMember:
-    """A file within an archive; the archive is named as in its catalog."""
-
-    archive: str
-    member: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,7 +111,7 @@ def _unpack_zip(
         missing = _require(_zip_members(file), archive, wanted, limits)
         yield from missing
         for info in file.infolist():
-            name = plain_name(_zip_name(info))
+            name = normalize_name(_zip_name(info))
             if (target := wanted.get(name)) and not info.is_dir():
                 try:
                     with file.open(info) as source:
@@ -139,7 +132,7 @@ def _unpack_tar(
     yield from missing
     with opened() as tar:
         for member in tar:
-            name = plain_name(member.name)
+            name = normalize_name(member.name)
             if (target := wanted.get(name)) and member.isreg():
                 content = tar.extractfile(member)
                 assert content is not None, "it is a regular file"
@@ -186,11 +179,6 @@ def _refused_name(name: str) -> str:
     return ""
 
 
-def plain_name(name: str) -> str:
-    """A name as the file system would take it: `./a//b` is `a/b`; absolute ones stay so."""
-    return str(PurePosixPath(name)) if name.strip("./") else name
-
-
 def _zip_members(file: zipfile.ZipFile) -> Iterator[_Member]:
     free_from = 0
     for info in sorted(file.infolist(), key=lambda info: info.header_offset):
@@ -206,7 +194,7 @@ def _zip_members(file: zipfile.ZipFile) -> Iterator[_Member]:
             refusal = "is packed in a way that we do not read"
         free_from = info.header_offset + ZIP_HEADER + info.compress_size
         yield _Member(
-            name=plain_name(_zip_name(info)),
+            name=normalize_name(_zip_name(info)),
             bytes=info.file_size,
             packed=info.compress_size,
             is_file=not info.is_dir(),
@@ -267,7 +255,7 @@ def _tar_members(file: tarfile.TarFile) -> Iterator[_Member]:
         elif not (info.isreg() or info.isdir()):
             refusal = "is a device or a pipe"
         yield _Member(
-            name=plain_name(info.name),
+            name=normalize_name(info.name),
             bytes=info.size,
             packed=info.size,
             is_file=info.isreg(),

@@ -1,16 +1,9 @@
 """Files that upload inside installed Python packages: they need no network of their own."""
 
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PackageFile:
-    """A file within an importable package."""
-
-    package: str
-    resource: str
+from pipelines.sources.locations import PackageFile
 
 
 def find_package_file(location: PackageFile) -> Path:

@@ -15,16 +15,15 @@ from esrgan_core.records import record_hash
 from pipelines.runtime.progress import progress
 from pipelines.runtime.redaction import redact
 from pipelines.runtime.state import REPOSITORY
-from pipelines.sources.addresses import HttpFile, S3Object
 from pipelines.sources.checksums import ExpectedFile
-from pipelines.sources.local import LocalFile
-from pipelines.sources.resolve import Location, RemoteFile, parse_location, resolve
+from pipelines.sources.locations import HttpFile, LocalFile, Location, S3Object, parse_location
+from pipelines.sources.resolve import RemoteFile, resolve
 from pipelines.sources.transfer import TransferOptions
 
 MARK = "#sha256="
 
 
-def hash_of(value: str) -> str:
+def pinned_hash(value: str) -> str:
     """The hash in a parameter's value; "" if it has none.
 
     >>> hash_of("maps")
@@ -36,14 +35,14 @@ def hash_of(value: str) -> str:
     return _parts(value)[1]
 
 
-def pinned(value: str) -> str:
+def pin(value: str) -> str:
     """A parameter's value with the hash of what is there now, unless it has one.
 
     Raises:
         OSError: if there is nothing, or it cannot be read.
         ValueError: if its hash is none, or a folder has no files.
     """
-    if not value or hash_of(value):
+    if not value or pinned_hash(value):
         return value
     return f"{value}{MARK}{_content_hash(_found(value, ExpectedFile()))}"
 

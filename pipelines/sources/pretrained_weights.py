@@ -13,7 +13,7 @@ from pipelines.sources.transfer import TransferOptions
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Published:
+class WeightsFile:
     """A weights file on the network."""
 
     url: str
@@ -26,21 +26,21 @@ class Published:
 TORCHVISION = "https://download.pytorch.org/models"
 LPIPS = "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1"
 PUBLISHED = {
-    "vgg19": Published(
+    "vgg19": WeightsFile(
         url=f"{TORCHVISION}/vgg19-dcbd9e9d.pth", sha256="dcbd9e9d", bytes=548_000_000
     ),
-    "vgg16": Published(
+    "vgg16": WeightsFile(
         url=f"{TORCHVISION}/vgg16-397923af.pth", sha256="397923af", bytes=528_000_000
     ),
-    "alexnet": Published(
+    "alexnet": WeightsFile(
         url=f"{TORCHVISION}/alexnet-owt-7be5be79.pth", sha256="7be5be79", bytes=233_000_000
     ),
-    "lpips_alex": Published(
+    "lpips_alex": WeightsFile(
         url=f"{LPIPS}/alex.pth",
         sha256="df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
         bytes=6_000,
     ),
-    "lpips_vgg": Published(
+    "lpips_vgg": WeightsFile(
         url=f"{LPIPS}/vgg.pth",
         sha256="a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
         bytes=7_000,
@@ -59,7 +59,7 @@ def find_weights(config: FeaturesConfig) -> Path:
         ValueError: if it is not the one that params.yaml has the hash of.
     """
     if not config.weights:
-        return fetched(config.network, WEIGHTS)
+        return fetch_weights(config.network, WEIGHTS)
     try:
         return find_pinned(config.weights)
     except OSError as error:
@@ -69,7 +69,7 @@ def find_weights(config: FeaturesConfig) -> Path:
         ) from error
 
 
-def fetched(name: str, parameter: str, published: Published | None = None) -> Path:
+def fetch_weights(name: str, parameter: str, published: WeightsFile | None = None) -> Path:
     """A published file in the cache under the state root, fetched and checked if need be.
 
     Args:
@@ -97,7 +97,7 @@ def fetched(name: str, parameter: str, published: Published | None = None) -> Pa
             ) from error
 
 
-def named_files(pairs: Sequence[str]) -> dict[str, str]:
+def parse_weight_files(pairs: Sequence[str]) -> dict[str, str]:
     """Weights files given as NAME=FILE, by name.
 
     Raises:
@@ -118,4 +118,4 @@ def named_files(pairs: Sequence[str]) -> dict[str, str]:
 def weights_finder(own: Mapping[str, str]) -> Callable[[str], Path]:
     """Where the weights of a metric are: at the path given for them, else in the cache."""
     elsewhere = "--weights of the command, or evaluate.weight_files in params.yaml"
-    return lambda name: Path(own[name]) if name in own else fetched(name, elsewhere)
+    return lambda name: Path(own[name]) if name in own else fetch_weights(name, elsewhere)

@@ -9,47 +9,20 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
-from urllib.parse import unquote, urlsplit
 
 from esrgan_core.files import atomic_path
-from pipelines.sources.addresses import HttpFile, S3Object, parse_s3
-from pipelines.sources.archive import ArchiveMember, plain_name
 from pipelines.sources.cache import shared_cache
 from pipelines.sources.checksums import ExpectedFile
-from pipelines.sources.local import LocalFile, find_local_file
-from pipelines.sources.package_data import PackageFile, find_package_file
+from pipelines.sources.locations import (
+    ArchiveMember,
+    HttpFile,
+    LocalFile,
+    PackageFile,
+    S3Object,
+    parse_location,
+)
+from pipelines.sources.package_data import find_package_file
 from pipelines.sources.transfer import TransferOptions
-
-Location = PackageFile | LocalFile | HttpFile | S3Object | ArchiveMember
-
-
-def parse_location(uri: str) -> Location:
-    """What a URI of a catalog points to.
-
-    `wheel://package/path/in/it`, `https://host/path`, `s3://bucket/key`, `archive://name/member`,
-    `file:///a/b`, or a path.
-
-    Raises:
-        ValueError: for a scheme that no source serves.
-    """
-    parts = urlsplit(uri)
-    path = unquote(parts.path)
-    match parts.scheme:
-        case "wheel":
-            return PackageFile(package=parts.netloc, resource=path.lstrip("/"))
-        case "http" | "https":
-            return HttpFile(url=uri)
-        case "s3":
-            return parse_s3(uri)
-        case "archive":
-            return ArchiveMember(archive=unquote(parts.netloc), member=plain_name(path.lstrip("/")))
-        case "" | "file":
-            return LocalFile(path=Path(path))
-        case other:
-            raise ValueError(
-                f"{uri}: no source for {other!r}; there are wheel, http, https, s3, archive, file "
-                "and paths"
-            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,6 +87,17 @@ def fetch(origin: RemoteFile, target: Path, options: TransferOptions) -> None:
     source = resolve(origin, options)
     with atomic_path(target) as temporary:
         shutil.copyfile(source, temporary)
+
+
+def find_local_file(file: LocalFile) -> Path:
+    """The path, if there is a file.
+
+    Raises:
+        FileNotFoundError: if there is none.
+    """
+    if not file.path.is_file():
+        raise FileNotFoundError(f"no file {file.path}; correct the path")
+    return file.path
 
 
 def _checked(path: Path, origin: RemoteFile) -> Path:

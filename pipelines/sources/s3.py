@@ -26,9 +26,9 @@ from botocore.exceptions import (
 from esrgan_core.files import write_text
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.runtime.disk import require_disk_space
-from pipelines.sources.addresses import S3Object
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.errors import BusyHostError, ChangedError, HostError, StoppedError
+from pipelines.sources.locations import S3Object
 from pipelines.sources.transfer import CHUNK, TransferOptions, forget, note_of, size_of
 
 CHECKSUM_SETTINGS = ("request_checksum_calculation", "response_checksum_validation")
@@ -43,11 +43,11 @@ CHANGED = frozenset({"PreconditionFailed", "InvalidRange", "412", "416"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Listed:
+class ListedObject:
     """An object of a listing."""
 
-    place: S3Object
-    inside: str
+    location: S3Object
+    path: str
     """Its key below the prefix."""
     bytes: int
     etag: str
@@ -91,7 +91,7 @@ def make_client(checksums: Checksums | None = None) -> Any:
         raise HostError(f"S3 cannot be used: {error}") from error
 
 
-def listed(prefix: S3Object) -> Iterator[Listed]:
+def list_objects(prefix: S3Object) -> Iterator[ListedObject]:
     """The objects below a prefix as below a folder, or the one of just that key, page by page.
 
     Raises:
@@ -99,7 +99,7 @@ def listed(prefix: S3Object) -> Iterator[Listed]:
     """
     pages = s3_client().get_paginator("list_objects_v2")
     folder = f"{prefix.key.rstrip('/')}/" if prefix.key else ""
-    with plainly(prefix):
+    with readable_errors(prefix):
         for page in pages.paginate(Bucket=prefix.bucket, Prefix=prefix.key):
             for one in page.get("Contents", []):
                 place = S3Object(bucket=prefix.bucket, key=one["Key"])
@@ -109,20 +109,20 @@ def listed(prefix: S3Object) -> Iterator[Listed]:
                     inside = place.key.removeprefix(folder).lstrip("/")
                 else:
                     continue  # it only begins with the same letters
-                yield Listed(
-                    place=place, inside=inside, bytes=int(one["Size"]), etag=str(one["ETag"])
+                yield ListedObject(
+                    location=place, path=inside, bytes=int(one["Size"]), etag=str(one["ETag"])
                 )
 
 
-def check_path(one: Listed) -> None:
+def check_key(one: ListedObject) -> None:
     """Refuse an object whose key would lead out of a folder, or to another place in it.
 
     Raises:
         ValueError: naming it.
     """
-    plain = str(PurePosixPath("/", one.inside).relative_to("/"))
-    if one.inside != plain or ".." in one.inside.split("/"):
-        raise ValueError(f"{one.place} has a key that is no path; rename it")
+    plain = str(PurePosixPath("/", one.path).relative_to("/"))
+    if one.path != plain or ".." in one.path.split("/"):
+        raise ValueError(f"{one.location} has a key that is no path; rename it")
 
 
 def upload(path: Path, place: S3Object) -> None:
@@ -131,7 +131,7 @@ def upload(path: Path, place: S3Object) -> None:
     Raises:
         HostError: if it cannot be put; says why.
     """
-    with plainly(place):
+    with readable_errors(place):
         s3_client().upload_file(str(path), place.bucket, place.key)
 
 
@@ -141,7 +141,7 @@ def put_text(text: str, place: S3Object) -> None:
     Raises:
         HostError: if it cannot be put; says why.
     """
-    with plainly(place):
+    with readable_errors(place):
         s3_client().put_object(Bucket=place.bucket, Key=place.key, Body=text.encode())
 
 
@@ -154,7 +154,7 @@ def get_text(place: S3Object) -> str | None:
     return _unless_gone(lambda: _body(place), place)
 
 
-def bytes_of(place: S3Object) -> int | None:
+def object_size(place: S3Object) -> int | None:
     """Size of an object; None if there is none.
 
     Raises:
@@ -172,7 +172,7 @@ def _body(place: S3Object) -> str:
 
 def _unless_gone(ask: Callable[[], Answer], place: S3Object) -> Answer | None:
     try:
-        with plainly(place):
+        with readable_errors(place):
             return ask()
     except HostError as error:
         cause = error.__cause__
@@ -224,7 +224,7 @@ def download_object(
 def _attempt(place: S3Object, part: Path, expected: ExpectedFile, options: TransferOptions) -> None:
     """Ask for what is not here yet, and keep what comes."""
     where = {"Bucket": place.bucket, "Key": place.key}
-    with plainly(place):
+    with readable_errors(place):
         head = s3_client().head_object(**where)
         found = _Version(etag=head["ETag"], bytes=int(head["ContentLength"]))
         if expected.bytes and found.bytes != expected.bytes:
@@ -252,7 +252,7 @@ def _attempt(place: S3Object, part: Path, expected: ExpectedFile, options: Trans
 
 
 @contextmanager
-def plainly(place: S3Object) -> Iterator[None]:
+def readable_errors(place: S3Object) -> Iterator[None]:
     """Turn whatever boto3 raises into an error that names the object and the remedy."""
     try:
         yield

@@ -9,9 +9,9 @@ from io import BytesIO
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipelines.sources.addresses import S3Object
 from pipelines.sources.errors import HostError
-from pipelines.sources.s3 import make_client, plainly, s3_client
+from pipelines.sources.locations import S3Object
+from pipelines.sources.s3 import make_client, readable_errors, s3_client
 
 SMALL = 64 * 1024
 PART = 5 * 1024 * 1024
@@ -34,7 +34,7 @@ def probe(prefix: S3Object) -> Iterator[str]:
     place = S3Object(bucket=prefix.bucket, key=key)
     where = {"Bucket": place.bucket, "Key": place.key}
     try:
-        with plainly(place):
+        with readable_errors(place):
             content = secrets.token_bytes(SMALL)
             client.put_object(**where, Body=content)
             _compare(place, content)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from esrgan_core.data.pairs import StoreFacts, write_index
 from pipelines.config.artifacts import IMAGES, MANIFEST, PAIRS, VALIDATION_REPORT
 from pipelines.data.config import BicubicConfig
-from pipelines.data.manifest import BadImagesError, image_path, read_manifest, with_provided_lr
-from pipelines.data.pair_cache import prepare, put_in_place, say_what_it_takes, task_of
+from pipelines.data.manifest import BadImagesError, pair_with_lr, read_manifest
+from pipelines.data.pair_cache import link_pair, pair_task, prepare_pair, report_estimate
 from pipelines.runtime.disk import remove_tree
 from pipelines.runtime.parallel import in_parallel
 from pipelines.runtime.progress import progress
@@ -27,21 +27,21 @@ def run(params: Params) -> None:
     """Leave the pair store in `artifacts/pairs/`."""
     excluded = set(json.loads(VALIDATION_REPORT.read_text(encoding="utf-8"))["excluded"])
     pairs = [
-        (hr, lr) for hr, lr in with_provided_lr(read_manifest(MANIFEST)) if hr.path not in excluded
+        (hr, lr) for hr, lr in pair_with_lr(read_manifest(MANIFEST)) if hr.path not in excluded
     ]
     folder = state_root() / "prepared"
-    tasks = [task_of(hr, lr, IMAGES.absolute(), folder, params.scale) for hr, lr in pairs]
-    say_what_it_takes(pairs, tasks, params.bicubic.workers)
+    tasks = [pair_task(hr, lr, IMAGES.absolute(), folder, params.scale) for hr, lr in pairs]
+    report_estimate(pairs, tasks, params.bicubic.workers)
     entries, problems = [], []
     with progress("bicubic", len(tasks)) as advance:
         done = in_parallel(
-            prepare, tasks, params.bicubic.workers, fewer="with bicubic.workers lower"
+            prepare_pair, tasks, params.bicubic.workers, fewer="with bicubic.workers lower"
         )
         for number, ((hr, _), made) in enumerate(zip(pairs, done, strict=True), start=1):
             if made.entry is None:
                 problems.append(f"  {hr.path}: {made.problem}")
             else:
-                entry = replace(made.entry, name=image_path(hr), split=hr.split, set=hr.set)
+                entry = replace(made.entry, name=hr.pair_name, split=hr.split, set=hr.set)
                 entries.append((made.key, entry))
             advance(number, hr.path)
     if problems:
@@ -49,7 +49,7 @@ def run(params: Params) -> None:
     # images of an earlier run must not stay among these
     remove_tree(PAIRS)
     for key, entry in entries:
-        put_in_place(folder, key, PAIRS, entry)
+        link_pair(folder, key, PAIRS, entry)
     convention = "supplied" if any(lr for _, lr in pairs) else "matlab_double"
     facts = StoreFacts(scale=params.scale, convention=convention)
     write_index(PAIRS, [entry for _, entry in entries], facts)

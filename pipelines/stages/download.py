@@ -7,8 +7,13 @@ from pipelines.config.artifacts import DATA, IMAGES, MANIFEST, QUALITY_STATS, SK
 from pipelines.data.catalog import SPLITS
 from pipelines.data.config import DownloadConfig
 from pipelines.data.download import fetch_all, forget_if_unpinned
-from pipelines.data.image_checks import check_all, told, write_quality_stats, write_skipped
-from pipelines.data.local_folder import catalog_of
+from pipelines.data.image_checks import (
+    check_images,
+    summarize_problems,
+    write_quality_stats,
+    write_skipped,
+)
+from pipelines.data.local_folder import load_catalog
 from pipelines.data.manifest import BadImagesError, UnreachableImagesError, write_manifest
 from pipelines.runtime.disk import remove_tree
 from pipelines.runtime.state import state_root
@@ -27,8 +32,8 @@ class Params:
 
 def run(params: Params) -> None:
     """Leave `artifacts/images/` with a manifest, or complain of every bad image."""
-    found = catalog_of(DATA, params.download.catalogs, params.scale)
-    catalog = found.without(params.download.exclude).with_lr_of(
+    found = load_catalog(DATA, params.download.catalogs, params.scale)
+    catalog = found.exclude(params.download.exclude).select_lr(
         params.scale if params.download.lr == "provided" else None
     )
     unused = sum(entry.kind != "hr" for entry in found.entries)
@@ -37,20 +42,20 @@ def run(params: Params) -> None:
     # an earlier run's images must not stay among these
     remove_tree(IMAGES)
     missing = fetch_all(catalog, IMAGES)
-    checked = check_all(catalog.entries, missing, IMAGES.absolute())
+    checked = check_images(catalog.entries, missing, IMAGES.absolute())
     bad = [one for one in checked if one.problem]
     for one in bad:
         forget_if_unpinned(one.entry.source)
     # what is left of a pair is no pair
-    places = {one.entry.place for one in bad}
-    good = [one for one in checked if one.entry.place not in places]
+    places = {one.entry.pair_name for one in bad}
+    good = [one for one in checked if one.entry.pair_name not in places]
     if bad and not (params.skip_bad and good):
         passing = any(map(is_transient, missing.values()))
         raise (UnreachableImagesError if passing else BadImagesError)(
-            told(bad, state_root() / "unusable_pictures.csv")
+            summarize_problems(bad, state_root() / "unusable_pictures.csv")
         )
     for one in checked:
-        if one.entry.place in places:
+        if one.entry.pair_name in places:
             (IMAGES / one.entry.path).unlink(missing_ok=True)
     write_manifest(MANIFEST, [one.row for one in good if one.row])
     write_quality_stats(QUALITY_STATS, [one.quality_stats for one in good if one.quality_stats])

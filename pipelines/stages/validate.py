@@ -1,4 +1,4 @@
-"""Great Expectations over the images; a fault stops the pipeline, a remark is told."""
+"""Great Expectations over the images; errors stop the pipeline, warnings are printed."""
 
 import sys
 from dataclasses import asdict, dataclass
@@ -7,17 +7,17 @@ import pandas as pd
 
 from pipelines.config.artifacts import IMAGES, MANIFEST, QUALITY_STATS, VALIDATION_REPORT
 from pipelines.data.config import ValidateConfig
-from pipelines.data.drift import accept, last_accepted
-from pipelines.data.expectations import Outcome, ValidationRules, validate, write_report
+from pipelines.data.drift import load_accepted, save_accepted
+from pipelines.data.expectations import ExpectationResult, ValidationRules, validate, write_report
 from pipelines.data.image_table import image_table
-from pipelines.data.lr_checks import examine_all
-from pipelines.data.manifest import BadImagesError, read_manifest, sha256_now, with_provided_lr
+from pipelines.data.lr_checks import check_provided_lr
+from pipelines.data.manifest import BadImagesError, current_sha256, pair_with_lr, read_manifest
 from pipelines.reports.data_docs import write_docs
 from pipelines.runtime.parallel import in_parallel
 from pipelines.stages.runner import launch
 
-TOLD = 20
-"""Remarks that are printed; the page has all."""
+PRINTED = 20
+"""Warnings that are printed; the page has all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,39 +30,41 @@ class Params:
 
 
 def run(params: Params) -> None:
-    """Leave `report.json` and `docs/index.html`, or stop with every fault."""
+    """Write `report.json` and `docs/index.html`; raise an error that lists every bad image."""
     rows = read_manifest(MANIFEST)
     quality_stats = pd.read_parquet(QUALITY_STATS)
     images = IMAGES.absolute()
-    pairs = examine_all(with_provided_lr(rows), images, params.scale)
+    pairs = check_provided_lr(pair_with_lr(rows), images, params.scale)
     manifest = pd.DataFrame([asdict(row) for row in rows])
     frame = image_table(manifest, quality_stats, pairs, params.scale)
-    frame["sha256_now"] = list(in_parallel(sha256_now, [images / path for path in frame["path"]]))
-    before = last_accepted(frame)
-    demands = ValidationRules(accepted=before, **asdict(params.validate))
-    outcomes = validate(frame, demands)
-    excluded = write_report(VALIDATION_REPORT, outcomes, frame)
+    frame["sha256_now"] = list(
+        in_parallel(current_sha256, [images / path for path in frame["path"]])
+    )
+    before = load_accepted(frame)
+    rules = ValidationRules(accepted=before, **asdict(params.validate))
+    results = validate(frame, rules)
+    excluded = write_report(VALIDATION_REPORT, results, frame)
     docs = VALIDATION_REPORT.parent / "docs" / "index.html"
-    write_docs(docs, outcomes, frame, before)
-    _tell_remarks(outcomes)
+    write_docs(docs, results, frame, before)
+    _print_warnings(results)
     good = frame[~frame["path"].isin(excluded)]
     if excluded and params.skip_bad:
-        for fault in (fault for o in outcomes for fault in o.faults if fault.blocking):
-            print(f"skipped{fault}", file=sys.stderr)
+        for issue in (issue for o in results for issue in o.issues if issue.is_error):
+            print(f"skipped:{issue}", file=sys.stderr)
         # without them the others may be too few
-        outcomes = validate(good, demands)
-    if faults := [fault for outcome in outcomes for fault in outcome.faults if fault.blocking]:
-        raise BadImagesError([*map(str, faults), f"all of it as a page: {docs}"])
-    accept(good)
+        results = validate(good, rules)
+    if issues := [issue for result in results for issue in result.issues if issue.is_error]:
+        raise BadImagesError([*map(str, issues), f"all of it as a page: {docs}"])
+    save_accepted(good)
     print(f"{len(good)} images meet every expectation; all of it as a page: {docs}")
 
 
-def _tell_remarks(outcomes: list[Outcome]) -> None:
-    remarks = [fault for outcome in outcomes for fault in outcome.faults if not fault.blocking]
-    for fault in remarks[:TOLD]:
-        print(f"remark{fault}", file=sys.stderr)
-    if len(remarks) > TOLD:
-        print(f"and {len(remarks) - TOLD} remarks more, on the page", file=sys.stderr)
+def _print_warnings(results: list[ExpectationResult]) -> None:
+    warnings = [issue for result in results for issue in result.issues if not issue.is_error]
+    for issue in warnings[:PRINTED]:
+        print(f"warning:{issue}", file=sys.stderr)
+    if len(warnings) > PRINTED:
+        print(f"and {len(warnings) - PRINTED} more warnings, listed on the page", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from esrgan_core.tensors import rgb_to_y, to_tensor
 from pipelines.config.artifacts import CLUSTERS
 from pipelines.runtime.progress import progress
 from pipelines.runtime.state import state_root
-from pipelines.sources.pinned import find_pinned, hash_of
+from pipelines.sources.pinned import find_pinned, pinned_hash
 from pipelines.training.record_types import TRAINING_RECORDS
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ class SemanticMaps:
         """Read or make the maps of a store's training images."""
         conditions = conditions_of(config)
         # the content of the maps counts, not where they are
-        identity = record_of(replace(config, maps=hash_of(config.maps)), TRAINING_RECORDS)
+        identity = record_of(replace(config, maps=pinned_hash(config.maps)), TRAINING_RECORDS)
         maps = training_maps(store, conditions, identity)
         return cls(maps=maps, conditions=conditions, identity=identity)
 

@@ -20,15 +20,15 @@ from esrgan_core.memory import free_memory
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.config.errors import UserError
 from pipelines.runtime.parallel import in_parallel
-from pipelines.sources.addresses import S3Object, parse_s3
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.errors import HostError
+from pipelines.sources.locations import S3Object, parse_s3
 from pipelines.sources.s3 import (
-    bytes_of,
-    check_path,
+    check_key,
     download_object,
     get_text,
-    listed,
+    list_objects,
+    object_size,
     put_text,
     upload,
 )
@@ -87,7 +87,7 @@ def upscale_batch(batch: Batch, workers: int = -1) -> Iterator[Outcome]:
 
     Raises:
         UserError: if there are no images, no model, or another process writes to the folder.
-        HostError: if S3 cannot be listed.
+        HostError: if S3 cannot be list_objects.
         OSError: if a process was killed.
     """
     # before the images, so that a wrong model is not an error of each
@@ -137,17 +137,17 @@ def _find_images(batch: Batch) -> Iterator[tuple[str, str, Stamp]]:
     is_within = results != images and results.startswith(images)
     found = [
         image
-        for image in listed(parse_s3(batch.source))
-        if Path(image.inside).suffix.lower() in SUFFIXES
-        and not (is_within and str(image.place).startswith(results))
+        for image in list_objects(parse_s3(batch.source))
+        if Path(image.path).suffix.lower() in SUFFIXES
+        and not (is_within and str(image.location).startswith(results))
     ]
     if not found:
         raise UserError(f"{batch.source} contains no images")
     for image in found:
-        check_path(image)
-    paths = result_paths([Path(image.inside) for image in found], batch.output)
+        check_key(image)
+    paths = result_paths([Path(image.path) for image in found], batch.output)
     for image, path in zip(found, paths, strict=True):
-        source, result = str(image.place), name(root / path)
+        source, result = str(image.location), name(root / path)
         if source == result:
             raise UserError(f"{source} would be overwritten; give another target")
         yield source, result, [source, image.bytes, image.etag]
@@ -198,7 +198,7 @@ def _to_s3(task: ImageTask, folder: Path) -> tuple[str, ...] | None:
     name = place.key.removeprefix(root.key).lstrip("/")
     key = "/".join(part for part in (root.key.rstrip("/"), RECORDS_PREFIX, f"{name}.json") if part)
     record = S3Object(bucket=place.bucket, key=key)
-    size, text = bytes_of(place), get_text(record)
+    size, text = object_size(place), get_text(record)
     expected = {"key": task.key, "source": task.stamp}
     if text is not None and size is not None and from_json(text) == {**expected, "bytes": size}:
         return None

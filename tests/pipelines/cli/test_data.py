@@ -49,7 +49,7 @@ def test_all_of_a_folder_can_go_to_one_split(folder: Path) -> None:
     write_png(folder / "photos/p.png", textured(20, 20))
     run("make", "photos", "-o", "mine.csv", "--split", "test", "--set", "holiday")
     (entry,) = read_catalog(folder / "mine.csv").entries
-    assert entry.place == "test/holiday/p"
+    assert entry.pair_name == "test/holiday/p"
     assert "not one of train, val, test" in run("photos", "-o", "m.csv", "--split", "dev")
 
 

@@ -4,14 +4,14 @@ from pathlib import Path
 import pytest
 
 from pipelines.data.catalog import read_catalog, read_rows, write_rows
-from pipelines.data.local_folder import catalog_of
+from pipelines.data.local_folder import load_catalog
 from tests.support import ROOT
 
 HEADER = "name,split,set,uri,bytes,sha256,license,origin\n"
 
 
 def test_the_sample_has_a_license_and_an_origin_for_every_picture() -> None:
-    entries = catalog_of(ROOT / "catalogs", ["sample"], 4).entries
+    entries = load_catalog(ROOT / "catalogs", ["sample"], 4).entries
     assert {entry.split for entry in entries} == {"train", "val", "test"}
     assert all(entry.license and entry.origin for entry in entries)
     assert all(len(entry.source.expected.sha256) == 64 for entry in entries)
@@ -39,32 +39,32 @@ def test_the_sample_has_a_license_and_an_origin_for_every_picture() -> None:
 def test_a_malformed_row_is_refused(tmp_path: Path, row: str, message: str) -> None:
     (tmp_path / "mine.csv").write_text(HEADER + row + "\n")
     with pytest.raises(ValueError, match=message):
-        catalog_of(tmp_path, ["mine"], 4)
+        load_catalog(tmp_path, ["mine"], 4)
 
 
 def test_a_catalog_that_is_not_there_lists_those_that_are(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text(HEADER)
     with pytest.raises(ValueError, match=r"names 'yours'.*\['mine'\]"):
-        catalog_of(tmp_path, ["yours"], 4)
+        load_catalog(tmp_path, ["yours"], 4)
 
 
 def test_missing_columns_are_named(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text("name,split\na,train\n")
     with pytest.raises(ValueError, match=r"lacks the columns \['bytes', 'license'"):
-        catalog_of(tmp_path, ["mine"], 4)
+        load_catalog(tmp_path, ["mine"], 4)
 
 
 def test_two_pictures_in_one_place_are_refused(tmp_path: Path) -> None:
     rows = "a,train,s,x/a.png,1,ab,l,o\na,train,t,y/a.jpg,1,cd,l,o\n"
     (tmp_path / "mine.csv").write_text(HEADER + rows)
     with pytest.raises(ValueError, match=r"both called train/a; rename one"):
-        catalog_of(tmp_path, ["mine"], 4)
+        load_catalog(tmp_path, ["mine"], 4)
 
 
 def test_unknown_columns_are_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text(HEADER.replace("origin", "origin,shasum"))
     with pytest.raises(ValueError, match=r"columns \['shasum'\] that mean nothing"):
-        catalog_of(tmp_path, ["mine"], 4)
+        load_catalog(tmp_path, ["mine"], 4)
 
 
 def test_a_range_stands_for_its_pictures(tmp_path: Path) -> None:
@@ -83,11 +83,11 @@ def test_what_is_excluded_takes_its_archive_with_it(tmp_path: Path) -> None:
     rows = "b.zip,archive,s,https://host/b.zip,9,ab,l,o\n"
     rows += "a,train,s,archive://b.zip/a.png,,,l,o\nc,val,s,c.png,,,l,o\n"
     (tmp_path / "mine.csv").write_text(HEADER + rows)
-    catalog = catalog_of(tmp_path, ["mine"], 4).without(["train/a"])
-    assert [entry.place for entry in catalog.entries] == ["val/c"]
+    catalog = load_catalog(tmp_path, ["mine"], 4).exclude(["train/a"])
+    assert [entry.pair_name for entry in catalog.entries] == ["val/c"]
     assert catalog.archives == {}
     with pytest.raises(ValueError, match=r"exclude names \['train/z'\]"):
-        catalog.without(["train/z"])
+        catalog.exclude(["train/z"])
 
 
 def test_rows_come_back_as_written(tmp_path: Path) -> None:
@@ -115,8 +115,8 @@ def test_the_published_sets_are_whole_and_pinned(name: str, counts: dict[str, in
     files = list(catalog.archives.values()) or [entry.source for entry in catalog.entries]
     assert all(origin.expected.pinned for origin in files)
     if name not in ("div2k", "flickr2k"):
-        lr = {entry.place for entry in catalog.entries if entry.kind == "lrx4"}
-        assert lr == {entry.place for entry in hr}
+        lr = {entry.pair_name for entry in catalog.entries if entry.kind == "lrx4"}
+        assert lr == {entry.pair_name for entry in hr}
 
 
 def test_the_files_at_hand_are_those_of_the_catalogs(test_data: Path) -> None:
@@ -137,24 +137,24 @@ def test_an_lr_without_hr_is_refused(tmp_path: Path) -> None:
         f"{header}a,train,s,a.png,,,l,o,\nb,val,s,b.png,,,l,o,lrx4\n"
     )
     with pytest.raises(ValueError, match=r"b\.png is the LR of val/b, which is not there"):
-        catalog_of(tmp_path, ["mine"], 4)
+        load_catalog(tmp_path, ["mine"], 4)
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b'a,b\n"c'])
 def test_what_is_no_table_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "mine.csv").write_bytes(content)
     with pytest.raises(ValueError, match=r"mine\.csv"):
-        catalog_of(tmp_path, ["mine"], 4)
+        load_catalog(tmp_path, ["mine"], 4)
 
 
 def test_no_pictures_at_all_are_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text(HEADER)
     with pytest.raises(ValueError, match="no images"):
-        catalog_of(tmp_path, ["mine"], 4)
+        load_catalog(tmp_path, ["mine"], 4)
 
 
 def test_a_path_always_has_a_suffix_to_take_off(tmp_path: Path) -> None:
     rows = "a.1,train,s,https://h/a.png?size=2,,,l,o\na.2,train,s,https://h/download,,,l,o\n"
     (tmp_path / "mine.csv").write_text(HEADER + rows)
-    paths = [entry.path for entry in catalog_of(tmp_path, ["mine"], 4).entries]
+    paths = [entry.path for entry in load_catalog(tmp_path, ["mine"], 4).entries]
     assert paths == ["train/a.1.png", "train/a.2.image"]

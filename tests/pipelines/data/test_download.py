@@ -11,14 +11,17 @@ from pathlib import Path
 import pytest
 
 from esrgan_core.io.rgb import encode_png
-from pipelines.data.catalog import Catalog, Entry
+from pipelines.data.catalog import Catalog, CatalogEntry
 from pipelines.data.download import estimate, fetch_all
-from pipelines.sources.addresses import HttpFile
-from pipelines.sources.archive import ArchiveMember
 from pipelines.sources.checksums import ExpectedFile
-from pipelines.sources.local import LocalFile
-from pipelines.sources.package_data import PackageFile
-from pipelines.sources.resolve import RemoteFile, parse_location
+from pipelines.sources.locations import (
+    ArchiveMember,
+    HttpFile,
+    LocalFile,
+    PackageFile,
+    parse_location,
+)
+from pipelines.sources.resolve import RemoteFile
 from pipelines.sources.transfer import RetryPolicy, TransferOptions
 from tests.conftest import textured
 from tests.support import ROOT
@@ -44,9 +47,9 @@ def server() -> Iterator[Server]:
         yield serves
 
 
-def entry(name: str, uri: str, expected: ExpectedFile | None = None, **words: str) -> Entry:
+def entry(name: str, uri: str, expected: ExpectedFile | None = None, **words: str) -> CatalogEntry:
     source = RemoteFile(uri=uri, expected=expected or ExpectedFile())
-    return Entry(name=name, split="train", set="s", source=source, **words)
+    return CatalogEntry(name=name, split="train", set="s", source=source, **words)
 
 
 def pinned(content: bytes) -> ExpectedFile:

@@ -6,15 +6,15 @@ import pandas as pd
 import pytest
 
 from esrgan_core.io.rgb import inspect_image, write_png
-from pipelines.data.expectations import Fault, ValidationRules, validate, write_report
+from pipelines.data.expectations import ValidationIssue, ValidationRules, validate, write_report
 from pipelines.data.image_table import distribution, image_table
-from pipelines.data.lr_checks import PairFacts
+from pipelines.data.lr_checks import LrCheck
 from pipelines.reports.data_docs import write_docs
 from tests.conftest import textured
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-DEMANDS = ValidationRules(min_side=200, modes=["RGB", "L"], lr_generator="matlab", accepted=None)
-PAIR_COLUMNS = list(PairFacts.__dataclass_fields__)
+RULES = ValidationRules(min_side=200, modes=["RGB", "L"], lr_generator="matlab", accepted=None)
+PAIR_COLUMNS = list(LrCheck.__dataclass_fields__)
 QUALITY_STATS = ("format", "contrast", "blockiness", "detail_drop", "thumbnail")
 
 
@@ -56,21 +56,21 @@ def frame(thumbnails: dict[str, bytes], **changes: Mapping[str, object]) -> pd.D
     )
 
 
-def faults(table: pd.DataFrame, demands: ValidationRules = DEMANDS) -> list[Fault]:
-    return [fault for outcome in validate(table, demands) for fault in outcome.faults]
+def issues(table: pd.DataFrame, rules: ValidationRules = RULES) -> list[ValidationIssue]:
+    return [issue for result in validate(table, rules) for issue in result.issues]
 
 
 def test_good_pictures_pass_and_leave_report_and_docs(
     tmp_path: Path, thumbnails: dict[str, bytes]
 ) -> None:
     table = frame(thumbnails)
-    outcomes = validate(table, DEMANDS)
-    assert all(outcome.success for outcome in outcomes)
-    assert write_report(tmp_path / "report.json", outcomes, table) == []
+    results = validate(table, RULES)
+    assert all(result.success for result in results)
+    assert write_report(tmp_path / "report.json", results, table) == []
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["success"]
     assert report["images"] == 3
-    write_docs(tmp_path / "index.html", outcomes, table, None)
+    write_docs(tmp_path / "index.html", results, table, None)
     page = (tmp_path / "index.html").read_text()
     assert "expect_column_values_to_be_between" in page
     assert "http" not in page, "the page needs nothing from anywhere"
@@ -80,7 +80,7 @@ def test_the_docs_show_faults_and_escape_names(
     tmp_path: Path, thumbnails: dict[str, bytes]
 ) -> None:
     table = frame(thumbnails, a={"path": "train/<b>.png", "contrast": 0.1})
-    write_docs(tmp_path / "index.html", validate(table, DEMANDS), table, distribution(table))
+    write_docs(tmp_path / "index.html", validate(table, RULES), table, distribution(table))
     page = (tmp_path / "index.html").read_text()
     assert "train/&lt;b&gt;.png" in page
     assert "data:image/webp;base64" in page
@@ -91,7 +91,7 @@ TWIN = {"path": "train/d.png", "sha256": "d", "sha256_now": "d"}
 
 
 @pytest.mark.parametrize(
-    ("changes", "path", "what", "blocking"),
+    ("changes", "path", "what", "is_error"),
     [
         ({"a": {"width": 199}}, "train/a.png", "width too small", True),
         ({"b": {"mode": "RGBA"}}, "val/b.png", "wrong mode", True),
@@ -115,30 +115,30 @@ def test_each_fault_names_its_picture_and_remedy(
     changes: dict[str, dict[str, object]],
     path: str,
     what: str,
-    blocking: bool,
+    is_error: bool,
 ) -> None:
-    found = faults(frame(thumbnails, **changes))
-    (match,) = [fault for fault in found if what in fault.what]
+    found = issues(frame(thumbnails, **changes))
+    (match,) = [issue for issue in found if what in issue.description]
     assert match.path == path
     assert match.remedy
-    assert match.blocking == blocking
+    assert match.is_error == is_error
 
 
 def test_small_pictures_are_measured_after_cropping(thumbnails: dict[str, bytes]) -> None:
-    assert faults(frame(thumbnails, a={"height": 203, "width": 203}, b={"height": 202})) == []
+    assert issues(frame(thumbnails, a={"height": 203, "width": 203}, b={"height": 202})) == []
 
 
 def test_supplied_lr_may_be_of_any_make_where_that_is_wished(thumbnails: dict[str, bytes]) -> None:
     table = frame(thumbnails, a={"lr_generator": "unknown", "lr_psnr": 30.0})
     free = ValidationRules(min_side=200, modes=["RGB"], lr_generator="any", accepted=None)
-    (fault,) = faults(table, free)
-    assert not fault.blocking
-    assert fault.remedy == "set download.lr to made"
+    (issue,) = issues(table, free)
+    assert not issue.is_error
+    assert issue.remedy == "set download.lr to made"
 
 
 def test_an_empty_split_is_a_fault(thumbnails: dict[str, bytes]) -> None:
-    (fault,) = faults(frame(thumbnails, b={"split": "train", "path": "train/b.png"}))
-    assert (fault.what, fault.path) == ("a split is empty", "(all)")
+    (issue,) = issues(frame(thumbnails, b={"split": "train", "path": "train/b.png"}))
+    assert (issue.description, issue.path) == ("a split is empty", "(all)")
 
 
 def test_other_sizes_than_last_time_are_a_remark_and_not_in_the_report(
@@ -148,14 +148,14 @@ def test_other_sizes_than_last_time_are_a_remark_and_not_in_the_report(
     small = frame(thumbnails, **{name: {"width": 1200, "height": 1000} for name in "abc"})
     reports = []
     for table, drifts in ((before, 0), (small, 2)):
-        demands = ValidationRules(
+        rules = ValidationRules(
             min_side=200, modes=["RGB"], lr_generator="matlab", accepted=distribution(before)
         )
-        outcomes = validate(table, demands)
-        found = [fault for outcome in outcomes for fault in outcome.faults]
+        results = validate(table, rules)
+        found = [issue for result in results for issue in result.issues]
         assert len(found) == drifts
-        assert not any(fault.blocking for fault in found)
-        write_report(tmp_path / "report.json", outcomes, table)
+        assert not any(issue.is_error for issue in found)
+        write_report(tmp_path / "report.json", results, table)
         reports.append((tmp_path / "report.json").read_text())
     assert reports[0] == reports[1]
 
@@ -163,4 +163,4 @@ def test_other_sizes_than_last_time_are_a_remark_and_not_in_the_report(
 def test_a_broken_expectation_is_no_fault_of_a_picture(thumbnails: dict[str, bytes]) -> None:
     table = frame(thumbnails).drop(columns="contrast")
     with pytest.raises(RuntimeError, match="contrast"):
-        validate(table, DEMANDS)
+        validate(table, RULES)

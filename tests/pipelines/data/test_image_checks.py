@@ -14,25 +14,25 @@ from PIL import Image
 
 from esrgan_core.files import sha256_of
 from esrgan_core.io.rgb import write_png
-from pipelines.data.catalog import Entry
-from pipelines.data.image_checks import Checked, check, check_all, told
+from pipelines.data.catalog import CatalogEntry
+from pipelines.data.image_checks import ImageCheck, check_image, check_images, summarize_problems
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.resolve import RemoteFile
 from tests.conftest import textured
 from tests.support import ROOT
 
 
-def entry(name: str, expected: ExpectedFile | None = None) -> Entry:
+def entry(name: str, expected: ExpectedFile | None = None) -> CatalogEntry:
     source = RemoteFile(uri=f"images/{name}", expected=expected or ExpectedFile())
-    return Entry(name=Path(name).stem, split="train", set="s", source=source)
+    return CatalogEntry(name=Path(name).stem, split="train", set="s", source=source)
 
 
-def checked(path: Path, expected: ExpectedFile | None = None) -> Checked:
+def checked(path: Path, expected: ExpectedFile | None = None) -> ImageCheck:
     made = entry(path.name, expected)
     target = path.parent / "images" / made.path
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(path.read_bytes())
-    return check((made, path.parent / "images"))
+    return check_image((made, path.parent / "images"))
 
 
 def test_a_good_picture_gets_its_line_and_traces(tmp_path: Path) -> None:
@@ -59,17 +59,17 @@ def test_a_host_that_is_not_there_is_told_once(tmp_path: Path) -> None:
     for number in range(10):
         host = "https://one" if number < 6 else "https://two"
         source = RemoteFile(uri=f"{host}/{number}.png", expected=ExpectedFile())
-        made = Entry(name=str(number), split="train", set="s", source=source)
+        made = CatalogEntry(name=str(number), split="train", set="s", source=source)
         # as the cache words it
         place = f"sources/sha256/0{number}/{number:064}"
         problem = f"{host}: its name is not known; or get the file elsewhere and put it at {place}"
-        bad.append(Checked(entry=made, problem=problem))
-    first, second, last = told(bad, tmp_path / "all.csv")
+        bad.append(ImageCheck(entry=made, problem=problem))
+    first, second, last = summarize_problems(bad, tmp_path / "all.csv")
     assert first.startswith("  https://one/0.png, https://one/1.png, https://one/2.png and 3 more:")
     assert "https://two/6.png, https://two/7.png, https://two/8.png and 1 more:" in second
     assert str(tmp_path / "all.csv") in last
     assert len((tmp_path / "all.csv").read_text().splitlines()) == len(bad) + 1
-    assert len(told(bad[:3], tmp_path / "few.csv")) == 1
+    assert len(summarize_problems(bad[:3], tmp_path / "few.csv")) == 1
     assert not (tmp_path / "few.csv").exists()
 
 
@@ -78,7 +78,7 @@ def test_all_are_told_of_together(tmp_path: Path) -> None:
     write_png(folder / "good.png", textured(20, 20))
     (folder / "cut.png").write_bytes((folder / "good.png").read_bytes()[:500])
     entries = [entry("good.png"), entry("cut.png"), entry("none.png")]
-    done = check_all(entries, {"train/none.png": OSError("404")}, tmp_path / "images")
+    done = check_images(entries, {"train/none.png": OSError("404")}, tmp_path / "images")
     said = {one.entry.name: one.problem for one in done}
     assert said["good"] == ""
     assert said["cut"].startswith("damaged")
@@ -165,10 +165,10 @@ MEASURED = """
 import sys
 from pathlib import Path
 from tests.support.memory import peak_kib
-from tests.pipelines.data.test_image_checks import check, entry
+from tests.pipelines.data.test_image_checks import check_image, entry
 folder = Path(sys.argv[1])
 for path in sorted((folder / "images" / "train").iterdir()):
-    found = check((entry(path.name), folder / "images"))
+    found = check_image((entry(path.name), folder / "images"))
     print(path.name, "|", "intact" if found.row else found.problem.replace(chr(10), " "))
 print("peak", peak_kib() // 1024)
 """

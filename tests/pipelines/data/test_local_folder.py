@@ -6,24 +6,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esrgan_core.io.rgb import write_png
-from pipelines.data.local_folder import catalog_of, split_by_content
+from pipelines.data.local_folder import load_catalog, split_by_content
 from tests.conftest import textured
 
 
 def test_folders_decide_the_split(tmp_path: Path) -> None:
     for name in ("train/a.png", "val/b.png", "test/mine/c.png", "test/d.png"):
         write_png(tmp_path / name, textured(16, 16))
-    paths = {entry.path for entry in catalog_of(tmp_path, ["sample"], 4).entries}
+    paths = {entry.path for entry in load_catalog(tmp_path, ["sample"], 4).entries}
     assert paths == {"train/a.png", "val/b.png", "test/mine/c.png", "test/own/d.png"}
     write_png(tmp_path / "e.png", textured(16, 16))
     with pytest.raises(ValueError, match=r"e\.png lies outside train, val and test"):
-        catalog_of(tmp_path, ["sample"], 4)
+        load_catalog(tmp_path, ["sample"], 4)
 
 
 def test_pictures_without_folders_are_split_by_content(tmp_path: Path) -> None:
     for number in range(12):
         write_png(tmp_path / f"p{number}.png", textured(16, 16, number))
-    splits = [entry.split for entry in catalog_of(tmp_path, [], 4).entries]
+    splits = [entry.split for entry in load_catalog(tmp_path, [], 4).entries]
     assert set(splits) == {"train", "val", "test"}
 
 
@@ -55,30 +55,30 @@ def test_lr_is_found_by_the_name_of_its_hr(tmp_path: Path) -> None:
         write_png(tmp_path / f"{name}.png", textured(16, 16))
     for name in ("train/a", "train/bx4", "val/c_x2", "test/mine/d"):
         write_png(tmp_path / "lr" / f"{name}.png", textured(4, 4))
-    catalog = catalog_of(tmp_path, [], 4)
-    assert {entry.path for entry in catalog.with_lr_of(4).entries if entry.kind != "hr"} == {
+    catalog = load_catalog(tmp_path, [], 4)
+    assert {entry.path for entry in catalog.select_lr(4).entries if entry.kind != "hr"} == {
         "lr/train/a.png", "lr/train/b.png", "lr/test/mine/d.png",
     }  # fmt: skip
-    assert [e.path for e in catalog.with_lr_of(2).entries if e.kind != "hr"] == ["lr/val/c.png"]
-    assert all(entry.kind == "hr" for entry in catalog.with_lr_of(None).entries)
+    assert [e.path for e in catalog.select_lr(2).entries if e.kind != "hr"] == ["lr/val/c.png"]
+    assert all(entry.kind == "hr" for entry in catalog.select_lr(None).entries)
     write_png(tmp_path / "lr" / "train" / "z.png", textured(4, 4))
     with pytest.raises(ValueError, match=r"z\.png is the LR of nothing"):
-        catalog_of(tmp_path, [], 4)
+        load_catalog(tmp_path, [], 4)
 
 
 def test_an_equal_path_goes_before_a_scale_in_the_name(tmp_path: Path) -> None:
     for name in ("train/foxx2", "val/b", "test/c"):
         write_png(tmp_path / f"{name}.png", textured(16, 16))
     write_png(tmp_path / "lr/train/foxx2.png", textured(4, 4))
-    (lr,) = [e for e in catalog_of(tmp_path, [], 3).entries if e.kind != "hr"]
-    assert (lr.kind, lr.place) == ("lrx3", "train/foxx2")
+    (lr,) = [e for e in load_catalog(tmp_path, [], 3).entries if e.kind != "hr"]
+    assert (lr.kind, lr.pair_name) == ("lrx3", "train/foxx2")
 
 
 def test_pictures_that_differ_in_their_suffix_are_named(tmp_path: Path) -> None:
     for name in ("a.png", "a.bmp", "b.png"):
         write_png(tmp_path / "train" / name, textured(16, 16))
     with pytest.raises(ValueError, match="differ in their suffix alone"):
-        catalog_of(tmp_path, [], 4)
+        load_catalog(tmp_path, [], 4)
 
 
 def test_links_are_followed_and_hidden_folders_are_not(tmp_path: Path) -> None:
@@ -87,5 +87,5 @@ def test_links_are_followed_and_hidden_folders_are_not(tmp_path: Path) -> None:
     write_png(tmp_path / "data/test/.thumbs/c.png", textured(16, 16))
     (tmp_path / "data/train").symlink_to(tmp_path / "real")
     (tmp_path / "real/again").symlink_to(tmp_path / "real")
-    places = {entry.place for entry in catalog_of(tmp_path / "data", [], 4).entries}
+    places = {entry.pair_name for entry in load_catalog(tmp_path / "data", [], 4).entries}
     assert places == {"train/a", "val/b"}

@@ -13,7 +13,7 @@ from playwright.sync_api import Page
 
 from esrgan_core.engine.evaluation import Sample, Scored
 from pipelines.config.artifacts import ALPHA_GRID, IMAGE_GRID, MANIFEST
-from pipelines.data.manifest import Row, write_manifest
+from pipelines.data.manifest import ManifestRow, write_manifest
 from pipelines.evaluation.alpha_selection import Choice
 from pipelines.evaluation.benchmark import Evaluation
 from pipelines.reports.html_report import MOST_BYTES, Subject, views_of, write_page
@@ -89,7 +89,7 @@ def write_files(set_name: str, texts: tuple[str, ...]) -> None:
     grid.to_csv(ALPHA_GRID, index=False)
     grid.to_csv(IMAGE_GRID, index=False)
     rows = [
-        Row(
+        ManifestRow(
             path=f"test/x/{number}.png", kind="hr", split="test", set=set_name,
             width=340, height=300, mode=text, sha256="0" * 64,
             license=text, origin=text, citation=text,

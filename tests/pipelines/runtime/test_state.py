@@ -6,7 +6,7 @@ from typer.testing import CliRunner, Result
 
 from pipelines.cli.app import app
 from pipelines.config.artifacts import IMAGES, MANIFEST, REPORT_PAGE
-from pipelines.data.manifest import Row, write_manifest
+from pipelines.data.manifest import ManifestRow, write_manifest
 from pipelines.runs import workspace
 from pipelines.runtime.state import state_root, state_root_path
 from pipelines.tracking.client import has_store
@@ -65,7 +65,7 @@ def test_outside_a_repository_a_command_says_so_and_creates_nothing(
 
 
 def test_a_damaged_picture_is_found_from_a_subfolder(repository: Path) -> None:
-    row = Row(
+    row = ManifestRow(
         path="test/a.png", kind="hr", split="test", set="own", width=8, height=8, mode="RGB",
         sha256=64 * "0", license="", origin="", citation="",
     )  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 from prefect import flow, task
 
 from pipelines.config.params import ParamsError
-from pipelines.data.catalog import Catalog, Entry
+from pipelines.data.catalog import Catalog, CatalogEntry
 from pipelines.data.download import fetch_all
 from pipelines.data.manifest import BadImagesError, UnreachableImagesError
 from pipelines.flows.train import StageError, TransientStageError
@@ -72,7 +72,7 @@ def test_a_host_that_is_busy_may_not_be_later(
     monkeypatch.setenv("ESRGAN_STATE", str(tmp_path))
     with serving({"a.png": b"image"}, Misbehavior(failures=[code] * 9)) as server:
         source = RemoteFile(uri=server.url("a.png"), expected=ExpectedFile())
-        entry = Entry(name="a", split="train", set="own", source=source, origin="a")
+        entry = CatalogEntry(name="a", split="train", set="own", source=source, origin="a")
         catalog = Catalog(entries=[entry], archives={})
         (problem,) = fetch_all(catalog, tmp_path / "images", HASTE).values()
     assert is_transient(problem) == passes, problem

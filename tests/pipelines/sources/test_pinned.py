@@ -14,7 +14,7 @@ from pipelines.evaluation.benchmark import evaluate_all, measures
 from pipelines.evaluation.config import EvaluateConfig
 from pipelines.evaluation.methods import bicubic
 from pipelines.ops.params_file import write_params
-from pipelines.sources.pinned import find_pinned, hash_of, pinned
+from pipelines.sources.pinned import find_pinned, pin, pinned_hash
 from pipelines.sources.pretrained_weights import find_weights
 from pipelines.stages.params_check import check_params
 from pipelines.training.semantic_maps import SemanticMaps, SemanticMapsConfig
@@ -67,12 +67,12 @@ def test_other_maps_in_a_folder_are_another_parameter_and_another_training(
 
 def test_maps_that_were_moved_are_the_same_training(here: Path, store: PairStore) -> None:
     draw_maps(here / "maps", store, 0.25)
-    config = SemanticMapsConfig(maps=pinned("maps"), classes=2)
+    config = SemanticMapsConfig(maps=pin("maps"), classes=2)
     (here / "maps").rename(here / "elsewhere")
-    moved = SemanticMapsConfig(maps=pinned("elsewhere"), classes=2)
+    moved = SemanticMapsConfig(maps=pin("elsewhere"), classes=2)
     assert SemanticMaps.of(store, moved).identity == {
         "record": "semantic_maps",
-        "maps": hash_of(config.maps),
+        "maps": pinned_hash(config.maps),
         "classes": 2,
         "seed": 0,
     }
@@ -86,7 +86,7 @@ def test_a_file_without_a_hash_is_refused_and_gets_one(here: Path) -> None:
     by_hand = text.replace("  ma_scores: ", "  ma_scores: own.pth # ")
     Path("params.yaml").write_text(by_hand, encoding="utf-8")
     write_params()
-    assert read_yaml(Path("params.yaml"))["evaluate"]["ma_scores"] == pinned("own.pth")
+    assert read_yaml(Path("params.yaml"))["evaluate"]["ma_scores"] == pin("own.pth")
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_every_file_that_is_named_is_pinned_and_checked(here: Path, key: str) ->
 
 def test_what_evaluation_reads_is_checked(here: Path) -> None:
     (here / "own").write_bytes(b"one")
-    value = pinned("own")
+    value = pin("own")
     (here / "own").write_bytes(b"other")
     metrics = ["psnr_y", "niqe", "lpips"]
     with pytest.raises(ValueError, match=HAS_CHANGED):
@@ -132,7 +132,7 @@ def test_a_clone_reads_what_only_the_repository_has(
     here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (here / "own.pth").write_bytes(b"weights")
-    value = pinned("own.pth")
+    value = pin("own.pth")
     (tmp_path / "clone").mkdir()
     monkeypatch.chdir(tmp_path / "clone")
     with pytest.raises(FileNotFoundError, match=r"own\.pth"):
@@ -144,11 +144,11 @@ def test_a_clone_reads_what_only_the_repository_has(
 def test_hidden_files_do_not_count_and_names_do(here: Path) -> None:
     (here / "maps" / "train").mkdir(parents=True)
     (here / "maps" / "train" / "a.npy").write_bytes(b"a")
-    before = pinned("maps")
+    before = pin("maps")
     (here / "maps" / ".DS_Store").write_bytes(b"x")
-    assert pinned("maps") == before
+    assert pin("maps") == before
     (here / "maps" / "train" / "a.npy").rename(here / "maps" / "train" / "b.npy")
-    assert pinned("maps") != before
+    assert pin("maps") != before
 
 
 def test_what_links_to_folders_lead_to_counts(here: Path) -> None:
@@ -158,11 +158,11 @@ def test_what_links_to_folders_lead_to_counts(here: Path) -> None:
     (here / "maps" / "train").symlink_to("../real")
     (here / "maps" / "val").symlink_to("../real")
     (here / "real" / "back").symlink_to("../maps")
-    value = pinned("maps")
+    value = pin("maps")
     assert find_pinned(value) == Path("maps")
     (here / "real" / "back").unlink()
     shutil.copytree("maps", "copied")
-    assert hash_of(pinned("copied")) == hash_of(value)
+    assert pinned_hash(pin("copied")) == pinned_hash(value)
     (here / "real" / "inner" / "a.npy").write_bytes(b"b")
     with pytest.raises(ValueError, match=HAS_CHANGED):
         find_pinned(value)
@@ -190,5 +190,5 @@ def test_a_hash_that_is_none_is_refused(here: Path, location: str, digest: str) 
 def test_in_a_path_nothing_is_escaped(here: Path, name: str) -> None:
     (here / name).write_bytes(b"one")
     (here / "A").write_bytes(b"other")
-    assert find_pinned(pinned(name)) == Path(name)
-    assert find_pinned(pinned(str(here / name))) == here / name
+    assert find_pinned(pin(name)) == Path(name)
+    assert find_pinned(pin(str(here / name))) == here / name

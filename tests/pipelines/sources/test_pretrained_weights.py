@@ -5,7 +5,7 @@ import pytest
 
 from esrgan_core.features import FeaturesConfig
 from pipelines.config.params import load_section
-from pipelines.sources.pretrained_weights import PUBLISHED, Published, fetched, find_weights
+from pipelines.sources.pretrained_weights import PUBLISHED, WeightsFile, fetch_weights, find_weights
 from tests.support import ROOT
 from tests.support.http_server import serving
 
@@ -21,20 +21,20 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_weights_are_fetched_once_and_checked(state: Path) -> None:
     with serving({"net.pth": CONTENT}) as server:
-        published = Published(url=server.url("net.pth"), sha256=SHA256[:8], bytes=20)
-        path = fetched("net", "features.weights", published)
+        published = WeightsFile(url=server.url("net.pth"), sha256=SHA256[:8], bytes=20)
+        path = fetch_weights("net", "features.weights", published)
     assert path.read_bytes() == CONTENT
     assert path.is_relative_to(state)
     # the server is gone
-    assert fetched("net", "features.weights", published) == path
+    assert fetch_weights("net", "features.weights", published) == path
 
 
 @pytest.mark.parametrize(("file", "sha256"), [("net.pth", "0" * 64), ("none.pth", SHA256)])
 def test_what_cannot_be_had_is_named_with_what_to_do(file: str, sha256: str) -> None:
     with serving({"net.pth": CONTENT}) as server:
-        published = Published(url=server.url(file), sha256=sha256, bytes=20)
+        published = WeightsFile(url=server.url(file), sha256=sha256, bytes=20)
         with pytest.raises(FileNotFoundError, match="net weights could not be had") as caught:
-            fetched("net", "features.weights", published)
+            fetch_weights("net", "features.weights", published)
     for words in (server.url(file), sha256, "features.weights"):
         assert words in str(caught.value)
 

@@ -17,14 +17,14 @@ from PIL import Image
 from esrgan_core.files import sha256_of
 from esrgan_core.io.rgb import encode_png
 from pipelines.data.catalog import read_catalog
-from pipelines.data.catalog_builder import catalog_prefix
+from pipelines.data.catalog_builder import write_s3_catalog
 from pipelines.data.download import fetch_all
 from pipelines.runtime.status import is_transient
-from pipelines.sources.addresses import S3Object, parse_s3
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.errors import BusyHostError, HostError
-from pipelines.sources.resolve import RemoteFile, parse_location, resolve
-from pipelines.sources.s3 import Listed, check_path, download_object, s3_client
+from pipelines.sources.locations import S3Object, parse_location, parse_s3
+from pipelines.sources.resolve import RemoteFile, resolve
+from pipelines.sources.s3 import ListedObject, check_key, download_object, s3_client
 from pipelines.sources.s3_selftest import probe
 from pipelines.sources.transfer import RetryPolicy, TransferOptions
 from tests.conftest import textured
@@ -66,7 +66,7 @@ def surroundings(server: S3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 def test_a_uri_names_bucket_and_key_as_they_are() -> None:
     assert parse_location("s3://b/a b/c%20#d.png") == S3Object(bucket="b", key="a b/c%20#d.png")
-    with pytest.raises(ValueError, match="no s3://bucket/key"):
+    with pytest.raises(ValueError, match="expected s3://bucket/key"):
         parse_s3("s3:///key")
 
 
@@ -74,8 +74,8 @@ def test_a_uri_names_bucket_and_key_as_they_are() -> None:
 def test_a_key_that_is_no_path_is_refused(inside: str) -> None:
     place = S3Object(bucket="b", key=f"prefix/{inside}")
     with pytest.raises(ValueError, match="has a key that is no path"):
-        check_path(Listed(place=place, inside=inside, bytes=1, etag=""))
-    check_path(Listed(place=place, inside="b/a..b.png", bytes=1, etag=""))
+        check_key(ListedObject(location=place, path=inside, bytes=1, etag=""))
+    check_key(ListedObject(location=place, path="b/a..b.png", bytes=1, etag=""))
 
 
 def test_a_prefix_becomes_a_catalog_whose_pictures_come_once(
@@ -86,11 +86,11 @@ def test_a_prefix_becomes_a_catalog_whose_pictures_come_once(
     output = tmp_path / "mine.csv"
     server.client.put_object(Bucket="images", Key="a setting/other.png", Body=b"no image")
     prefix = parse_s3("s3://images/a set")
-    written, bad = catalog_prefix(prefix, output, {"license": "CC0"}, scale=4, skip_bad=False)
+    written, bad = write_s3_catalog(prefix, output, {"license": "CC0"}, scale=4, skip_bad=False)
     assert written == 0
     assert len(bad) == 1
     assert bad[0].startswith("s3://images/a set/broken.png: ")
-    written, _ = catalog_prefix(prefix, output, {"license": "CC0"}, scale=4, skip_bad=True)
+    written, _ = write_s3_catalog(prefix, output, {"license": "CC0"}, scale=4, skip_bad=True)
     assert written == len(IMAGES)
     catalog = read_catalog(output)
     assert {entry.source.uri for entry in catalog.entries} == {
@@ -115,7 +115,7 @@ def test_a_picture_that_was_replaced_by_one_of_its_size_is_fetched_anew(
         Image.fromarray(textured(60, 70, seed)).save(buffer, format="BMP")
         server.client.put_object(Bucket="images", Key="b set/a.bmp", Body=buffer.getvalue())
         output = tmp_path / "mine.csv"
-        catalog_prefix(
+        write_s3_catalog(
             parse_s3("s3://images/b set"), output, {"split": "val"}, scale=1, skip_bad=False
         )
         (entry,) = read_catalog(output).entries
@@ -302,7 +302,7 @@ def test_a_large_object_takes_little_memory(server: S3, tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "from pipelines.sources.checksums import ExpectedFile\n"
         "from pipelines.sources.transfer import TransferOptions\n"
-        "from pipelines.sources.addresses import parse_s3\n"
+        "from pipelines.sources.locations import parse_s3\n"
         "from pipelines.sources.s3 import download_object, s3_client\n"
         "from tests.support.memory import peak_kib\n"
         "s3_client()\n"

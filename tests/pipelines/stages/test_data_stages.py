@@ -26,8 +26,8 @@ from esrgan_core.io.resize import bicubic_pair, imresize
 from esrgan_core.io.rgb import read_rgb, write_png
 from pipelines.config.artifacts import MANIFEST, PAIRS, SKIPPED, VALIDATION_REPORT
 from pipelines.data.config import BicubicConfig, DownloadConfig, ValidateConfig
-from pipelines.data.lr_checks import PairTask
-from pipelines.data.lr_pair_checks import examine
+from pipelines.data.lr_checks import ProvidedPair
+from pipelines.data.lr_pair_checks import check_pair
 from pipelines.data.manifest import BadImagesError, read_manifest
 from pipelines.stages import bicubic, download, validate
 from tests.conftest import textured
@@ -106,7 +106,7 @@ def test_every_seeded_fault_is_found_and_named(
     with pytest.raises(BadImagesError) as caught:
         run_validate()
     said = str(caught.value)
-    remarks = capsys.readouterr().err
+    warnings = capsys.readouterr().err
     for path, what, twin in (
         ("train/duplicate.png", "same content as another image", "train/astronaut.png"),
         ("train/leak.jpg", "shows what a image of another split shows", "test/own/coffee.png"),
@@ -114,8 +114,8 @@ def test_every_seeded_fault_is_found_and_named(
     ):
         assert f"{path}: {what} ({twin}" in said
     assert said.count("\n  ") == 3
-    assert "train/near_duplicate.jpg: looks like another image (train/chelsea.png)" in remarks
-    assert "val/enlarged.png: looks enlarged or blurred" in remarks
+    assert "train/near_duplicate.jpg: looks like another image (train/chelsea.png)" in warnings
+    assert "val/enlarged.png: looks enlarged or blurred" in warnings
 
 
 def test_faulty_pairs_are_found_and_named(data: Path) -> None:
@@ -205,9 +205,11 @@ def test_photographs_raise_no_alarm(
     shutil.copytree(test_data / "sets/Set14/HR", data / "test/set14")
     run_download()
     run_validate()
-    remarks = [line for line in capsys.readouterr().err.splitlines() if line.startswith("remark")]
-    assert sum("JPEG" in line for line in remarks) >= 4
-    assert len(remarks) < 15
+    warnings = [
+        line for line in capsys.readouterr().err.splitlines() if line.startswith("warning:")
+    ]
+    assert sum("JPEG" in line for line in warnings) >= 4
+    assert len(warnings) < 15
 
 
 def hashes_of(store: PairStore) -> dict[str, str]:
@@ -295,4 +297,4 @@ def test_stripes_are_not_shifted(tmp_path: Path) -> None:
     hr, lr = tmp_path / "hr.png", tmp_path / "lr.png"
     write_png(hr, stripes)
     write_png(lr, bicubic_pair(stripes, 4)[1])
-    assert examine(PairTask(path="hr.png", hr=hr, lr=lr, scale=4)).lr_shift == 0
+    assert check_pair(ProvidedPair(path="hr.png", hr=hr, lr=lr, scale=4)).lr_shift == 0
