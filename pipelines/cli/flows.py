@@ -34,24 +34,19 @@ def flow(
     background.
     """
     from esrgan_core.strict_json import to_json
+    from pipelines.config.errors import UserError
     from pipelines.config.params import parse_assignments
-    from pipelines.runs.supervisor import SECONDS_TO_SAVE, close, run
-    from pipelines.runs.workspace import (
-        Request,
-        WorkspaceError,
-        environment,
-        prepare,
-        repository,
-        workspace_lock,
-    )
+    from pipelines.runs.repository import find_repository
+    from pipelines.runs.supervisor import SECONDS_TO_SAVE, close_failed_runs, supervise
+    from pipelines.runs.workspace import Request, prepare, workspace_lock
 
-    source = repository()
+    repository = find_repository()
     name = name or f"flow-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     overrides = parse_assignments(set_ or [])
     request = Request(name=name, profile=profile, overrides=overrides, revision=revision)
-    folder = prepare(source, request)
+    folder = prepare(repository, request)
     typer.echo(f"run {name} in {folder}")
-    os.environ |= environment(source, name)
+    os.environ |= repository.environment(name)
     os.chdir(folder)
     words = {
         "profile": profile,
@@ -62,11 +57,11 @@ def flow(
     }
     command = [sys.executable, "-P", "-m", "pipelines.flows.local_server", "run", to_json(words)]
     # a stage has a supervisor of its own, which must come to its end before
-    code = run(command, seconds_to_save=2 * SECONDS_TO_SAVE)
+    code = supervise(command, seconds_to_save=2 * SECONDS_TO_SAVE)
     if code:
         # unless another flow works in it
-        with suppress(WorkspaceError), workspace_lock(folder, seconds=0):
-            close(name, code)
+        with suppress(UserError), workspace_lock(folder, seconds=0):
+            close_failed_runs(name, code)
     raise typer.Exit(code=code)
 
 
@@ -86,18 +81,18 @@ def runs(
     What is saved is an experiment of the repository, its files in DVC's cache: `dvc exp apply NAME`
     brings it back. A run that is under way, unfinished or changed since stays.
     """
-    from pipelines.runs.experiments import remove, workspaces
-    from pipelines.runs.workspace import repository
+    from pipelines.runs.experiments import list_workspaces, remove
+    from pipelines.runs.repository import find_repository
     from pipelines.runtime.disk import folder_bytes
 
-    source = repository()
-    for one in workspaces(source):
+    repository = find_repository()
+    for one in list_workspaces(repository):
         old = datetime.now(UTC) - one.used > timedelta(days=days)
         goes = prune and one.state == "saved" and old
         size = f"{folder_bytes(one.folder) / 2**20:.1f} MiB"
         word = "remove" if goes else "keep"
         typer.echo(f"{word}  {one.folder.name}  {size}  {one.state}  {one.used:%Y-%m-%d %H:%M}")
-        if goes and not dry_run and not remove(source, one):
+        if goes and not dry_run and not remove(repository, one):
             typer.echo(f"keep  {one.folder.name} after all: it is in use by now")
 
 

@@ -113,14 +113,14 @@ def reproduce(
     `dvc repro` there then gives the same model: at once where DVC's cache has its files, by
     training it anew with `dvc repro --force`.
     """
+    from pipelines.runs.repository import find_repository
     from pipelines.runs.reproduce import reproduce as prepare_again
-    from pipelines.runs.workspace import repository
     from pipelines.tracking.model_registry import get_version, parse_uri
 
     model, wanted = parse_uri(version, _name(""))
     found = get_version(model, wanted)
     name = name or f"{model}-version-{found.version}"
-    folder, remarks = prepare_again(repository(), found, name)
+    folder, remarks = prepare_again(find_repository(), found, name)
     typer.echo(f"{folder}: commit {found.tags['git.commit']}, data {found.tags['data.md5']}")
     for remark in remarks:
         typer.echo(f"  {remark}")

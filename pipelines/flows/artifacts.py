@@ -1,4 +1,4 @@
-"""What Prefect shows of a flow run: progress while it runs, figures and images at its end."""
+"""Prefect artifacts of a flow run: progress while it runs, and its results at the end."""
 
 import base64
 import re
@@ -24,38 +24,39 @@ FIGURE = EVALUATION_METRICS.with_name("models.png")
 
 
 class ProgressArtifact:
-    """Shows a stage's status file, from when there is something in it."""
+    """A progress artifact of a stage, which is created when the stage first reports its status."""
 
     def __init__(self, stage: str, path: Path) -> None:
-        # of what else Prefect takes no key
+        # Prefect's keys have only these characters
         self.key = "progress-" + re.sub(r"[^a-z0-9]+", "-", stage.lower()).strip("-")
         self.path = path
         self.artifact: UUID | None = None
         self.shown: Status | None = None
 
-    def look(self) -> None:
-        """Show what is new; a server that does not answer costs a warning."""
+    def update(self) -> None:
+        """Show the latest status; if the server does not answer, log a warning."""
         status = read_status(self.path)
         if status is None or status == self.shown or status.problem:
             return
         self.shown = status
         percent = 100 * min(status.completed / status.total, 1) if status.total else 0.0
+        text = describe(status)
         try:
             if self.artifact is None:
-                made = create_progress_artifact(percent, key=self.key, description=words(status))
-                assert isinstance(made, UUID)  # a coroutine only where one runs already
-                self.artifact = made
+                created = create_progress_artifact(percent, key=self.key, description=text)
+                assert isinstance(created, UUID)  # a coroutine only in an event loop
+                self.artifact = created
             else:
-                update_progress_artifact(self.artifact, percent, description=words(status))
+                update_progress_artifact(self.artifact, percent, description=text)
         except Exception as error:
-            get_run_logger().warning("the progress cannot be shown: %s", error)
+            get_run_logger().warning("cannot show progress in Prefect: %s", error)
 
 
-def words(status: Status) -> str:
+def describe(status: Status) -> str:
     """A status as a line.
 
-    >>> words(Status(what="pretrain", completed=1, total=4, seconds_left=90, note="g/pixel 0.05"))
-    'pretrain 1/4, 0:01:30 left  g/pixel 0.05'
+    >>> describe(Status(what="pretrain", completed=1, total=4, seconds_left=90, note="g 0.05"))
+    'pretrain 1/4, 0:01:30 left  g 0.05'
     """
     if not status.total:
         return status.what
@@ -64,17 +65,17 @@ def words(status: Status) -> str:
 
 
 def show_mlflow(name: str, run_id: str, url: str) -> None:
-    """Lead to the run's parent in MLflow."""
+    """Link to the run's parent in MLflow."""
     create_link_artifact(
         key="mlflow",
         link=url,
         link_text=f"MLflow run {name}",
-        description=f"Run id {run_id}. Where the store is a database, `make ui` shows it.",
+        description=f"Run id {run_id}. If the store is a local database, `make ui` serves it.",
     )
 
 
 def show_results(folder: Path, mlflow_url: str) -> None:
-    """Show the metrics of every model, the figure of crops, and where the page is."""
+    """Show the metrics of every model, the figure of crops, and links to the image page."""
     results = from_json((folder / EVALUATION_METRICS).read_text(encoding="utf-8"))
     rows = [
         {"model": model, "set": name, **values}
@@ -89,8 +90,8 @@ def show_results(folder: Path, mlflow_url: str) -> None:
     page = (folder / REPORT_PAGE).as_uri()
     places = [f"* on this worker: [{page}]({page})"]
     if mlflow_url:
-        address = f"{mlflow_url}/artifacts/report/index.html"
-        places.append(f"* in MLflow: [{address}]({address})")
+        url = f"{mlflow_url}/artifacts/report/index.html"
+        places.append(f"* in MLflow: [{url}]({url})")
     places.append(f"* in the repository: `dvc exp apply {folder.name}`, then `{REPORT_PAGE}`")
     text = "\n".join(["The image page of this run:", "", *places])
-    create_markdown_artifact(text, key="page", description="Where the image page is")
+    create_markdown_artifact(text, key="page", description="Where to find the image page")

@@ -1,362 +1,268 @@
-"""Prefect on this machine: `make prefect` starts a server, the work pool and a worker.
+"""Prefect on this machine: a server, the work pool, the deployments and a worker.
 
-`python -m pipelines.flows.local_server start` may be repeated: what runs already is not changed.
-What it starts is noted under the state root, and `stop` ends only that.
+`make prefect` runs `python -m pipelines.flows.local_server start`, which may be repeated; `make
+stop` runs `stop`, which ends only the processes that `start` started.
 """
 
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from shutil import copyfile
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
+import prefect
 import psutil
 import requests
 import typer
 from prefect import get_client
-from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
-from prefect.client.schemas.objects import StateType
-from prefect.events.actions import ChangeFlowRunState
-from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_API_URL
 
-from esrgan_core.files import write_text
-from esrgan_core.strict_json import from_json, to_json
-from pipelines.runs.workspace import Repository, repository
+from pipelines.config.errors import UserError
+from pipelines.config.params import read_yaml
+from pipelines.runs.repository import Repository, find_repository
 from pipelines.runtime.parent_watch import is_alive
 from pipelines.runtime.redaction import redact
 
-HERE = ("127.0.0.1", "localhost")
-"""Names of this machine."""
-ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+ROOT = Path(__file__).parents[2]
+LOCALHOST = ("127.0.0.1", "localhost")
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 POOL = "gpu"
-RUNS_AT_ONCE = 4
-"""Of the pool; at each device only one of them trains."""
-SILENCE = timedelta(seconds=100)
-"""Without a sign of life, of which prefect.yaml has one every 30 s, a flow counts as crashed."""
+MAX_RUNS = 4
+"""Concurrent runs of the pool; only one of them trains on each device."""
 SECONDS_TO_START = 90.0
 SECONDS_TO_STOP = 45.0
-"""That the worker's flows may take to save."""
-MOST_SAID = 2000
-"""Characters of a log that a message has."""
-ZOMBIES = "esrgan: runs that gave no sign of life are crashed"
-HEARTBEAT_EVENT = "prefect.flow-run.heartbeat"
+"""Time that the worker's flows may take to save."""
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Started:
-    """A process that was started from here."""
-
-    pid: int
-    command: list[str]
-    """A number may be given again, and the time of a start changes with the system's clock."""
-    api: str
-    """The server that it is, or works for."""
-
-    def process(self) -> psutil.Process | None:
-        """The process, None if it is over."""
-        with suppress(psutil.NoSuchProcess):
-            found = psutil.Process(self.pid)
-            if found.cmdline() == self.command and is_alive(found):
-                return found
-        return None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Local:
-    """A server's address, and where what runs here is noted."""
+class LocalPrefect:
+    """The server and worker whose database and logs are in one folder."""
 
     api: str
     folder: Path
 
-    @property
-    def ui(self) -> str:
-        """Address for people."""
-        return self.api.removesuffix("/api")
-
-    @property
-    def settings(self) -> dict[str, str]:
-        """What Prefect's own processes have to know."""
-        return {
-            "PREFECT_API_URL": self.api,
-            "PREFECT_HOME": str(self.folder),
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            "DO_NOT_TRACK": "1",
-        }
-
-    @property
-    def is_here(self) -> bool:
-        """Whether the server is this machine's."""
-        return urlsplit(self.api).hostname in HERE
-
-    def log(self, name: str) -> Path:
-        """Where a process's output goes."""
-        return self.folder / f"{name}.log"
-
-    def answers(self) -> bool:
-        """Whether a Prefect server answers there."""
+    def is_healthy(self) -> bool:
+        """Whether the server answers."""
         with suppress(requests.RequestException):
             return requests.get(f"{self.api}/health", timeout=2).ok
         return False
 
-    def started(self, name: str) -> psutil.Process | None:
-        """The process that was started under a name, if it still runs."""
-        noted = self._noted(name)
-        return noted.process() if noted else None
+    def find(self, name: str) -> psutil.Process | None:
+        """The running server or worker, recognized by its command and its Prefect home."""
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.cmdline()[1:4] == ["-m", "prefect", name] and (
+                    process.environ().get("PREFECT_HOME") == str(self.folder)
+                ):
+                    return process
+        return None
 
-    def check_own_server(self) -> None:
-        """Refuse to go on beside a server or a worker of another server.
+    def start(self, name: str, *arguments: str) -> psutil.Process:
+        """Start a server or worker that outlives this process, and that writes a log.
 
-        Raises:
-            OSError: if one runs.
+        The log is why it does not use `prefect server start --background`.
         """
-        for name in ("server", "worker"):
-            noted = self._noted(name)
-            if noted and noted.api != self.api and noted.process():
-                raise OSError(f"a {name} of {noted.api} runs here; `make stop` ends it")
-
-    def _noted(self, name: str) -> Started | None:
-        note = self.folder / f"{name}.json"
-        if not note.is_file():
-            return None
-        try:
-            return Started(**from_json(note.read_text(encoding="utf-8")))
-        except (TypeError, ValueError) as error:
-            raise OSError(
-                f"{note} cannot be read ({error}); end that {name} by hand, then remove the file"
-            ) from error
-
-    def start(self, name: str, command: list[str], env: Mapping[str, str]) -> psutil.Process:
-        """Start a process that stays when this one ends; its output goes to a log file."""
-        whole = [sys.executable, "-m", "prefect", *command]
-        with self.log(name).open("ab") as log, _default_signals():
-            process = psutil.Popen(
-                whole,
+        for number in SIGNALS:
+            # a script's background commands ignore SIGINT, with which Prefect's worker ends itself
+            if signal.getsignal(number) == signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)
+        with (self.folder / f"{name}.log").open("ab") as log:
+            return psutil.Popen(
+                [sys.executable, "-m", "prefect", name, "start", *arguments],
                 cwd=self.folder,
-                env={**os.environ, **env},
+                env={**os.environ, "PREFECT_API_URL": self.api, "PREFECT_HOME": str(self.folder)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        note = Started(pid=process.pid, command=whole, api=self.api)
-        write_text(self.folder / f"{name}.json", to_json(asdict(note)))
-        return process
 
-    def start_server(self, env: Mapping[str, str]) -> psutil.Process:
-        """Start a server, and wait until it answers.
-
-        Raises:
-            OSError: if it does not, or something else listens at its port.
-        """
-        host, port = urlsplit(self.api).hostname or "127.0.0.1", urlsplit(self.api).port or 4200
-        with socket.socket() as probe:
-            if probe.connect_ex((host, port)) == 0:
-                raise OSError(
-                    f"something else than Prefect listens at port {port}; set PREFECT_API_URL to "
-                    f"http://127.0.0.1:{port + 1}/api, here and where you call prefect"
-                )
-        command = ["server", "start", "--host", host, "--port", str(port)]
-        server = self.start("server", command, env)
+    def start_server(self) -> psutil.Process:
+        """Start a server, and wait until it answers."""
+        url = urlsplit(self.api)
+        host, port = url.hostname or LOCALHOST[0], url.port or 4200
+        server = self.start("server", "--host", host, "--port", str(port))
         end = time.monotonic() + SECONDS_TO_START
-        while not self.answers():
+        while not self.is_healthy():
             if not is_alive(server) or time.monotonic() > end:
                 _end([server])
-                said = self.log("server").read_text(encoding="utf-8", errors="replace")
-                raise OSError(f"the server does not start:\n{said[-MOST_SAID:]}")
+                log = (self.folder / "server.log").read_text(encoding="utf-8", errors="replace")
+                raise UserError(
+                    f"the Prefect server does not start at {self.api}; if another program uses "
+                    f"port {port}, set PREFECT_API_URL to http://127.0.0.1:{port + 1}/api here and "
+                    f"for the prefect command. The end of its log:\n{log[-1000:]}"
+                )
             time.sleep(0.2)
         return server
 
-
-@contextmanager
-def _default_signals() -> Iterator[None]:
-    """Start processes that heed signals which this one was told to ignore.
-
-    A script's background commands ignore SIGINT, and Prefect's worker, which inherits that, ends
-    by sending itself SIGINT.
-    """
-    ignored = [one for one in ENDINGS if signal.getsignal(one) == signal.SIG_IGN]
-    for number in ignored:
-        signal.signal(number, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        for number in ignored:
-            signal.signal(number, signal.SIG_IGN)
+    def check_api(self) -> None:
+        """Check that the processes that run do not belong to another server."""
+        for process in filter(None, map(self.find, ("server", "worker"))):
+            if (api := process.environ()["PREFECT_API_URL"]) != self.api:
+                raise UserError(f"Prefect at {api} is running; `make stop` ends it")
 
 
-def local(source: Repository) -> Local:
-    """The server that `PREFECT_API_URL` or the project's settings name."""
-    with get_client(sync_client=True) as client:
-        api = str(client.api_url).rstrip("/")
-    folder = source.state / "prefect"
+def local_prefect(repository: Repository) -> LocalPrefect:
+    """The server that `PREFECT_API_URL` or pyproject.toml names, and its folder."""
+    folder = repository.state / "prefect"
     folder.mkdir(parents=True, exist_ok=True)
-    found = Local(api=api, folder=folder)
-    if found.is_here:
-        leave_out_proxies()
-    return found
+    return LocalPrefect(api=str(PREFECT_API_URL.value()).rstrip("/"), folder=folder)
 
 
-def leave_out_proxies() -> None:
-    """Let nothing that is said to this machine go through a proxy."""
+def bypass_proxies() -> None:
+    """Exclude this machine from the proxies that the environment sets."""
     given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
-    everything = ",".join([*([given] if given else []), *HERE])
-    os.environ |= dict.fromkeys(("no_proxy", "NO_PROXY"), everything)
+    hosts = ",".join([*([given] if given else []), *LOCALHOST])
+    os.environ |= dict.fromkeys(("no_proxy", "NO_PROXY"), hosts)
 
 
 @app.command()
 def start() -> None:
-    """Start what does not run yet: server, work pool, deployments, automation and a worker."""
-    source = repository()
-    here = local(source)
-    here.check_own_server()
-    env = {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-        "ESRGAN_STATE": str(source.state),
-        **here.settings,
+    """Start what is not running: the server, work pool, deployments, automation and a worker."""
+    repository = find_repository()
+    local = local_prefect(repository)
+    local.check_api()
+    bypass_proxies()
+    scripts = str(Path(sys.executable).parent)
+    os.environ |= {
+        "PATH": os.pathsep.join([scripts, os.environ.get("PATH", "")]),
+        "ESRGAN_STATE": str(repository.state),
+        "PREFECT_WORKER_QUERY_SECONDS": "5",
     }
-    if not here.answers():
-        if not here.is_here:
-            raise OSError(f"no Prefect server answers at {here.api}, which PREFECT_API_URL names")
-        if here.started("server"):
-            raise OSError(f"the server does not answer; `make stop`, or see {here.log('server')}")
-        here.start_server(env)
-    _set_up_pool()
-    _set_up_automation()
-    done = subprocess.run(
-        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
-        cwd=Path(__file__).parents[2],
-        env={**os.environ, **env},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    if not local.is_healthy():
+        if urlsplit(local.api).hostname not in LOCALHOST:
+            raise UserError(f"no Prefect server answers at {local.api} (PREFECT_API_URL)")
+        if local.find("server"):
+            raise UserError(
+                f"the Prefect server does not answer; see {local.folder}/server.log, or restart it "
+                "with `make stop prefect`"
+            )
+        local.start_server()
+    _create_work_pool()
+    _create_automation()
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise OSError(f"the deployments were refused: {done.stdout}{done.stderr}")
-    if here.started("worker") is None:
-        settings = {"PREFECT_WORKER_QUERY_SECONDS": "5"}
-        name = f"{socket.gethostname()}-{source.state.parent.name}"
-        here.start("worker", ["worker", "start", "--pool", POOL, "--name", name], env | settings)
-    typer.echo(f"Prefect's UI: {here.ui}")
-    typer.echo("start a run:  prefect deployment run esrgan/sample --watch")
-    typer.echo(f"logs:         {here.log('server')}, {here.log('worker')}")
-    typer.echo("end it all:   make stop")
+        raise UserError(f"`prefect deploy --all` failed:\n{done.stdout}{done.stderr}")
+    if local.find("worker") is None:
+        name = f"{socket.gethostname()}-{repository.state.parent.name}"
+        local.start("worker", "--pool", POOL, "--name", name)
+    typer.echo(
+        f"Prefect's UI:  {local.api.removesuffix('/api')}\n"
+        "start a run:   prefect deployment run esrgan/sample --watch\n"
+        f"logs:          {local.folder}/*.log\n"
+        "stop:          make stop"
+    )
 
 
-def _set_up_pool() -> None:
+def _create_work_pool() -> None:
     with get_client(sync_client=True) as client:
         try:
             pool = client.read_work_pool(POOL)
         except ObjectNotFound:
-            pool = client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
-        if pool.type != "process":
-            raise OSError(
-                f"the server's work pool {POOL} is of type {pool.type}, whose workers start as "
-                "deploy/README.md says"
+            pool = client.create_work_pool(
+                WorkPoolCreate(name=POOL, type="process", concurrency_limit=MAX_RUNS)
             )
-        if pool.concurrency_limit is None:
-            client.update_work_pool(POOL, WorkPoolUpdate(concurrency_limit=RUNS_AT_ONCE))
+    if pool.type != "process":
+        raise UserError(
+            f"the work pool {POOL} has type {pool.type}; deploy/README.md shows how to start a "
+            "worker for it"
+        )
 
 
-def _set_up_automation() -> None:
-    """Let the server call a run crashed whose process is gone without a word."""
-    ends = {f"prefect.flow-run.{name}" for name in ("Completed", "Failed", "Cancelled", "Crashed")}
-    wanted = AutomationCore(
-        name=ZOMBIES,
-        trigger=EventTrigger(
-            after={HEARTBEAT_EVENT},
-            expect={HEARTBEAT_EVENT, *ends},
-            for_each={"prefect.resource.id"},
-            match={"prefect.resource.id": ["prefect.flow-run.*"]},
-            # flows of others may be silent for longer
-            match_related={
-                "prefect.resource.role": "flow",
-                "prefect.resource.name": ["esrgan", "upscale"],
-            },
-            posture=Posture.Proactive,
-            threshold=1,
-            within=SILENCE,
-        ),
-        actions=[
-            ChangeFlowRunState(
-                name="Crashed",
-                state=StateType.CRASHED,
-                force=False,
-                message="Its process gave no sign of life; run the same name again to go on.",
-            )
-        ],
-    )
+def _create_automation() -> None:
+    automation = AutomationCore.model_validate(read_yaml(ROOT / "deploy" / "automation.yaml"))
+    trigger = automation.trigger.model_dump(exclude={"id"})
     with get_client(sync_client=True) as client:
-        found = client.read_automations_by_name(ZOMBIES)
+        found = client.read_automations_by_name(automation.name)
         if not found:
-            client.create_automation(wanted)
-        elif found[0].trigger.model_dump(exclude={"id"}) != wanted.trigger.model_dump(
-            exclude={"id"}
-        ):
-            client.update_automation(found[0].id, wanted)
+            client.create_automation(automation)
+        elif found[0].trigger.model_dump(exclude={"id"}) != trigger:
+            client.update_automation(found[0].id, automation)
 
 
 @app.command()
 def stop() -> None:
-    """End the worker, whose runs save first, and the server, if they were started from here."""
-    here = local(repository())
+    """End the worker, whose flows save first, and the server, if `start` started them."""
+    local = local_prefect(find_repository())
     for name in ("worker", "server"):
-        process = here.started(name)
+        process = local.find(name)
         if process is None:
             typer.echo(f"no {name} was running")
-        else:
-            # a worker would not wait for its flows to say what became of them
-            flows = process.children() if name == "worker" else []
-            _end(flows)
-            _end([process, *process.children(recursive=True)])
-            typer.echo(f"{name} stopped")
-        (here.folder / f"{name}.json").unlink(missing_ok=True)
+            continue
+        if name == "worker":
+            # flows first: the worker would not wait until they have reported their state
+            _end(process.children())
+        _end([process, *process.children(recursive=True)])
+        typer.echo(f"{name} stopped")
 
 
-def _end(processes: list[psutil.Process]) -> None:
-    """End processes, and kill what does not heed it."""
-    for one in processes:
+def _end(processes: Sequence[psutil.Process]) -> None:
+    for process in processes:
         with suppress(psutil.NoSuchProcess):
-            one.terminate()
-    _, left = psutil.wait_procs(processes, timeout=SECONDS_TO_STOP)
-    for one in left:
+            process.terminate()
+    _, alive = psutil.wait_procs(processes, timeout=SECONDS_TO_STOP)
+    for process in alive:
         with suppress(psutil.NoSuchProcess):
-            one.kill()
+            process.kill()
 
 
 @app.command()
 def run(parameters: str) -> None:
-    """Run the flow with a server of its own, which ends with it; what `esrgan flow` calls."""
-    # whoever supervises this ends the flow, too, and the server is to outlive it
-    for number in ENDINGS:
+    """Run the flow with a private server; `esrgan flow` calls this."""
+    # the supervisor signals the flow as well, and the server must outlive the flow
+    for number in SIGNALS:
         signal.signal(number, lambda *_: None)
-    leave_out_proxies()
+    bypass_proxies()
+    with private_server(local_prefect(find_repository()).folder) as server:
+        os.environ |= {"PREFECT_API_URL": server.api, "PREFECT_HOME": str(server.folder)}
+        command = [sys.executable, "-P", "-m", "pipelines.flows.train", parameters]
+        done = subprocess.run(command, check=False)
+    raise typer.Exit(code=done.returncode)
+
+
+@contextmanager
+def private_server(folder: Path) -> Iterator[LocalPrefect]:
+    """A server that ends with the block, with a database that is removed.
+
+    Args:
+        folder: where an empty migrated database is kept, since migrating takes seconds.
+    """
     with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+        free.bind((LOCALHOST[0], 0))
         port = free.getsockname()[1]
-    with TemporaryDirectory() as folder:
-        here = Local(api=f"http://127.0.0.1:{port}/api", folder=Path(folder))
-        server = here.start_server(here.settings)
+    template = folder / f"empty-{prefect.__version__}.db"
+    with TemporaryDirectory() as temporary:
+        database = Path(temporary, "prefect.db")
+        if template.is_file():
+            copyfile(template, database)
+        local = LocalPrefect(api=f"http://{LOCALHOST[0]}:{port}/api", folder=Path(temporary))
+        server = local.start_server()
         try:
-            command = [sys.executable, "-P", "-m", "pipelines.flows.train", parameters]
-            code = subprocess.run(command, env={**os.environ, **here.settings}, check=False)
+            if not template.is_file():
+                with closing(sqlite3.connect(database)) as connection:
+                    connection.execute("VACUUM INTO ?", (f"{template}.{port}",))
+                Path(f"{template}.{port}").replace(template)
+            yield local
         finally:
-            server.terminate()
-            server.wait(SECONDS_TO_STOP)
-    raise typer.Exit(code=code.returncode)
+            _end([server])
 
 
 if __name__ == "__main__":
     try:
         app()
-    except OSError as problem:
-        sys.exit(redact(str(problem)))
+    except UserError as error:
+        sys.exit(redact(str(error)))

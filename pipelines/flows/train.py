@@ -1,7 +1,7 @@
-"""The pipeline as a Prefect flow: every DVC stage a task, every run in a clone of its own.
+"""The pipeline as a Prefect flow: every DVC stage is a task, every run has its own workspace.
 
-`prefect.yaml` deploys it as `esrgan/full` and `esrgan/sample`; `esrgan flow` runs it here and now.
-What a run did before it was cancelled, killed or cut off is not done again.
+`prefect.yaml` deploys it as `esrgan/full` and `esrgan/sample`; `esrgan flow` runs it in the
+foreground. A run that was cancelled or killed continues from its last results.
 """
 
 import json
@@ -21,20 +21,17 @@ from prefect.cache_policies import NO_CACHE
 from prefect.tasks import exponential_backoff
 
 from esrgan_core.files import write_text
+from pipelines.config.errors import UserError
 from pipelines.flows.artifacts import ProgressArtifact, show_mlflow, show_results
 from pipelines.runs.dvc_graph import Node, stage_graph
-from pipelines.runs.experiments import check_experiment_name, has_remote, push, save
+from pipelines.runs.experiments import find_experiment, has_remote, push, save
+from pipelines.runs.repository import find_repository
 from pipelines.runs.supervisor import HELD, follow
 from pipelines.runs.workspace import (
-    RECIPE_OF_PARAMS,
+    DEFAULT_PROFILE,
     Request,
-    WorkspaceError,
-    changed_files,
-    command_lock_of,
-    environment,
-    newer_commit,
+    command_lock_path,
     prepare,
-    repository,
     workspace_lock,
 )
 from pipelines.runtime.parent_watch import die_with_parent
@@ -44,48 +41,40 @@ from pipelines.tracking.open_runs import close_runs, start_parent_run
 
 RETRIES = 4
 FIRST_WAIT = 15
-"""Seconds before the first retry; twice as long each time."""
+"""Seconds before the first retry; each wait is twice as long as the one before."""
 PREFECT_VARIABLES = ("PREFECT__FLOW_ENTRYPOINT", "PREFECT__FLOW_RUN_ID")
 
 
 class StageError(Exception):
-    """A command of the pipeline has failed; its own words say why."""
+    """A command of the pipeline failed."""
 
 
 class TransientStageError(TransientError, StageError):
-    """It has failed for something that may pass, as a host that does not answer."""
+    """A command failed for a reason that may pass, such as a host that does not answer."""
 
 
-def own_workspace() -> dict[str, str]:
-    """Pull step of the deployments: the run's clone, where the flow then works."""
+def enter_workspace() -> dict[str, str]:
+    """Pull step of the deployments: the run's workspace, which becomes the current folder."""
     if not runtime.flow_run.id:
-        return {}  # the worker looks for hooks of a run that is over
-    # a mistake is the flow's to tell: a run whose pull step fails counts as crashed
-    with suppress(WorkspaceError, CommandError):
-        return {"directory": str(_prepared(**runtime.flow_run.parameters))}
+        return {}  # the worker looks for the hooks of a finished run
+    # the flow reports user errors: a run whose pull step fails is Crashed instead of Failed
+    with suppress(UserError, CommandError):
+        return {"directory": str(_prepare(runtime.flow_run.parameters))}
     return {}
 
 
-def _prepared(
-    profile: str = "",
-    overrides: dict[str, Any] | None = None,
-    revision: str = "",
-    name: str = "",
-    **others: object,
-) -> Path:
-    del others
+def _prepare(parameters: dict[str, Any]) -> Path:
+    recipe = {key: parameters.get(key) for key in ("profile", "overrides", "revision")}
     request = Request(
-        name=name or runtime.flow_run.name,
-        profile=profile or RECIPE_OF_PARAMS,
-        overrides=overrides or {},
-        revision=revision,
+        name=parameters.get("name") or runtime.flow_run.name,
+        **{key: value for key, value in recipe.items() if value},
     )
-    return prepare(repository(), request)
+    return prepare(find_repository(), request)
 
 
 @flow(name="esrgan", persist_result=False)
 def esrgan(
-    profile: str = RECIPE_OF_PARAMS,
+    profile: str = DEFAULT_PROFILE,
     overrides: dict[str, Any] | None = None,
     revision: str = "",
     name: str = "",
@@ -94,34 +83,38 @@ def esrgan(
     """Train, evaluate and register a super-resolution network.
 
     Args:
-        profile: `sample` for params.yaml as it is, or a file of profiles/, as `full`.
-        overrides: values of params.yaml, as {"pretrain.steps": 500000}.
-        revision: commit, branch or tag; else what the repository has checked out.
-        name: of the run in Prefect, MLflow and DVC alike, else Prefect's. The name of an earlier
-            run with the same recipe goes on with it.
-        update_data: look for a newer version of an imported data set first.
+        profile: `sample` for params.yaml unchanged, or a file of profiles/, such as `full`.
+        overrides: values of params.yaml, such as {"pretrain.steps": 500000}.
+        revision: commit, branch or tag; by default the commit that the repository has checked out.
+        name: name of the run in Prefect, MLflow and DVC; by default Prefect's. The name of an
+            earlier run with the same recipe continues that run.
+        update_data: check for a newer version of an imported data set first.
     """
-    source, log = repository(), get_run_logger()
-    if Path.cwd().parent != source.runs:
-        os.chdir(_prepared(profile, overrides, revision, name))
+    repository, log = find_repository(), get_run_logger()
+    if Path.cwd().parent != repository.runs:
+        os.chdir(_prepare(runtime.flow_run.parameters))
     folder = Path.cwd()
-    os.environ.update(environment(source, folder.name))
+    os.environ.update(repository.environment(folder.name))
     if runtime.deployment.id:
-        # a worker that is gone cannot end its runs any more
+        # a worker that was killed cannot end its runs
         die_with_parent(signal.SIGTERM)
-    if changed := changed_files(source):
+    if changed := repository.changed_files():
         log.warning(
-            "%s differ from the commit in %s; runs have what is committed",
+            "%s in %s have uncommitted changes, which the run does not contain",
             ", ".join(changed),
-            source.address,
+            repository.address,
         )
     log.info("workspace %s", folder)
-    with suppress(CommandError):  # a repository that does not answer now may do so in the end
-        if not revision and (newer := newer_commit(source, folder)):
-            log.warning("%s goes on with its own commit; %s takes another name", folder.name, newer)
-        check_experiment_name(folder)
-    with workspace_lock(folder), _known_to_mlflow(folder.name) as mlflow_url:
-        _rename(folder.name)
+    with suppress(CommandError):  # the repository must answer only at the end of the run
+        if not revision and (newer := repository.newer_commit(folder)):
+            log.warning(
+                "the run %s continues with its own commit; for commit %s choose another name",
+                folder.name,
+                newer,
+            )
+        find_experiment(folder)
+    with workspace_lock(folder), _mlflow_parent(folder.name) as mlflow_url:
+        _rename_flow_run(folder.name)
         states: dict[str, State[None]] = {}
         for node in stage_graph(folder):
             states[node.address] = run_stage.with_options(name=node.address)(
@@ -131,138 +124,136 @@ def esrgan(
                 return_state=True,
             )
             states[node.address].result()
-        keep()  # first: it needs no MLflow
+        save_run()  # before publishing, which needs MLflow
         publish()
         show_results(folder, mlflow_url)
 
 
 @contextmanager
-def _known_to_mlflow(name: str) -> Iterator[str]:
-    """Open the run's parent in MLflow, and end what is open of it if the flow fails.
+def _mlflow_parent(run: str) -> Iterator[str]:
+    """Start the run's parent in MLflow, and end its open MLflow runs if the flow fails.
 
-    Yields the address that it is shown at; "" if the store does not answer.
+    Yields the URL of the parent; "" if the store does not answer.
     """
     tags = {"prefect.flow_run_id": str(runtime.flow_run.id)}
     if url := runtime.flow_run.ui_url:
         tags["prefect.flow_run_url"] = url
-    run_id, url = start_parent_run(name, tags) or ("", "")
+    run_id, url = start_parent_run(run, tags) or ("", "")
     if url:
-        show_mlflow(name, run_id, url)
+        show_mlflow(run, run_id, url)
     try:
         yield url
-    except Exception:
-        close_runs(name, "FAILED")
-        raise
-    except BaseException:
-        close_runs(name, "KILLED")
+    except BaseException as error:
+        close_runs(run, "FAILED" if isinstance(error, Exception) else "KILLED")
         raise
 
 
-def _rename(name: str) -> None:
+def _rename_flow_run(name: str) -> None:
     if name != runtime.flow_run.name:
         with get_client(sync_client=True) as client:
             client.update_flow_run(UUID(str(runtime.flow_run.id)), name=name)
 
 
-def _may_pass(task: Any, run: Any, state: State[Any]) -> bool:
-    """Whether a task that failed is tried again: not for what another try would meet again."""
+def is_retried(task: Any, run: Any, state: State[Any]) -> bool:
+    """Whether Prefect retries a failed task: only after a transient error."""
     del task, run
-    failure = state.result(raise_on_failure=False)
-    return isinstance(failure, TransientError)
+    return isinstance(state.result(raise_on_failure=False), TransientError)
 
 
-patient = task(
-    cache_policy=NO_CACHE,  # DVC is the only cache
+retried_task = task(
+    cache_policy=NO_CACHE,  # DVC has the cache
     persist_result=False,
     retries=RETRIES,
     retry_delay_seconds=exponential_backoff(FIRST_WAIT),
-    retry_condition_fn=_may_pass,
+    retry_condition_fn=is_retried,
 )
 
 
-@patient
+@retried_task
 def run_stage(node: Node, *, update: bool) -> None:
-    """Do what DVC does for one stage, which may be nothing."""
+    """Run a stage, or bring its results or data from the cache or a remote."""
     if node.kind == "stage":
-        _run(node.address, ["dvc", "repro", "--single-item", node.address])
+        _execute(node.address, ["dvc", "repro", "--single-item", node.address])
         return
     if node.kind == "remote data" and update:
-        _run(node.address, ["dvc", "update", node.address], passing=True)
+        _execute(node.address, ["dvc", "update", node.address], is_remote=True)
     try:
-        _run(node.address, ["dvc", "pull", node.address], passing=has_remote(Path.cwd()))
+        _execute(node.address, ["dvc", "pull", node.address], is_remote=has_remote(Path.cwd()))
     except StageError as error:
-        tried = runtime.task_run.run_count or 0
-        waits = isinstance(error, TransientStageError) and tried <= RETRIES
-        if node.kind != "remote data" or waits:
+        tries = runtime.task_run.run_count or 0
+        has_retries_left = isinstance(error, TransientStageError) and tries <= RETRIES
+        if node.kind != "remote data" or has_retries_left:
             raise
         _import_again(node.address)
 
 
 def _import_again(address: str) -> None:
-    """Get imported data from where it was imported, which `dvc pull` does not."""
+    """Download imported data from its source, which `dvc pull` does not do."""
     path = Path(address)
     committed = path.read_text(encoding="utf-8")
-    get_run_logger().info("%s: neither cache nor remote has it; it is imported again", address)
-    _run(address, ["dvc", "update", address], passing=True)
+    get_run_logger().info("%s: not in the cache or the remote; importing it again", address)
+    _execute(address, ["dvc", "update", address], is_remote=True)
     if path.read_text(encoding="utf-8") != committed:
         write_text(path, committed)
         raise StageError(
-            f"{address}: it has changed where it was imported from; update_data takes it as it is"
+            f"{address}: the data has changed at its source since it was imported; to use the new "
+            "version, run with update_data"
         )
 
 
-@patient
+@retried_task
 def publish() -> None:
-    """Bring into MLflow what it lacks."""
-    _run("publish", ["esrgan", "publish"])
+    """Add to MLflow the results that it lacks."""
+    _execute("publish", ["esrgan", "publish"])
 
 
-@patient
-def keep() -> None:
+@retried_task
+def save_run() -> None:
     """Save the run as a DVC experiment, and push it to the repository and the DVC remote."""
     folder = Path.cwd()
     try:
-        save(folder, partial(_run, "keep"))
-        push(folder, partial(_run, "keep", passing=True))
+        save(folder, partial(_execute, "save"))
+        push(folder, partial(_execute, "push", is_remote=True))
     except CommandError as error:
         raise TransientStageError(str(error)) from error
-    get_run_logger().info("experiment %s: `dvc exp show` and `dvc exp apply` know it", folder.name)
+    log = get_run_logger()
+    log.info("saved as experiment %s; see `dvc exp show` and `dvc exp apply`", folder.name)
 
 
-def _run(name: str, command: list[str], *, passing: bool = False) -> None:
-    """Run a command of the environment that this runs in; its lines go to the log.
+def _execute(name: str, command: list[str], *, is_remote: bool = False) -> None:
+    """Run a command of this environment, and log its output.
 
     Args:
-        name: of what is done.
+        name: of the task, for errors and the progress artifact.
         command: `dvc` or `esrgan` and its arguments.
-        passing: whether a failure that says nothing of itself may pass.
+        is_remote: whether the command needs another host; a failure that it does not explain is
+            then transient.
 
     Raises:
-        TransientStageError: if it failed for something that may pass.
-        StageError: if it failed for anything else.
+        TransientStageError: if the command failed for a reason that may pass.
+        StageError: if it failed for another reason.
     """
     modules = {"dvc": "dvc", "esrgan": "pipelines.cli"}
     log = get_run_logger()
-    with TemporaryDirectory() as place:
-        status = Path(place) / "status.json"
-        progress = ProgressArtifact(name, status)
+    with TemporaryDirectory() as temporary:
+        status_path = Path(temporary) / "status.json"
+        progress = ProgressArtifact(name, status_path)
         env = {key: text for key, text in os.environ.items() if key not in PREFECT_VARIABLES}
         code = follow(
             [sys.executable, "-m", modules[command[0]], *command[1:]],
-            Path.cwd(),
-            env | {STATUS: str(status), HELD: str(command_lock_of(Path.cwd()))},
+            env | {STATUS: str(status_path), HELD: str(command_lock_path(Path.cwd()))},
             on_line=log.info,
-            on_look=progress.look,
+            on_tick=progress.update,
         )
-        progress.look()
-        told = read_status(status) or Status()
+        progress.update()
+        status = read_status(status_path) or Status()
     if code == 0:
         return
     if code - 128 in set(signal.Signals):
         raise StageError(f"{name} was ended by {signal.Signals(code - 128).name}")
-    problem = told.problem or f"it failed with exit code {code}; its last lines in the log say why"
-    kind = TransientStageError if told.transient or (passing and not told.problem) else StageError
-    raise kind(f"{name}: {problem}")
+    problem = status.problem or f"failed with exit code {code}; see the end of the log"
+    is_transient = status.transient or (is_remote and not status.problem)
+    raise (TransientStageError if is_transient else StageError)(f"{name}: {problem}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The flow `upscale/images`: a folder or an S3 prefix of images through a registered model.
+"""The flow `upscale/images`: upscales a folder or an S3 prefix with a registered model.
 
-It runs on the workers that train, in their repository, by joblib's processes or Dask's workers.
+It runs on the workers that train, in their repository, with joblib's processes or Dask's workers.
 """
 
 from collections import Counter
@@ -8,28 +8,27 @@ from collections import Counter
 from prefect import flow, get_run_logger, runtime
 from prefect.artifacts import create_table_artifact
 
-from pipelines.runs.workspace import repository
+from pipelines.config.errors import UserError
+from pipelines.runs.repository import find_repository
 from pipelines.runtime.redaction import redact
 from pipelines.upscaling.batches import Batch, upscale_batch
 from pipelines.upscaling.jobs import Outcome
 from pipelines.upscaling.options import parse_config, parse_output
 
-MOST_NAMED = 1000
-"""Failures in the table; the log has all."""
+MAX_ROWS = 1000
+"""Failures in the table; the log has all of them."""
 
 
-class FailedImagesError(ValueError):
-    """Some images could not be upscaled; the rest is done."""
+class FailedImagesError(UserError):
+    """Some images could not be upscaled; the others are done."""
 
 
-def own_folder() -> dict[str, str]:
-    """Pull step of the deployment: the worker's repository, in which nothing is changed.
-
-    Where that lies elsewhere, it is the state root.
-    """
-    source = repository()
-    source.state.mkdir(parents=True, exist_ok=True)
-    return {"directory": source.address if source.local else str(source.state)}
+def enter_repository() -> dict[str, str]:
+    """Pull step of the deployment: the worker's repository, or the state root if it is remote."""
+    repository = find_repository()
+    repository.state.mkdir(parents=True, exist_ok=True)
+    folder = repository.address if repository.is_local else str(repository.state)
+    return {"directory": folder}
 
 
 @flow(name="upscale", persist_result=False)
@@ -46,20 +45,21 @@ def upscale(
     overwrite: bool = False,
     workers: int = -1,
 ) -> None:
-    """Upscale all images below a folder or an S3 prefix; the same again does what is left.
+    """Upscale all images below a folder or an S3 prefix; another run continues with the rest.
 
     Args:
-        source: a folder, a pattern or s3://bucket/prefix.
+        source: a folder, a glob pattern or s3://bucket/prefix.
         target: a folder or s3://bucket/prefix.
-        model: models:/NAME@ALIAS, models:/NAME/VERSION or a file; else models:/esrgan@champion.
-        alpha: of a registered model, 0 to 1; else its own.
-        scale: of the results; else the network's own.
-        format: png, jpg, webp or tif; else the source's.
-        quality: of JPEG and WebP.
+        model: models:/NAME@ALIAS, models:/NAME/VERSION or a file; by default
+            models:/esrgan@champion.
+        alpha: interpolation weight of a registered model, 0 to 1; by default its own.
+        scale: scale factor of the results; by default the network's.
+        format: png, jpg, webp or tif; by default the source's.
+        quality: quality of JPEG and WebP.
         precision: auto, fp32 or bf16.
-        ensemble: the mean over eight flips and turns.
-        overwrite: also replace files that were not made by this.
-        workers: processes, -1 for one per core.
+        ensemble: average over eight flips and rotations.
+        overwrite: also replace files that this flow did not write.
+        workers: number of processes; -1 for one per core.
     """
     config = parse_config("auto", precision, "auto", ensemble=ensemble, scale=scale)
     batch = Batch(
@@ -80,17 +80,11 @@ def upscale(
         elif outcome.message:
             log.warning("%s: %s", outcome.target, redact(outcome.message))
     counts = Counter(one.state for one in outcomes)
-    log.info(
-        "%d done, %d were there already, %d failed",
-        counts["done"],
-        counts["skipped"],
-        counts["failed"],
-    )
-    failed = [one for one in outcomes if one.state == "failed"]
-    if failed:
-        rows = [{"image": one.source, "why": one.message} for one in failed[:MOST_NAMED]]
+    log.info(f"{counts['done']} done, {counts['skipped']} skipped, {counts['failed']} failed")
+    if failed := [one for one in outcomes if one.state == "failed"]:
+        rows = [{"image": one.source, "reason": one.message} for one in failed[:MAX_ROWS]]
         if runtime.flow_run.id:
             create_table_artifact(table=rows, key="failed")
         raise FailedImagesError(
-            f"{len(failed)} of {len(outcomes)} could not be upscaled; the log names them"
+            f"{len(failed)} of {len(outcomes)} images could not be upscaled; see the log"
         )

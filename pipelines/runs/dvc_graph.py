@@ -1,11 +1,14 @@
-"""What `dvc repro` would run, in its order: DVC's own graph, read and never written twice."""
+"""DVC's graph of stages and data, in the order in which `dvc repro` runs them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pipelines.config.params import read_yaml, write_yaml
+
+if TYPE_CHECKING:
+    from dvc.stage import Stage
 
 Kind = Literal["stage", "data", "remote data"]
 
@@ -15,22 +18,22 @@ class Node:
     """A stage of `dvc.yaml`, or data that a `.dvc` file tracks."""
 
     address: str
-    """As DVC's commands take it."""
+    """The target for DVC's commands."""
     upstream: tuple[str, ...]
-    """Addresses of what has to be done before."""
+    """Addresses of the nodes that it depends on."""
     kind: Kind
-    """Remote data is an import that can be updated; a stage is whatever DVC runs."""
+    """Remote data is a frozen import, which can be updated; a stage is whatever DVC runs."""
 
 
 def stage_graph(folder: Path) -> Iterator[Node]:
-    """The stages of `dvc.yaml` and all that they need, each after what it needs."""
+    """The stages of `dvc.yaml` and their dependencies, each after the nodes that it depends on."""
     from dvc.repo import Repo  # noqa: PLC0415  takes a second
-    from networkx import descendants, topological_sort  # noqa: PLC0415  DVC's own
+    from networkx import descendants, topological_sort  # noqa: PLC0415  a dependency of DVC
 
     with Repo(str(folder)) as repo:
-        graph = repo.index.graph  # its edges lead from a stage to what it needs
-        own = [stage for stage in graph if stage.path_in_repo == "dvc.yaml"]
-        needed = {*own, *(one for stage in own for one in descendants(graph, stage))}
+        graph = repo.index.graph  # its edges lead from a stage to its dependencies
+        stages = [stage for stage in graph if stage.path_in_repo == "dvc.yaml"]
+        needed = {*stages, *(one for stage in stages for one in descendants(graph, stage))}
         for stage in reversed([*topological_sort(graph)]):
             if stage in needed:
                 yield Node(
@@ -40,10 +43,11 @@ def stage_graph(folder: Path) -> Iterator[Node]:
                 )
 
 
-def forget_what_is_lost(folder: Path) -> None:
-    """Take out of `dvc.lock` what DVC's cache does not have.
+def drop_uncached_stages(folder: Path) -> None:
+    """Remove from `dvc.lock` the stages whose outputs DVC's cache lacks.
 
-    DVC looks for results among all earlier runs only where a stage is not as its lock says.
+    DVC then looks for their results among all earlier runs, which it does not do for a stage that
+    agrees with its lock.
     """
     from dvc.repo import Repo  # noqa: PLC0415  takes a second
 
@@ -51,19 +55,16 @@ def forget_what_is_lost(folder: Path) -> None:
     if not lock.is_file():
         return
     with Repo(str(folder)) as repo:
-        own = [stage for stage in repo.index.stages if stage.path_in_repo == "dvc.yaml"]
-        lost = [stage.name for stage in own if not stage.outs_cached()]
+        stages = [stage for stage in repo.index.stages if stage.path_in_repo == "dvc.yaml"]
+        uncached = [stage.name for stage in stages if not stage.outs_cached()]
     content = read_yaml(lock)
-    for name in lost:
+    for name in uncached:
         content["stages"].pop(name, None)
-    if lost:
+    if uncached:
         write_yaml(lock, content)
 
 
-def _kind(stage: object) -> Kind:
-    from dvc.stage import Stage  # noqa: PLC0415
-
-    assert isinstance(stage, Stage)
+def _kind(stage: "Stage") -> Kind:
     if stage.is_import and stage.frozen:
         return "remote data"
     # an import that is not frozen runs like a stage

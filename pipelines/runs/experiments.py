@@ -1,4 +1,4 @@
-"""Finished runs as DVC experiments, and the folders that runs leave."""
+"""Finished runs as DVC experiments, and the state and removal of their workspaces."""
 
 import subprocess
 import sys
@@ -12,30 +12,31 @@ from typing import Literal
 from filelock import FileLock, Timeout
 
 from esrgan_core.files import write_text
+from pipelines.config.errors import UserError
 from pipelines.config.params import PARAMS
-from pipelines.runs.workspace import Repository, WorkspaceError, lock_of, making_lock_of
+from pipelines.runs.repository import Repository
+from pipelines.runs.workspace import creation_lock_path, flow_lock_path
 from pipelines.runtime.disk import remove_tree
 from pipelines.runtime.shell import git, output, resolve_commit
 from pipelines.training.results import note_kept
 
 SAVED = Path(".git", "esrgan-saved")
-"""In a workspace, says which commit the repository has its experiment as."""
+"""File in a workspace with the commit of the experiment that the repository has."""
 State = Literal["running", "saved", "unsaved"]
 Runner = Callable[[list[str]], object]
 """Runs a command in the workspace, and raises if it fails."""
 
 
 def save(folder: Path, run: Runner) -> None:
-    """Save a finished run as a DVC experiment of its name, in its own folder.
+    """Save a finished run as the DVC experiment of its name, in its workspace.
 
     Raises:
-        WorkspaceError: if the repository has another recipe's experiment of that name.
-        CommandError: if the repository cannot be asked.
+        UserError: if the repository has an experiment of that name with another recipe.
+        CommandError: if the repository does not answer.
     """
-    there = check_experiment_name(folder)
-    if there and _is_as_in(folder, there):
+    if (commit := find_experiment(folder)) and _has_files_of(folder, commit):
         return
-    # DVC leaves out new files that git does not know: metrics, and the lock where there was none
+    # DVC does not save untracked files, such as metrics and a new lock
     git(["add", "--all"], folder)
     run(["dvc", "exp", "save", "--force", "--name", folder.name])
 
@@ -47,86 +48,85 @@ def push(folder: Path, run: Runner) -> None:
     write_text(folder / SAVED, resolve_commit(_reference(folder), folder))
 
 
-def check_experiment_name(folder: Path) -> str:
-    """The commit of the experiment that the repository has of a run's name; "" if it has none.
+def find_experiment(folder: Path) -> str:
+    """The commit of the repository's experiment with the name of a run; "" if there is none.
 
     Raises:
-        WorkspaceError: if that is another run's, which had another recipe.
-        CommandError: if the repository cannot be asked.
+        UserError: if it has another recipe.
+        CommandError: if the repository does not answer.
     """
     reference = _reference(folder)
     if not git(["ls-remote", "origin", reference], folder):
         return ""
     git(["fetch", "--quiet", "origin", f"+{reference}:{reference}"], folder)
-    there = resolve_commit(reference, folder)
-    if git(["diff", "--name-only", there, "--", str(PARAMS)], folder):
-        raise WorkspaceError(
-            f"the repository has another experiment {folder.name} already; "
-            f"`dvc exp remove {folder.name}` there, or take another name"
+    commit = resolve_commit(reference, folder)
+    if git(["diff", "--name-only", commit, "--", str(PARAMS)], folder):
+        raise UserError(
+            f"the repository already has an experiment {folder.name} with another recipe; remove "
+            f"it with `dvc exp remove {folder.name}`, or choose another name"
         )
-    return there
+    return commit
+
+
+def has_remote(folder: Path) -> bool:
+    """Whether DVC has a default remote."""
+    return bool(output(["dvc", "config", "core.remote"], folder, fails=True))
 
 
 def _reference(folder: Path) -> str:
-    """Where git has a run's experiment."""
+    """The git reference of a run's experiment."""
     head = git(["rev-parse", "HEAD"], folder)
     return f"refs/exps/{head[:2]}/{head[2:]}/{folder.name}"
 
 
-def has_remote(folder: Path) -> bool:
-    """Whether DVC has a remote that it uses by default."""
-    return bool(output(["dvc", "config", "core.remote"], folder, fails=True))
-
-
-def _is_as_in(folder: Path, reference: str) -> bool:
-    """Whether a workspace's files are those of a commit."""
+def _has_files_of(folder: Path, commit: str) -> bool:
     git(["add", "--all"], folder)
-    # DVC's commits have a file of its own there
-    others = [".", ":!.dvc/tmp"]
-    return not git(["diff", "--cached", "--name-only", reference, "--", *others], folder)
+    # commits of DVC contain a temporary file of it
+    paths = [".", ":!.dvc/tmp"]
+    return not git(["diff", "--cached", "--name-only", commit, "--", *paths], folder)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Workspace:
-    """One run's folder."""
+    """The folder of one run."""
 
     folder: Path
     state: State
     used: datetime
-    """When a flow last began or ended in it."""
+    """When a flow last started or ended in it."""
 
 
-def workspaces(source: Repository) -> Iterator[Workspace]:
-    """All runs' folders, the oldest first."""
-    found = [path.parent for path in source.runs.glob("[!.]*/.git")]
-    for folder in sorted(found, key=lambda path: path.stat().st_mtime):
-        with _looked_at(folder) as one:
+def list_workspaces(repository: Repository) -> Iterator[Workspace]:
+    """All workspaces, the oldest first."""
+    folders = [path.parent for path in repository.runs.glob("[!.]*/.git")]
+    for folder in sorted(folders, key=lambda path: path.stat().st_mtime):
+        with _inspected(folder) as workspace:
             pass
-        if one:
-            yield one
+        if workspace:
+            yield workspace
 
 
-def remove(source: Repository, one: Workspace) -> bool:
-    """Remove a run's folder if it still is as it was found; whether it was."""
-    with _looked_at(one.folder) as now:
-        if now != one:
+def remove(repository: Repository, workspace: Workspace) -> bool:
+    """Remove a workspace unless it has changed since it was listed; returns whether it did."""
+    with _inspected(workspace.folder) as current:
+        if current != workspace:
             return False
-        note_kept(source.state, one.folder)
-        remove_tree(one.folder)
+        note_kept(repository.state, workspace.folder)
+        remove_tree(workspace.folder)
     return True
 
 
 @contextmanager
-def _looked_at(folder: Path) -> Iterator[Workspace | None]:
-    """What a folder is, in which no flow begins meanwhile; None if it is gone."""
-    with ExitStack() as held:
-        held.enter_context(FileLock(making_lock_of(folder)))
+def _inspected(folder: Path) -> Iterator[Workspace | None]:
+    """A workspace, in which no flow can start until the block ends; None if it was removed."""
+    with ExitStack() as locks:
+        locks.enter_context(FileLock(creation_lock_path(folder)))
         if not folder.is_dir():
             yield None
             return
         used = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
         try:
-            held.enter_context(FileLock(lock_of(folder), timeout=0))
+            locks.enter_context(FileLock(flow_lock_path(folder), timeout=0))
             state = _state(folder)
         except Timeout:
             state = "running"
@@ -134,10 +134,10 @@ def _looked_at(folder: Path) -> Iterator[Workspace | None]:
 
 
 def _state(folder: Path) -> State:
-    note = folder / SAVED
-    if not note.is_file() or not _is_as_in(folder, note.read_text(encoding="utf-8")):
+    saved = folder / SAVED
+    if not saved.is_file() or not _has_files_of(folder, saved.read_text(encoding="utf-8")):
         return "unsaved"
-    # what DVC tracks may have been changed, too
+    # git does not see changes of files that DVC tracks
     status = subprocess.run(
         [sys.executable, "-m", "dvc", "status", "--quiet"], cwd=folder, check=False
     )

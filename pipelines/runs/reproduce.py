@@ -1,35 +1,39 @@
-"""The workspace that a registered model was made in, prepared again."""
+"""Prepares the workspace that a registered model was made in."""
 
 from pathlib import Path
 
-from pipelines.runs.workspace import Repository, WorkspaceError, prepare_as
+from pipelines.config.errors import UserError
+from pipelines.runs.repository import Repository
+from pipelines.runs.workspace import prepare_files
 from pipelines.tracking.model_registry import ModelVersion, read_origin
 
 CHANGED = "+"
-"""Ends the name of a commit whose files had been changed."""
+"""Suffix of a commit whose files had uncommitted changes."""
 
 
-def reproduce(source: Repository, version: ModelVersion, name: str) -> tuple[Path, list[str]]:
+def reproduce(repository: Repository, version: ModelVersion, name: str) -> tuple[Path, list[str]]:
     """Prepare `runs/<name>` with a version's commit, parameters, data and DVC lock.
 
     Returns:
-        (the folder, what may differ all the same).
+        (the workspace, warnings about possible differences).
 
     Raises:
-        WorkspaceError: if the commit is not to be had, or the folder is another run's.
-        ValueError: if the version does not say where it comes from.
+        UserError: if the commit is unknown, or the workspace belongs to another run.
+        ValueError: if the version has no record of its origin.
     """
     origin = read_origin(version)
     commit = origin.pop("commit")
     if not commit:
-        raise WorkspaceError(f"{version.model} version {version.version} was made outside git")
-    remarks = []
+        raise UserError(
+            f"{version.model} version {version.version} was made outside git, so its code is "
+            "unknown; choose a version that `esrgan models` lists with a commit"
+        )
+    warnings = []
     if commit.endswith(CHANGED):
-        remarks.append(
-            f"files differed from commit {commit[:10]} when it was made; params.yaml, data.dvc "
-            "and dvc.lock are as they were, other files are the commit's: `dvc status` compares "
-            "them with what was run"
+        warnings.append(
+            f"the working tree differed from commit {commit[:10]} when the version was made; "
+            "params.yaml, data.dvc and dvc.lock are restored, other files are those of the commit; "
+            "`dvc status` shows the stages that differ"
         )
     texts = {Path(path): text for path, text in origin.items()}
-    folder = prepare_as(source, name, commit.rstrip(CHANGED), texts)
-    return folder, remarks
+    return prepare_files(repository, name, commit.rstrip(CHANGED), texts), warnings

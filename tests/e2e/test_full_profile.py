@@ -18,7 +18,8 @@ import pytest
 from esrgan_core.io.rgb import encode_png
 from pipelines.config.params import flatten, read_yaml
 from pipelines.data.catalog import read_rows, write_rows
-from pipelines.runs.workspace import Repository, Request, prepare
+from pipelines.runs.repository import Repository
+from pipelines.runs.workspace import Request, prepare
 from tests.conftest import textured
 from tests.e2e.conftest import TINY, command_in, project_copy
 from tests.support.http_server import Misbehavior, Server, serving

@@ -1,4 +1,4 @@
-"""Commands under a supervisor: what they say, how they end, and that nothing of them is left."""
+"""Commands under a supervisor: their output, their exit code, and that no process is left."""
 
 import os
 import signal
@@ -17,9 +17,9 @@ from tests.support.trainings import wait_for
 
 MARK = "ESRGAN_TEST_MARK"
 SECONDS = 300
-"""That anything here may take."""
+"""Timeout of each wait."""
 SLEEPER = "import time; time.sleep(600)"
-# in a session of its own, and of no parent once the shell is over
+# in its own session, and without a parent after the shell has exited
 DAEMON = f"setsid {sys.executable} -c '{SLEEPER}' & sleep 600"
 SAVES = """
 import signal, sys, time
@@ -37,7 +37,7 @@ for number in range(10_000):
 
 @pytest.fixture
 def marked(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """An environment that everything started with it can be found by."""
+    """An environment by which all processes that inherit it are found."""
     env = {**os.environ, MARK: str(tmp_path), "ESRGAN_STATE": str(tmp_path)}
     env.pop("ESRGAN_RUN", None)
     yield env
@@ -68,19 +68,19 @@ def start(command: list[str], env: dict[str, str]) -> "subprocess.Popen[str]":
 
 
 @pytest.mark.parametrize(
-    ("words", "code"),
+    ("script", "code"),
     [("exit 0", 0), ("exit 7", 7), ("kill -KILL $$", 137), ("kill -TERM $$", 143)],
 )
-def test_lines_come_one_by_one_and_the_exit_code_is_the_commands(
-    words: str, code: int, marked: dict[str, str]
+def test_the_output_is_passed_by_lines_and_the_exit_code_is_returned(
+    script: str, code: int, marked: dict[str, str]
 ) -> None:
     lines: list[str] = []
-    command = ["sh", "-c", f"echo one; echo two >&2; {words}"]
-    found = follow(command, Path.cwd(), marked, on_line=lines.append, on_look=lambda: None)
+    command = ["sh", "-c", f"echo one; echo two >&2; {script}"]
+    found = follow(command, marked, on_line=lines.append, on_tick=lambda: None)
     assert (found, lines) == (code, ["one", "two"])
 
 
-def test_a_command_without_a_parent_left_behind_is_ended(marked: dict[str, str]) -> None:
+def test_an_orphan_of_a_finished_command_is_ended(marked: dict[str, str]) -> None:
     quick = ["sh", "-c", f"setsid {sys.executable} -c '{SLEEPER}' & exit 0"]
     with start(quick, marked) as process:
         assert process.wait(timeout=SECONDS) == 0
@@ -88,7 +88,7 @@ def test_a_command_without_a_parent_left_behind_is_ended(marked: dict[str, str])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_ends_all_of_it(number: signal.Signals, marked: dict[str, str]) -> None:
+def test_a_signal_ends_all_processes(number: signal.Signals, marked: dict[str, str]) -> None:
     with start(["sh", "-c", DAEMON], marked) as process:
         wait_for(lambda: len(alive(marked)) >= 4)
         process.send_signal(number)
@@ -96,7 +96,7 @@ def test_a_signal_ends_all_of_it(number: signal.Signals, marked: dict[str, str])
     assert alive(marked) == []
 
 
-def test_a_parent_that_ends_while_a_process_imports_is_missed(
+def test_the_end_of_a_parent_during_imports_is_noticed(
     tmp_path: Path, marked: dict[str, str]
 ) -> None:
     ready, child = tmp_path / "ready", tmp_path / "child.py"
@@ -115,7 +115,7 @@ def test_a_parent_that_ends_while_a_process_imports_is_missed(
     wait_for(lambda: not alive(marked))
 
 
-def test_a_command_may_save_though_nobody_listens_any_more(
+def test_a_command_saves_after_its_output_was_closed(
     tmp_path: Path, marked: dict[str, str]
 ) -> None:
     process = start([sys.executable, "-c", SAVES, str(tmp_path / "out")], marked)
@@ -129,7 +129,7 @@ def test_a_command_may_save_though_nobody_listens_any_more(
 
 
 @pytest.mark.parametrize("victim", ["parent", "supervisor"])
-def test_whoever_is_killed_the_command_saves_and_ends(
+def test_a_command_saves_and_ends_when_its_parent_or_supervisor_is_killed(
     victim: str, tmp_path: Path, marked: dict[str, str]
 ) -> None:
     command = [sys.executable, "-c", SAVES, str(tmp_path / "out")]
@@ -159,7 +159,7 @@ def test_whoever_is_killed_the_command_saves_and_ends(
     wait_for(lambda: alive(marked) == [])
 
 
-def test_a_lock_is_held_until_all_is_over(tmp_path: Path, marked: dict[str, str]) -> None:
+def test_a_lock_is_held_until_the_command_has_ended(tmp_path: Path, marked: dict[str, str]) -> None:
     held = tmp_path / "held.lock"
     process = start(
         [sys.executable, "-c", SAVES, str(tmp_path / "out")], {**marked, HELD: str(held)}
@@ -175,16 +175,16 @@ def test_a_lock_is_held_until_all_is_over(tmp_path: Path, marked: dict[str, str]
     process.wait()
 
 
-def test_nothing_is_begun_for_whoever_is_gone_already(marked: dict[str, str]) -> None:
-    with start(["echo", "begun"], {**marked, STARTER: str(os.getppid())}) as process:
-        said, _ = process.communicate(timeout=SECONDS)
-    assert (process.returncode, said) == (128 + signal.SIGHUP, "")
+def test_no_command_is_started_when_the_parent_has_ended(marked: dict[str, str]) -> None:
+    with start(["echo", "started"], {**marked, STARTER: str(os.getppid())}) as process:
+        output, _ = process.communicate(timeout=SECONDS)
+    assert (process.returncode, output) == (128 + signal.SIGHUP, "")
 
 
-def test_what_ends_the_follower_ends_the_command(marked: dict[str, str]) -> None:
+def test_an_exception_ends_the_command(marked: dict[str, str]) -> None:
     def stop() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        follow(["sleep", "600"], Path.cwd(), marked, on_line=print, on_look=stop)
+        follow(["sleep", "600"], marked, on_line=print, on_tick=stop)
     assert alive(marked) == []

@@ -7,7 +7,7 @@ from typer.testing import CliRunner, Result
 from pipelines.cli.app import app
 from pipelines.config.artifacts import IMAGES, MANIFEST, REPORT_PAGE
 from pipelines.data.manifest import ManifestRow, write_manifest
-from pipelines.runs import workspace
+from pipelines.runs.repository import find_repository
 from pipelines.runtime.state import state_root, state_root_path
 from pipelines.tracking.client import has_store
 
@@ -40,7 +40,7 @@ def test_a_relative_state_root_is_one_of_the_repository(
     monkeypatch.setenv("ESRGAN_STATE", "mine")
     (repository / ".git").mkdir()
     monkeypatch.setenv("ESRGAN_REPOSITORY", str(repository))
-    assert workspace.repository().state == repository / "mine"
+    assert find_repository().state == repository / "mine"
 
 
 def in_folder(folder: Path, *words: str) -> Result:

@@ -91,11 +91,11 @@ def prefect_alone() -> Iterator[None]:
 def test_only_what_may_pass_is_tried_again(
     error: type[Exception], tries: int, prefect_alone: None
 ) -> None:
-    from pipelines.flows.train import _may_pass
+    from pipelines.flows.train import is_retried
 
     tried = []
 
-    @task(retries=2, retry_delay_seconds=0, retry_condition_fn=_may_pass)
+    @task(retries=2, retry_delay_seconds=0, retry_condition_fn=is_retried)
     def work() -> None:
         tried.append(1)
         raise error("it says why")
