@@ -32,9 +32,9 @@ from esrgan_core.models.weights import save_weights
 from esrgan_core.records import record_hash
 from pipelines.config.artifacts import ARTIFACTS, PAIRS
 from pipelines.config.params import load_params
-from pipelines.evaluation.methods import network_of
-from pipelines.evaluation.test_sets import folder_samples, samples_of
-from pipelines.reports.labels import number, title_of
+from pipelines.evaluation.methods import load_network
+from pipelines.evaluation.test_sets import load_folder_samples, load_samples
+from pipelines.reports.labels import display_name, format_value
 from pipelines.runtime.state import ablation_network_path
 from pipelines.sources.pretrained_weights import find_weights, parse_weight_files, weights_finder
 from pipelines.stages.runner import ending_plainly
@@ -228,7 +228,7 @@ def measured(
     find, names = weights_finder(own), [name for name in METRICS if name != "lpips" or own]
     metrics = {**metrics_by_name(names, find), BRIGHTNESS: _brightness}
     for variant, stage, seed, path in networks:
-        network, method = network_of(path)
+        network, method = load_network(path)
         count = sum(weights.numel() for weights in network.parameters())
         scored = list(evaluate(method, samples, metrics, scale))
         for set_name in dict.fromkeys(sample.set for sample in samples):
@@ -250,15 +250,16 @@ def summary(frame: pd.DataFrame) -> str:
     lines = [f"Means over {seeds} seeds, in brackets the least and the most of them.", ""]
     for (stage, set_name), rows in frame.groupby(["stage", "set"], sort=False):
         lines += [f"## Stage {stage}, {set_name}", ""]
-        titles = [TITLES.get(name, title_of(name)) for name in names]
+        titles = [TITLES.get(name, display_name(name)) for name in names]
         lines += [
             f"| variant | weights | {' | '.join(titles)} |",
             "|---|" + "---|" * (1 + len(names)),
         ]
         for variant, group in rows.groupby("variant", sort=False):
             cells = [
-                f"{number(name, group[name].mean())} "
-                f"[{number(name, group[name].min())}, {number(name, group[name].max())}]"
+                f"{format_value(name, group[name].mean())} "
+                f"[{format_value(name, group[name].min())}, "
+                f"{format_value(name, group[name].max())}]"
                 for name in names
             ]
             lines.append(f"| {variant} | {group['parameters'].iloc[0]:,} | {' | '.join(cells)} |")
@@ -281,7 +282,7 @@ def main(
 
     params = load_params(Params)
     lab = AblationRunner(params.ablation, PairStore(PAIRS))
-    samples = samples_of(lab.store, "test") + folder_samples(sets or [], params.scale)
+    samples = load_samples(lab.store, "test") + load_folder_samples(sets or [], params.scale)
     own = parse_weight_files(weights or [])
     # all before the first is measured, which takes TF32 from what a GPU computes afterwards
     networks = train_all(lab, variants(params.ablation, params.scale))

@@ -115,8 +115,8 @@ def evaluate(
     from esrgan_core.engine.evaluation import score
     from esrgan_core.metrics import metrics_by_name, perceptual_index
     from esrgan_core.strict_json import to_json
-    from pipelines.evaluation.methods import bicubic, network_of
-    from pipelines.evaluation.test_sets import matched, sample_of
+    from pipelines.evaluation.methods import bicubic, load_network
+    from pipelines.evaluation.test_sets import load_sample, match_files
     from pipelines.runtime.progress import progress
     from pipelines.sources.pretrained_weights import parse_weight_files, weights_finder
 
@@ -131,15 +131,15 @@ def evaluate(
     if model == "bicubic":
         method = bicubic(scale)
     elif model:
-        network, method = network_of(Path(model))
+        network, method = load_network(Path(model))
         scale = network.config.scale
-    pairs = matched(hr, sr or lr)
+    pairs = match_files(hr, sr or lr)
     scores: dict[str, dict[str, float]] = {}
     failures: list[str] = []
     with progress("evaluate", len(pairs)) as advance:
         for number, (name, hr_file, other) in enumerate(pairs, start=1):
             try:
-                sample = sample_of(name, hr, hr_file, other, scale, modcrop or scale)
+                sample = load_sample(name, hr, hr_file, other, scale, modcrop or scale)
                 result = sample.lr if sr else method(sample)
                 scored = score(sample, result, measures, scale, border)
                 values = dict(scored.values)
@@ -165,7 +165,7 @@ def evaluate(
 
 
 def _ma_scores(path: Path) -> dict[str, float]:
-    from pipelines.evaluation.benchmark import read_ma_scores
+    from pipelines.evaluation.ma_scores import read_ma_scores
 
     scores: dict[str, float] = {}
     for name, ma in read_ma_scores(path, ["name"]).itertuples(index=False):

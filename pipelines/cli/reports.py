@@ -30,23 +30,23 @@ def compare(
     from pipelines.baselines.compare import Params, trained_methods
     from pipelines.config.artifacts import PAIRS
     from pipelines.config.params import load_params
-    from pipelines.evaluation.benchmark import evaluate_all
-    from pipelines.evaluation.test_sets import folder_samples, samples_of
-    from pipelines.reports.markdown_table import comparison
+    from pipelines.evaluation.benchmark import evaluate_methods
+    from pipelines.evaluation.test_sets import load_folder_samples, load_samples
+    from pipelines.reports.markdown_table import comparison_table
     from pipelines.sources.pinned import pin
     from pipelines.sources.pretrained_weights import parse_weight_files
 
     params = load_params(Params)
     store = PairStore(PAIRS)
-    samples = folder_samples(sets or [], params.scale) or samples_of(store, "test")
+    samples = load_folder_samples(sets or [], params.scale) or load_samples(store, "test")
     config = params.evaluate
     if weights:
         own = {name: pin(file) for name, file in parse_weight_files(weights).items()}
         metrics = [*config.metrics, *({"lpips"} - set(config.metrics))]
         config = replace(config, metrics=metrics, weight_files={**config.weight_files, **own})
     methods = trained_methods(params)
-    evaluation = evaluate_all(methods, samples, config, params.scale, "compare")
-    text = comparison(evaluation.frame, params.scale, len(store.names("train")))
+    evaluation = evaluate_methods(methods, samples, config, params.scale, "compare")
+    text = comparison_table(evaluation.frame, params.scale, len(store.names("train")))
     typer.echo(text)
     if output:
         write_text(output, text + "\n")
@@ -64,18 +64,18 @@ def figures(
     from pipelines.baselines.compare import Params, trained_methods
     from pipelines.config.artifacts import ALPHA_GRID, ARTIFACTS, IMAGE_GRID, PAIRS
     from pipelines.config.params import load_params
-    from pipelines.evaluation.benchmark import evaluate_all, shown_of
-    from pipelines.evaluation.test_sets import samples_of
-    from pipelines.reports.figures import curves_figure, patch_figure, plane_figure, save
+    from pipelines.evaluation.benchmark import evaluate_methods, select_shown
+    from pipelines.evaluation.test_sets import load_samples
+    from pipelines.reports.figures import curves_figure, patch_figure, plane_figure, save_figure
     from pipelines.runtime.tables import read_table
 
     endings = [ending.strip().lstrip(".") for ending in formats.split(",")]
     if bad := sorted(set(endings) - {"pdf", "png", "svg"}):
         raise ValueError(f"no format {', '.join(bad)}; there are pdf, png, svg")
     params = load_params(Params)
-    shown = shown_of(samples_of(PairStore(PAIRS), "test"))
+    shown = select_shown(load_samples(PairStore(PAIRS), "test"))
     methods = trained_methods(params)
-    evaluation = evaluate_all(methods, shown, params.evaluate, params.scale, "figures")
+    evaluation = evaluate_methods(methods, shown, params.evaluate, params.scale, "figures")
     drawn = {
         f"patches-{sample.name.rpartition('/')[2]}": patch_figure(
             sample, {name: scored[index] for name, scored in evaluation.images.items()}
@@ -88,7 +88,7 @@ def figures(
         drawn[f"curves-{stage}"] = curves_figure(stage, read_table(path))
     for name, figure in drawn.items():
         for ending in endings:
-            save(figure, output / f"{name}.{ending}")
+            save_figure(figure, output / f"{name}.{ending}")
     typer.echo(f"{len(drawn)} figures in {output}: {', '.join(sorted(drawn))}")
 
 

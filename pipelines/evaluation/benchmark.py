@@ -1,36 +1,38 @@
-"""Contenders on test images: figures with their spread, and what the page shows of them."""
+"""Score methods on test images, and write the tables of an evaluation."""
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, zip_longest
+from itertools import chain, count, zip_longest
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from esrgan_core.engine.evaluation import Method, Sample, Scored
+from esrgan_core.engine.evaluation import Method, Sample, Scored, score
 from esrgan_core.files import atomic_path, write_text
-from esrgan_core.metrics import Metric, metrics_by_name, perceptual_index
+from esrgan_core.metrics import Metric, metrics_by_name
 from esrgan_core.strict_json import to_json
-from pipelines.evaluation.alpha_grid import figures_at, results_at
-from pipelines.evaluation.bootstrap import intervals
+from esrgan_core.tensors import NotFiniteError
+from pipelines.evaluation.alpha_grid import grid_results, grid_scores
+from pipelines.evaluation.bootstrap import interval_table
 from pipelines.evaluation.config import EvaluateConfig
-from pipelines.evaluation.methods import compare, nested, on_equal_terms, set_means
-from pipelines.runtime.tables import read_table
+from pipelines.evaluation.ma_scores import add_perceptual_index
+from pipelines.evaluation.score_table import mask_incomplete, means_by_model, set_means
+from pipelines.runtime.progress import progress
 from pipelines.sources.pinned import find_pinned
 from pipelines.sources.pretrained_weights import weights_finder
 
 SHOWN = 10
-"""Images on the page."""
+"""Images in the HTML report."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evaluation:
-    """What was measured."""
+    """The scores of all methods, and the results for some images."""
 
     frame: pd.DataFrame
-    """One row per method and image."""
+    """A table of scores (see `score_table`)."""
     shown: Sequence[Sample]
     images: Mapping[str, Sequence[Scored]]
     """Results for `shown`, by method."""
@@ -41,19 +43,19 @@ class Evaluation:
         return set_means(self.frame)
 
 
-def measures(config: EvaluateConfig) -> dict[str, Metric]:
+def load_metrics(config: EvaluateConfig) -> dict[str, Metric]:
     """The metrics of section `evaluate`.
 
     Raises:
-        FileNotFoundError: if weights for one cannot be had.
-        ValueError: if they are not those that params.yaml has the hash of.
+        FileNotFoundError: if weights are missing.
+        ValueError: if weights differ from their hash in params.yaml.
     """
     files = {name: str(find_pinned(value)) for name, value in config.weight_files.items()}
     return metrics_by_name(config.metrics, weights_finder(files))
 
 
-def shown_of(samples: Sequence[Sample], count: int = SHOWN) -> list[Sample]:
-    """The first images of every set in turn, up to `count`, in the order of `samples`."""
+def select_shown(samples: Sequence[Sample], count: int = SHOWN) -> list[Sample]:
+    """Up to `count` samples, the first ones of each set, in the order of `samples`."""
     sets: dict[str, list[Sample]] = {}
     for sample in samples:
         sets.setdefault(sample.set, []).append(sample)
@@ -62,85 +64,97 @@ def shown_of(samples: Sequence[Sample], count: int = SHOWN) -> list[Sample]:
     return [sample for sample in samples if sample.name in names]
 
 
-def evaluate_all(
+def score_methods(
+    methods: Mapping[str, Method],
+    samples: Sequence[Sample],
+    metrics: Mapping[str, Metric],
+    scale: int,
+    task: str,
+    shown: Collection[str] = (),
+) -> tuple[pd.DataFrame, dict[str, list[Scored]]]:
+    """Score every method on every sample.
+
+    A metric that cannot measure a result is NaN; a message gives the reason once for each image.
+
+    Args:
+        methods: by name.
+        samples: the images.
+        metrics: by name.
+        scale: of the upscaling.
+        task: name of the progress bar.
+        shown: names of the samples whose results are returned.
+
+    Returns:
+        (table of scores, results by method).
+
+    Raises:
+        NotFiniteError: if a result is not finite; names the method and the image.
+    """
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in methods}
+    images: dict[str, list[Scored]] = {name: [] for name in methods}
+    unmeasured: dict[tuple[str, str], str] = {}
+    done = count(1)
+    with progress(task, len(methods) * len(samples)) as advance:
+        for sample in samples:
+            image = sample.name.rpartition("/")[2]
+            for name, method in methods.items():
+                try:
+                    sr = method(sample)
+                except NotFiniteError as error:
+                    raise NotFiniteError(f"{name} on {sample.name}: ") from error
+                scored = score(sample, sr, metrics, scale)
+                rows[name].append(
+                    {"model": name, "set": sample.set, "name": image, **scored.values}
+                )
+                for metric, reason in scored.unmeasured.items():
+                    unmeasured.setdefault((f"{sample.set}/{image}", metric), f"{name}: {reason}")
+                if sample.name in shown:  # the results of a large set do not fit into memory
+                    images[name].append(scored)
+                advance(next(done), f"{name}: {sample.name}")
+    for (image, metric), reason in unmeasured.items():
+        print(f"{image} is left out of {metric}: {reason}", file=sys.stderr)
+    return pd.DataFrame([row for each in rows.values() for row in each]), images
+
+
+def evaluate_methods(
     methods: Mapping[str, Method],
     samples: Sequence[Sample],
     config: EvaluateConfig,
     scale: int,
-    what: str,
+    task: str,
     *,
-    of_grid: Mapping[str, float] | None = None,
+    grid_alphas: Mapping[str, float] | None = None,
 ) -> Evaluation:
-    """Measure every method on every image.
+    """Evaluate methods by the metrics of section `evaluate`.
 
     Args:
-        methods: what is run.
+        methods: by name.
         samples: the images.
-        config: metrics, and the files that they need.
+        config: section `evaluate`.
         scale: of the upscaling.
-        what: shown with the progress.
-        of_grid: alphas that `interpolate` has measured on these images, by name of the model.
+        task: name of the progress bar.
+        grid_alphas: alphas, by name of the model, that `interpolate` has scored on `samples`.
 
     Raises:
-        FileNotFoundError: if weights for a metric, or Ma's scores, cannot be had.
-        ValueError: if Ma's scores cannot be used, or a file has other content than its hash says.
+        FileNotFoundError: if weights or Ma's scores are missing.
+        ValueError: if Ma's scores are invalid, or a file differs from its hash.
     """
-    shown = shown_of(samples)
+    shown = select_shown(samples)
     names = {sample.name for sample in shown}
-    frame, images = compare(methods, samples, measures(config), scale, what, names)
-    for name, alpha in (of_grid or {}).items():
-        frame = pd.concat([frame, figures_at(alpha).assign(model=name)], ignore_index=True)
-        images[name] = results_at(alpha, shown)
-    frame = on_equal_terms(frame)
+    frame, images = score_methods(methods, samples, load_metrics(config), scale, task, names)
+    for name, alpha in (grid_alphas or {}).items():
+        frame = pd.concat([frame, grid_scores(alpha).assign(model=name)], ignore_index=True)
+        images[name] = grid_results(alpha, shown)
+    frame = mask_incomplete(frame)
     if config.ma_scores:
-        frame = with_perceptual_index(frame, find_pinned(config.ma_scores))
+        frame = add_perceptual_index(frame, find_pinned(config.ma_scores))
     return Evaluation(frame=frame, shown=shown, images=images)
 
 
-def with_perceptual_index(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """The table with `pi`, where a file has Ma's score; empty elsewhere.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: as `read_ma_scores`.
-    """
-    keys = ["model", "set", "name"]
-    both = frame.merge(read_ma_scores(path, keys), on=keys, how="left")
-    pairs = zip(both["niqe"], both.pop("ma"), strict=True)
-    return both.assign(pi=[perceptual_index(niqe, ma) for niqe, ma in pairs])
-
-
-def read_ma_scores(path: Path, keys: Sequence[str]) -> pd.DataFrame:
-    """Ma's scores out of a file: the columns `keys`, which name a image, and `ma`.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is no table, lacks a column, or has a image without a number or twice.
-    """
-    scores = read_table(path)
-    if missing := {*keys, "ma"} - set(scores.columns):
-        raise ValueError(f"{path} lacks the columns {sorted(missing)}")
-    scores = scores[[*keys, "ma"]]
-    ma = pd.to_numeric(scores["ma"], errors="coerce")
-    problems = {
-        "has no number as ma": ~np.isfinite(ma),
-        "has more than one line": scores.duplicated(list(keys)),
-    }
-    for problem, found in problems.items():
-        if found.any():
-            row = scores[found].iloc[0]
-            image = ", ".join(f"{key} {row[key]!r}" for key in keys)
-            raise ValueError(f"{path}: {image} {problem}; it needs one line, with Ma's score")
-    return scores.assign(ma=ma)
-
-
 def write_metrics(evaluation: Evaluation, folder: Path) -> None:
-    """Leave `metrics.json`, `per_image.csv` and `intervals.csv` in a stage's folder."""
-    tables: dict[str, Any] = {
-        "per_image.csv": evaluation.frame,
-        "intervals.csv": intervals(evaluation.frame),
-    }
-    for name, table in tables.items():
-        with atomic_path(folder / name) as temporary:
+    """Write `metrics.json`, `per_image.csv` and `intervals.csv`."""
+    frame = evaluation.frame
+    for name, table in {"per_image": frame, "intervals": interval_table(frame)}.items():
+        with atomic_path(folder / f"{name}.csv") as temporary:
             table.to_csv(temporary, index=False, float_format="%.6f")
-    write_text(folder / "metrics.json", to_json(nested(evaluation.means), indent=2) + "\n")
+    write_text(folder / "metrics.json", to_json(means_by_model(evaluation.means), indent=2) + "\n")

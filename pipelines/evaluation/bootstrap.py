@@ -1,22 +1,22 @@
-"""How sure a mean is, and a difference of two models on the same images: by bootstrap."""
+"""Confidence intervals of means, and of paired differences of two models, by bootstrap."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from math import nan
 
 import numpy as np
 import pandas as pd
 
 from esrgan_core.metric_names import LOWER_IS_BETTER
+from pipelines.evaluation.score_table import metric_columns
 
 CONFIDENCE = 0.95
 RESAMPLES = 9999
-FEWEST = 2
-"""Values below which nothing can be said of their spread."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Interval:
-    """A mean with its confidence interval; both ends are NaN for a single value."""
+    """A mean and the ends of its confidence interval; they are NaN for a single value."""
 
     mean: float
     low: float
@@ -24,21 +24,17 @@ class Interval:
     count: int
 
     def __str__(self) -> str:
-        """The mean and its interval, as in a table."""
-        if self.count < FEWEST:
+        if self.count < 2:
             return f"{self.mean:.3f} (one image)"
         return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
-def interval(values: Sequence[float]) -> Interval:
-    """The mean of `values` with the percentiles of its bootstrap distribution.
-
-    The draw is fixed: equal values have equal intervals.
-    """
+def mean_interval(values: Sequence[float]) -> Interval:
+    """The mean of `values` and percentiles of its bootstrap distribution, with a fixed seed."""
     numbers = np.asarray(values, dtype=np.float64)
     mean, count = float(numbers.mean()), len(numbers)
-    if count < FEWEST or not np.isfinite(numbers).all():
-        return Interval(mean=mean, low=float("nan"), high=float("nan"), count=count)
+    if count < 2 or not np.isfinite(numbers).all():
+        return Interval(mean=mean, low=nan, high=nan, count=count)
     from scipy.stats import bootstrap  # noqa: PLC0415  takes a second to import
 
     found = bootstrap(
@@ -53,55 +49,36 @@ def interval(values: Sequence[float]) -> Interval:
     return Interval(mean=mean, low=float(found.low), high=float(found.high), count=count)
 
 
-def intervals(frame: pd.DataFrame, key: str = "model") -> pd.DataFrame:
-    """One row per method, set and metric: mean, low, high, count.
+def interval_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """The interval of every metric: model, set, metric, mean, low, high, count.
 
     Args:
-        frame: per image, as `methods.compare` gives it.
-        key: column of the methods.
+        frame: a table of scores (see `score_table`).
     """
-    rows = []
-    for (name, set_name), group in frame.groupby([key, "set"], sort=False):
-        for metric in metrics_in(frame, key):
-            found = interval(group[metric].dropna().tolist() or [float("nan")])
-            rows.append(
-                {
-                    key: name,
-                    "set": set_name,
-                    "metric": metric,
-                    "mean": found.mean,
-                    "low": found.low,
-                    "high": found.high,
-                    "count": found.count,
-                }
-            )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        [
+            {"model": model, "set": set_name, "metric": metric}
+            | asdict(mean_interval(group[metric].dropna().tolist() or [nan]))
+            for (model, set_name), group in frame.groupby(["model", "set"], sort=False)
+            for metric in metric_columns(frame)
+        ]
+    )
 
 
-def paired(ours: pd.DataFrame, theirs: pd.DataFrame, metric: str) -> Interval | None:
-    """The mean difference of two models, `ours - theirs`, over the images that both have.
-
-    Args:
-        ours: one model's rows per image.
-        theirs: another's.
-        metric: a column of both.
+def paired_difference(ours: pd.DataFrame, theirs: pd.DataFrame, metric: str) -> Interval | None:
+    """The mean of `ours - theirs` over the images that both tables have.
 
     Returns:
-        None where they have no image in common, or one lacks the metric.
+        None if they have no image in common, or one lacks the metric.
     """
     if metric not in ours or metric not in theirs:
         return None
     both = ours.merge(theirs, on=["set", "name"], suffixes=("", "_other"))
     difference = (both[metric] - both[f"{metric}_other"]).dropna()
-    return interval(difference.tolist()) if len(difference) else None
+    return mean_interval(difference.tolist()) if len(difference) else None
 
 
-def worst(frame: pd.DataFrame, model: str, metric: str, count: int = 5) -> pd.DataFrame:
-    """The images on which a model does worst by a metric, the worst first."""
+def worst_images(frame: pd.DataFrame, model: str, metric: str, count: int = 5) -> pd.DataFrame:
+    """The rows of a model's worst images by a metric, the worst first."""
     rows = frame[frame["model"] == model]
     return rows.sort_values(metric, ascending=metric not in LOWER_IS_BETTER).head(count)
-
-
-def metrics_in(frame: pd.DataFrame, key: str = "model") -> list[str]:
-    """The columns of a table of scores that are metrics."""
-    return [str(name) for name in frame.columns if name not in (key, "set", "name")]

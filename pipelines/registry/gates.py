@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from pipelines.evaluation.bootstrap import paired
-from pipelines.evaluation.config import RegisterConfig, improves
+from pipelines.evaluation.bootstrap import paired_difference
+from pipelines.evaluation.config import RegisterConfig, improvement
 
 Results = Mapping[str, Mapping[str, Mapping[str, float]]]
 TOLERANCE = 1e-9
@@ -84,7 +84,7 @@ def _natural(candidate: Evidence, metric: str) -> list[GateResult]:
         else:
             figures = f"{new:.3f} against {old:.3f}"
             reasons.append(
-                GateResult(rule=rule, holds=improves(metric, new, old) > 0, figures=figures)
+                GateResult(rule=rule, holds=improvement(metric, new, old) > 0, figures=figures)
             )
     return reasons
 
@@ -117,7 +117,7 @@ def _against(candidate: Evidence, champion: Evidence, config: RegisterConfig) ->
         return [GateResult(rule="better than the champion", holds=False, figures=figures)]
     new, old = (_mean(one, "interpolated", metric) for one in (candidate, champion))
     new_psnr, old_psnr = (_mean(one, "pretrained", "psnr_y") for one in (candidate, champion))
-    gain = improves(metric, new, old)
+    gain = improvement(metric, new, old)
     return [
         GateResult(
             rule=f"mean {metric} at the default alpha better than the champion's"
@@ -143,7 +143,7 @@ def _no_set_worse(
         GateResult(
             rule=f"{name}: {metric} worse than the champion's by at most "
             f"{config.set_tolerance:.0%}",
-            holds=improves(metric, new[name][metric], old[name][metric])
+            holds=improvement(metric, new[name][metric], old[name][metric])
             >= -config.set_tolerance * abs(old[name][metric]) - TOLERANCE,
             figures=f"{new[name][metric]:.3f} against {old[name][metric]:.3f}",
         )
@@ -167,5 +167,5 @@ def _per_picture(candidate: Evidence, champion: Evidence, metric: str) -> str:
         frame[frame["model"] == "interpolated"]
         for frame in (pd.DataFrame(list(one.images)) for one in (candidate, champion))
     )
-    difference = paired(ours, theirs, metric)
+    difference = paired_difference(ours, theirs, metric)
     return "" if difference is None else f"; by image {difference}"

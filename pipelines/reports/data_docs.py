@@ -11,13 +11,13 @@ from esrgan_core.io.rgb import THUMBNAIL
 from pipelines.data.expectations import ExpectationResult
 from pipelines.data.image_table import Distribution, distribution
 from pipelines.reports.crops import data_uri
-from pipelines.reports.template import template
+from pipelines.reports.template import load_template
 
 SHOWN = 500
 """Errors and warnings that the page lists."""
 
 
-def write_docs(
+def write_data_docs(
     path: Path,
     results: Sequence[ExpectationResult],
     frame: pd.DataFrame,
@@ -34,7 +34,7 @@ def write_docs(
     issues = [issue for result in results for issue in result.issues]
     issues.sort(key=lambda issue: not issue.is_error)
     thumbnails = dict(zip(frame["path"], frame["thumbnail"], strict=True))
-    html = template("validation.html.j2", autoescape=True).render(
+    html = load_template("validation.html.j2", autoescape=True).render(
         images=len(frame),
         errors=sum(issue.is_error for issue in issues),
         warnings=sum(not issue.is_error for issue in issues),

@@ -8,16 +8,16 @@ import numpy as np
 
 from esrgan_core.engine.evaluation import Scored
 from esrgan_core.io.rgb import write_png
-from pipelines.evaluation.alpha_grid import results_at
+from pipelines.evaluation.alpha_grid import grid_results
 from pipelines.evaluation.alpha_selection import read_choice
 from pipelines.evaluation.benchmark import Evaluation
 from pipelines.evaluation.config import InterpolateConfig
 from pipelines.reports.crops import most_detailed_crop
 from pipelines.reports.figures import models_sheet
-from pipelines.reports.html_report import CROP, Subject, write_page
+from pipelines.reports.html_report import CROP, ReportData, write_html_report
 
 
-def write_report(
+def write_evaluation_report(
     path: Path,
     evaluation: Evaluation,
     scale: int,
@@ -26,14 +26,14 @@ def write_report(
     trainings: Sequence[str],
 ) -> None:
     """Write the page at `path` and `models.png` beside its folder; print the table and the path."""
-    subject = Subject(
+    subject = ReportData(
         evaluation=evaluation,
         between=_between(evaluation, interpolate),
         choice=read_choice(),
         scale=scale,
         trainings=trainings,
     )
-    write_page(path, subject)
+    write_html_report(path, subject)
     _write_crops(path.parent / "crops", evaluation)
     models_sheet(evaluation.shown, evaluation.images, path.parent.with_name("models.png"))
     means = evaluation.means
@@ -59,4 +59,4 @@ def _between(
     """The images of the page at every alpha of the grid that is no method."""
     measured = {0.0, read_choice().alpha, 1.0}
     alphas = [alpha for alpha in interpolate.alphas if alpha not in measured]
-    return {alpha: results_at(alpha, evaluation.shown) for alpha in alphas}
+    return {alpha: grid_results(alpha, evaluation.shown) for alpha in alphas}

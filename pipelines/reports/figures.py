@@ -12,7 +12,7 @@ import pandas as pd
 from esrgan_core.engine.evaluation import Sample, Scored
 from esrgan_core.files import atomic_path
 from pipelines.reports.crops import most_detailed_crop
-from pipelines.reports.labels import title_of
+from pipelines.reports.labels import display_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,7 +36,7 @@ def contact_sheet(columns: Mapping[str, Sequence[Scored]], path: Path) -> None:
             axis.set_axis_off()
             words = _words(image)
             axis.set_title(f"{plain(title)}\n{words}" if row == 0 else words, fontsize=8)
-    save(figure, path)
+    save_figure(figure, path)
 
 
 def _words(image: Scored) -> str:
@@ -90,7 +90,7 @@ def patch_figure(sample: Sample, results: Mapping[str, Scored]) -> "Figure":
         if place < len(crops):
             title, scored = list(crops.items())[place]
             axis.imshow(scored.sr[box], interpolation="nearest")
-            axis.set_title(f"{plain(title_of(title))}\n{_words(scored)}", fontsize=7)
+            axis.set_title(f"{plain(display_name(title))}\n{_words(scored)}", fontsize=7)
     return figure
 
 
@@ -150,7 +150,7 @@ def plane_figure(networks: pd.DataFrame, images: pd.DataFrame, means: pd.DataFra
             axis.annotate(f"{row.alpha:g}", (row.psnr_y, row.niqe), fontsize=7)
         for row in means[means["set"] == name].itertuples():
             if row.model not in ("pretrained", "interpolated", "finetuned"):
-                axis.plot(row.psnr_y, row.niqe, "s", label=plain(title_of(row.model)))
+                axis.plot(row.psnr_y, row.niqe, "s", label=plain(display_name(row.model)))
         axis.set_title(plain(str(name)), fontsize=9)
         axis.set_xlabel("PSNR-Y (dB), higher is nearer to the original")
         axis.set_ylabel("NIQE, lower looks more natural")
@@ -164,7 +164,7 @@ def plane(networks: pd.DataFrame, images: pd.DataFrame, means: pd.DataFrame) -> 
     return _svg(plane_figure(networks, images, means))
 
 
-def save(figure: "Figure", path: Path) -> None:
+def save_figure(figure: "Figure", path: Path) -> None:
     """Write a figure in the format of the suffix, atomically; equal figures are equal bytes."""
     own = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
     with atomic_path(path) as temporary:

@@ -15,15 +15,16 @@ from esrgan_core.metric_names import KNOWN, LOWER_IS_BETTER
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.config.artifacts import ALPHA_GRID, ARTIFACTS, IMAGE_GRID, MANIFEST
 from pipelines.data.manifest import read_manifest
-from pipelines.evaluation.alpha_selection import Choice
+from pipelines.evaluation.alpha_selection import AlphaChoice
 from pipelines.evaluation.benchmark import Evaluation
-from pipelines.evaluation.bootstrap import intervals, metrics_in, paired, worst
+from pipelines.evaluation.bootstrap import interval_table, paired_difference, worst_images
+from pipelines.evaluation.score_table import metric_columns
 from pipelines.reports.crops import Box, data_uri, most_detailed_crop, thumbnail
 from pipelines.reports.figures import curves, plane
-from pipelines.reports.labels import number, title_of
-from pipelines.reports.markdown_table import words_on_size
-from pipelines.reports.published_results import published
-from pipelines.reports.template import template
+from pipelines.reports.labels import display_name, format_value
+from pipelines.reports.markdown_table import training_size_note
+from pipelines.reports.published_results import published_result
+from pipelines.reports.template import load_template
 from pipelines.runtime.lineage import data_md5, git_commit
 from pipelines.runtime.run_record import read_record, run_name
 from pipelines.runtime.tables import read_table
@@ -48,24 +49,24 @@ class View:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Subject:
+class ReportData:
     """What a page is about."""
 
     evaluation: Evaluation
     between: Mapping[float, Sequence[Scored]]
     """Results at the alphas that are no methods, for the images that are shown."""
-    choice: Choice
+    choice: AlphaChoice
     scale: int
     trainings: Sequence[str]
     """Stages whose curves and cost are shown."""
 
 
-def views_of(subject: Subject) -> list[View]:
+def collect_views(subject: ReportData) -> list[View]:
     """Every method, with the alphas in their order between the two networks, then HR."""
     images = subject.evaluation.images
     ends = {"pretrained": 0.0, "interpolated": subject.choice.alpha, "finetuned": 1.0}
     plain = [
-        View(title=title_of(name), alpha=None, images=scored)
+        View(title=display_name(name), alpha=None, images=scored)
         for name, scored in images.items()
         if name not in ends
     ]
@@ -83,14 +84,14 @@ def views_of(subject: Subject) -> list[View]:
     return [*plain, *alphas, View(title="HR", alpha=None, images=originals)]
 
 
-def write_page(path: Path, subject: Subject) -> None:
+def write_html_report(path: Path, subject: ReportData) -> None:
     """Write the page of one evaluation."""
     here = files("pipelines.reports")
-    views = views_of(subject)
+    views = collect_views(subject)
     images, left_out = _images(subject.evaluation.shown, views)
     frame = subject.evaluation.frame
     manifest = pd.DataFrame([asdict(row) for row in read_manifest(MANIFEST)])
-    html = template("page.html.j2", autoescape=True).render(
+    html = load_template("page.html.j2", autoescape=True).render(
         run=run_name(),
         style=(here / "page.css").read_text(encoding="utf-8"),
         script=(here / "page.js").read_text(encoding="utf-8"),
@@ -102,7 +103,7 @@ def write_page(path: Path, subject: Subject) -> None:
         images=images,
         measured=frame.groupby("model").size().max(),
         left_out=left_out,
-        size=words_on_size(int((manifest["split"] == "train").sum())),
+        size=training_size_note(int((manifest["split"] == "train").sum())),
         curves=[
             curves(stage, read_table(ARTIFACTS / stage / "curve.csv"))
             for stage in subject.trainings
@@ -116,14 +117,14 @@ def write_page(path: Path, subject: Subject) -> None:
     write_text(path, html)
 
 
-def _tables(subject: Subject) -> Iterator[dict[str, Any]]:
+def _tables(subject: ReportData) -> Iterator[dict[str, Any]]:
     """One table per set: rows of (method, cells), a cell saying what a reader wants to know."""
     frame = subject.evaluation.frame
     spread = {
         (row["model"], row["set"], row["metric"]): row
-        for row in intervals(frame).to_dict("records")
+        for row in interval_table(frame).to_dict("records")
     }
-    names = metrics_in(frame)
+    names = metric_columns(frame)
     for set_name, rows in subject.evaluation.means.groupby("set", sort=False):
         measured = [name for name in names if rows[name].notna().any()]
         best = {
@@ -134,24 +135,24 @@ def _tables(subject: Subject) -> Iterator[dict[str, Any]]:
         for row in rows.to_dict("records"):
             cells = []
             for name in measured:
-                known = published(row["model"], str(set_name), name, subject.scale)
+                known = published_result(row["model"], str(set_name), name, subject.scale)
                 at = spread[row["model"], set_name, name]
                 cells.append(
                     {
-                        "text": number(name, row[name]),
+                        "text": format_value(name, row[name]),
                         "best": row[name] == best[name],
                         "spread": ""
                         if np.isnan(at["low"])
-                        else f"{number(name, at['low'])} to {number(name, at['high'])}",
-                        "published": "" if known is None else number(name, known.value),
+                        else f"{format_value(name, at['low'])} to {format_value(name, at['high'])}",
+                        "published": "" if known is None else format_value(name, known.value),
                         "difference": ""
                         if known is None
-                        else number(name, row[name] - known.value, signed=True),
+                        else format_value(name, row[name] - known.value, signed=True),
                         "source": "" if known is None else known.source,
                     }
                 )
-            lines.append((title_of(row["model"]), cells))
-        header = [title_of(name) for name in measured]
+            lines.append((display_name(row["model"]), cells))
+        header = [display_name(name) for name in measured]
         count = int(frame[frame["set"] == set_name].groupby("model").size().max())
         yield {"set": set_name, "count": count, "header": header, "rows": lines}
 
@@ -161,13 +162,14 @@ def _differences(frame: pd.DataFrame) -> list[tuple[str, list[tuple[str, str]]]]
     models = list(frame["model"].unique())
     ours = frame[frame["model"] == models[-1]]
     found = []
-    for metric in metrics_in(frame):
+    for metric in metric_columns(frame):
         lines = [
-            (title_of(name), str(difference))
+            (display_name(name), str(difference))
             for name in models[:-1]
-            if (difference := paired(ours, frame[frame["model"] == name], metric)) is not None
+            if (difference := paired_difference(ours, frame[frame["model"] == name], metric))
+            is not None
         ]
-        found.append((title_of(metric), lines))
+        found.append((display_name(metric), lines))
     return found
 
 
@@ -176,13 +178,13 @@ def _worst(frame: pd.DataFrame) -> list[tuple[str, list[tuple[str, str]]]]:
     model = list(frame["model"].unique())[-1]
     return [
         (
-            title_of(metric),
+            display_name(metric),
             [
-                (f"{row['set']}/{row['name']}", number(metric, row[metric]))
-                for row in worst(frame, model, metric).to_dict("records")
+                (f"{row['set']}/{row['name']}", format_value(metric, row[metric]))
+                for row in worst_images(frame, model, metric).to_dict("records")
             ],
         )
-        for metric in metrics_in(frame)
+        for metric in metric_columns(frame)
     ]
 
 
@@ -234,7 +236,9 @@ def caption(values: Mapping[str, float]) -> str:
     'PSNR-Y 25.50, NIQE 5.00'
     """
     return ", ".join(
-        f"{title_of(name)} {number(name, values[name])}" for name in CAPTION if name in values
+        f"{display_name(name)} {format_value(name, values[name])}"
+        for name in CAPTION
+        if name in values
     )
 
 

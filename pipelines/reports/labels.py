@@ -21,15 +21,15 @@ TITLES = {
 FOUR_DIGITS = frozenset({"ssim_y", "ssim_rgb", "lpips", "lpips_vgg"})
 
 
-def title_of(name: str) -> str:
+def display_name(name: str) -> str:
     """What a model or metric is called on the page."""
     return TITLES.get(name, name)
 
 
-def number(metric: str, value: float, *, signed: bool = False) -> str:
+def format_value(metric: str, value: float, *, signed: bool = False) -> str:
     """A figure with as many digits as papers give it.
 
-    >>> number("ssim_y", 0.81), number("psnr_y", -0.014, signed=True)
+    >>> format_value("ssim_y", 0.81), format_value("psnr_y", -0.014, signed=True)
     ('0.8100', '-0.01')
     """
     digits = 4 if metric in FOUR_DIGITS else 2

@@ -11,20 +11,20 @@ SCALE = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Published:
+class PublishedResult:
     """A figure of a paper."""
 
     value: float
     source: str
 
 
-def published(model: str, set_name: str, metric: str, scale: int) -> Published | None:
+def published_result(model: str, set_name: str, metric: str, scale: int) -> PublishedResult | None:
     """A method's published figure on a set; None where there is none that could be compared.
 
     Sets are known by name, whatever its case. SSIM of the SRGAN paper is left out, since it was
     measured by other code.
 
-    >>> published("bicubic", "Set5", "psnr_y", 4).value
+    >>> published_result("bicubic", "Set5", "psnr_y", 4).value
     28.42
     """
     if scale != SCALE:
@@ -33,11 +33,11 @@ def published(model: str, set_name: str, metric: str, scale: int) -> Published |
 
 
 @lru_cache(maxsize=1)
-def _table() -> dict[tuple[str, str, str], Published]:
+def _table() -> dict[tuple[str, str, str], PublishedResult]:
     with as_file(files("pipelines.reports") / "published.csv") as path:
         rows = read_table(path).to_dict("records")
     return {
-        (row["model"], row["set"], row["metric"]): Published(
+        (row["model"], row["set"], row["metric"]): PublishedResult(
             value=float(row["value"]), source=row["source"]
         )
         for row in rows

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 
-def template(name: str, **options: Any) -> "Template":
+def load_template(name: str, **options: Any) -> "Template":
     """A template that refuses names which it is not given; `options` are Jinja's."""
     import jinja2  # noqa: PLC0415  not before something is written
 

@@ -9,18 +9,13 @@ from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.evaluation import Method
 from esrgan_core.files import atomic_path
 from pipelines.config.artifacts import ALPHA_GRID, IMAGE_GRID, PAIRS
-from pipelines.evaluation.alpha_grid import text_of, write_results
-from pipelines.evaluation.alpha_selection import (
-    Choice,
-    LastResultCache,
-    choose,
-    image_interpolation,
-    write_choice,
-)
-from pipelines.evaluation.benchmark import measures, shown_of
+from pipelines.evaluation.alpha_grid import format_alpha, write_grid_results
+from pipelines.evaluation.alpha_selection import AlphaChoice, choose_alpha, write_choice
+from pipelines.evaluation.benchmark import load_metrics, score_methods, select_shown
 from pipelines.evaluation.config import EvaluateConfig, InterpolateConfig
-from pipelines.evaluation.methods import compare, interpolated, on_equal_terms, set_means
-from pipelines.evaluation.test_sets import samples_of
+from pipelines.evaluation.methods import LastResultCache, image_interpolation, network_interpolation
+from pipelines.evaluation.score_table import mask_incomplete, set_means
+from pipelines.evaluation.test_sets import load_samples
 from pipelines.reports.figures import SHEET, contact_sheet
 from pipelines.stages.runner import launch
 
@@ -38,40 +33,40 @@ def run(params: Params) -> None:
     """Leave both grids of the test images, the chosen alpha and a contact sheet."""
     store, config = PairStore(PAIRS), params.interpolate
     config.choose.check_measured(params.evaluate.metrics)
-    test = samples_of(store, "test")
+    test = load_samples(store, "test")
     given = [] if config.alpha is None else [config.alpha]
-    alphas = {text_of(alpha): alpha for alpha in sorted({*config.alphas, *given})}
+    alphas = {format_alpha(alpha): alpha for alpha in sorted({*config.alphas, *given})}
     networks: dict[str, Method] = {
-        text: LastResultCache(interpolated(alpha)) for text, alpha in alphas.items()
+        text: LastResultCache(network_interpolation(alpha)) for text, alpha in alphas.items()
     }
     mixtures = {
         f"images {text}": image_interpolation(networks["0"], networks["1"], alpha)
         for text, alpha in alphas.items()
     }
-    metrics = measures(params.evaluate)
-    names = {sample.name for sample in shown_of(test)}
+    metrics = load_metrics(params.evaluate)
+    names = {sample.name for sample in select_shown(test)}
     both = {**networks, **mixtures}
-    frame, images = compare(both, test, metrics, params.scale, "interpolate", names)
+    frame, images = score_methods(both, test, metrics, params.scale, "interpolate", names)
     of_networks = frame[frame["model"].isin(alphas)]
     of_images = frame[~frame["model"].isin(alphas)]
     _leave(_grid(of_networks), ALPHA_GRID)
     _leave(
         _grid(of_images.assign(model=of_images["model"].str.removeprefix("images "))), IMAGE_GRID
     )
-    write_results(
+    write_grid_results(
         of_networks.rename(columns={"model": "alpha"}),
         {alpha: images[text] for text, alpha in alphas.items()},
     )
     if config.alpha is None:
-        seen = samples_of(store, "val")
-        frame, _ = compare(networks, seen, metrics, params.scale, "choice of alpha")
+        seen = load_samples(store, "val")
+        frame, _ = score_methods(networks, seen, metrics, params.scale, "choice of alpha")
         means = _grid(frame).groupby("alpha").mean(numeric_only=True).reset_index()
-        choice = choose(means, config.choose)
+        choice = choose_alpha(means, config.choose)
     else:
-        choice = Choice(alpha=config.alpha, why="given", within_bound=True, values={})
+        choice = AlphaChoice(alpha=config.alpha, why="given", within_bound=True, values={})
     write_choice(choice)
     print(f"alpha {choice.alpha:g}: {choice.why}")
-    sheet = {sample.name for sample in shown_of(test, SHEET)}
+    sheet = {sample.name for sample in select_shown(test, SHEET)}
     contact_sheet(
         {
             f"alpha {text}": [scored for scored in images[text] if scored.name in sheet]
@@ -82,7 +77,7 @@ def run(params: Params) -> None:
 
 
 def _grid(frame: pd.DataFrame) -> pd.DataFrame:
-    means = set_means(on_equal_terms(frame)).rename(columns={"model": "alpha"})
+    means = set_means(mask_incomplete(frame)).rename(columns={"model": "alpha"})
     return means.assign(alpha=means["alpha"].astype(float))
 
 

@@ -12,7 +12,7 @@ from pipelines.data.expectations import ExpectationResult, ValidationRules, vali
 from pipelines.data.image_table import image_table
 from pipelines.data.lr_checks import check_provided_lr
 from pipelines.data.manifest import BadImagesError, current_sha256, pair_with_lr, read_manifest
-from pipelines.reports.data_docs import write_docs
+from pipelines.reports.data_docs import write_data_docs
 from pipelines.runtime.parallel import in_parallel
 from pipelines.stages.runner import launch
 
@@ -45,7 +45,7 @@ def run(params: Params) -> None:
     results = validate(frame, rules)
     excluded = write_report(VALIDATION_REPORT, results, frame)
     docs = VALIDATION_REPORT.parent / "docs" / "index.html"
-    write_docs(docs, results, frame, before)
+    write_data_docs(docs, results, frame, before)
     _print_warnings(results)
     good = frame[~frame["path"].isin(excluded)]
     if excluded and params.skip_bad:

@@ -33,7 +33,7 @@ from esrgan_core.models.weights import save_weights
 from esrgan_core.strict_json import to_json
 from esrgan_core.tensors import NotFiniteError
 from pipelines.config.artifacts import ARTIFACTS, generator_path
-from pipelines.evaluation.test_sets import samples_of
+from pipelines.evaluation.test_sets import load_samples
 from pipelines.runtime.lineage import git_commit
 from pipelines.runtime.progress import format_terms, progress
 from pipelines.runtime.state import state_root
@@ -187,7 +187,7 @@ class Training:
         self.journal = Journal(folder / "metrics.jsonl")
         self.trouble, self.watch = DivergenceGuard(), HealthMonitor(config.report_every)
         self.selection = Selection(config.select, step.ema.network)
-        self.validation = samples_of(store, "val")
+        self.validation = load_samples(store, "val")
         self.metrics = {name: METRICS[name] for name in (*VALIDATION_METRICS, config.select.metric)}
         self.left_out: set[tuple[str, str]] = set()
         self.latest: dict[str, float] = {}

@@ -134,7 +134,7 @@ def test_ma_scores_that_are_no_numbers_or_doubled_are_named(
     [
         (("--model", "bicubic", "--sr", "HR"), "say either --model"),
         ((), "say either --model"),
-        (("--model", "bicubic", "--lr", "empty"), "has nothing for a, b, c"),
+        (("--model", "bicubic", "--lr", "empty"), "has no image for a, b, c"),
         (("--model", "bicubic", "--metrics", "psnr"), "no metric psnr"),
         (("--model", "none.pth"), "no weights at none.pth"),
     ],

@@ -9,7 +9,7 @@ from esrgan_core.io.rgb import inspect_image, write_png
 from pipelines.data.expectations import ValidationIssue, ValidationRules, validate, write_report
 from pipelines.data.image_table import distribution, image_table
 from pipelines.data.lr_checks import LrCheck
-from pipelines.reports.data_docs import write_docs
+from pipelines.reports.data_docs import write_data_docs
 from tests.conftest import textured
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -70,7 +70,7 @@ def test_good_pictures_pass_and_leave_report_and_docs(
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["success"]
     assert report["images"] == 3
-    write_docs(tmp_path / "index.html", results, table, None)
+    write_data_docs(tmp_path / "index.html", results, table, None)
     page = (tmp_path / "index.html").read_text()
     assert "expect_column_values_to_be_between" in page
     assert "http" not in page, "the page needs nothing from anywhere"
@@ -80,7 +80,7 @@ def test_the_docs_show_faults_and_escape_names(
     tmp_path: Path, thumbnails: dict[str, bytes]
 ) -> None:
     table = frame(thumbnails, a={"path": "train/<b>.png", "contrast": 0.1})
-    write_docs(tmp_path / "index.html", validate(table, RULES), table, distribution(table))
+    write_data_docs(tmp_path / "index.html", validate(table, RULES), table, distribution(table))
     page = (tmp_path / "index.html").read_text()
     assert "train/&lt;b&gt;.png" in page
     assert "data:image/webp;base64" in page

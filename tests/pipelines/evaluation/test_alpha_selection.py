@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esrgan_core.engine.evaluation import Sample
-from pipelines.evaluation.alpha_selection import choose, image_interpolation
+from pipelines.evaluation.alpha_selection import choose_alpha
 from pipelines.evaluation.config import ChooseConfig
+from pipelines.evaluation.methods import image_interpolation
 from tests.conftest import textured
 
 FIGURES = st.floats(0, 40, allow_nan=False)
@@ -22,7 +23,7 @@ def test_the_choice_is_that_of_brute_force(
 ) -> None:
     grid = pd.DataFrame(rows, columns=["psnr_y", "rmse_y", "niqe"])
     grid.insert(0, "alpha", np.linspace(0, 1, len(rows)))
-    choice = choose(grid, ChooseConfig(metric="niqe", psnr_y_loss=psnr_y_loss, rmse_y=rmse_y))
+    choice = choose_alpha(grid, ChooseConfig(metric="niqe", psnr_y_loss=psnr_y_loss, rmse_y=rmse_y))
     best_psnr = max(row[0] for row in rows)
     best: tuple[float, float] | None = None
     for alpha, (psnr, rmse, niqe) in zip(grid["alpha"], rows, strict=True):
@@ -43,21 +44,21 @@ def test_the_choice_is_that_of_brute_force(
 
 def test_more_is_better_for_a_metric_that_says_so() -> None:
     grid = pd.DataFrame({"alpha": [0.0, 1.0], "psnr_y": [30.0, 29.0], "ssim_y": [0.8, 0.9]})
-    assert choose(grid, ChooseConfig(metric="ssim_y")).alpha == 1
-    assert choose(grid, ChooseConfig(metric="ssim_y", psnr_y_loss=0.5)).alpha == 0
+    assert choose_alpha(grid, ChooseConfig(metric="ssim_y")).alpha == 1
+    assert choose_alpha(grid, ChooseConfig(metric="ssim_y", psnr_y_loss=0.5)).alpha == 0
 
 
 def test_an_alpha_without_a_value_is_never_the_best() -> None:
     nan = float("nan")
     grid = pd.DataFrame({"alpha": [0.0, 0.5, 1.0], "psnr_y": [30.0, 29.9, 29.0], "niqe": 3 * [nan]})
-    with pytest.raises(ValueError, match="niqe can be measured on no validation image"):
-        choose(grid, ChooseConfig(metric="niqe", psnr_y_loss=0.5))
+    with pytest.raises(ValueError, match="niqe could not be measured on any validation image"):
+        choose_alpha(grid, ChooseConfig(metric="niqe", psnr_y_loss=0.5))
     grid.loc[1:, "niqe"] = [5.0, 4.0]
-    assert choose(grid, ChooseConfig(metric="niqe", psnr_y_loss=0.5)).alpha == 0.5
+    assert choose_alpha(grid, ChooseConfig(metric="niqe", psnr_y_loss=0.5)).alpha == 0.5
 
 
 def test_a_rule_by_what_is_not_measured_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"lpips.*which evaluate\.metrics lacks"):
+    with pytest.raises(ValueError, match=r"lpips.*add it to evaluate\.metrics"):
         ChooseConfig(metric="lpips").check_measured(["psnr_y", "niqe"])
     with pytest.raises(ValueError, match="rmse_y"):
         ChooseConfig(metric="niqe", rmse_y=11.5).check_measured(["psnr_y", "niqe"])

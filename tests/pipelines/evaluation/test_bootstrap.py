@@ -4,7 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.evaluation.bootstrap import interval, intervals, paired, worst
+from pipelines.evaluation.bootstrap import (
+    interval_table,
+    mean_interval,
+    paired_difference,
+    worst_images,
+)
 
 
 def table(model: str, values: list[float], metric: str = "psnr_y") -> pd.DataFrame:
@@ -14,40 +19,40 @@ def table(model: str, values: list[float], metric: str = "psnr_y") -> pd.DataFra
 
 def test_the_interval_of_many_values_is_the_normal_one() -> None:
     values = np.random.default_rng(1).normal(30, 2, 400)
-    found = interval(values.tolist())
+    found = mean_interval(values.tolist())
     half = 1.96 * values.std() / math.sqrt(400)
     assert found.low == pytest.approx(values.mean() - half, abs=0.03)
     assert found.high == pytest.approx(values.mean() + half, abs=0.03)
-    assert interval(values.tolist()) == found
+    assert mean_interval(values.tolist()) == found
 
 
 def test_one_value_has_no_interval() -> None:
-    found = interval([3.0])
+    found = mean_interval([3.0])
     assert math.isnan(found.low)
     assert str(found) == "3.000 (one image)"
 
 
 def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
     random = np.random.default_rng(2)
-    found = [interval(random.normal(0, 1, 40).tolist()) for _ in range(100)]
+    found = [mean_interval(random.normal(0, 1, 40).tolist()) for _ in range(100)]
     assert 85 <= sum(one.low <= 0 <= one.high for one in found) <= 100
 
 
 def test_a_difference_is_paired_by_picture() -> None:
     ours, theirs = table("a", [30.5, 20.5, 25.5]), table("b", [30.0, 20.0, 25.0])
     # much the same as unpaired means would be, but certain
-    assert paired(ours, theirs.iloc[::-1], "psnr_y") == interval([0.5, 0.5, 0.5])
-    assert paired(ours, theirs.drop(columns="psnr_y"), "psnr_y") is None
+    assert paired_difference(ours, theirs.iloc[::-1], "psnr_y") == mean_interval([0.5, 0.5, 0.5])
+    assert paired_difference(ours, theirs.drop(columns="psnr_y"), "psnr_y") is None
 
 
 def test_the_worst_pictures_are_worst_by_the_metrics_own_sense() -> None:
-    assert list(worst(table("a", [30, 20, 25]), "a", "psnr_y", 2)["name"]) == ["1", "2"]
-    assert list(worst(table("a", [3, 9, 5], "niqe"), "a", "niqe", 1)["name"]) == ["1"]
+    assert list(worst_images(table("a", [30, 20, 25]), "a", "psnr_y", 2)["name"]) == ["1", "2"]
+    assert list(worst_images(table("a", [3, 9, 5], "niqe"), "a", "niqe", 1)["name"]) == ["1"]
 
 
 def test_a_row_for_every_model_set_and_metric() -> None:
     both = pd.concat([table("a", [1, 2]), table("b", [3, 4])])
-    found = intervals(both)
+    found = interval_table(both)
     assert list(found["model"]) == ["a", "b"]
     assert list(found["mean"]) == [1.5, 3.5]
     assert list(found["count"]) == [2, 2]

@@ -12,17 +12,16 @@ from esrgan_core.metrics import METRICS
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 from esrgan_core.models.weights import save_weights
 from esrgan_core.tensors import NotFiniteError
-from pipelines.evaluation.alpha_grid import figures_at, results_at, text_of, write_results
-from pipelines.evaluation.alpha_selection import LastResultCache, image_interpolation
-from pipelines.evaluation.bootstrap import intervals
-from pipelines.evaluation.methods import (
-    bicubic,
-    compare,
-    nested,
-    network_of,
-    on_equal_terms,
-    set_means,
+from pipelines.evaluation.alpha_grid import (
+    format_alpha,
+    grid_results,
+    grid_scores,
+    write_grid_results,
 )
+from pipelines.evaluation.benchmark import score_methods
+from pipelines.evaluation.bootstrap import interval_table
+from pipelines.evaluation.methods import LastResultCache, bicubic, image_interpolation, load_network
+from pipelines.evaluation.score_table import mask_incomplete, means_by_model, set_means
 from tests.conftest import textured
 
 
@@ -41,16 +40,18 @@ def test_what_one_contender_cannot_be_judged_on_counts_for_none(
         return np.zeros_like(enlarged) if sample is samples[1] else enlarged
 
     metrics = {name: METRICS[name] for name in ("psnr_y", "niqe")}
-    raw, _ = compare({"bicubic": bicubic(4), "blank": blank_on_b}, samples, metrics, 4, "test")
+    raw, _ = score_methods(
+        {"bicubic": bicubic(4), "blank": blank_on_b}, samples, metrics, 4, "test"
+    )
     assert raw["niqe"].isna().tolist() == [False, False, False, True]
-    frame = on_equal_terms(raw)
+    frame = mask_incomplete(raw)
     assert frame["niqe"].isna().tolist() == [False, True, False, True]
     assert frame["psnr_y"].notna().all()
     said = "own/b is left out of niqe: blank: NIQE needs two blocks that are not flat"
     assert said in capsys.readouterr().err
-    means = nested(set_means(frame))
+    means = means_by_model(set_means(frame))
     assert means["bicubic"]["own"]["niqe"] == round(frame["niqe"][0], 6)
-    counts = intervals(frame).set_index(["model", "metric"])["count"]
+    counts = interval_table(frame).set_index(["model", "metric"])["count"]
     assert (counts["bicubic", "niqe"], counts["bicubic", "psnr_y"]) == (1, 2)
 
 
@@ -61,7 +62,7 @@ def test_a_result_that_is_not_finite_names_contender_and_picture() -> None:
     sample = Sample(name="own/a", set="own", lr=textured(8, 10), hr=textured(32, 40))
     methods: dict[str, Method] = {"bicubic": bicubic(4), "gan": network_method(network)}
     with pytest.raises(NotFiniteError, match="gan on own/a: the network's result is not finite"):
-        compare(methods, [sample], {"psnr_y": METRICS["psnr_y"]}, 4, "test")
+        score_methods(methods, [sample], {"psnr_y": METRICS["psnr_y"]}, 4, "test")
 
 
 @pytest.mark.parametrize("name", ["a", "NA", "nan", "null", "None", "007", "1e5", "inf"])
@@ -71,15 +72,15 @@ def test_results_of_a_grid_are_found_again(
     monkeypatch.chdir(tmp_path)
     hr = textured(32, 40, seed=1)
     sample = Sample(name=f"test/{name}/{name}", set=name, lr=textured(8, 10, seed=2), hr=hr)
-    methods = {text_of(alpha): bicubic(4) for alpha in (0.0, 1 / 3, 1.0)}
+    methods = {format_alpha(alpha): bicubic(4) for alpha in (0.0, 1 / 3, 1.0)}
     metrics = {"psnr_y": METRICS["psnr_y"]}
-    frame, images = compare(methods, [sample], metrics, 4, "test", {sample.name})
-    results = {alpha: images[text_of(alpha)] for alpha in (0.0, 1 / 3, 1.0)}
-    write_results(frame.rename(columns={"model": "alpha"}), results)
+    frame, images = score_methods(methods, [sample], metrics, 4, "test", {sample.name})
+    results = {alpha: images[format_alpha(alpha)] for alpha in (0.0, 1 / 3, 1.0)}
+    write_grid_results(frame.rename(columns={"model": "alpha"}), results)
     for alpha, (before,) in results.items():
-        (after,) = results_at(alpha, [sample])
+        (after,) = grid_results(alpha, [sample])
         assert after.values == before.values
-        (row,) = set_means(on_equal_terms(figures_at(alpha).assign(model="m"))).to_dict("records")
+        (row,) = set_means(mask_incomplete(grid_scores(alpha).assign(model="m"))).to_dict("records")
         assert row == {"model": "m", "set": name, **before.values}
         assert np.array_equal(after.sr, before.sr)
 
@@ -96,8 +97,10 @@ def test_a_mixture_runs_no_network_twice() -> None:
         Sample(name=name, set="own", lr=textured(32, 32, seed=seed), hr=textured(32, 32, seed=seed))
         for seed, name in enumerate("ab")
     ]
-    mixtures = {text_of(alpha): image_interpolation(*ends, alpha) for alpha in (0.0, 0.5, 1.0)}
-    compare({"network": ends[0], **mixtures}, samples, {"psnr_y": METRICS["psnr_y"]}, 1, "test")
+    mixtures = {format_alpha(alpha): image_interpolation(*ends, alpha) for alpha in (0.0, 0.5, 1.0)}
+    score_methods(
+        {"network": ends[0], **mixtures}, samples, {"psnr_y": METRICS["psnr_y"]}, 1, "test"
+    )
     assert len(runs) == len(samples)
 
 
@@ -109,8 +112,8 @@ def test_networks_are_measured_where_the_environment_says(
     auto = "cuda" if torch.cuda.is_available() else "cpu"
     for name, device in {"": auto, "auto": auto, "cpu": "cpu"}.items():
         monkeypatch.setenv("ESRGAN_DEVICE", name)
-        measured, _ = network_of(tmp_path / "g.safetensors")
+        measured, _ = load_network(tmp_path / "g.safetensors")
         assert {one.device.type for one in measured.parameters()} == {device}
     monkeypatch.setenv("ESRGAN_DEVICE", "cuda:77")
     with pytest.raises(ValueError, match="device 'cuda:77' cannot be used"):
-        network_of(tmp_path / "g.safetensors")
+        load_network(tmp_path / "g.safetensors")

@@ -199,17 +199,17 @@ def test_a_profile_is_written_with_the_comments_kept(own_profile: Path) -> None:
         ("validate.modes=[]", "modes must name at least one"),
         ("bicubic.workers=0", "workers must be at least 1, or -1 for one per core, got 0"),
         ("bicubic.workers=-2", "workers must be at least 1, or -1 for one per core, got -2"),
-        ("interpolate.alphas=[-0.0, 1]", "alpha -0.0 must be written 0.0"),
-        ("interpolate.alpha=-0.0", "alpha -0.0 must be written 0.0"),
-        ("interpolate.alphas=[0, 1, 1]", "alphas names one twice"),
+        ("interpolate.alphas=[-0.0, 1]", "write 0.0 instead of -0.0"),
+        ("interpolate.alpha=-0.0", "write 0.0 instead of -0.0"),
+        ("interpolate.alphas=[0, 1, 1]", "alphas must differ"),
         ("interpolate.choose.psnr_y_loss=.nan", "psnr_y_loss must be at least 0 and finite"),
         ("interpolate.choose.rmse_y=-1", "rmse_y must be at least 0"),
         (
             "interpolate.choose.metric=lpips",
-            "interpolate.choose goes by ['lpips'], which evaluate.metrics lacks",
+            "interpolate.choose needs ['lpips']; add it to evaluate.metrics",
         ),
-        ("evaluate.weight_files={foo: profiles/long.yaml}", "weight_files has ['foo'], which no"),
-        ("register.metric=lpips", "register.metric = lpips, which evaluate does not measure"),
+        ("evaluate.weight_files={foo: profiles/long.yaml}", "lpips_vgg, got ['foo']"),
+        ("register.metric=lpips", "evaluate does not measure register.metric = lpips"),
         ("register.metric=pi", "add it by evaluate.ma_scores"),
         ('register.model=""', "model must be a name without / and :"),
         ("register.model=a/b", "model must be a name without / and :"),
@@ -247,7 +247,7 @@ def test_what_is_decided_by_must_be_measured(own_profile: Path) -> None:
     unbounded = ["evaluate.metrics=[psnr_y, niqe, lpips]", "interpolate.choose.rmse_y=null"]
     by_lpips = ["interpolate.choose.metric=lpips", "register.metric=lpips"]
     write_params(set_=[*unbounded, *by_lpips])
-    with pytest.raises(ParamsError, match=r"choose goes by \['rmse_y'\], which evaluate.metrics"):
+    with pytest.raises(ParamsError, match=r"choose needs \['rmse_y'\]; add it to evaluate.metrics"):
         write_params(set_=["interpolate.choose.rmse_y=12.5"])
 
 

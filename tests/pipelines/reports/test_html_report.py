@@ -14,9 +14,9 @@ from playwright.sync_api import Page
 from esrgan_core.engine.evaluation import Sample, Scored
 from pipelines.config.artifacts import ALPHA_GRID, IMAGE_GRID, MANIFEST
 from pipelines.data.manifest import ManifestRow, write_manifest
-from pipelines.evaluation.alpha_selection import Choice
+from pipelines.evaluation.alpha_selection import AlphaChoice
 from pipelines.evaluation.benchmark import Evaluation
-from pipelines.reports.html_report import MOST_BYTES, Subject, views_of, write_page
+from pipelines.reports.html_report import MOST_BYTES, ReportData, collect_views, write_html_report
 from tests.conftest import textured
 from tests.support.browser import browser_page, place_for_screenshots
 
@@ -44,7 +44,9 @@ def scored(sample: Sample, seed: int) -> Scored:
     return Scored(name=sample.name, set=sample.set, sr=sr, values=values)
 
 
-def subject(names: tuple[str, ...], set_name: str, size: tuple[int, int] = (300, 340)) -> Subject:
+def subject(
+    names: tuple[str, ...], set_name: str, size: tuple[int, int] = (300, 340)
+) -> ReportData:
     height, width = size
     samples = [
         Sample(
@@ -70,10 +72,10 @@ def subject(names: tuple[str, ...], set_name: str, size: tuple[int, int] = (300,
         alpha: [scored(one, 200 + place) for one in samples]
         for place, alpha in enumerate((0.2, 0.6))
     }
-    return Subject(
+    return ReportData(
         evaluation=Evaluation(frame=pd.DataFrame(rows), shown=samples, images=images),
         between=between,
-        choice=Choice(alpha=0.8, why="given", within_bound=True, values={}),
+        choice=AlphaChoice(alpha=0.8, why="given", within_bound=True, values={}),
         scale=4,
         trainings=(),
     )
@@ -110,7 +112,7 @@ def page_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def opened(page_file: Path) -> Iterator[tuple[Page, list[str]]]:
     write_files("Set5", ("CC0",))
-    write_page(page_file, subject(("one", "two"), "Set5"))
+    write_html_report(page_file, subject(("one", "two"), "Set5"))
     with browser_page() as (page, heard):
         page.goto(page_file.as_uri())
         yield page, heard
@@ -176,7 +178,7 @@ def test_all_views_show_the_same_place(opened: tuple[Page, list[str]]) -> None:
 def test_pixels_of_the_page_are_the_results_own(page_file: Path) -> None:
     write_files("Set5", ("CC0",))
     made = subject(("one",), "Set5")
-    write_page(page_file, made)
+    write_html_report(page_file, made)
     images = data_of(page_file)
     assert [view["title"] for view in images[0]["views"]] == [
         "bicubic", "SRGAN", "alpha 0 (pretrained)", "alpha 0.2", "alpha 0.6", "alpha 0.8",
@@ -190,7 +192,7 @@ def test_pixels_of_the_page_are_the_results_own(page_file: Path) -> None:
 
     from PIL import Image
 
-    for view, own in zip(images[0]["views"], views_of(made), strict=True):
+    for view, own in zip(images[0]["views"], collect_views(made), strict=True):
         data = b64decode(view["uri"].partition(",")[2])
         shown = np.asarray(Image.open(BytesIO(data)).convert("RGB"))
         whole = own.images[0].sr
@@ -212,7 +214,7 @@ def test_hostile_names_and_metadata_are_words(
         for number, text in enumerate(HOSTILE):
             write_files(text, HOSTILE)
             made = subject((text, "other"), text, size=(64, 80))
-            write_page(page_file, made)
+            write_html_report(page_file, made)
             page.goto(page_file.as_uri())
             page.locator("#image-select").select_option(index=1)
             page.locator("#tiles figure").first.click()
@@ -229,7 +231,7 @@ def test_hostile_names_and_metadata_are_words(
 def test_a_page_of_many_large_pictures_stays_within_its_size(page_file: Path) -> None:
     names = tuple(f"p{number}" for number in range(10))
     write_files("Set5", ("CC0",))
-    write_page(page_file, subject(names, "Set5"))
+    write_html_report(page_file, subject(names, "Set5"))
     assert page_file.stat().st_size <= MOST_BYTES
     left_out = 10 - len(data_of(page_file))
     text = page_file.read_text()
@@ -238,7 +240,7 @@ def test_a_page_of_many_large_pictures_stays_within_its_size(page_file: Path) ->
 
 def test_published_figures_stand_beside_ours(page_file: Path) -> None:
     write_files("Set5", ("CC0",))
-    write_page(page_file, subject(("one",), "Set5"))
+    write_html_report(page_file, subject(("one",), "Set5"))
     text = page_file.read_text()
     assert "paper 28.42" in text
     assert "paper 29.40" in text

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipelines.evaluation.benchmark import with_perceptual_index
+from pipelines.evaluation.ma_scores import add_perceptual_index
 from pipelines.runtime.tables import read_table
 
 NAMES = ["NA", "nan", "NaN", "null", "None", "N/A", "", "007", "1.0", "inf", "True", 'a "b", c']
@@ -40,6 +40,6 @@ def test_a_picture_has_one_score_of_ma(tmp_path: Path, lines: str, message: str)
     frame = pd.DataFrame({"model": ["m"], "set": ["NA"], "name": ["null"], "niqe": [3.0]})
     path.write_text(f"model,set,name,ma\n{lines}", encoding="utf-8")
     with pytest.raises(ValueError, match=message):
-        with_perceptual_index(frame, path)
+        add_perceptual_index(frame, path)
     path.write_text("model,set,name,ma\nm,NA,null,8\n", encoding="utf-8")
-    assert with_perceptual_index(frame, path)["pi"].tolist() == [2.5]
+    assert add_perceptual_index(frame, path)["pi"].tolist() == [2.5]

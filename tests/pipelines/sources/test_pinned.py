@@ -10,7 +10,7 @@ from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.evaluation import Sample
 from esrgan_core.features import FeaturesConfig
 from pipelines.config.params import ParamsError, load_section, read_yaml
-from pipelines.evaluation.benchmark import evaluate_all, measures
+from pipelines.evaluation.benchmark import evaluate_methods, load_metrics
 from pipelines.evaluation.config import EvaluateConfig
 from pipelines.evaluation.methods import bicubic
 from pipelines.ops.params_file import write_params
@@ -109,13 +109,13 @@ def test_what_evaluation_reads_is_checked(here: Path) -> None:
     (here / "own").write_bytes(b"other")
     metrics = ["psnr_y", "niqe", "lpips"]
     with pytest.raises(ValueError, match=HAS_CHANGED):
-        measures(EvaluateConfig(metrics=metrics, weight_files={"alexnet": value}))
+        load_metrics(EvaluateConfig(metrics=metrics, weight_files={"alexnet": value}))
     config = EvaluateConfig(metrics=["psnr_y", "niqe"], ma_scores=value)
     random = np.random.default_rng(0)
     hr = random.integers(0, 256, (200, 200, 3)).astype(np.uint8)
     sample = Sample(set="own", name="a", lr=hr[::4, ::4].copy(), hr=hr)
     with pytest.raises(ValueError, match=HAS_CHANGED):
-        evaluate_all({"bicubic": bicubic(4)}, [sample], config, 4, "evaluate")
+        evaluate_methods({"bicubic": bicubic(4)}, [sample], config, 4, "evaluate")
 
 
 def test_credentials_in_an_address_are_refused_before_git_has_them(here: Path) -> None:

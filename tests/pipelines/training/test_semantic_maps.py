@@ -8,7 +8,7 @@ import torch
 
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.models.sft import SFTNet, SFTNetConfig
-from pipelines.evaluation.test_sets import samples_of
+from pipelines.evaluation.test_sets import load_samples
 from pipelines.training.semantic_maps import (
     Clusters,
     MapsOnDisk,
@@ -94,7 +94,7 @@ def test_the_maps_of_a_sample_are_found_by_its_name(
     network = SFTNet(
         SFTNetConfig(num_features=4, num_blocks=1, num_classes=3, condition_features=4)
     ).eval()
-    sample = samples_of(store, "test")[0]
+    sample = load_samples(store, "test")[0]
     sr = conditioned(network, SemanticMaps())(sample)
     assert sr.shape == (4 * sample.lr.shape[0], 4 * sample.lr.shape[1], 3)
     assert asked == [sample.name]
