@@ -21,8 +21,9 @@ from pipelines.cli import (
 )
 from pipelines.cli import images as images
 from pipelines.cli.extras import describe_missing_extra
+from pipelines.runtime.errors import is_transient
 from pipelines.runtime.redaction import redact
-from pipelines.runtime.status import Status, is_transient, write_status
+from pipelines.runtime.status import Status, write_status
 from pipelines.tracking.errors import StoreError
 
 app = typer.Typer(

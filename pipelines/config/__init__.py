@@ -1,1 +1,1 @@
-"""params.yaml, and the paths of what stages read and write."""
+"""params.yaml, the paths of artifacts, and the errors that the user can fix."""

@@ -13,7 +13,7 @@ PAIRS = ARTIFACTS / "pairs"
 
 
 def generator_path(stage: str) -> Path:
-    """The generator that a training stage writes."""
+    """The generator of a training stage."""
     return ARTIFACTS / stage / "generator.safetensors"
 
 

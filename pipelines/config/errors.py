@@ -4,6 +4,6 @@
 class UserError(ValueError):
     """A value, file or address that the user has to correct.
 
-    Commands and stages print its message without a traceback. The message is one line that names
-    the value and the remedy. Any other error is a defect and keeps its traceback.
+    Commands and stages print its message without a traceback; it names the value and the remedy.
+    Any other error is a defect and keeps its traceback.
     """

@@ -84,7 +84,7 @@ def fetch_all(catalog: Catalog, folder: Path, options: TransferOptions | None = 
     """Fetch every image to its place in `folder`; what cannot be had is told, not raised.
 
     Raises:
-        OSError: if it cannot fit on the disk.
+        UserError: if it cannot fit on the disk.
     """
     needed = estimate(catalog)
     print(f"download: {needed}", file=sys.stderr)

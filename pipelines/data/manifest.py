@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from esrgan_core.files import atomic_path, sha256_of
-from pipelines.runtime.status import TransientError
+from pipelines.runtime.errors import TransientError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -75,7 +75,7 @@ def report_estimate(
     """Print what is still to be done, the disk and about the time that it takes.
 
     Raises:
-        OSError: if it does not fit.
+        UserError: if it does not fit.
     """
     missing = [
         _bytes_of(hr.width, hr.height, task.scale)

@@ -34,9 +34,10 @@ from pipelines.runs.workspace import (
     prepare,
     workspace_lock,
 )
+from pipelines.runtime.errors import TransientError
 from pipelines.runtime.parent_watch import die_with_parent
 from pipelines.runtime.shell import CommandError
-from pipelines.runtime.status import STATUS, Status, TransientError, read_status
+from pipelines.runtime.status import STATUS, Status, read_status
 from pipelines.tracking.open_runs import close_runs, start_parent_run
 
 RETRIES = 4

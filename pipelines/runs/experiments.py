@@ -70,7 +70,7 @@ def find_experiment(folder: Path) -> str:
 
 def has_remote(folder: Path) -> bool:
     """Whether DVC has a default remote."""
-    return bool(output(["dvc", "config", "core.remote"], folder, fails=True))
+    return bool(output(["dvc", "config", "core.remote"], folder, check=False))
 
 
 def _reference(folder: Path) -> str:

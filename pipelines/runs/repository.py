@@ -108,7 +108,7 @@ def clone(repository: Repository, folder: Path, revision: str) -> None:
     git(["checkout", "--quiet", "--detach", resolve_revision(folder, revision)], folder)
     _configure_dvc(repository, folder)
     for key in ("user.name", "user.email"):  # DVC commits, which needs an author
-        if not output(["git", "config", key], folder, fails=True):
+        if not output(["git", "config", key], folder, check=False):
             git(["config", key, "esrgan"], folder)
 
 
@@ -135,7 +135,7 @@ def _configure_dvc(repository: Repository, folder: Path) -> None:
         for name, url in _remotes(Path(repository.address)).items():
             if name in cloned and not urlsplit(url).scheme:
                 output(["dvc", "remote", "modify", "--local", name, "url", url], folder)
-    if remote := output(["dvc", "config", "core.remote"], folder, fails=True):
+    if remote := output(["dvc", "config", "core.remote"], folder, check=False):
         # by default DVC does not check the hashes of files that it pulls
         output(["dvc", "remote", "modify", "--local", remote, "verify", "true"], folder)
 

@@ -1,1 +1,1 @@
-"""What every process of a run shares: state root, status, progress, commands, lineage."""
+"""What all processes of a run share: state root, status, progress, commands, lineage."""

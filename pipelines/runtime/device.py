@@ -1,8 +1,8 @@
-"""Which device the user has chosen."""
+"""The device that the user requests."""
 
 import os
 
 
 def requested_device() -> str:
-    """The device that `ESRGAN_DEVICE` names; `auto` if it is not set."""
+    """The value of `ESRGAN_DEVICE`; `auto` if it is not set."""
     return os.environ.get("ESRGAN_DEVICE") or "auto"

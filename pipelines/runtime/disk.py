@@ -1,35 +1,40 @@
-"""Room on disks, asked for before work begins that would run out of it, and made."""
+"""Disk space: checked before it is needed, measured, and freed."""
 
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 from rich.filesize import decimal
 
+from pipelines.config.errors import UserError
+
 
 def require_disk_space(needs: Mapping[Path, int]) -> None:
-    """Refuse work that cannot fit, before it begins; folders on one disk count together.
+    """Check that the disks have the bytes that each folder needs; folders may share a disk.
 
     Raises:
-        OSError: naming the folder, what it needs and what is free.
+        UserError: naming a folder of the disk that is too small.
     """
-    disks: dict[int, tuple[Path, int]] = {}
+    folders: dict[int, Path] = {}
+    totals: Counter[int] = Counter()
     for folder, bytes_ in needs.items():
-        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-        first, so_far = disks.get(there.stat().st_dev, (there, 0))
-        disks[there.stat().st_dev] = (first, so_far + bytes_)
-    for folder, bytes_ in disks.values():
+        existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        disk = existing.stat().st_dev
+        folders.setdefault(disk, existing)
+        totals[disk] += bytes_
+    for disk, folder in folders.items():
         free = shutil.disk_usage(folder).free
-        if bytes_ > free:
-            raise OSError(
-                f"{decimal(bytes_)} are needed on the disk of {folder.absolute()}, "
-                f"{decimal(free)} are free; make room, set ESRGAN_STATE to a folder on another "
-                "disk, or take fewer images"
+        if totals[disk] > free:
+            raise UserError(
+                f"{decimal(totals[disk])} are needed on the disk of {folder.absolute()}, "
+                f"{decimal(free)} are free; free some space, set ESRGAN_STATE to a folder on "
+                "another disk, or use fewer images"
             )
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a folder and all in it, or a link to one but not what it leads to."""
+    """Remove a folder with its content, or a link to a folder but not its target."""
     if folder.is_symlink():
         folder.unlink()
     elif folder.exists():
@@ -37,5 +42,5 @@ def remove_tree(folder: Path) -> None:
 
 
 def folder_bytes(folder: Path) -> int:
-    """Bytes of all files in a folder; files that are linked from elsewhere count as well."""
+    """Bytes of all files in a folder, including the targets of links."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -1,4 +1,4 @@
-"""Which commit and which data a result comes from."""
+"""The commit and the data that a result comes from."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from pipelines.config.params import PARAMS, read_yaml
 from pipelines.runtime.shell import CommandError, git
 
-LEFT_OUT = (
+EXCLUDED = (
     str(PARAMS),
     "data.dvc",
     "dvc.lock",
@@ -14,25 +14,25 @@ LEFT_OUT = (
     "pipelines/baselines/dvc.lock",
     "pipelines/baselines/.dvcignore",
 )
-"""What is no change of the code: a lineage has parameters and data by their hashes, and the rest is
-what a run itself rewrites."""
+"""Paths that are not code: a lineage has hashes of the parameters and the data, and a run itself
+rewrites the rest."""
 
 
 def git_commit() -> str:
-    """The commit that is checked out, with `+` where code differs from it; "" outside git.
+    """The current commit, with `+` if the code differs from it; "" outside a git repository.
 
-    Where git refuses a repository of another owner, it is said what to do.
+    If git refuses the repository because of its owner, the remedy is printed.
     """
-    others = [":(top)", *(f":(top,exclude){name}" for name in LEFT_OUT)]
+    paths = [":(top)", *(f":(top,exclude){name}" for name in EXCLUDED)]
     try:
         commit = git(["rev-parse", "HEAD"], Path.cwd())
-        changed = git(["status", "--porcelain", "--untracked-files=no", "--", *others], Path.cwd())
+        changed = git(["status", "--porcelain", "--untracked-files=no", "--", *paths], Path.cwd())
     except FileNotFoundError:
         return ""
     except CommandError as error:
         if "safe.directory" in str(error):
             print(
-                "the lineage lacks its commit, since git refuses a repository of another owner: "
+                "no commit is recorded, because the repository belongs to another user; run "
                 f"git config --global --add safe.directory {Path.cwd()}",
                 file=sys.stderr,
             )
@@ -41,7 +41,7 @@ def git_commit() -> str:
 
 
 def data_md5() -> str:
-    """DVC's hash of `data/`, as `data.dvc` has it; "" where that says none."""
+    """DVC's hash of `data/` in `data.dvc`; "" if there is none."""
     path = Path("data.dvc")
     if not path.is_file():
         return ""

@@ -24,15 +24,17 @@ def die_with_parent(
 
     Args:
         number: the signal.
-        seconds: time to exit after the signal; then the process is killed, since one that waits
-            for other processes may never handle the signal. None for no limit.
+        seconds: time to exit after the signal before the process is killed, since a process that
+            waits for other processes may never handle the signal; None for no limit.
     """
     if os.getppid() != PARENT:
         os.kill(os.getpid(), number)
-    if watched := _find_starters():
-        threading.Thread(
-            target=_watch, args=(watched, number, seconds), name="parent watch", daemon=True
-        ).start()
+    parents = psutil.Process().parents()[:2]
+    if parents and parents[0].name() not in SHELLS:
+        del parents[1:]
+    if parents:
+        args = parents, number, seconds
+        threading.Thread(target=_watch, args=args, name="parent watch", daemon=True).start()
 
 
 def is_alive(process: psutil.Process) -> bool:
@@ -41,14 +43,6 @@ def is_alive(process: psutil.Process) -> bool:
         # is_running also compares the start time, so a reused pid is not mistaken
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False
-
-
-def _find_starters() -> list[psutil.Process]:
-    parents = psutil.Process().parents()
-    if not parents:
-        return []
-    through_shell = parents[0].name() in SHELLS and len(parents) > 1
-    return parents[: 2 if through_shell else 1]
 
 
 def _watch(watched: list[psutil.Process], number: signal.Signals, seconds: float | None) -> None:

@@ -1,91 +1,91 @@
-"""Progress of long work: a bar with ETA on a terminal, a plain line now and then elsewhere.
-
-Whoever started the work can watch it in its status file, too.
-"""
+"""Progress of long work: a bar on a terminal, lines elsewhere, and the status file."""
 
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from statistics import median
 from threading import Lock
 
 from rich.console import Console
 from rich.filesize import decimal
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from pipelines.runtime.status import Status, write_status
 
 Advance = Callable[[int, str], None]
-Show = Callable[[int, str, timedelta], None]
 SECONDS_BETWEEN_LINES = 15.0
 SECONDS_BETWEEN_STATUS = 1.0
-PACES = 25
-"""How many of the latest paces the time left is told from."""
+SECONDS_OF_RATES = 600.0
+"""Period of the step rates used for the ETA."""
 
 
 @contextmanager
 def progress(
     what: str, total: int, done: int = 0, *, shown: bool = True, bytes_: bool = False
 ) -> Iterator[Advance]:
-    """Yield a function that takes (units completed so far, a note) and shows them.
+    """Yield a function that shows the number of completed units and a note.
 
-    With `bytes_` the units are bytes and shown as MB and GB.
+    Args:
+        what: the work.
+        total: units in all; 0 if unknown.
+        done: units that were completed before, which do not count for the ETA.
+        shown: False in processes that must not show anything.
+        bytes_: whether the units are bytes.
     """
     if not shown:
         yield lambda completed, note: None
         return
-    eta = Eta(total, done)
-    say = decimal if bytes_ else str
-    told = 0.0
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn() if bytes_ else MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=console,
+        disable=not console.is_terminal,
+        speed_estimate_period=SECONDS_OF_RATES,
+        get_time=lambda: time.monotonic(),
+    )
+    as_text = decimal if bytes_ else str
+    bar.add_task(what, total=total or None, completed=done, note="")
+    (task,) = bar.tasks
+    line_time, status_time = time.monotonic(), 0.0
     write_status(Status(what=what, completed=done, total=total))
-    with _display(what, total, done, say) as show:
 
-        def advance(completed: int, note: str) -> None:
-            nonlocal told
-            left = eta.after(completed)
-            show(completed, note, left)
-            if completed >= total or time.monotonic() - told > SECONDS_BETWEEN_STATUS:
-                told = time.monotonic()
-                seconds = left.total_seconds()
-                write_status(
-                    Status(
-                        what=what, completed=completed, total=total, seconds_left=seconds, note=note
-                    )
-                )
+    def advance(completed: int, note: str) -> None:
+        nonlocal line_time, status_time
+        bar.update(task.id, completed=completed, note=note)
+        now, ended = time.monotonic(), 0 < total <= completed
+        if ended or now - status_time > SECONDS_BETWEEN_STATUS:
+            status_time = now
+            seconds = task.time_remaining or 0.0
+            write_status(
+                Status(what=what, completed=completed, total=total, seconds_left=seconds, note=note)
+            )
+        if bar.disable and (ended or now - line_time >= SECONDS_BETWEEN_LINES):
+            line_time = now
+            seconds_left = task.time_remaining
+            left = "?" if seconds_left is None else timedelta(seconds=seconds_left)
+            of_total = as_text(total) if total else "?"
+            line = f"{what} {as_text(completed)}/{of_total}, {left} left  {note}".rstrip()
+            print(line, file=sys.stderr, flush=True)
 
+    with bar:
         yield advance
 
 
 @contextmanager
-def _display(what: str, total: int, done: int, say: Callable[[int], str]) -> Iterator[Show]:
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _plain(what, total, say)
-        return
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[said]}"),
-        TextColumn("{task.fields[left]} left"),
-        TextColumn("{task.fields[note]}"),
-        console=console,
-    ) as bar:
-        task = bar.add_task(what, total=total, completed=done, note="", left="?", said="")
-        yield lambda completed, note, left: bar.update(
-            task,
-            completed=completed,
-            note=format_terms,
-            left=left,
-            said=f"{say(completed)}/{say(total) if total else '?'}",
-        )
-
-
-@contextmanager
 def byte_progress(what: str, total: int, done: int = 0) -> Iterator[Callable[[int], None]]:
-    """Yield a function that takes the bytes of each piece, from any thread."""
+    """Yield a function that takes the bytes of each chunk, from any thread."""
     lock = Lock()
     with progress(what, total, done, bytes_=True) as advance:
 
@@ -98,40 +98,10 @@ def byte_progress(what: str, total: int, done: int = 0) -> Iterator[Callable[[in
         yield on_bytes
 
 
-class Eta:
-    """Time left, from the median pace of late: a pause or a slow start does not linger."""
+def format_terms(terms: Mapping[str, float]) -> str:
+    """Loss terms and metrics as a note.
 
-    def __init__(self, total: int, done: int) -> None:
-        """Count from now; `done` units were there before."""
-        self.total, self.last = total, (time.monotonic(), done)
-        self.paces: deque[float] = deque(maxlen=PACES)
-
-    def after(self, completed: int) -> timedelta:
-        """Time left now that `completed` units are done."""
-        now, (then, before) = time.monotonic(), self.last
-        if completed > before:
-            self.paces.append((now - then) / (completed - before))
-            self.last = now, completed
-        pace = median(self.paces) if self.paces else 0.0
-        return timedelta(seconds=round(pace * max(self.total - completed, 0)))
-
-
-def _plain(what: str, total: int, say: Callable[[int], str]) -> Show:
-    shown = time.monotonic()
-
-    def show(completed: int, note: str, left: timedelta) -> None:
-        nonlocal shown
-        now = time.monotonic()
-        if completed < total and now - shown < SECONDS_BETWEEN_LINES:
-            return
-        shown = now
-        whole = say(total) if total else "?"
-        line = f"{what} {say(completed)}/{whole}, {left} left  {note}".rstrip()
-        print(line, file=sys.stderr, flush=True)
-
-    return show
-
-
-def format_terms(values: Mapping[str, float]) -> str:
-    """Terms as a short text."""
-    return "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+    >>> format_terms({"g/pixel": 0.05, "val/psnr_y": 28.12345})
+    'g/pixel 0.05  val/psnr_y 28.12'
+    """
+    return "  ".join(f"{name} {value:.4g}" for name, value in terms.items())

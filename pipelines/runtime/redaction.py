@@ -1,21 +1,21 @@
-"""Passwords, tokens and signatures in addresses, which no message, log or note may show."""
+"""Removes passwords, tokens and signatures from addresses in messages, logs and files."""
 
 import re
 
 DATABASE = re.compile(r"""((?:postgres|mysql|mariadb|mssql|oracle)[\w+]*://)[^'"\n]*@""")
-"""Name and password before a database's host; SQLAlchemy allows any character in a password."""
+"""User and password of a database; SQLAlchemy allows any character in a password."""
 USER = re.compile(r"""(?<=://)[^/\s?#'"]*@""")
-"""Name and password before another host."""
+"""User and password of another host."""
 SECRET = re.compile(
     r"""([?&;#][^?&;#=\s'"]*(?:sig|token|secret|credential|pass|pwd|key|auth|policy|jwt|code)"""
     r"""[^?&;#=\s'"]*=)[^&;\s#'"()]+""",
     re.IGNORECASE,
 )
-"""A value of a query that lets its bearer in, as presigned addresses of S3, Azure and others do."""
+"""Credentials in a query, as in presigned addresses of S3 and Azure."""
 
 
 def redact(text: str) -> str:
-    """Text whose addresses have no credentials.
+    """Remove credentials from all addresses in a text.
 
     >>> redact("no answer: https://me:secret@host/a.zip?X-Amz-Signature=12ab&part=1")
     'no answer: https://host/a.zip?X-Amz-Signature=...&part=1'

@@ -17,21 +17,21 @@ from pipelines.runtime.state import state_root
 RUN = "ESRGAN_RUN"
 """Environment variable with the name of the pipeline run."""
 REPORTED_LATER = ("download", "validate", "bicubic", "interpolate")
-"""Stages whose MLflow runs are made by the next stage that makes its own, or by `esrgan publish`.
+"""Stages that the next stage, or `esrgan publish`, reports to MLflow.
 
-On a few images their work takes less time than importing MLflow.
+On a few images they take less time than importing MLflow.
 """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunRecord:
-    """What `artifacts/<stage>/run.json` says."""
+    """Content of `artifacts/<stage>/run.json`."""
 
     stage: str
     run: str
     """Name of the pipeline run."""
     mlflow_run_id: str
-    """Empty if the store was down; `esrgan publish` then makes a run."""
+    """Empty if the store was down; `esrgan publish` then creates a run."""
     git_commit: str
     data_md5: str
     params_sha256: str
@@ -40,7 +40,7 @@ class RunRecord:
     """Seconds since 1970."""
     seconds: float
     precision: str = ""
-    """What a training computed in, where the parameters may say auto; empty for other stages."""
+    """Precision of a training, where the parameters may say auto; empty for other stages."""
 
     @property
     def ended(self) -> int:
@@ -49,18 +49,18 @@ class RunRecord:
 
 
 def record_path(stage: str) -> Path:
-    """Where a stage's record lies."""
+    """The file of a stage's record."""
     return ARTIFACTS / stage / "run.json"
 
 
 def read_record(stage: str) -> RunRecord | None:
-    """A stage's record, None where the stage has not run and was not pulled."""
+    """A stage's record; None if the stage has not run and was not pulled."""
     path = record_path(stage)
     return RunRecord(**from_json(path.read_text(encoding="utf-8"))) if path.is_file() else None
 
 
 def training_precision(stage: str) -> str:
-    """The precision that a training stage computed in; empty for stages that train nothing."""
+    """The precision that a training stage used; empty for other stages."""
     path = ARTIFACTS / stage / "metrics.json"
     if not path.is_file():
         return ""
@@ -68,13 +68,13 @@ def training_precision(stage: str) -> str:
 
 
 def run_name() -> str:
-    """Name of the pipeline run that is under way, in all tools alike; a new one if none is.
+    """Name of the current pipeline run in all tools; a new one if no run is in progress.
 
-    `ESRGAN_RUN`, else DVC's name for the experiment, else one kept under the state root
-    until `register` ends the run.
+    `ESRGAN_RUN`, else DVC's name for the experiment, else a name in a file under the state root,
+    which `clear_run_name` removes at the end of the run.
     """
-    if given := os.environ.get(RUN) or os.environ.get("DVC_EXP_NAME"):
-        return given
+    if name := os.environ.get(RUN) or os.environ.get("DVC_EXP_NAME"):
+        return name
     path = state_root() / "current_run"
     with FileLock(f"{path}.lock"):
         if not path.exists():
@@ -83,5 +83,5 @@ def run_name() -> str:
 
 
 def clear_run_name() -> None:
-    """Let the next stage begin a new pipeline run."""
+    """Let the next stage start a new pipeline run."""
     (state_root() / "current_run").unlink(missing_ok=True)

@@ -1,41 +1,37 @@
-"""Commands that are run for what they print."""
+"""Commands whose output is needed."""
 
 import subprocess
 import sys
 from pathlib import Path
 
+from pipelines.config.errors import UserError
 from pipelines.runtime.redaction import redact
 
 
-class CommandError(ValueError):
-    """A command failed; the message has its own words."""
+class CommandError(UserError):
+    """A command failed; the message is its own."""
 
 
-def git(words: list[str], folder: Path) -> str:
-    """What git prints in a folder; raises as `output`."""
-    return output(["git", *words], folder)
+def git(arguments: list[str], folder: Path) -> str:
+    """Output of git in a folder; raises as `output`."""
+    return output(["git", *arguments], folder)
 
 
-def output(command: list[str], folder: Path, *, fails: bool = False) -> str:
-    """What a command prints, without the space around it.
-
-    Args:
-        command: the program and its arguments; dvc is that of this environment.
-        folder: where it runs.
-        fails: whether it may fail, as one that asks for what may not be there.
+def output(command: list[str], folder: Path, *, check: bool = True) -> str:
+    """Output of a command in a folder, stripped; `dvc` is the one of this environment.
 
     Raises:
-        CommandError: if it fails and may not.
+        CommandError: if the command fails and `check` is set.
     """
-    here = [sys.executable, "-m", *command] if command[0] == "dvc" else command
-    done = subprocess.run(here, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode and not fails:
-        said = (done.stderr or done.stdout).strip()
-        raise CommandError(redact(f"{' '.join(command)}: {said}"))
+    arguments = [sys.executable, "-m", *command] if command[0] == "dvc" else command
+    done = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, check=False)
+    if check and done.returncode:
+        message = (done.stderr or done.stdout).strip()
+        raise CommandError(redact(f"{' '.join(command)}: {message}"))
     return done.stdout.strip()
 
 
 def resolve_commit(reference: str, folder: Path) -> str:
-    """The commit that a reference of git names; "" if there is none."""
+    """The commit of a git reference; "" if it does not exist."""
     name = f"{reference}^{{commit}}"
-    return output(["git", "rev-parse", "--verify", "--quiet", name], folder, fails=True)
+    return output(["git", "rev-parse", "--verify", "--quiet", name], folder, check=False)

@@ -4,6 +4,8 @@ import os
 from contextlib import AbstractContextManager, chdir
 from pathlib import Path
 
+from pipelines.config.errors import UserError
+
 REPOSITORY = "ESRGAN_REPOSITORY"
 """Environment variable with the path or URL of the repository that runs are cloned from."""
 
@@ -27,13 +29,13 @@ def state_root_path() -> Path:
 
 
 def require_state_root() -> None:
-    """Check that the state root does not have to be created outside a repository.
+    """Check that the state root would not be created outside a repository.
 
     Raises:
-        FileNotFoundError: if the current folder is in no repository and `ESRGAN_STATE` is not set.
+        UserError: if the current folder is not in a repository and `ESRGAN_STATE` is not set.
     """
     if not os.environ.get("ESRGAN_STATE") and _find_repository() is None:
-        raise FileNotFoundError(
+        raise UserError(
             f"{Path.cwd()} is not in a repository; run this command in one, or set ESRGAN_STATE"
         )
 
@@ -42,19 +44,19 @@ def in_repository() -> AbstractContextManager[None]:
     """Work in the root of the repository that contains the current folder.
 
     Raises:
-        FileNotFoundError: if the current folder is in no repository.
+        UserError: if the current folder is not in a repository.
     """
     if (root := _find_repository()) is None:
-        raise FileNotFoundError(f"{Path.cwd()} is not in a repository; run this command in one")
+        raise UserError(f"{Path.cwd()} is not in a repository; run this command in one")
     return chdir(root)
 
 
 def ablation_network_path(fingerprint: str) -> Path:
-    """Where the network that an ablation training produced is kept, to be measured again."""
+    """The file of the network that an ablation training produced."""
     return state_root() / "ablation" / f"{fingerprint}.safetensors"
 
 
 def _find_repository() -> Path | None:
-    """The nearest parent folder with a `.dvc` folder; None if there is none."""
+    """The nearest parent folder that has a `.dvc` folder."""
     current = Path.cwd()
     return next((path for path in (current, *current.parents) if (path / ".dvc").is_dir()), None)

@@ -1,61 +1,48 @@
-"""What a stage is at, told in a file to whoever started it; and which errors may pass."""
+"""The status of a stage, written to a file that the process which started the stage reads."""
 
+import dataclasses
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from esrgan_core.files import write_text
 from esrgan_core.strict_json import from_json, to_json
 
 STATUS = "ESRGAN_STATUS"
-"""Environment variable with the path of the file; nothing is written without it."""
+"""Environment variable with the path of the status file; without it, no status is written."""
 
 
-class TransientError:
-    """Mixed into errors that another try may not meet: a host or a store that did not answer."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Status:
-    """What is being done, how far it is, and in the end what went wrong."""
+    """The current work of a stage, its progress, and the error that ended it."""
 
     what: str = ""
     completed: int = 0
     total: int = 0
-    """0 if it cannot be told."""
+    """0 if unknown."""
     seconds_left: float = 0.0
-    """Seconds."""
     note: str = ""
     problem: str = ""
     transient: bool = False
-    """Whether the problem may be gone at another try."""
-    time: float = field(default_factory=time.time)
+    """Whether another attempt may succeed."""
+    time: float = dataclasses.field(default_factory=time.time)
     """Seconds since 1970."""
 
 
 def write_status(status: Status) -> None:
-    """Write the file that `ESRGAN_STATUS` names, if it names one."""
+    """Write the file that `ESRGAN_STATUS` names, if it is set."""
     if path := os.environ.get(STATUS):
-        write_text(Path(path), to_json(asdict(status)))
+        write_text(Path(path), to_json(dataclasses.asdict(status)))
 
 
 def read_status(path: Path) -> Status | None:
-    """What a stage has told; None if nothing yet."""
+    """Read a status file; None if a stage has not written one.
+
+    A run may be of another commit, so unknown keys are ignored and missing ones get defaults.
+    """
     try:
-        return Status(**from_json(path.read_text(encoding="utf-8")))
+        content = from_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-
-
-def is_transient(error: BaseException) -> bool:
-    """Whether another try may not meet this error, or what it came from."""
-    kinds = (TransientError, ConnectionError, TimeoutError)
-    return any(isinstance(one, kinds) for one in _causes(error))
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__
+    known = {field.name for field in dataclasses.fields(Status)}
+    return Status(**{name: value for name, value in content.items() if name in known})

@@ -1,28 +1,30 @@
-"""Tables as CSV, those that stages leave and those that users give: read as they were written."""
+"""Reads CSV tables, those of stages and those of users, without changing their values."""
 
 from pathlib import Path
 
 import pandas as pd
 
-TEXTS = ("model", "set", "name", "metric", "source")
-"""Columns of text; all others hold numbers."""
+from pipelines.config.errors import UserError
+
+TEXT_COLUMNS = ("model", "set", "name", "metric", "source")
+"""All other columns hold numbers."""
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """A CSV file: text as it stands, numbers that may be infinite, NaN where one is missing.
+    """Read a CSV file; numbers may be infinite, and a missing number is NaN.
 
-    pandas by itself takes a image that is called `NA`, `null` or `007` for something else.
+    By default, pandas would read an image name `NA` or `null` as missing and `007` as 7.
 
     Raises:
-        ValueError: if it is no table of UTF-8 text; names the file.
+        UserError: if the file is not a table in UTF-8.
     """
     try:
         columns = pd.read_csv(path, nrows=0).columns  # noqa: TID251  the one reader
         return pd.read_csv(  # noqa: TID251
             path,
-            dtype=dict.fromkeys(TEXTS, str),
+            dtype=dict.fromkeys(TEXT_COLUMNS, str),
             keep_default_na=False,
-            na_values={name: ["", "nan"] for name in columns if name not in TEXTS},
+            na_values={name: ["", "nan"] for name in columns if name not in TEXT_COLUMNS},
         )
     except ValueError as error:
-        raise ValueError(f"{path} is no table of UTF-8 text ({str(error).strip()})") from error
+        raise UserError(f"{path} is not a CSV table in UTF-8 ({str(error).strip()})") from error

@@ -1,6 +1,6 @@
 """Why a file from elsewhere cannot be had, or not now."""
 
-from pipelines.runtime.status import TransientError
+from pipelines.runtime.errors import TransientError
 
 
 class HostError(OSError):

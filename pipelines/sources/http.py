@@ -15,6 +15,7 @@ import urllib3
 
 from esrgan_core.files import write_text
 from esrgan_core.strict_json import from_json, to_json
+from pipelines.config.errors import UserError
 from pipelines.runtime.disk import require_disk_space
 from pipelines.runtime.redaction import redact
 from pipelines.sources.checksums import ExpectedFile
@@ -67,7 +68,7 @@ def download(urls: list[str], part: Path, expected: ExpectedFile, options: Trans
     Raises:
         HostError: if no host gives what is expected; says what each did.
         StoppedError: if `options.stop` is set; what has arrived stays.
-        OSError: if it does not fit on the disk.
+        UserError: if it does not fit on the disk.
     """
     problems, busy = [], False
     for url in urls:
@@ -113,6 +114,8 @@ def _from_host(url: str, part: Path, expected: ExpectedFile, options: TransferOp
             problem, slow = str(error), True
         except TransientSourceError as error:
             problem, wait = str(error), max(wait, error.wait)
+        except UserError:
+            raise
         except (*WRONG_ADDRESSES, ValueError) as error:
             raise HostError(_plain(error)) from error
         except NETWORK_ERRORS as error:

@@ -16,8 +16,8 @@ from pipelines.data.image_checks import (
 from pipelines.data.local_folder import load_catalog
 from pipelines.data.manifest import BadImagesError, UnreachableImagesError, write_manifest
 from pipelines.runtime.disk import remove_tree
+from pipelines.runtime.errors import is_transient
 from pipelines.runtime.state import state_root
-from pipelines.runtime.status import is_transient
 from pipelines.stages.runner import launch
 
 

@@ -10,9 +10,10 @@ from typing import TypeVar
 
 from esrgan_core.engine.signals import InterruptedTrainingError
 from pipelines.config.params import PARAMS, load_params, read_yaml
+from pipelines.runtime.errors import is_transient
 from pipelines.runtime.parent_watch import die_with_parent
 from pipelines.runtime.redaction import redact
-from pipelines.runtime.status import Status, is_transient, write_status
+from pipelines.runtime.status import Status, write_status
 from pipelines.tracking.errors import StoreError
 from pipelines.tracking.session import recording
 

@@ -1,11 +1,12 @@
 """Errors of the MLflow store."""
 
-from pipelines.runtime.status import TransientError
+from pipelines.config.errors import UserError
+from pipelines.runtime.errors import TransientError
 
 
-class StoreError(RuntimeError):
-    """The MLflow store cannot do what it was asked, and says why."""
+class StoreError(UserError):
+    """The MLflow store refused a request; the message has its reason."""
 
 
 class StoreDownError(TransientError, StoreError):
-    """The MLflow store did not answer; it may at another try."""
+    """The MLflow store did not respond."""

@@ -37,7 +37,7 @@ def repository() -> Iterator[Finding]:
     except CommandError:
         yield fault("git", "this is no repository", "git clone the project, do not copy it")
         return
-    if not output(["git", "config", "user.email"], Path.cwd(), fails=True):
+    if not output(["git", "config", "user.email"], Path.cwd(), check=False):
         yield remark(
             "git", "knows no identity, without which runs cannot be saved",
             "git config user.email you@example.org",

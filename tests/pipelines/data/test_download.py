@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from esrgan_core.io.rgb import encode_png
+from pipelines.config.errors import UserError
 from pipelines.data.catalog import Catalog, CatalogEntry
 from pipelines.data.download import estimate, fetch_all
 from pipelines.sources.checksums import ExpectedFile
@@ -199,7 +200,7 @@ def test_an_estimate_comes_first_and_refuses_what_cannot_fit(
     assert estimate(singles(server)).to_fetch == 0
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})())
     asked = len(server.requests)
-    with pytest.raises(OSError, match=r"are needed on the disk of .* 1\.0 kB are free"):
+    with pytest.raises(UserError, match=r"are needed on the disk of .* 1\.0 kB are free"):
         fetch_all(singles(server), tmp_path / "more", HASTE)
     assert len(server.requests) == asked
 

@@ -1,50 +1,86 @@
-from datetime import timedelta
+import sys
 
 import pytest
 
-from pipelines.runtime.progress import Eta, format_terms, progress
+from pipelines.runtime.progress import byte_progress, format_terms, progress
 
 
 class Clock:
-    """Time that goes on only when told to."""
+    """A monotonic clock that a test moves."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
         monkeypatch.setattr("time.monotonic", lambda: self.now)
 
 
-def test_time_left_follows_the_median_pace_of_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock(monkeypatch)
-    eta = Eta(total=100, done=0)
-    clock.now += 60  # the first unit waits for something
-    eta.after(1)
-    for unit in range(2, 6):
-        clock.now += 2
-        left = eta.after(unit)
-    assert left == timedelta(seconds=2 * 95)
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
 
 
-def test_what_was_done_before_does_not_count_as_speed(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock(monkeypatch)
-    eta = Eta(total=1000, done=990)
-    clock.now += 10
-    assert eta.after(995) == timedelta(seconds=10)
+def test_the_first_step_does_not_count_for_the_eta(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with progress("work", 100) as advance:
+        clock.now += 60  # the first unit waits for something
+        advance(1, "")
+        for unit in range(2, 10):
+            clock.now += 2
+            advance(unit, "")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["work 1/100, ? left", "work 9/100, 0:03:02 left"]
+
+
+def test_units_that_were_completed_before_do_not_count_for_the_eta(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with progress("work", 1000, 980) as advance:
+        for unit in (985, 990):
+            clock.now += 20
+            advance(unit, "")
+    assert capsys.readouterr().err.splitlines()[-1] == "work 990/1000, 0:00:40 left"
 
 
 def test_without_a_terminal_there_are_lines_now_and_then_and_at_the_end(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    clock = Clock(monkeypatch)
     with progress("work", 40) as advance:
         for unit in range(1, 41):
             clock.now += 1
             advance(unit, format_terms({"loss": 0.5}))
-    lines = capsys.readouterr().err.splitlines()
-    assert lines == [
+    assert capsys.readouterr().err.splitlines() == [
         "work 15/40, 0:00:25 left  loss 0.5",
         "work 30/40, 0:00:10 left  loss 0.5",
         "work 40/40, 0:00:00 left  loss 0.5",
     ]
+
+
+def test_an_unknown_total_does_not_print_a_line_per_chunk(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with byte_progress("fetch", 0) as on_bytes:
+        for _ in range(30):
+            clock.now += 1
+            on_bytes(1000)
+    assert capsys.readouterr().err.splitlines() == [
+        "fetch 15.0 kB/?, ? left",
+        "fetch 30.0 kB/?, ? left",
+    ]
+
+
+@pytest.mark.parametrize(("total", "counts"), [(2000, "1.0/2.0 kB"), (0, "1.0/? kB")])
+def test_a_terminal_shows_a_bar(
+    total: int, counts: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("NO_COLOR", "1")
+    with byte_progress("fetch", total) as on_bytes:
+        on_bytes(1000)
+    shown = capsys.readouterr().err
+    assert "fetch" in shown
+    assert counts in shown
 
 
 def test_nothing_is_shown_where_another_process_shows_it(

@@ -1,29 +1,15 @@
-"""What a stage tells of itself, and which troubles are worth another try."""
+"""The status file of a stage."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from prefect import flow, task
 
-from pipelines.config.params import ParamsError
-from pipelines.data.catalog import Catalog, CatalogEntry
-from pipelines.data.download import fetch_all
-from pipelines.data.manifest import BadImagesError, UnreachableImagesError
-from pipelines.flows.train import StageError, TransientStageError
 from pipelines.runtime.progress import progress
-from pipelines.runtime.status import STATUS, Status, is_transient, read_status, write_status
-from pipelines.sources.checksums import ExpectedFile
-from pipelines.sources.resolve import RemoteFile
-from pipelines.sources.transfer import RetryPolicy, TransferOptions
-from pipelines.tracking.errors import StoreDownError, StoreError
-from tests.support.http_server import Misbehavior, serving
-
-HASTE = TransferOptions(retry=RetryPolicy(tries=2, first_wait=0.01))
+from pipelines.runtime.status import STATUS, Status, read_status, write_status
 
 
-def test_progress_is_told_with_the_time_that_is_left(
+def test_progress_is_written_with_the_seconds_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "status.json"
@@ -40,70 +26,14 @@ def test_progress_is_told_with_the_time_that_is_left(
     assert timedelta(seconds=last.seconds_left) == timedelta()
 
 
-def test_nothing_is_written_where_nobody_asked(tmp_path: Path) -> None:
+def test_nothing_is_written_without_the_environment_variable(tmp_path: Path) -> None:
     write_status(Status(what="train"))
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("error", "passes"),
-    [
-        (StoreDownError("MLflow"), True),
-        (StoreError("no database"), False),
-        (UnreachableImagesError(["a.png"]), True),
-        (ConnectionRefusedError(), True),
-        (BadImagesError(["a.png"]), False),
-        (ParamsError("unknown key"), False),
-        (FileNotFoundError("a.png"), False),
-        (FloatingPointError("diverged"), False),
-    ],
-)
-def test_what_may_pass(error: Exception, passes: bool) -> None:
-    assert is_transient(error) == passes
-    told = OSError("in other words")
-    told.__cause__ = error
-    assert is_transient(told) == passes
-
-
-@pytest.mark.parametrize(("code", "passes"), [(503, True), (429, True), (404, False), (403, False)])
-def test_a_host_that_is_busy_may_not_be_later(
-    code: int, passes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ESRGAN_STATE", str(tmp_path))
-    with serving({"a.png": b"image"}, Misbehavior(failures=[code] * 9)) as server:
-        source = RemoteFile(uri=server.url("a.png"), expected=ExpectedFile())
-        entry = CatalogEntry(name="a", split="train", set="own", source=source, origin="a")
-        catalog = Catalog(entries=[entry], archives={})
-        (problem,) = fetch_all(catalog, tmp_path / "images", HASTE).values()
-    assert is_transient(problem) == passes, problem
-
-
-@pytest.fixture(scope="module")
-def prefect_alone() -> Iterator[None]:
-    """A Prefect of the test's own."""
-    from prefect.testing.utilities import prefect_test_harness
-
-    with prefect_test_harness():
-        yield
-
-
-@pytest.mark.parametrize(("error", "tries"), [(TransientStageError, 3), (StageError, 1)])
-def test_only_what_may_pass_is_tried_again(
-    error: type[Exception], tries: int, prefect_alone: None
-) -> None:
-    from pipelines.flows.train import is_retried
-
-    tried = []
-
-    @task(retries=2, retry_delay_seconds=0, retry_condition_fn=is_retried)
-    def work() -> None:
-        tried.append(1)
-        raise error("it says why")
-
-    @flow
-    def of_one() -> None:
-        work()
-
-    with pytest.raises(error, match="it says why"):
-        of_one()
-    assert len(tried) == tries
+def test_a_status_of_another_version_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "status.json"
+    path.write_text('{"what": "train", "completed": 4, "passing": true, "left": 1.5}')
+    status = read_status(path)
+    assert status
+    assert (status.what, status.completed, status.total, status.transient) == ("train", 4, 0, False)

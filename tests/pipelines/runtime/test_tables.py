@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from pipelines.config.errors import UserError
 from pipelines.evaluation.ma_scores import add_perceptual_index
 from pipelines.runtime.tables import read_table
 
@@ -20,10 +21,10 @@ def test_names_are_text_and_numbers_keep_what_they_are(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(read_table(tmp_path / "table.csv"), before)
 
 
-def test_what_is_no_table_is_named(tmp_path: Path) -> None:
+def test_an_error_names_a_file_that_is_not_a_table(tmp_path: Path) -> None:
     for content in (b"", b"name,ma\na,1,2\nb,1,2,3\n", b"name,ma\n\xff,1\n"):
         (tmp_path / "table.csv").write_bytes(content)
-        with pytest.raises(ValueError, match=r"table\.csv is no table of UTF-8 text"):
+        with pytest.raises(UserError, match=r"table\.csv is not a CSV table in UTF-8"):
             read_table(tmp_path / "table.csv")
 
 

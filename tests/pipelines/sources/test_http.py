@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.config.errors import UserError
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.errors import HostError, StoppedError
 from pipelines.sources.http import download
@@ -168,7 +169,7 @@ def test_a_full_disk_is_said_before_anything_is_written(
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})())
     with (
         serving({"a.zip": CONTENT}) as server,
-        pytest.raises(OSError, match=r"21\.0 MB are needed on the disk of .*, 1\.0 kB are free"),
+        pytest.raises(UserError, match=r"21\.0 MB are needed on the disk of .*, 1\.0 kB are free"),
     ):
         fetched(server, tmp_path / "part")
     assert not (tmp_path / "part").exists()

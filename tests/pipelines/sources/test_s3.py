@@ -19,7 +19,7 @@ from esrgan_core.io.rgb import encode_png
 from pipelines.data.catalog import read_catalog
 from pipelines.data.catalog_builder import write_s3_catalog
 from pipelines.data.download import fetch_all
-from pipelines.runtime.status import is_transient
+from pipelines.runtime.errors import is_transient
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.errors import BusyHostError, HostError
 from pipelines.sources.locations import S3Object, parse_location, parse_s3

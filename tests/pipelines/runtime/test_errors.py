@@ -1,0 +1,85 @@
+"""Errors that another attempt may not meet."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prefect import flow, task
+
+from pipelines.config.params import ParamsError
+from pipelines.data.catalog import Catalog, CatalogEntry
+from pipelines.data.download import fetch_all
+from pipelines.data.manifest import BadImagesError, UnreachableImagesError
+from pipelines.flows.train import StageError, TransientStageError
+from pipelines.runtime.errors import is_transient
+from pipelines.sources.checksums import ExpectedFile
+from pipelines.sources.resolve import RemoteFile
+from pipelines.sources.transfer import RetryPolicy, TransferOptions
+from pipelines.tracking.errors import StoreDownError, StoreError
+from tests.support.http_server import Misbehavior, serving
+
+HASTE = TransferOptions(retry=RetryPolicy(tries=2, first_wait=0.01))
+
+
+@pytest.mark.parametrize(
+    ("error", "passes"),
+    [
+        (StoreDownError("MLflow"), True),
+        (StoreError("no database"), False),
+        (UnreachableImagesError(["a.png"]), True),
+        (ConnectionRefusedError(), True),
+        (BadImagesError(["a.png"]), False),
+        (ParamsError("unknown key"), False),
+        (FileNotFoundError("a.png"), False),
+        (FloatingPointError("diverged"), False),
+    ],
+)
+def test_what_may_pass(error: Exception, passes: bool) -> None:
+    assert is_transient(error) == passes
+    told = OSError("in other words")
+    told.__cause__ = error
+    assert is_transient(told) == passes
+
+
+@pytest.mark.parametrize(("code", "passes"), [(503, True), (429, True), (404, False), (403, False)])
+def test_a_host_that_is_busy_may_not_be_later(
+    code: int, passes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ESRGAN_STATE", str(tmp_path))
+    with serving({"a.png": b"image"}, Misbehavior(failures=[code] * 9)) as server:
+        source = RemoteFile(uri=server.url("a.png"), expected=ExpectedFile())
+        entry = CatalogEntry(name="a", split="train", set="own", source=source, origin="a")
+        catalog = Catalog(entries=[entry], archives={})
+        (problem,) = fetch_all(catalog, tmp_path / "images", HASTE).values()
+    assert is_transient(problem) == passes, problem
+
+
+@pytest.fixture(scope="module")
+def prefect_alone() -> Iterator[None]:
+    """A Prefect of the test's own."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness():
+        yield
+
+
+@pytest.mark.parametrize(("error", "tries"), [(TransientStageError, 3), (StageError, 1)])
+def test_only_what_may_pass_is_tried_again(
+    error: type[Exception], tries: int, prefect_alone: None
+) -> None:
+    from pipelines.flows.train import is_retried
+
+    tried = []
+
+    @task(retries=2, retry_delay_seconds=0, retry_condition_fn=is_retried)
+    def work() -> None:
+        tried.append(1)
+        raise error("it says why")
+
+    @flow
+    def of_one() -> None:
+        work()
+
+    with pytest.raises(error, match="it says why"):
+        of_one()
+    assert len(tried) == tries
