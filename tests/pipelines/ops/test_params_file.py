@@ -71,7 +71,7 @@ def test_a_profile_is_written_with_the_comments_kept(own_profile: Path) -> None:
         ("pretrain.optimizer.learning=1", "unknown key pretrain.optimizer.learning; did you mean"),
         ("pretrain.steps=many", "pretrain.steps = 'many': Input should be a valid integer"),
         ("pretrain.steps", "'pretrain.steps' is not valid: expected KEY=VALUE"),
-        ("pretrain.steps=[1", "'pretrain.steps=[1': what stands after = is not valid YAML"),
+        ("pretrain.steps=[1", "'pretrain.steps=[1': the value is not valid YAML"),
         ("interpolate.alpha=7", "alpha"),
         ("pretrain.patch_size=66", "pretrain.patch_size = 66: must be a multiple of scale"),
         ("srcnn.patch_size=256", "srcnn.patch_size = 256: is above validate.min_side"),
