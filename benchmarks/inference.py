@@ -23,7 +23,7 @@ from benchmarks.peers import basicsr, realesrgan
 from benchmarks.processes import Contender, Work, compete, most_memory
 from benchmarks.timing import machine, side_by_side
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
-from esrgan_core.io.decoded import DecodedImage
+from esrgan_core.io.decoded_image import DecodedImage
 from esrgan_core.io.resize import resize_pixels
 from esrgan_core.io.rgb import read_rgb
 from esrgan_core.memory import free_memory
@@ -170,7 +170,7 @@ def measure_memory() -> dict[str, Any]:
 
 
 def _memory(name: str, size: float) -> None:
-    """Upscale a image of so many megapixels once, and print what it took."""
+    """Upscale an image of so many megapixels once, and print what it took."""
     config = SAMPLE if "2/16" in name else RRDBNetConfig(init="basicsr")
     height = int((size * 1e6 / 1.5) ** 0.5)
     lr = np.zeros((height, int(height * 1.5), 3), dtype=np.uint8)

@@ -83,7 +83,7 @@ def main(
                 dataset[index]
 
         def ours() -> None:
-            sampler.batch(next(steps)).on(torch.device("cpu"))
+            sampler.batch(next(steps)).to(torch.device("cpu"))
 
         seconds = side_by_side(
             f"{BATCH} pairs of patches, one core", {"BasicSR": theirs, "ours": ours}, rounds=rounds

@@ -22,7 +22,7 @@ import typer
 from benchmarks.metrics import images
 from benchmarks.peers import basicsr
 from benchmarks.timing import machine, side_by_side
-from esrgan_core.files import sha256_of
+from esrgan_core.files import file_sha256
 from pipelines.data.pair_cache import PairTask, prepare_pair
 
 SIZE, STEP, SCALE = 480, 240, 4
@@ -64,7 +64,7 @@ def main(
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         files = images(root, photographs, 2)
-        digests = {path: sha256_of(path) for path in files}
+        digests = {path: file_sha256(path) for path in files}
         turns = count()
 
         def theirs() -> None:

@@ -19,7 +19,7 @@ from benchmarks.loader import store_of
 from benchmarks.metrics import images
 from benchmarks.timing import machine
 from benchmarks.train import BATCH, CUDA, DEVICE, RECIPES, ours
-from esrgan_core.data.loading import batches
+from esrgan_core.data.loading import load_batches
 from esrgan_core.data.sampling import PatchSampler
 from esrgan_core.engine.execution import Compile, Execution
 
@@ -44,7 +44,7 @@ def main(
         )
         fixed, waits, whole = [], [], []
         same = RECIPE.batch(1)
-        with batches(sampler, 1, share=range(BATCH), device=DEVICE) as drawn:
+        with load_batches(sampler, 1, positions=range(BATCH), device=DEVICE) as drawn:
             for number in range(WARM_UP + steps):
                 times = [time.perf_counter()]
                 step(same)

@@ -24,7 +24,8 @@ from benchmarks.peers import basicsr
 from benchmarks.processes import Contender, compete
 from benchmarks.timing import machine, side_by_side
 from esrgan_core.data.sampling import Pair
-from esrgan_core.engine.execution import Execution, OptimizerConfig
+from esrgan_core.engine.execution import Execution
+from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.steps import GanStep, LossWeights, PixelStep
 from esrgan_core.features import FeaturesConfig, build_features
 from esrgan_core.features.sequential import SequentialFeatures

@@ -23,7 +23,7 @@ BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
 PROBE_ROUNDS = 10
 
 
-def device_of(word: str) -> torch.device:
+def resolve_device(word: str) -> torch.device:
     """The device that a setting names: `auto`, `cpu`, `cuda`, `cuda:1`.
 
     Raises:

@@ -28,7 +28,7 @@ def keep_freed_memory() -> bool:
     return bool(library.mallopt(M_MMAP_MAX, 0) and library.mallopt(M_TRIM_THRESHOLD, never))
 
 
-def keep_no_freed_memory() -> bool:
+def use_default_allocator() -> bool:
     """Let the allocator do as it does by itself again, after `keep_freed_memory`.
 
     For work near the memory's end: what is kept lies in pieces, and half as much again is needed.
@@ -44,7 +44,7 @@ def keep_no_freed_memory() -> bool:
     return bool(done)
 
 
-def give_back_freed_memory() -> bool:
+def release_freed_memory() -> bool:
     """Give back to the system what has been kept.
 
     Returns:

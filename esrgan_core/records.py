@@ -82,7 +82,7 @@ RECORDS: Mapping[str, RecordType] = {
         absent={"classification": 0.0},
     ),
     "StoreFacts": RecordType(kind="pair_store", names=same("scale", "convention", "version")),
-    "Entry": RecordType(
+    "PairEntry": RecordType(
         kind="pair",
         names=same("name", "split", "set", "hr_sha256", "lr_sha256", "height", "width"),
     ),
@@ -94,13 +94,13 @@ RECORDS: Mapping[str, RecordType] = {
 }  # fmt: skip
 
 
-def record_of(value: Any, records: Mapping[str, RecordType] = RECORDS) -> Any:
+def to_record(value: Any, records: Mapping[str, RecordType] = RECORDS) -> Any:
     """Settings as JSON knows them, with their names on disk and without what is absent.
 
     A class that has no entry of its own is stored as the nearest of its bases that has one.
 
     >>> from esrgan_core.models.srresnet import SRResNetConfig
-    >>> record_of({"generator": SRResNetConfig(num_blocks=4)})
+    >>> to_record({"generator": SRResNetConfig(num_blocks=4)})
     {'generator': {'record': 'SRResNet', 'scale': 4, 'num_features': 64, 'num_blocks': 4}}
 
     Raises:
@@ -110,13 +110,13 @@ def record_of(value: Any, records: Mapping[str, RecordType] = RECORDS) -> Any:
         case None | bool() | int() | float() | str():
             return value
         case Mapping():
-            return {str(key): record_of(inner, records) for key, inner in value.items()}
+            return {str(key): to_record(inner, records) for key, inner in value.items()}
         case list() | tuple():
-            return [record_of(inner, records) for inner in value]
-    return {"record": _record_type(type(value), records).kind} | fields_of(value, records)
+            return [to_record(inner, records) for inner in value]
+    return {"record": _record_type(type(value), records).kind} | to_fields(value, records)
 
 
-def fields_of(value: Any, records: Mapping[str, RecordType] = RECORDS) -> dict[str, Any]:
+def to_fields(value: Any, records: Mapping[str, RecordType] = RECORDS) -> dict[str, Any]:
     """The record of settings without the name of its kind, for places that imply it.
 
     Raises:
@@ -124,7 +124,7 @@ def fields_of(value: Any, records: Mapping[str, RecordType] = RECORDS) -> dict[s
     """
     found = _record_type(type(value), records)
     content = {
-        stored: record_of(getattr(value, name), records) for name, stored in found.names.items()
+        stored: to_record(getattr(value, name), records) for name, stored in found.names.items()
     }
     return {
         name: inner
@@ -155,7 +155,7 @@ def settings_of(
 
 def record_hash(value: Any, records: Mapping[str, RecordType] = RECORDS) -> str:
     """SHA-256 of the record of a value, in hexadecimal digits."""
-    content = record_of(value, records)
+    content = to_record(value, records)
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))  # noqa: TID251  only hashed
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -15,14 +15,14 @@ EDGE = 2
 
 
 class NotFiniteError(BadImageError):
-    """A network made of a image what is no image."""
+    """A network made of an image what is no image."""
 
     def __init__(self, where: str = "") -> None:
         """Say what to do about it, and `where` it was, if that is known."""
         super().__init__(f"{where}the network's result is not finite; take other weights")
 
 
-def words_of_not_finite(state: Mapping[str, Tensor]) -> str:
+def describe_not_finite(state: Mapping[str, Tensor]) -> str:
     """How many tensors hold values that are not finite, and the first's name; empty if none does.
 
     Waits for the device once.

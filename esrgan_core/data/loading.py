@@ -1,55 +1,53 @@
-"""Batches ready when the training wants them: drawn by threads, copied while the device works."""
+"""Batches loaded ahead: drawn by threads, copied while the device computes."""
 
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import count
 
 import torch
 
 from esrgan_core.data.sampling import Pair, PatchSampler, PixelPair
 
-AHEAD = 2
-"""Batches that wait drawn beyond those that are being drawn."""
+PREFETCHED = 2
+"""Batches that are ready, in addition to those that the threads are drawing."""
 
 
 @contextmanager
-def batches(
+def load_batches(
     sampler: PatchSampler,
     start: int,
     *,
-    share: range,
+    positions: range,
     device: torch.device,
     workers: int = 1,
 ) -> Iterator[Iterator[Pair]]:
     """Yield an endless iterator over the batches of steps `start`, `start + 1`, ...
 
     Args:
-        sampler: draws them; what it draws does not depend on the workers.
+        sampler: draws the patches, independently of the workers.
         start: the first step.
-        share: positions of each batch.
-        device: where the batches go; a GPU's are copied without waiting.
-        workers: threads that draw, at least 1.
+        positions: those of each batch to load.
+        device: of the batches; copies to a GPU are asynchronous.
+        workers: number of threads, at least 1.
     """
-    pinned = device.type == "cuda"
 
     def draw(step: int) -> PixelPair:
-        drawn = sampler.batch(step, share)
-        return drawn.pinned() if pinned else drawn
+        drawn = sampler.batch(step, positions)
+        return drawn.pin_memory() if device.type == "cuda" else drawn
 
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="loader") as pool:
-        waiting: deque[Future[PixelPair]] = deque()
+        queue: deque[Future[PixelPair]] = deque()
 
         def each() -> Iterator[Pair]:
-            step = start
-            while True:
-                while len(waiting) < workers + AHEAD:
-                    waiting.append(pool.submit(draw, step))
-                    step += 1
-                yield waiting.popleft().result().on(device)
+            for step in count(start):
+                queue.append(pool.submit(draw, step))
+                if len(queue) == workers + PREFETCHED:
+                    yield queue.popleft().result().to(device)
 
         try:
             yield each()
         finally:
-            for future in waiting:
+            for future in queue:
                 future.cancel()

@@ -4,7 +4,7 @@
     index.parquet                  name, split, set, sha256 of both files, height, width of HR
     store.json                     version, scale, resize convention
 
-A name is a image's path in the image folder without its suffix (`test/set5/baby`).
+A name is an image's path in the image folder without its suffix (`test/set5/baby`).
 """
 
 from collections import Counter
@@ -19,11 +19,11 @@ import pyarrow as pa
 from jaxtyping import UInt8
 from pyarrow import parquet
 
-from esrgan_core.files import atomic_path, sha256_of, write_text
+from esrgan_core.files import atomic_path, file_sha256, write_text
 from esrgan_core.io.geometry import crop_to_multiple
 from esrgan_core.io.resize import bicubic_pair
 from esrgan_core.io.rgb import read_rgb
-from esrgan_core.records import fields_of, record_hash, settings_of
+from esrgan_core.records import record_hash, settings_of, to_fields
 from esrgan_core.strict_json import from_json, to_json
 
 VERSION = 1
@@ -42,7 +42,7 @@ class StoreFacts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
+class PairEntry:
     """One image's row of the index."""
 
     name: str
@@ -63,7 +63,7 @@ def add_image(
     set_name: str,
     scale: int,
     lr: Path | BytesIO | None = None,
-) -> Entry:
+) -> PairEntry:
     """Write one image's HR and LR arrays.
 
     Args:
@@ -76,7 +76,7 @@ def add_image(
         lr: the LR image's file; made from the whole HR if left out.
 
     Raises:
-        ValueError: if a image cannot be read, or the LR has another size than the HR divided by
+        ValueError: if an image cannot be read, or the LR has another size than the HR divided by
             `scale`.
     """
     if lr is None:
@@ -93,9 +93,9 @@ def add_image(
         target = root / kind / f"{name}.npy"
         with atomic_path(target) as temporary:
             np.save(temporary, np.ascontiguousarray(pixels))
-        digests.append(sha256_of(target))
+        digests.append(file_sha256(target))
     height, width = hr_pixels.shape[:2]
-    return Entry(
+    return PairEntry(
         name=name,
         split=split,
         set=set_name,
@@ -106,7 +106,7 @@ def add_image(
     )
 
 
-def write_index(root: Path, entries: list[Entry], facts: StoreFacts) -> None:
+def write_index(root: Path, entries: list[PairEntry], facts: StoreFacts) -> None:
     """Write what makes the arrays under `root` a store; the index last.
 
     Raises:
@@ -114,8 +114,8 @@ def write_index(root: Path, entries: list[Entry], facts: StoreFacts) -> None:
     """
     if twice := [name for name, count in Counter(e.name for e in entries).items() if count > 1]:
         raise ValueError(f"several images are called {', '.join(twice)}")
-    write_text(root / "store.json", to_json(fields_of(facts), indent=2) + "\n")
-    rows = [fields_of(entry) for entry in sorted(entries, key=attrgetter("name"))]
+    write_text(root / "store.json", to_json(to_fields(facts), indent=2) + "\n")
+    rows = [to_fields(entry) for entry in sorted(entries, key=attrgetter("name"))]
     with atomic_path(root / "index.parquet") as temporary:
         parquet.write_table(pa.Table.from_pylist(rows), temporary)
 
@@ -142,7 +142,7 @@ class PairStore:
         self.facts = StoreFacts(**settings_of(StoreFacts, facts))
         rows = parquet.read_table(root / "index.parquet").to_pylist()
         self.entries = sorted(
-            (Entry(**settings_of(Entry, row)) for row in rows), key=attrgetter("name")
+            (PairEntry(**settings_of(PairEntry, row)) for row in rows), key=attrgetter("name")
         )
         self._sets = {entry.name: entry.set for entry in self.entries}
 
@@ -151,15 +151,15 @@ class PairStore:
 
         The bytes of the index do not count: those of a Parquet file name the program that wrote it.
         """
-        rows = [list(fields_of(one).values()) for one in self.entries if one.split in splits]
+        rows = [list(to_fields(one).values()) for one in self.entries if one.split in splits]
         return record_hash([self.facts, rows])
 
     def names(self, split: Split) -> list[str]:
         """Names of a split's images, sorted."""
         return [entry.name for entry in self.entries if entry.split == split]
 
-    def set_of(self, name: str) -> str:
-        """The set (Set5, ...) that a image belongs to."""
+    def set_name(self, name: str) -> str:
+        """The set (Set5, ...) that an image belongs to."""
         return self._sets[name]
 
     def hr(self, name: str) -> Pixels:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from esrgan_core.io.resize import CONVENTIONS, bicubic_pair
-from esrgan_core.io.rgb import resize_as_pillow
+from esrgan_core.io.rgb import resize_with_pillow
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
 NAMED_FROM = 45.0
@@ -22,7 +22,7 @@ KEYS_OF_OPENCV = -0.75
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Generator:
+class Downscaler:
     """What an LR image looks to be made by."""
 
     name: str
@@ -36,7 +36,7 @@ class Generator:
         return self.name.startswith("MATLAB")
 
 
-def generators(hr: Pixels, scale: int) -> Mapping[str, Pixels]:
+def known_downscalings(hr: Pixels, scale: int) -> Mapping[str, Pixels]:
     """What every program that we can tell makes of an HR image, cropped to a multiple."""
     cropped = bicubic_pair(hr, scale)[0]
     size = cropped.shape[0] // scale, cropped.shape[1] // scale
@@ -44,7 +44,7 @@ def generators(hr: Pixels, scale: int) -> Mapping[str, Pixels]:
     middle = blocks[:, (scale - 1) // 2 : scale // 2 + 1, :, (scale - 1) // 2 : scale // 2 + 1]
     return {
         **{f"MATLAB bicubic, {name}": bicubic_pair(hr, scale, name)[1] for name in CONVENTIONS},
-        "Pillow BICUBIC": resize_as_pillow(cropped, size),
+        "Pillow BICUBIC": resize_with_pillow(cropped, size),
         "OpenCV INTER_CUBIC": _rounded(_opencv_cubic(_opencv_cubic(cropped, scale, 0), scale, 1)),
         "OpenCV INTER_AREA": _rounded(blocks.mean(axis=(1, 3))),
         "OpenCV INTER_LINEAR": _rounded(middle.mean(axis=(1, 3))),
@@ -52,7 +52,7 @@ def generators(hr: Pixels, scale: int) -> Mapping[str, Pixels]:
     }
 
 
-def lr_generator(hr: Pixels, lr: Pixels, scale: int) -> Generator:
+def identify_downscaler(hr: Pixels, lr: Pixels, scale: int) -> Downscaler:
     """The generator that comes closest to `lr`.
 
     Raises:
@@ -63,10 +63,10 @@ def lr_generator(hr: Pixels, lr: Pixels, scale: int) -> Generator:
         raise ValueError(
             f"it has {lr.shape[1]}x{lr.shape[0]} pixels, its HR by {scale} is {size[1]}x{size[0]}"
         )
-    distances = {name: _psnr(lr, made) for name, made in generators(hr, scale).items()}
+    distances = {name: _psnr(lr, made) for name, made in known_downscalings(hr, scale).items()}
     name = max(distances, key=lambda key: distances[key])
     psnr = distances[name]
-    return Generator(name=name if psnr >= NAMED_FROM else "unknown", psnr=psnr)
+    return Downscaler(name=name if psnr >= NAMED_FROM else "unknown", psnr=psnr)
 
 
 def _opencv_cubic(image: Float[np.ndarray, "h w 3"] | Pixels, scale: int, axis: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""QualityStats that a image's past left in its pixels: compression, enlargement, or nothing at all.
+"""Statistics of pixels that reveal compression, enlargement, or no content.
 
 The thresholds that belong to these figures were set on some ninety photographs and on what JPEG
 and resizing make of them; docs/data.md has the figures.
@@ -29,7 +29,7 @@ def blockiness(image: Luma) -> float:
     """How much stronger the steps on an 8-pixel grid are than those off it, relative to their mean.
 
     About 0.02 for photographs without compression, 0.1 after JPEG of quality 75, 0.3 after 50.
-    The grid may lie anywhere, since a JPEG may have been cropped; 0 for a image that is too
+    The grid may lie anywhere, since a JPEG may have been cropped; 0 for an image that is too
     small to tell.
 
     >>> bool(blockiness(np.kron(np.random.default_rng(0).random((9, 9)), np.ones((8, 8)))) > 1)
@@ -53,7 +53,7 @@ def detail_drop(image: Luma) -> float:
 
     Power spectra of photographs fall as a power of frequency; the law of 0.03 to 0.2 cycles per
     pixel is held against what is there above 0.36. Photographs have -10 to 5; enlarged by two,
-    they have -14 to -30, since enlarging adds no detail. 0 for a image that is too small.
+    they have -14 to -30, since enlarging adds no detail. 0 for an image that is too small.
     """
     height, width = image.shape
     if min(height, width) < TILE:

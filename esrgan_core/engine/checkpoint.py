@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from esrgan_core.files import atomic_path, sha256_of, write_text
+from esrgan_core.files import atomic_path, file_sha256, write_text
 from esrgan_core.strict_json import to_json
 
 HEADROOM = 1.1
@@ -50,7 +50,7 @@ class Checkpoints:
             except RuntimeError as error:
                 # how torch says that the system would not write
                 raise OSError(f"{path} could not be written ({error})") from error
-        write_text(path.with_suffix(".json"), manifest_text(step, sha256_of(path)))
+        write_text(path.with_suffix(".json"), manifest_text(step, file_sha256(path)))
         for old in [one for one in self.steps() if one <= step][: -self.keep]:
             self._state(old).with_suffix(".json").unlink()
             self._state(old).unlink()
@@ -90,7 +90,7 @@ class Checkpoints:
         """Whether manifest and state are, to the byte, what was written together."""
         if not path.is_file():
             return False
-        text = manifest_text(step, sha256_of(path))
+        text = manifest_text(step, file_sha256(path))
         return path.with_suffix(".json").read_bytes() == text.encode()
 
     def _state(self, step: int) -> Path:

@@ -1,8 +1,7 @@
-"""One batch over several processes: each computes its share, and all make the same update.
+"""One batch over several processes: each computes its slice, and all make the same update.
 
-What the paper defines over a batch (the means of the relativistic loss, the statistics of batch
-normalisation) is computed over the whole batch, so that the result does not depend on how many
-processes share it.
+Means that the paper defines over a batch (of the relativistic loss, of batch normalization) are
+computed over the whole batch, so that the result does not depend on the number of processes.
 """
 
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class World:
-    """The processes that share a batch; by default this one alone."""
+    """The processes that share a batch; by default only this one."""
 
     rank: int = 0
     size: int = 1
@@ -28,18 +27,18 @@ class World:
         return self.rank == 0
 
     def local_slice(self, batch_size: int) -> range:
-        """Positions of the batch that are this process's.
+        """This process's positions in the batch.
 
         Raises:
-            ValueError: if they cannot be shared evenly.
+            ValueError: if the batch cannot be split evenly.
         """
         if batch_size % self.size:
-            raise ValueError(f"batch_size {batch_size} cannot be shared by {self.size} processes")
+            raise ValueError(f"batch_size {batch_size} cannot be split over {self.size} processes")
         each = batch_size // self.size
         return range(self.rank * each, (self.rank + 1) * each)
 
     def sum_(self, tensor: Tensor) -> Tensor:
-        """Add up over all processes, in place."""
+        """Add up over all processes, in place, and return it."""
         if self.size > 1:
             dist.all_reduce(tensor)
         return tensor
@@ -49,7 +48,7 @@ class World:
         return self.sum_(values.clone()) / self.size if self.size > 1 else values
 
     def any(self, flag: Tensor) -> Tensor:
-        """1 where it is 1 in any process."""
+        """1 if it is 1 in any process; in place."""
         if self.size > 1:
             dist.all_reduce(flag, op=dist.ReduceOp.MAX)
         return flag
@@ -57,17 +56,17 @@ class World:
     def gather(self, logits: Float[Tensor, "b 1"]) -> Float[Tensor, "all 1"]:
         """Logits of the whole batch; gradients flow to this process's own part.
 
-        When every process computes the same loss of them, its gradients add up to the loss's.
+        If every process computes the same loss of them, the gradients add up to the loss's.
         """
         return _Gather.apply(logits, self) if self.size > 1 else logits
 
     def all_reduce_max(self, number: int) -> int:
-        """The largest of what the processes say; nothing on the device is waited for."""
+        """The largest number of all processes; does not wait for the device."""
         if self.size == 1:
             return number
-        told = torch.tensor(number)
-        dist.all_reduce(told, op=dist.ReduceOp.MAX)
-        return int(told)
+        largest = torch.tensor(number)
+        dist.all_reduce(largest, op=dist.ReduceOp.MAX)
+        return int(largest)
 
 
 SINGLE_PROCESS = World()
@@ -109,13 +108,13 @@ def _total(values: Tensor) -> Tensor:
 
 
 class SharedBatchNorm2d(nn.BatchNorm2d):
-    """Batch normalisation by the statistics of the whole batch, on any device.
+    """Batch normalization by the statistics of the whole batch, on any device.
 
-    PyTorch's own SyncBatchNorm refuses the CPU. Equal shares are taken for granted.
+    PyTorch's own SyncBatchNorm refuses the CPU. Slices must be equal.
     """
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """Normalise over the batches of all processes while training."""
+        """Normalize over the batches of all processes while training."""
         if not self.training:
             return super().forward(x)
         wide = x.float() if x.dtype == torch.bfloat16 else x
@@ -123,12 +122,13 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         mean = _Sum.apply(wide.mean((0, 2, 3))) / size
         centered = wide - mean[:, None, None]
         variance = _Sum.apply(centered.square().mean((0, 2, 3))) / size
-        self._follow(mean.detach(), variance.detach(), wide.numel() // wide.shape[1] * size)
+        count = wide.numel() // wide.shape[1] * size
+        self._update_statistics(mean.detach(), variance.detach(), count)
         scale = self.weight * (variance + self.eps).rsqrt()
         return (centered * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
 
     @torch.no_grad()
-    def _follow(self, mean: Tensor, variance: Tensor, count: int) -> None:
+    def _update_statistics(self, mean: Tensor, variance: Tensor, count: int) -> None:
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.momentum is not None
@@ -138,8 +138,8 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         self.running_var.lerp_(variance * count / (count - 1), self.momentum)
 
 
-def share_statistics(network: nn.Module, world: World) -> None:
-    """Make the batch normalisations of `network` use the whole batch, in place."""
+def share_batch_norm(network: nn.Module, world: World) -> None:
+    """Make batch normalization in `network` use the whole batch, in place."""
     if world.size == 1:
         return
     for module in network.modules():

@@ -37,7 +37,7 @@ def network_method(network: Generator) -> Method:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Scored:
+class ScoredImage:
     """An upscaled image and what the metrics say of it."""
 
     name: str
@@ -50,7 +50,7 @@ class Scored:
 
 def evaluate(
     method: Method, samples: Iterable[Sample], metrics: Mapping[str, Metric], scale: int
-) -> Iterator[Scored]:
+) -> Iterator[ScoredImage]:
     """Upscale each image and score it; see `score`.
 
     Raises:
@@ -70,7 +70,7 @@ def score(
     metrics: Mapping[str, Metric],
     scale: int,
     border: int | None = None,
-) -> Scored:
+) -> ScoredImage:
     """Measure `sr` against the sample's HR, cropped to a multiple of `scale`.
 
     Args:
@@ -100,4 +100,6 @@ def score(
         else:
             if isnan(values[name]):
                 raise ValueError(f"{sample.name}: {name} is not a number")
-    return Scored(name=sample.name, set=sample.set, sr=sr, values=values, unmeasured=unmeasured)
+    return ScoredImage(
+        name=sample.name, set=sample.set, sr=sr, values=values, unmeasured=unmeasured
+    )

@@ -11,7 +11,7 @@ from esrgan_core.strict_json import from_json, to_json
 Row = Mapping[str, float]
 
 
-class Journal:
+class MetricsJournal:
     """A `metrics.jsonl`: one line `{"step": n, "time": ms, name: value, ...}` per report.
 
     The time, in milliseconds since 1970, makes a point the same point wherever and however often

@@ -1,4 +1,4 @@
-"""The loop around a step: it takes batches, sets the rate, reports, and does what is due."""
+"""The training loop: takes batches, sets the rate, reports, and runs periodic actions."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,86 +12,86 @@ from esrgan_core.data.sampling import Pair
 from esrgan_core.engine.distributed import SINGLE_PROCESS, World
 from esrgan_core.engine.steps import SKIPPED, Step
 
-PATIENCE = 3
-"""Steps in a row that may be skipped: one bad batch is bad luck, more are a divergence."""
-LOOK_EVERY = 50
-"""Steps between looks for a divergence, since each look waits for the device."""
+MAX_SKIPPED_RUN = 2
+"""Steps in a row that may be skipped: one bad batch may happen, more are a divergence."""
+CHECK_EVERY = 50
+"""Steps between checks for a divergence, since each check waits for the device."""
 MAX_ROLLBACKS = 3
-"""Times that a training is set back to its last state before it is given up."""
+"""Rollbacks to the last saved state before a training fails."""
 Report = Callable[[int, Mapping[str, float]], None]
 
 
 class DivergedError(FloatingPointError):
-    """The training no longer takes steps."""
+    """Loss or gradient are no longer finite."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Every:
-    """Something to do after each `steps`-th step, and after the last unless it is `strict`."""
+class PeriodicAction:
+    """Something to do after each `steps`-th step, and after the last if `at_end`."""
 
     steps: int
     action: Callable[[int], None]
-    strict: bool = False
+    at_end: bool = True
 
 
 class DivergenceGuard:
-    """Skipped steps and setbacks; a part of the training's state.
+    """Counts skipped steps and rollbacks; a part of the training's state.
 
-    Skips are counted on the device, where reading them would cost a wait.
+    Skipped steps are counted on the device, since reading them waits for it.
     """
 
     def __init__(self) -> None:
         self.total, self.row, self.longest = torch.zeros(3).unbind()
-        self.setbacks = 0
+        self.rollbacks = 0
 
     @property
     def factor(self) -> float:
-        """What the rate is multiplied with: half for each setback."""
-        return 0.5**self.setbacks
+        """Factor of the learning rate: one half for each rollback."""
+        return 0.5**self.rollbacks
 
     def count(self, skipped: Tensor) -> None:
-        """Take in one step: 1 if it was skipped, 0 if not."""
+        """Count one step: 1 if it was skipped, 0 if not."""
         self.total = self.total.to(skipped.device) + skipped
         self.row = (self.row.to(skipped.device) + 1) * skipped
         self.longest = torch.maximum(self.longest.to(skipped.device), self.row)
 
-    def since_report(self, *, forget: bool = True) -> float:
-        """How many were skipped since this was last asked and forgotten."""
+    def skipped_since_report(self, *, reset: bool) -> float:
+        """The number of skipped steps since the last reset."""
         total = float(self.total)
-        if forget:
+        if reset:
             self.total = torch.zeros(())
         return total
 
-    def look(self, number: int, *, forget: bool = True) -> None:
-        """Look back at the steps since the last look.
+    def check(self, step: int, *, reset: bool) -> None:
+        """Check the steps up to `step` since the last reset.
 
         Raises:
-            DivergedError: if too many were skipped in a row.
+            DivergedError: if more than `MAX_SKIPPED_RUN` in a row were skipped.
         """
         longest = float(self.longest)
-        if forget:
+        if reset:
             self.longest = torch.zeros(())
-        if longest >= PATIENCE:
+        if longest > MAX_SKIPPED_RUN:
             raise DivergedError(
-                f"{longest:.0f} steps in a row up to step {number} had a loss or gradient that "
+                f"{longest:.0f} steps in a row up to step {step} had a loss or gradient that "
                 "was not finite; lower the learning rate"
             )
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that must survive."""
+        """The state to save; names on disk do not change."""
         return {
             "total": float(self.total),
             "row": float(self.row),
             "longest": float(self.longest),
-            "setbacks": self.setbacks,
+            "setbacks": self.rollbacks,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a saved state."""
+        """Restore a saved state."""
         self.total = torch.tensor(state["total"])
         self.row = torch.tensor(state["row"])
         self.longest = torch.tensor(state["longest"])
-        self.setbacks = state["setbacks"]
+        self.rollbacks = state["setbacks"]
 
 
 def fit(
@@ -103,60 +103,55 @@ def fit(
     steps: int,
     report: Report,
     report_every: int,
-    trouble: DivergenceGuard,
-    due: Sequence[Every] = (),
-    between: Callable[[int], bool] = lambda number: False,
-    look_every: int = LOOK_EVERY,
+    guard: DivergenceGuard,
+    actions: Sequence[PeriodicAction] = (),
+    should_stop: Callable[[int], bool] = lambda number: False,
+    check_every: int = CHECK_EVERY,
     world: World = SINGLE_PROCESS,
 ) -> int:
     """Run steps `done + 1` to `steps`, and report the terms of every `report_every`-th.
 
-    `between` is called after every step, when all that is due at it has been done; the training
-    ends where it says True, or raises. A step that had to leave the weights alone counts as
-    skipped; terms that are not finite are not reported.
+    Terms that are not finite are not reported.
 
     Args:
         step: the update.
         batches: those of the steps to run, in order.
-        rate: what the learning rates are multiplied with at a step, before setbacks.
-        done: steps behind it.
-        steps: the last one.
+        rate: factor of the learning rates at a step, before rollbacks.
+        done: the last step that was taken before.
+        steps: the last step.
         report: takes a step and its terms, `rate` and the steps skipped since the last report.
         report_every: steps between reports.
-        trouble: counts what is skipped; its setbacks lower the rate.
-        due: what else is to be done at some steps.
-        between: whether to end.
-        look_every: steps between looks for a divergence.
-        world: the processes that share each batch; terms are means over them.
+        guard: counts skipped steps; its rollbacks lower the rate.
+        actions: run in this order, after the report.
+        should_stop: called after every step, after the actions; may raise to stop.
+        check_every: steps between checks for a divergence.
+        world: the processes that compute each batch; terms are means over them.
 
     Returns:
         The last step that was run.
 
     Raises:
-        DivergedError: if `PATIENCE` steps or more in a row were skipped.
+        DivergedError: if more than `MAX_SKIPPED_RUN` steps in a row were skipped.
     """
     for number in range(done + 1, steps + 1):
         last = number == steps
-        factor = rate(number) * trouble.factor
+        factor = rate(number) * guard.factor
         terms = step(next(batches), factor)
-        trouble.count(terms.pop(SKIPPED))
-        # a last step out of turn changes nothing: a longer training may go on from it
-        if number % look_every == 0 or last:
-            trouble.look(number, forget=number % look_every == 0)
-        in_turn = number % report_every == 0
-        if in_turn or last:
+        guard.count(terms.pop(SKIPPED))
+        # the extra check and report at the end reset nothing: a longer training may continue
+        if number % check_every == 0 or last:
+            guard.check(number, reset=number % check_every == 0)
+        regular = number % report_every == 0
+        if regular or last:
             # reading the terms waits for the device
             values = world.mean(torch.stack([term.float() for term in terms.values()])).tolist()
-            finite = {
-                name: value
-                for name, value in zip(terms, values, strict=True)
-                if math.isfinite(value)
-            }
-            skipped = trouble.since_report(forget=in_turn)
+            named = zip(terms, values, strict=True)
+            finite = {name: value for name, value in named if math.isfinite(value)}
+            skipped = guard.skipped_since_report(reset=regular)
             report(number, finite | {"rate": factor, SKIPPED: skipped})
-        for each in due:
-            if number % each.steps == 0 or (last and not each.strict):
+        for each in actions:
+            if number % each.steps == 0 or (last and each.at_end):
                 each.action(number)
-        if between(number):
+        if should_stop(number):
             return number
     return max(done, steps)

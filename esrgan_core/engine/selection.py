@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from esrgan_core.bounds import check_bounds
 from esrgan_core.metric_names import LOWER_IS_BETTER
 from esrgan_core.metrics import METRICS
-from esrgan_core.tensors import words_of_not_finite
+from esrgan_core.tensors import describe_not_finite
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,7 +57,7 @@ class Selection:
         """
         key, state = self._key(values), self.network.state_dict()
         # the weights are looked at last, since that waits for the device
-        if math.isnan(values["psnr_y"]) or key <= self.key or words_of_not_finite(state):
+        if math.isnan(values["psnr_y"]) or key <= self.key or describe_not_finite(state):
             self.waited += 1
             return
         self.key, self.step, self.waited = key, step, 0

@@ -24,7 +24,7 @@ class InterruptedTrainingError(Exception):
 
 
 @dataclass(slots=True)
-class Requests:
+class SignalRequests:
     """What signals have asked for so far."""
 
     stop: int = 0
@@ -34,13 +34,13 @@ class Requests:
 
 
 @contextmanager
-def heeding_signals() -> Iterator[Requests]:
+def handle_signals() -> Iterator[SignalRequests]:
     """Note SIGTERM, SIGINT, SIGHUP and SIGUSR1 while within.
 
     A second SIGTERM or SIGINT ends the process at once. SIGHUP, which comes when a terminal or
     a parent goes, is never taken for a second wish. Windows has neither SIGHUP nor SIGUSR1.
     """
-    requests = Requests()
+    requests = SignalRequests()
 
     def stop(number: int, frame: FrameType | None) -> None:
         del frame

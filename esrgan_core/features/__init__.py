@@ -9,7 +9,7 @@ from torch import nn
 
 from esrgan_core.bounds import check_bounds
 from esrgan_core.features import efficientnet, vgg
-from esrgan_core.features.state import chosen
+from esrgan_core.features.loading import select_layers
 
 FeatureNetwork = Literal["vgg19", "vgg16", "minc", "efficientnet_lite0"]
 
@@ -26,7 +26,7 @@ class FeaturesConfig:
 
     def __post_init__(self) -> None:
         """Refuse layers that the network does not have, and weights that compare nothing."""
-        chosen(self.network, layer_names(self.network), self.layers)
+        select_layers(self.network, layer_names(self.network), self.layers)
         check_bounds(self, "layers")
         if not any(self.layers.values()):
             raise ValueError(f"layers must have a weight above 0, got {dict(self.layers)}")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from torch import nn
 
+from esrgan_core.features.loading import load_features
 from esrgan_core.features.sequential import SequentialFeatures
-from esrgan_core.features.state import load_features
 
 # (inputs, outputs, kernel, stride, padding, is there a pooling before it)
 _CONVOLUTIONS = (

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from esrgan_core.features.state import chosen, load_features
+from esrgan_core.features.loading import load_features, select_layers
 
 # (times, kernel, stride, expansion, inputs, outputs) of each group of blocks
 _GROUPS = (
@@ -104,7 +104,7 @@ class EfficientNetLite0Features(nn.Module):
             for times, kernel, stride, expansion, inputs, outputs in _GROUPS
             for first in [True] + [False] * (times - 1)
         ]
-        self.layers, _ = chosen("EfficientNet-Lite0", layer_names(), layers)
+        self.layers, _ = select_layers("EfficientNet-Lite0", layer_names(), layers)
         last = max(n for n in range(len(blocks)) if self.layers & set(_names(n)))
         self._conv_stem = _SamePadded(3, 32, 3, stride=2, bias=False)
         self._bn0 = _norm(32)

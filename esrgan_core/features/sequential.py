@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from esrgan_core.features.state import chosen
+from esrgan_core.features.loading import select_layers
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -33,7 +33,7 @@ class SequentialFeatures(nn.Module):
             ValueError: if a layer is unknown; names `network`.
         """
         super().__init__()
-        self.layers, last = chosen(network, list(stack), layers)
+        self.layers, last = select_layers(network, list(stack), layers)
         self.names = list(stack)[: last + 1]
         self.features = nn.Sequential(*(stack[name] for name in self.names))
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)

@@ -11,8 +11,8 @@ from typing import Literal
 
 from torch import nn
 
+from esrgan_core.features.loading import load_features
 from esrgan_core.features.sequential import SequentialFeatures
-from esrgan_core.features.state import load_features
 
 VggKind = Literal["vgg19", "vgg16", "minc"]
 WIDTHS = (64, 128, 256, 512, 512)

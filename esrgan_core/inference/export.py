@@ -39,7 +39,7 @@ def export_onnx(
         ValueError: if the network takes more than images.
     """
     if isinstance(network, SFTNet):
-        raise ValueError("SFTNet must be told what a image shows; it cannot be exported alone")
+        raise ValueError("SFTNet must be told what an image shows; it cannot be exported alone")
     example = torch.rand(1, 3, *TRACED)
     dynamic = {
         0: torch.export.Dim.DYNAMIC,

@@ -4,7 +4,7 @@ from jaxtyping import UInt8
 from numpy import empty, ndarray, uint8
 from torch import Tensor
 
-from esrgan_core.inference.parts import in_parts
+from esrgan_core.inference.tiling import upscale_tiled
 from esrgan_core.models import Generator
 from esrgan_core.tensors import to_pixels, to_tensor
 
@@ -12,14 +12,14 @@ from esrgan_core.tensors import to_pixels, to_tensor
 def upscale(
     network: Generator,
     lr: UInt8[ndarray, "h w 3"],
-    condition: UInt8[ndarray, "ch cw k"] | None = None,
+    semantic_map: UInt8[ndarray, "ch cw k"] | None = None,
 ) -> UInt8[ndarray, "hh ww 3"]:
     """Upscale 8-bit RGB by the network's scale, on the device of its weights.
 
     Args:
         network: in eval mode.
         lr: the image.
-        condition: what SFTNet is told of it, in 255ths.
+        semantic_map: the input of SFTNet, in 255ths.
 
     Raises:
         NotFiniteError: if the result is not finite.
@@ -31,6 +31,6 @@ def upscale(
         pixels = to_pixels(sr)
         result[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
 
-    told = None if condition is None else to_tensor(condition)
-    in_parts(network, to_tensor(lr), write, condition=told)
+    maps = None if semantic_map is None else to_tensor(semantic_map)
+    upscale_tiled(network, to_tensor(lr), write, semantic_map=maps)
     return result

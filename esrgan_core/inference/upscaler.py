@@ -10,23 +10,25 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from esrgan_core.devices import PrecisionChoice, device_of, has_native_bf16
-from esrgan_core.inference.half import half_of
-from esrgan_core.inference.parts import SMALLEST_TILE, bytes_for, in_parts, is_exact, side_for
-from esrgan_core.io.bleeding import bled
-from esrgan_core.io.decoded import WHITE, DecodedImage, as_type
+from esrgan_core.devices import PrecisionChoice, has_native_bf16, resolve_device
+from esrgan_core.inference.bf16 import try_bf16
+from esrgan_core.inference.tiling import (
+    SMALLEST_TILE,
+    choose_tile_side,
+    is_exact,
+    required_memory,
+    upscale_tiled,
+)
+from esrgan_core.io.alpha import fill_transparent
+from esrgan_core.io.decoded_image import WHITE, DecodedImage, as_type
 from esrgan_core.io.geometry import symmetry
 from esrgan_core.io.resize import imresize
-from esrgan_core.memory import (
-    give_back_freed_memory,
-    keep_freed_memory,
-    keep_no_freed_memory,
-)
+from esrgan_core.memory import keep_freed_memory, release_freed_memory, use_default_allocator
 from esrgan_core.models import Generator
 from esrgan_core.tensors import NotFiniteError
 
 KEPT_BELOW = 2**29
-"""Bytes that a image needs, below which freed memory is kept from layer to layer: twice as fast,
+"""Bytes that an image needs, below which freed memory is kept from layer to layer: twice as fast,
 but half as much again is needed."""
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 SYMMETRIES = 8
@@ -81,7 +83,7 @@ class Upscaler:
             ValueError: if the device cannot be used.
         """
         self.config, self.free_memory, self.say = config, free_memory, say
-        self.device = device_of(config.device)
+        self.device = resolve_device(config.device)
         kept: Generator = deepcopy(network).to(self.device)
         self.full = kept.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network_scale: int = network.config.scale
@@ -90,7 +92,7 @@ class Upscaler:
         wanted = config.precision == "auto" and has_native_bf16(self.device)
         self.untried = wanted or config.precision == "bf16"
 
-    def size_of(self, height: int, width: int) -> tuple[int, int]:
+    def output_size(self, height: int, width: int) -> tuple[int, int]:
         """(height, width) of the result."""
         # 0.1 * 30 is a little more than 3
         rows, columns = (math.ceil(round(side * self.scale, 6)) for side in (height, width))
@@ -103,7 +105,7 @@ class Upscaler:
         canvas: Callable[[tuple[int, int, int], np.dtype], Canvas] = np.empty,
         on_part: Callable[[int, int], None] = lambda done, total: None,
     ) -> DecodedImage:
-        """Upscale a image in its own mode and depth.
+        """Upscale an image in its own mode and depth.
 
         Gray goes through the network in all three channels; CMYK as the colors that its first
         three inks leave and its black as gray; alpha is resized bicubically, and what it hides
@@ -121,13 +123,13 @@ class Upscaler:
         """
         pixels, alpha = image.pixels, image.alpha
         height, width, channels = pixels.shape
-        shape = (*self.size_of(height, width), channels + (alpha is not None))
+        shape = (*self.output_size(height, width), channels + (alpha is not None))
         whole = canvas(shape, pixels.dtype)
         color = whole[..., :channels]
         if alpha is not None:
-            pixels = bled(pixels, alpha)
+            pixels = fill_transparent(pixels, alpha)
             shares = as_type(alpha, np.float32)[..., None]
-            enlarged = imresize(shares, size=self.size_of(height, width))[..., 0]
+            enlarged = imresize(shares, size=self.output_size(height, width))[..., 0]
             whole[..., channels] = as_type(enlarged, pixels.dtype)
         # half precision tells no 16 bits apart
         exact = pixels.dtype != np.uint8
@@ -142,7 +144,7 @@ class Upscaler:
                 inks[...] = _inverse(inks)
                 self._color(pixels[..., 3:].repeat(3, axis=2), black, exact, on_part)
         if self.device.type == "cpu":
-            give_back_freed_memory()
+            release_freed_memory()
         return replace(image, pixels=color, alpha=None if alpha is None else whole[..., channels])
 
     def _color(
@@ -157,7 +159,7 @@ class Upscaler:
         lr = torch.from_numpy(rgb.astype(np.float32)).div_(divisor).permute(2, 0, 1)[None]
         if not exact and self.untried:
             self.untried = False
-            self.half, words = half_of(self.full, lr)
+            self.half, words = try_bf16(self.full, lr)
             self.say(words)
         network = self.full if exact or self.half is None else self.half
         if not self.config.ensemble and self.scale == self.network_scale:
@@ -181,11 +183,11 @@ class Upscaler:
         """Fill `values` by parts as large as the memory allows."""
         height, width = lr.shape[-2:]
         if self.device.type == "cpu":
-            small = bytes_for(network, height, width) < KEPT_BELOW
-            _ = keep_freed_memory() if small else keep_no_freed_memory()
+            small = required_memory(network, height, width) < KEPT_BELOW
+            _ = keep_freed_memory() if small else use_default_allocator()
         side = self.config.tile
         if side is None:
-            side = side_for(network, height, width, self._memory())
+            side = choose_tile_side(network, height, width, self._memory())
         while True:
             if side:
                 self.say(_tiles(network, side, height, width))
@@ -241,7 +243,7 @@ class Upscaler:
             def part_done(done: int, total: int, which: int = which) -> None:
                 on_part(which * total + done, count * total)
 
-            seams = in_parts(network, images, write, side=side, on_tile=part_done)
+            seams = upscale_tiled(network, images, write, side=side, on_tile=part_done)
             apart = max(apart, seams)
         return apart
 

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Shaped
 from PIL import Image
 
-from esrgan_core.io.decoded import Array, Plane
+from esrgan_core.io.decoded_image import Array, Plane
 
 
 def as_pillow(pixels: Array, alpha: Plane | None) -> Image.Image:

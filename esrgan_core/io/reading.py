@@ -7,11 +7,17 @@ import numpy as np
 from jaxtyping import Shaped
 from PIL import Image, ImageOps
 
-from esrgan_core.io.decoded import Array, DecodedImage, Metadata
-from esrgan_core.io.rgb import BadImageError, headed, opened
-from esrgan_core.io.tags import DESCRIBING, EXIF_IFD, GPS_IFD, ORIENTATION
+from esrgan_core.io.decoded_image import Array, DecodedImage, Metadata
+from esrgan_core.io.exif import (
+    DESCRIBING,
+    EXIF_IFD,
+    GPS_IFD,
+    ORIENTATION,
+    TRANSPOSED,
+    apply_orientation,
+)
+from esrgan_core.io.rgb import BadImageError, open_header, open_image
 from esrgan_core.io.tiff_reading import deep_tiff, tiff_size
-from esrgan_core.io.turning import TURNED, turned
 
 
 def read_image(source: Path | BytesIO) -> DecodedImage:
@@ -23,7 +29,7 @@ def read_image(source: Path | BytesIO) -> DecodedImage:
     """
     if (deep := deep_tiff(source)) is not None:
         return deep
-    with opened(source) as (image, mode):
+    with open_image(source) as (image, mode):
         # before anything else: some conversions forget it
         metadata = _metadata(image)
         pixels, alpha, changes = _channels(image, mode, source)
@@ -44,9 +50,9 @@ def image_size(source: Path | BytesIO) -> tuple[int, int]:
         BadImageError: if it is no image, or too large.
     """
     try:
-        with headed(source) as image:
-            turned = int(image.getexif().get(ORIENTATION, 1)) in TURNED
-            return image.size if turned else image.size[::-1]
+        with open_header(source) as image:
+            transposed = int(image.getexif().get(ORIENTATION, 1)) in TRANSPOSED
+            return image.size if transposed else image.size[::-1]
     except BadImageError:
         if (size := tiff_size(source)) is None:
             raise
@@ -113,7 +119,7 @@ def _parted(values: Shaped[np.ndarray, "..."]) -> tuple[Array, Array | None]:
 
 
 def _upright(pixels: Array, image: Image.Image) -> Array:
-    return turned(pixels, int(image.getexif().get(ORIENTATION, 1)))
+    return apply_orientation(pixels, int(image.getexif().get(ORIENTATION, 1)))
 
 
 def _metadata(image: Image.Image) -> Metadata:

@@ -21,7 +21,7 @@ Pixels = UInt8[np.ndarray, "_ _ 3"]
 
 
 class BadImageError(ValueError):
-    """A image that cannot be used; the message says why and what would help."""
+    """An image that cannot be used; the message says why and what would help."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,7 +37,7 @@ class ImageFacts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageStats:
-    """A image decoded once: what it is, and what it shows."""
+    """An image decoded once: what it is, and what it shows."""
 
     facts: ImageFacts
     pixels: Pixels | None
@@ -47,8 +47,8 @@ class ImageStats:
 
 
 @contextmanager
-def headed(source: Path | BytesIO) -> Iterator[Image.Image]:
-    """Open a image of which no pixel is decoded yet; its size is checked.
+def open_header(source: Path | BytesIO) -> Iterator[Image.Image]:
+    """Open an image of which no pixel is decoded yet; its size is checked.
 
     Raises:
         BadImageError: if it is damaged, too large, several in one, or no image.
@@ -64,7 +64,7 @@ def headed(source: Path | BytesIO) -> Iterator[Image.Image]:
                 yield image
     except UnidentifiedImageError as error:
         raise BadImageError(
-            "not a image that Pillow can read; replace it with a PNG, JPEG, TIFF or WebP"
+            "not an image that Pillow can read; replace it with a PNG, JPEG, TIFF or WebP"
         ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadImageError(f"{error}; cut the image into smaller ones") from error
@@ -78,7 +78,7 @@ def headed(source: Path | BytesIO) -> Iterator[Image.Image]:
 
 
 @contextmanager
-def opened(source: Path | BytesIO) -> Iterator[tuple[Image.Image, str]]:
+def open_image(source: Path | BytesIO) -> Iterator[tuple[Image.Image, str]]:
     """Open and decode every pixel, so that a truncated file fails here and not in training.
 
     Gives the image and its mode: Pillow's word, or RGB;16 and RGBA;16 where Pillow drops the
@@ -87,7 +87,7 @@ def opened(source: Path | BytesIO) -> Iterator[tuple[Image.Image, str]]:
     Raises:
         BadImageError: if it is damaged, too large, several in one, or no image.
     """
-    with headed(source) as image:
+    with open_header(source) as image:
         # known only before the pixels are loaded
         deep = any(";16" in str(tile.args) for tile in getattr(image, "tile", ()))
         image.load()
@@ -101,7 +101,7 @@ def inspect_image(path: Path) -> ImageStats:
     Raises:
         BadImageError: if it is damaged, too large, several in one, or no image.
     """
-    with opened(path) as (image, mode):
+    with open_image(path) as (image, mode):
         facts = ImageFacts(
             width=image.width, height=image.height, mode=mode, format=image.format or ""
         )
@@ -122,7 +122,7 @@ def read_rgb(source: Path | BytesIO) -> Pixels:
         BadImageError: if it is damaged, or has another mode, since dropping alpha or
             scaling 16 bits silently would change the image.
     """
-    with opened(source) as (image, mode):
+    with open_image(source) as (image, mode):
         if mode not in RGB_MODES:
             raise BadImageError(f"mode {mode}; convert it to 8-bit RGB or gray")
         return np.asarray(image.convert("RGB"))
@@ -151,7 +151,7 @@ def encode_webp(pixels: Pixels, quality: int | None = None) -> bytes:
     return buffer.getvalue()
 
 
-def resize_as_pillow(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+def resize_with_pillow(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """Pillow's own bicubic to (height, width); not MATLAB's, which is in `io.resize`."""
     return np.asarray(Image.fromarray(pixels).resize(size[::-1], Image.Resampling.BICUBIC))
 

@@ -9,10 +9,16 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from esrgan_core.io.decoded import DecodedImage, Metadata
+from esrgan_core.io.decoded_image import DecodedImage, Metadata
+from esrgan_core.io.exif import (
+    DESCRIBING,
+    ICC_TAG,
+    ORIENTATION,
+    TRANSPOSED,
+    XMP_TAG,
+    apply_orientation,
+)
 from esrgan_core.io.rgb import BadImageError
-from esrgan_core.io.tags import DESCRIBING, ICC_TAG, ORIENTATION, XMP_TAG
-from esrgan_core.io.turning import TURNED, turned
 
 
 def deep_tiff(source: Path | BytesIO) -> DecodedImage | None:
@@ -36,8 +42,8 @@ def tiff_size(source: Path | BytesIO) -> tuple[int, int] | None:
         if page is None:
             return None
         size = page.imagelength, page.imagewidth
-        turned = ORIENTATION in page.tags and int(page.tags[ORIENTATION].value) in TURNED
-        return size[::-1] if turned else size
+        orientation = page.tags[ORIENTATION].value if ORIENTATION in page.tags else 1
+        return size[::-1] if int(orientation) in TRANSPOSED else size
 
 
 def _is_plain(page: Any) -> bool:
@@ -117,8 +123,8 @@ def _from_page(page: Any) -> DecodedImage:
     turn = int(tags.get(ORIENTATION, 1))
     color, alpha = (values[..., :-1], values[..., -1]) if extra else (values, None)
     return DecodedImage(
-        pixels=turned(color, turn),
-        alpha=None if alpha is None else turned(alpha[..., None], turn)[..., 0],
+        pixels=apply_orientation(color, turn),
+        alpha=None if alpha is None else apply_orientation(alpha[..., None], turn)[..., 0],
         metadata=Metadata(
             exif=exif.tobytes() if len(exif) else b"",
             icc=bytes(tags.get(ICC_TAG, b"")),

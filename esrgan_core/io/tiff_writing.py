@@ -13,10 +13,9 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from esrgan_core.files import atomic_path
-from esrgan_core.io.decoded import Array, DecodedImage
-from esrgan_core.io.exif import exif_of
+from esrgan_core.io.decoded_image import Array, DecodedImage
+from esrgan_core.io.exif import DESCRIBING, EXIF_IFD, GPS_IFD, XMP_TAG, resized_exif
 from esrgan_core.io.pillow import stacked
-from esrgan_core.io.tags import DESCRIBING, EXIF_IFD, GPS_IFD, XMP_TAG
 
 STREAMED = 2**30
 """Bytes of a TIFF's pixels from which on they are written as they come, uncompressed."""
@@ -25,17 +24,17 @@ ASCII, LONG = 2, 4
 
 
 def write_tiff(file: BytesIO, image: DecodedImage) -> None:
-    """Write a image of any mode, losslessly compressed."""
+    """Write an image of any mode, losslessly compressed."""
     from tifffile import imwrite  # noqa: PLC0415
 
     values = stacked(image.pixels, image.alpha)
     imwrite(file, values, compression="adobe_deflate", **tiff_options(image))
-    append_ifds(file, exif_of(image))
+    append_ifds(file, resized_exif(image))
 
 
 def tiff_options(image: DecodedImage) -> dict[str, Any]:
-    """What tifffile is told of a image beside its pixels."""
-    metadata, exif = image.metadata, exif_of(image)
+    """What tifffile is told of an image beside its pixels."""
+    metadata, exif = image.metadata, resized_exif(image)
     extra: list[tuple[int, int, int | None, Any, bool]] = [
         (tag, ASCII, None, str(exif[tag]), True) for tag in DESCRIBING if tag in exif
     ]
@@ -95,7 +94,7 @@ def streamed_tiff(path: Path, image: DecodedImage, size: tuple[int, int]) -> Ite
 
     channels = image.pixels.shape[2] + (image.alpha is not None)
     shape = (*size, channels) if channels > 1 else size
-    # for the sizes in EXIF, a image as large that takes no memory
+    # for the sizes in EXIF, an image as large that takes no memory
     large = replace(
         image, pixels=np.broadcast_to(image.pixels[:1, :1], (*size, image.pixels.shape[2]))
     )
@@ -107,4 +106,4 @@ def streamed_tiff(path: Path, image: DecodedImage, size: tuple[int, int]) -> Ite
         pixels.flush()
         del pixels
         with temporary.open("r+b") as file:
-            append_ifds(file, exif_of(large))
+            append_ifds(file, resized_exif(large))

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from esrgan_core.files import atomic_path
-from esrgan_core.io.decoded import DecodedImage, Format
-from esrgan_core.io.exif import exif_of
+from esrgan_core.io.decoded_image import DecodedImage, Format
+from esrgan_core.io.exif import resized_exif
 from esrgan_core.io.pillow import as_pillow, stacked
 from esrgan_core.io.tiff_writing import write_tiff
 
@@ -19,7 +19,7 @@ XMP_KEYWORD = b"XML:com.adobe.xmp"
 
 
 def encode(image: DecodedImage, format_: Format, quality: int | None = None) -> bytes:
-    """The file's bytes of a image that fits the format; see `fit_to`."""
+    """The file's bytes of an image that fits the format; see `convert_to`."""
     match format_:
         case "png":
             return _png(image)
@@ -34,7 +34,7 @@ def encode(image: DecodedImage, format_: Format, quality: int | None = None) -> 
 def write_image(
     path: Path, image: DecodedImage, format_: Format, quality: int | None = None
 ) -> None:
-    """Write a image that fits the format, atomically."""
+    """Write an image that fits the format, atomically."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(encode(image, format_, quality))
 
@@ -61,7 +61,7 @@ def _by_pillow(image: DecodedImage, format_: Format, quality: int | None) -> byt
 
 
 def _sized_exif(image: DecodedImage) -> bytes:
-    return bytes(exif_of(image).tobytes()) if image.metadata.exif else b""
+    return bytes(resized_exif(image).tobytes()) if image.metadata.exif else b""
 
 
 def _png(image: DecodedImage) -> bytes:

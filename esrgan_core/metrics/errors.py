@@ -1,4 +1,4 @@
-"""What a metric says of a image that it cannot judge."""
+"""What a metric says of an image that it cannot judge."""
 
 
 class UnmeasurableError(ValueError):

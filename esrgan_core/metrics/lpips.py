@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from esrgan_core.features.alexnet import alexnet_features
-from esrgan_core.features.state import load_features
+from esrgan_core.features.loading import load_features
 from esrgan_core.features.vgg import vgg_features
 from esrgan_core.metrics.errors import UnmeasurableError
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from esrgan_core.models.rrdb import RRDBNetConfig
 
-State = dict[str, Tensor]
+StateDict = dict[str, Tensor]
 Layout = Literal["basicsr", "esrgan", "esrgan_old"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
@@ -51,7 +51,7 @@ def _numbers_of_old(state: Iterable[str]) -> dict[str, int]:
     return _OLD[ups]
 
 
-def layout_of(state: Mapping[str, Any]) -> Layout | None:
+def detect_layout(state: Mapping[str, Any]) -> Layout | None:
     """Which layout a state dict's keys have, None if it is no RRDBNet's."""
     if "body.0.rdb1.conv1.weight" in state:
         return "basicsr"
@@ -60,7 +60,7 @@ def layout_of(state: Mapping[str, Any]) -> Layout | None:
     return "esrgan_old" if "model.1.sub.0.RDB1.conv1.0.weight" in state else None
 
 
-def describe(state: Mapping[str, Any]) -> str:
+def describe_network(state: Mapping[str, Any]) -> str:
     """What a state dict that is no RRDBNet's looks like, for an error message."""
     for pattern, name in _STRANGERS:
         if any(re.search(pattern, key) for key in state):
@@ -68,7 +68,7 @@ def describe(state: Mapping[str, Any]) -> str:
     return f"an unknown network (first keys: {', '.join(list(state)[:3])})"
 
 
-def rename(key: str, layout: Layout, blocks: int, old_numbers: Mapping[str, int]) -> str:
+def key_in_layout(key: str, layout: Layout, blocks: int, old_numbers: Mapping[str, int]) -> str:
     """Our name of a tensor in another layout's words."""
     module, _, kind = key.rpartition(".")
     block = _BLOCK.fullmatch(key)
@@ -89,7 +89,7 @@ def rename(key: str, layout: Layout, blocks: int, old_numbers: Mapping[str, int]
             return f"model.{old_numbers[module]}.{kind}"
 
 
-def to_layout(state: Mapping[str, Tensor], layout: Layout) -> State:
+def to_layout(state: Mapping[str, Tensor], layout: Layout) -> StateDict:
     """Our state dict under the names of `layout`.
 
     Raises:
@@ -102,10 +102,10 @@ def to_layout(state: Mapping[str, Tensor], layout: Layout) -> State:
             raise ValueError(f"layout {layout} has no plain residual blocks or normalisation")
         if layout == "esrgan_old" and state["conv_first.weight"].shape[1] != 3:
             raise ValueError("layout esrgan_old has no scales 1 and 2 by pixel unshuffling")
-    return {rename(key, layout, blocks, _OLD[ups]): value for key, value in state.items()}
+    return {key_in_layout(key, layout, blocks, _OLD[ups]): value for key, value in state.items()}
 
 
-def from_layout(state: Mapping[str, Tensor], layout: Layout) -> State:
+def from_layout(state: Mapping[str, Tensor], layout: Layout) -> StateDict:
     """A published state dict under our names, in float32.
 
     Raises:
@@ -119,7 +119,7 @@ def from_layout(state: Mapping[str, Tensor], layout: Layout) -> State:
         trunk = "body." if layout == "basicsr" else "RRDB_trunk."
         blocks = 1 + max(int(key.split(".")[1]) for key in state if key.startswith(trunk))
     wanted = _names(blocks, ups)
-    theirs = {rename(key, layout, blocks, _OLD[ups]): key for key in wanted}
+    theirs = {key_in_layout(key, layout, blocks, _OLD[ups]): key for key in wanted}
     missing, extra = theirs.keys() - state.keys(), state.keys() - theirs.keys()
     if missing or extra:
         raise ValueError(
@@ -129,7 +129,7 @@ def from_layout(state: Mapping[str, Tensor], layout: Layout) -> State:
     return {ours: state[name].float() for name, ours in theirs.items()}
 
 
-def config_of(state: Mapping[str, Tensor]) -> RRDBNetConfig:
+def infer_config(state: Mapping[str, Tensor]) -> RRDBNetConfig:
     """The shape of an RRDBNet from its tensors, under our names.
 
     What leaves no trace in the shapes, residual scale and initialisation, is the paper's.

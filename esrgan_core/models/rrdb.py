@@ -151,7 +151,7 @@ class RRDBNet(nn.Module):
         self.conv_hr = _conv(features, features)
         self.conv_last = _conv(features, 3)
         self._initialise()
-        # for inference in parts, see esrgan_core.inference.parts
+        # for inference in parts, see esrgan_core.inference.tiling
         convolutions = 15 if config.block == "rrdb" else 2
         self.trunk_reach = self.fold * (convolutions * config.num_blocks + 2)
         self.tail_reach = 2

@@ -1,4 +1,4 @@
-"""SFTGAN's generator: features shifted and scaled by what a image shows (Wang et al. 2018).
+"""SFTGAN's generator: features shifted and scaled by what an image shows (Wang et al. 2018).
 
 Spatial feature transform, arXiv 1804.02815, section 3.
 """
@@ -94,7 +94,7 @@ class SFTNet(nn.Module):
             _conv(features, 4 * features), nn.PixelShuffle(2), nn.ReLU(),
             _conv(features, features), nn.ReLU(), _conv(features, 3),
         )  # fmt: skip
-        # for inference in parts, see esrgan_core.inference.parts
+        # for inference in parts, see esrgan_core.inference.tiling
         self.fold = 1
         self.trunk_reach, self.tail_reach = 2 * config.num_blocks + 2, 3
         self.trunk_numbers = 6.0 * features + 16 * (config.num_classes + wide)

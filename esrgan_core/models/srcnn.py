@@ -43,7 +43,7 @@ class SRCNN(nn.Module):
         for conv in (self.conv1, self.conv2, self.conv3):
             nn.init.normal_(conv.weight, std=1e-3)
             nn.init.zeros_(conv.bias)  # type: ignore[arg-type]  # all of ours have one
-        # for inference in parts, see esrgan_core.inference.parts
+        # for inference in parts, see esrgan_core.inference.tiling
         self.fold, self.trunk_reach = 1, 0
         self.tail_reach = EDGE + -(-(first // 2 + second // 2 + third // 2) // config.scale)
         self.trunk_numbers = 3.0

@@ -63,7 +63,7 @@ class SRResNet(nn.Module):
         for _ in range(int(math.log2(config.scale))):
             layers += [_conv(features, 4 * features), nn.PixelShuffle(2), nn.PReLU()]
         self.tail = nn.Sequential(*layers, _conv(features, 3, 9))
-        # for inference in parts, see esrgan_core.inference.parts
+        # for inference in parts, see esrgan_core.inference.tiling
         self.fold = 1
         self.trunk_reach, self.tail_reach = 4 + 2 * config.num_blocks + 1, 3
         self.trunk_numbers = 5.0 * features

@@ -23,16 +23,16 @@ from esrgan_core.models import (
 )
 from esrgan_core.models.layouts import (
     Layout,
-    State,
-    config_of,
-    describe,
+    StateDict,
+    describe_network,
+    detect_layout,
     from_layout,
-    layout_of,
+    infer_config,
     to_layout,
 )
-from esrgan_core.records import RECORDS, fields_of, settings_of
+from esrgan_core.records import RECORDS, settings_of, to_fields
 from esrgan_core.strict_json import to_json
-from esrgan_core.tensors import words_of_not_finite
+from esrgan_core.tensors import describe_not_finite
 
 ENTRY = "esrgan"
 OURS = "esrgan-pipeline"
@@ -64,11 +64,11 @@ def save_weights(
     Raises:
         FloatingPointError: if a value is not finite; what lay at `path` stays.
     """
-    if bad := words_of_not_finite(state):
+    if bad := describe_not_finite(state):
         raise FloatingPointError(f"{path} was not written: {bad}")
     entry = {
         "architecture": RECORDS[type(config).__name__].kind,
-        "config": fields_of(config),
+        "config": to_fields(config),
         "lineage": dict(lineage),
     }
     tensors = {key: _plain(value) for key, value in state.items()}
@@ -83,7 +83,7 @@ class WeightsFile:
     layout: str
     """`esrgan-pipeline` for our own files, else one of `layouts.LAYOUTS`."""
     config: GeneratorConfig
-    state: State
+    state: StateDict
     """Tensors in float32 under our names."""
     lineage: Mapping[str, str]
     """Where our own files come from; empty for others."""
@@ -101,7 +101,7 @@ def read_weights(path: Path) -> WeightsFile:
     """
     metadata, content = _read(path)
     wrapper, state = _unwrapped(content)
-    if bad := words_of_not_finite(state):
+    if bad := describe_not_finite(state):
         raise ValueError(
             f"{path}: {bad}; the file is damaged, or its training diverged: take another checkpoint"
         )
@@ -117,12 +117,12 @@ def read_weights(path: Path) -> WeightsFile:
         return WeightsFile(layout=OURS, config=config, state=state, lineage=entry["lineage"])
     if not state:
         raise ValueError(f"{path} holds no tensors but {sorted(map(str, content))[:5]}")
-    layout = layout_of(state)
+    layout = detect_layout(state)
     if layout is None:
-        raise ValueError(f"{path} holds no RRDBNet; it looks like {describe(state)}")
+        raise ValueError(f"{path} holds no RRDBNet; it looks like {describe_network(state)}")
     try:
         ours = from_layout(state, layout)
-        config = config_of(ours)
+        config = infer_config(ours)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     return WeightsFile(layout=layout, config=config, state=ours, lineage={}, wrapper=wrapper)
@@ -171,7 +171,7 @@ def _kind_of_file(head: bytes) -> str:
     return found[0] if found else "neither a safetensors nor a torch file, or damaged"
 
 
-def _unwrapped(content: Mapping[str, Any]) -> tuple[str, State]:
+def _unwrapped(content: Mapping[str, Any]) -> tuple[str, StateDict]:
     """(wrapper, tensors) without wrappers and the prefixes of DDP and compile."""
     for wrapper in WRAPPERS:
         if isinstance(inner := content.get(wrapper), Mapping):
@@ -227,7 +227,7 @@ def digest(network: nn.Module) -> str:
     return total.hexdigest()
 
 
-def load_state(network: nn.Module, state: State, path: Path) -> None:
+def load_state(network: nn.Module, state: StateDict, path: Path) -> None:
     """Load tensors into a network of exactly their shape.
 
     Raises:
@@ -239,7 +239,7 @@ def load_state(network: nn.Module, state: State, path: Path) -> None:
         raise ValueError(f"{path} does not fit {type(network).__name__}: {error}") from error
 
 
-def interpolate(psnr: State, gan: State, alpha: float) -> State:
+def interpolate(psnr: StateDict, gan: StateDict, alpha: float) -> StateDict:
     """Network interpolation, `(1 - alpha) psnr + alpha gan` (ESRGAN section 3.4, eq. 6).
 
     Exact at both ends: alpha 0 and 1 give the networks' own values.
@@ -280,7 +280,7 @@ def load_interpolated(psnr: Path, gan: Path, alpha: float) -> Generator:
     return between.eval()
 
 
-def _similarity(first: State, second: State) -> float:
+def _similarity(first: StateDict, second: StateDict) -> float:
     """Cosine between two networks' convolutions."""
     pairs = [(first[key].flatten(), second[key].flatten()) for key in first if first[key].ndim > 1]
     product = sum(float(a @ b) for a, b in pairs)

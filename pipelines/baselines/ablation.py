@@ -18,7 +18,7 @@ from torch import Tensor
 
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.evaluation import Sample, evaluate
-from esrgan_core.engine.execution import OptimizerConfig
+from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.schedule import Schedule
 from esrgan_core.engine.selection import SelectConfig
 from esrgan_core.engine.steps import Step

@@ -39,7 +39,7 @@ def interpolate(
 
     Example: esrgan interpolate RRDB_PSNR_x4.pth RRDB_ESRGAN_x4.pth --alpha 0.8 -o new.safetensors
     """
-    from esrgan_core.files import sha256_of
+    from esrgan_core.files import file_sha256
     from esrgan_core.models.weights import interpolate, read_weights, save_weights
 
     first, second = read_weights(psnr), read_weights(gan)
@@ -49,8 +49,8 @@ def interpolate(
         raise ValueError(f"{psnr} and {gan}: {error}") from error
     lineage = {
         "interpolated": f"{alpha:g}",
-        "psnr.sha256": sha256_of(psnr),
-        "gan.sha256": sha256_of(gan),
+        "psnr.sha256": file_sha256(psnr),
+        "gan.sha256": file_sha256(gan),
     }
     save_weights(output, state, first.config, lineage)
     typer.echo(f"{output}: alpha {alpha:g}")

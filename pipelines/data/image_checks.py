@@ -14,7 +14,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from esrgan_core.data.quality_stats import blockiness, contrast, detail_drop, luma
-from esrgan_core.files import atomic_path, sha256_of
+from esrgan_core.files import atomic_path, file_sha256
 from esrgan_core.io.rgb import ImageStats, inspect_image
 from pipelines.data.catalog import CatalogEntry
 from pipelines.data.manifest import ManifestRow
@@ -80,7 +80,7 @@ def check_image(task: tuple[CatalogEntry, Path]) -> ImageCheck:
     entry, folder = task
     path = folder / entry.path
     try:
-        sha256 = sha256_of(path)
+        sha256 = file_sha256(path)
         if problem := entry.source.expected.problem(path, sha256):
             remedy = "get the original again, or correct the catalog if it was meant to change"
             return ImageCheck(entry=entry, problem=f"{problem}; {remedy}")

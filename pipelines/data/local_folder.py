@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
-from esrgan_core.files import sha256_of
+from esrgan_core.files import file_sha256
 from esrgan_core.io.rgb import find_images
 from pipelines.data.catalog import (
     LR,
@@ -140,7 +140,7 @@ def _sha256(path: Path) -> str:
     except UnicodeError as error:
         raise ValueError(f"{path!r} has a name that is no UTF-8; rename it") from error
     try:
-        return sha256_of(path)
+        return file_sha256(path)
     except OSError:
         return ""
 

@@ -3,7 +3,7 @@
 import numpy as np
 from skimage.registration import phase_cross_correlation
 
-from esrgan_core.data.provenance import lr_generator
+from esrgan_core.data.provenance import identify_downscaler
 from esrgan_core.data.quality_stats import luma
 from esrgan_core.io.resize import bicubic_pair
 from esrgan_core.io.rgb import read_rgb
@@ -17,7 +17,7 @@ def check_pair(task: ProvidedPair) -> LrCheck:
     """Compare a provided LR with what its HR becomes."""
     try:
         hr, lr = read_rgb(task.hr), read_rgb(task.lr)
-        generator = lr_generator(hr, lr, task.scale)
+        generator = identify_downscaler(hr, lr, task.scale)
     except (OSError, ValueError) as error:
         return LrCheck(path=task.path, lr_problem=f"{task.lr}: {error}")
     made = luma(bicubic_pair(hr, task.scale)[1])

@@ -7,7 +7,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from esrgan_core.files import atomic_path, sha256_of
+from esrgan_core.files import atomic_path, file_sha256
 from pipelines.runtime.errors import TransientError
 
 
@@ -70,7 +70,7 @@ def read_manifest(path: Path) -> list[ManifestRow]:
 
 def current_sha256(path: Path) -> str:
     """A image's checksum as it is; what no file has if it is gone."""
-    return sha256_of(path) if path.is_file() else "gone"
+    return file_sha256(path) if path.is_file() else "gone"
 
 
 def pair_with_lr(rows: list[ManifestRow]) -> list[tuple[ManifestRow, ManifestRow | None]]:

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from rich.filesize import decimal
 
-from esrgan_core.data.pairs import VERSION, Entry, add_image
-from esrgan_core.files import sha256_of, write_text
-from esrgan_core.records import fields_of, settings_of
+from esrgan_core.data.pairs import VERSION, PairEntry, add_image
+from esrgan_core.files import file_sha256, write_text
+from esrgan_core.records import settings_of, to_fields
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.data.manifest import ManifestRow
 from pipelines.runtime.disk import require_disk_space
@@ -49,7 +49,7 @@ class PreparedPair:
     """What came of one task."""
 
     key: str
-    entry: Entry | None = None
+    entry: PairEntry | None = None
     problem: str = ""
 
 
@@ -129,34 +129,34 @@ def _note(task: PairTask) -> Path:
     return task.folder / "pairs" / f"{task.key}.json"
 
 
-def read_entry(path: Path) -> Entry | None:
+def read_entry(path: Path) -> PairEntry | None:
     """What is noted of a prepared pair; None if the note is not there or not as written."""
     try:
         content = from_json(path.read_text(encoding="utf-8"))["entry"]
-        entry = Entry(**settings_of(Entry, content))
+        entry = PairEntry(**settings_of(PairEntry, content))
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return entry if path.read_bytes() == _note_text(entry).encode() else None
 
 
-def _note_text(entry: Entry) -> str:
-    content = fields_of(entry)
+def _note_text(entry: PairEntry) -> str:
+    content = to_fields(entry)
     digest = hashlib.sha256(to_json(content).encode()).hexdigest()
     return to_json({"entry": content, "sha256": digest}) + "\n"
 
 
-def _whole(task: PairTask) -> Entry | None:
+def _whole(task: PairTask) -> PairEntry | None:
     entry = read_entry(_note(task))
     if entry is None:
         return None
     for kind, digest in (("hr", entry.hr_sha256), ("lr", entry.lr_sha256)):
         path = task.folder / kind / f"{task.key}.npy"
-        if not path.is_file() or sha256_of(path) != digest:
+        if not path.is_file() or file_sha256(path) != digest:
             return None
     return entry
 
 
-def link_pair(folder: Path, key: str, store: Path, entry: Entry) -> None:
+def link_pair(folder: Path, key: str, store: Path, entry: PairEntry) -> None:
     """Link a prepared pair's arrays into a store; copy them where links cannot be made."""
     for kind in ("hr", "lr"):
         source, target = folder / kind / f"{key}.npy", store / kind / f"{entry.name}.npy"

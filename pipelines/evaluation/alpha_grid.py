@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from esrgan_core.engine.evaluation import Sample, Scored
+from esrgan_core.engine.evaluation import Sample, ScoredImage
 from esrgan_core.files import atomic_path
 from esrgan_core.io.rgb import read_rgb, write_png
 from pipelines.config.artifacts import ALPHA_PER_IMAGE, ALPHA_RESULTS
@@ -27,7 +27,7 @@ def model_alphas(chosen: float) -> dict[str, float]:
     return {"pretrained": 0.0, "interpolated": chosen, "finetuned": 1.0}
 
 
-def write_grid_results(frame: pd.DataFrame, results: Mapping[float, Sequence[Scored]]) -> None:
+def write_grid_results(frame: pd.DataFrame, results: Mapping[float, Sequence[ScoredImage]]) -> None:
     """Write the scores of all test images, and the results of the shown ones.
 
     Args:
@@ -48,11 +48,11 @@ def grid_scores(alpha: float) -> pd.DataFrame:
     return frame[frame["alpha"] == alpha].drop(columns="alpha")
 
 
-def grid_results(alpha: float, shown: Sequence[Sample]) -> list[Scored]:
+def grid_results(alpha: float, shown: Sequence[Sample]) -> list[ScoredImage]:
     """The results of `shown` at an alpha of the grid, with their scores."""
     scores = grid_scores(alpha).set_index(["set", "name"]).to_dict("index")
     return [
-        Scored(
+        ScoredImage(
             name=sample.name,
             set=sample.set,
             sr=read_rgb(_result_path(alpha, sample.name)),

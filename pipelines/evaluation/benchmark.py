@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from esrgan_core.engine.evaluation import Method, Sample, Scored, score
+from esrgan_core.engine.evaluation import Method, Sample, ScoredImage, score
 from esrgan_core.files import atomic_path, write_text
 from esrgan_core.metrics import Metric, metrics_by_name
 from esrgan_core.strict_json import to_json
@@ -34,7 +34,7 @@ class Evaluation:
     frame: pd.DataFrame
     """A table of scores (see `score_table`)."""
     shown: Sequence[Sample]
-    images: Mapping[str, Sequence[Scored]]
+    images: Mapping[str, Sequence[ScoredImage]]
     """Results for `shown`, by method."""
 
     @property
@@ -71,7 +71,7 @@ def score_methods(
     scale: int,
     task: str,
     shown: Collection[str] = (),
-) -> tuple[pd.DataFrame, dict[str, list[Scored]]]:
+) -> tuple[pd.DataFrame, dict[str, list[ScoredImage]]]:
     """Score every method on every sample.
 
     A metric that cannot measure a result is NaN; a message gives the reason once for each image.
@@ -91,7 +91,7 @@ def score_methods(
         NotFiniteError: if a result is not finite; names the method and the image.
     """
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in methods}
-    images: dict[str, list[Scored]] = {name: [] for name in methods}
+    images: dict[str, list[ScoredImage]] = {name: [] for name in methods}
     unmeasured: dict[tuple[str, str], str] = {}
     done = count(1)
     with progress(task, len(methods) * len(samples)) as advance:

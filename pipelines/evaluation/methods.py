@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from esrgan_core.devices import device_of
+from esrgan_core.devices import resolve_device
 from esrgan_core.engine.evaluation import Method, Pixels, Sample, network_method
 from esrgan_core.io.resize import resize_pixels
 from esrgan_core.models import Generator
@@ -31,7 +31,7 @@ def network_interpolation(alpha: float) -> Method:
 
 
 def _prepare(network: Generator) -> Generator:
-    device = device_of(requested_device())
+    device = resolve_device(requested_device())
     if device.type == "cuda":
         # TF32 has a mantissa of ten bits, so that values would differ from the CPU's
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False

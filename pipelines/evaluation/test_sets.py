@@ -17,7 +17,7 @@ from pipelines.config.errors import UserError
 def load_samples(store: PairStore, split: Split) -> list[Sample]:
     """The pairs of a split, memory-mapped."""
     return [
-        Sample(name=name, set=store.set_of(name), lr=store.lr(name), hr=store.hr(name))
+        Sample(name=name, set=store.set_name(name), lr=store.lr(name), hr=store.hr(name))
         for name in store.names(split)
     ]
 

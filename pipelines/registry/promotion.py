@@ -9,7 +9,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from esrgan_core.data.pairs import Entry, PairStore
+from esrgan_core.data.pairs import PairEntry, PairStore
 from esrgan_core.models.weights import digest, load_generator
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.config.artifacts import ARTIFACTS, EVALUATION_METRICS, FINETUNED, PAIRS, PRETRAINED
@@ -248,7 +248,7 @@ def _evidence() -> Evidence:
     )
 
 
-def evaluation_of(results: Results, test: Sequence[Entry]) -> str:
+def evaluation_of(results: Results, test: Sequence[PairEntry]) -> str:
     """Hash over what was measured: the metrics, and the test pairs with their sets and names."""
     metrics = sorted({name for sets in results.values() for row in sets.values() for name in row})
     pairs = [[one.set, one.name, one.hr_sha256, one.lr_sha256] for one in test]

@@ -5,7 +5,7 @@ import base64
 import numpy as np
 from jaxtyping import UInt8
 
-from esrgan_core.io.rgb import encode_webp, resize_as_pillow
+from esrgan_core.io.rgb import encode_webp, resize_with_pillow
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
 Box = tuple[slice, slice]
@@ -41,4 +41,4 @@ def thumbnail(hr: Pixels, side: int) -> Pixels:
     """A image made small enough that no side is longer than `side`."""
     height, width = hr.shape[:2]
     factor = min(side / max(height, width), 1)
-    return resize_as_pillow(hr, (max(round(height * factor), 1), max(round(width * factor), 1)))
+    return resize_with_pillow(hr, (max(round(height * factor), 1), max(round(width * factor), 1)))

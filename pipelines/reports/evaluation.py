@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from esrgan_core.engine.evaluation import Scored
+from esrgan_core.engine.evaluation import ScoredImage
 from esrgan_core.io.rgb import write_png
 from pipelines.evaluation.alpha_grid import grid_results
 from pipelines.evaluation.alpha_selection import read_choice
@@ -55,7 +55,7 @@ def _write_crops(folder: Path, evaluation: Evaluation) -> None:
 
 def _between(
     evaluation: Evaluation, interpolate: InterpolateConfig
-) -> Mapping[float, Sequence[Scored]]:
+) -> Mapping[float, Sequence[ScoredImage]]:
     """The images of the page at every alpha of the grid that is no method."""
     measured = {0.0, read_choice().alpha, 1.0}
     alphas = [alpha for alpha in interpolate.alphas if alpha not in measured]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from esrgan_core.engine.evaluation import Sample, Scored
+from esrgan_core.engine.evaluation import Sample, ScoredImage
 from esrgan_core.files import atomic_path
 from pipelines.reports.crops import most_detailed_crop
 from pipelines.reports.labels import display_name
@@ -25,7 +25,7 @@ PER_ROW = 4
 """Crops in a row of a patch figure."""
 
 
-def contact_sheet(columns: Mapping[str, Sequence[Scored]], path: Path) -> None:
+def contact_sheet(columns: Mapping[str, Sequence[ScoredImage]], path: Path) -> None:
     """One row per image, one column per method, the same lively crop throughout."""
     figure, axes = _new(len(next(iter(columns.values()))), len(columns), cell=(2.0, 2.15))
     for column, (title, images) in enumerate(columns.items()):
@@ -39,7 +39,7 @@ def contact_sheet(columns: Mapping[str, Sequence[Scored]], path: Path) -> None:
     save_figure(figure, path)
 
 
-def _words(image: Scored) -> str:
+def _words(image: ScoredImage) -> str:
     return ", ".join(
         form.format(image.values[metric])
         for metric, form in FIGURES.items()
@@ -53,21 +53,21 @@ def plain(text: str) -> str:
 
 
 def models_sheet(
-    samples: Sequence[Sample], results: Mapping[str, Sequence[Scored]], path: Path
+    samples: Sequence[Sample], results: Mapping[str, Sequence[ScoredImage]], path: Path
 ) -> None:
     """A contact sheet of every method's first images beside the originals."""
     columns = {**results, "HR": _originals(samples)}
     contact_sheet({name: images[:SHEET] for name, images in columns.items()}, path)
 
 
-def _originals(samples: Sequence[Sample]) -> list[Scored]:
+def _originals(samples: Sequence[Sample]) -> list[ScoredImage]:
     return [
-        Scored(name=sample.name, set=sample.set, sr=np.asarray(sample.hr), values={})
+        ScoredImage(name=sample.name, set=sample.set, sr=np.asarray(sample.hr), values={})
         for sample in samples
     ]
 
 
-def patch_figure(sample: Sample, results: Mapping[str, Scored]) -> "Figure":
+def patch_figure(sample: Sample, results: Mapping[str, ScoredImage]) -> "Figure":
     """A box on the image and, beside it, the crops of all methods with their figures.
 
     As in the papers (ESRGAN figure 7).

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from esrgan_core.engine.evaluation import Pixels, Sample, Scored
+from esrgan_core.engine.evaluation import Pixels, Sample, ScoredImage
 from esrgan_core.files import write_text
-from esrgan_core.metric_names import KNOWN, LOWER_IS_BETTER
+from esrgan_core.metric_names import LOWER_IS_BETTER, METRIC_NAMES
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.config.artifacts import ALPHA_GRID, ARTIFACTS, IMAGE_GRID, MANIFEST
 from pipelines.data.manifest import read_manifest
@@ -45,7 +45,7 @@ class View:
     title: str
     alpha: float | None
     """Where it lies between the two networks; None for everything else."""
-    images: Sequence[Scored]
+    images: Sequence[ScoredImage]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +53,7 @@ class ReportData:
     """What a page is about."""
 
     evaluation: Evaluation
-    between: Mapping[float, Sequence[Scored]]
+    between: Mapping[float, Sequence[ScoredImage]]
     """Results at the alphas that are no methods, for the images that are shown."""
     choice: AlphaChoice
     scale: int
@@ -78,7 +78,7 @@ def collect_views(subject: ReportData) -> list[View]:
         for alpha in sorted(at)
     ]
     originals = [
-        Scored(name=sample.name, set=sample.set, sr=np.asarray(sample.hr), values={})
+        ScoredImage(name=sample.name, set=sample.set, sr=np.asarray(sample.hr), values={})
         for sample in subject.evaluation.shown
     ]
     return [*plain, *alphas, View(title="HR", alpha=None, images=originals)]
@@ -97,7 +97,7 @@ def write_html_report(path: Path, subject: ReportData) -> None:
         script=(here / "page.js").read_text(encoding="utf-8"),
         choice=subject.choice,
         tables=list(_tables(subject)),
-        absent=[name for name in (*KNOWN, "pi") if name not in frame.columns],
+        absent=[name for name in (*METRIC_NAMES, "pi") if name not in frame.columns],
         differences=_differences(frame),
         worst=_worst(frame),
         images=images,

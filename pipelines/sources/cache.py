@@ -16,7 +16,7 @@ from threading import Event
 
 from filelock import FileLock, Timeout
 
-from esrgan_core.files import atomic_path, sha256_of, write_text
+from esrgan_core.files import atomic_path, file_sha256, write_text
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.runtime.redaction import redact
 from pipelines.runtime.state import state_root
@@ -98,7 +98,7 @@ class Cache:
         return path if path.is_file() else None
 
     def _register(self, part: Path, url: str) -> Path:
-        sha256 = sha256_of(part)
+        sha256 = file_sha256(part)
         path = self._place(sha256)
         with atomic_path(path) as temporary:
             part.replace(temporary)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from esrgan_core.files import sha256_of
+from esrgan_core.files import file_sha256
 from esrgan_core.records import record_hash
 from pipelines.runtime.progress import progress
 from pipelines.runtime.redaction import redact
@@ -112,12 +112,12 @@ def _content_hash(path: Path) -> str:
     Links are followed; hidden files do not count.
     """
     if path.is_file():
-        return sha256_of(path)
+        return file_sha256(path)
     if not (names := sorted(_names_in(path))):
         raise ValueError(f"{path} is a folder without files; put them there, or name another one")
     hashes = {}
     with ThreadPoolExecutor() as pool, progress(f"hash {path}", len(names)) as advance:
-        found = pool.map(lambda name: sha256_of(path / name), names)
+        found = pool.map(lambda name: file_sha256(path / name), names)
         for number, (name, content) in enumerate(zip(names, found, strict=True), start=1):
             hashes[name] = content
             advance(number, name)

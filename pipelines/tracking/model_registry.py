@@ -13,7 +13,7 @@ from typing import Any
 from filelock import FileLock
 
 import esrgan_core
-from esrgan_core.files import sha256_of
+from esrgan_core.files import file_sha256
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.config.artifacts import FINETUNED, PRETRAINED
 from pipelines.config.params import PARAMS
@@ -308,7 +308,7 @@ def log_version(
                 CHECKSUMS: checksums,
                 "git.commit": git_commit(),
                 "data.md5": data_md5(),
-                "params.sha256": sha256_of(PARAMS),
+                "params.sha256": file_sha256(PARAMS),
                 "evaluation": content["evidence"]["evaluation"],
             },
             description=card,
@@ -358,13 +358,13 @@ def _write_model(folder: Path, made: Any, alpha: float, content: Mapping[str, An
     (folder / EVIDENCE_FILE).write_text(f"{evidence}\n", encoding="utf-8")
     (folder / ORIGIN_FILE).write_text(f"{to_json(_origin(), indent=1)}\n", encoding="utf-8")
     checksums = {
-        str(path.relative_to(folder)): sha256_of(path)
+        str(path.relative_to(folder)): file_sha256(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
     path = folder / CHECKSUMS_FILE
     path.write_text(f"{to_json(checksums, indent=2)}\n", encoding="utf-8")
-    return sha256_of(path)
+    return file_sha256(path)
 
 
 def _log_output(run_id: str, model_id: str) -> None:
@@ -408,7 +408,7 @@ def registered_files() -> Iterator[RegisteredFiles]:
                 continue
             folder = Path(download_artifacts(artifact_uri=version.source))
             path = folder / CHECKSUMS_FILE
-            intact = path.is_file() and sha256_of(path) == version.tags[CHECKSUMS]
+            intact = path.is_file() and file_sha256(path) == version.tags[CHECKSUMS]
             checksums = from_json(path.read_text(encoding="utf-8")) if intact else None
             yield RegisteredFiles(folder=folder, checksums=checksums)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from esrgan_core.data.pairs import Entry, PairStore
-from esrgan_core.files import sha256_of
+from esrgan_core.data.pairs import PairEntry, PairStore
+from esrgan_core.files import file_sha256
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.config.artifacts import PAIRS, generator_path
 from pipelines.runtime.run_record import RunRecord
@@ -107,7 +107,7 @@ def _data_sets() -> "dict[str, DatasetInput]":
     """The test sets, each with a hash over its pairs."""
     from mlflow.entities import Dataset, DatasetInput, InputTag  # noqa: PLC0415
 
-    sets: dict[str, list[Entry]] = {}
+    sets: dict[str, list[PairEntry]] = {}
     for entry in PairStore(PAIRS).entries:
         if entry.split == "test":
             sets.setdefault(entry.set, []).append(entry)
@@ -137,7 +137,7 @@ def _logged_model(model: str, run_id: str) -> str | None:
     weights = generator_path(TRAINED.get(model, model))
     if not weights.is_file():
         return None
-    tags = {"weights.sha256": sha256_of(weights)}
+    tags = {"weights.sha256": file_sha256(weights)}
     made = get_or_create_logged_model(model, run_id, tags, "generator")
     client().log_model_artifact(made.model_id, str(weights))
     client().finalize_logged_model(made.model_id, "READY")

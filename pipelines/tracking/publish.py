@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from esrgan_core.files import sha256_of
+from esrgan_core.files import file_sha256
 from esrgan_core.strict_json import from_json
 from pipelines.config.artifacts import (
     ALPHA_CHOICE,
@@ -92,7 +92,7 @@ def publish_stage(stage: str) -> bool:
     record = read_record(stage)
     if record is None:
         raise FileNotFoundError(f"no {record_path(stage)}; run `dvc repro` or `dvc pull`")
-    key = sha256_of(record_path(stage))
+    key = file_sha256(record_path(stage))
     with translate_errors():
         if find_run({KEY_TAG: key, STAGE_TAG: stage, STATE_TAG: "complete"}) is not None:
             return False
@@ -125,7 +125,7 @@ def publish_stage(stage: str) -> bool:
 def published_run_id(stage: str) -> str:
     """Id of the run that `publish` completed for a stage."""
     with translate_errors():
-        key = sha256_of(record_path(stage))
+        key = file_sha256(record_path(stage))
         found = find_run({KEY_TAG: key, STAGE_TAG: stage, STATE_TAG: "complete"})
     if found is None:
         raise ValueError(f"{stage} is not in the store; run `esrgan publish`")
@@ -192,7 +192,7 @@ def complete_parent_run(name: str) -> None:
     """
     record = read_record("register")
     assert record
-    key = sha256_of(record_path("register"))
+    key = file_sha256(record_path("register"))
     with translate_errors():
         if (found := find_run({RUN_TAG: name, STAGE_TAG: "pipeline", KEY_TAG: key})) is None:
             _fill_parent(record, key, parent := get_or_create_parent_run(name))

@@ -17,8 +17,8 @@ from mlflow.pyfunc.model import PythonModel
 
 from esrgan_core.devices import PrecisionChoice
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
-from esrgan_core.io.decoded import SUFFIX_FORMATS
-from esrgan_core.io.fitting import check_size, fit_to
+from esrgan_core.io.decoded_image import SUFFIX_FORMATS
+from esrgan_core.io.formats import check_size, convert_to
 from esrgan_core.io.reading import image_size, read_image
 from esrgan_core.io.rgb import BadImageError
 from esrgan_core.io.writing import encode
@@ -72,8 +72,8 @@ class EsrganModel(PythonModel):
                         f"{width}x{height} pixels are more than the {MOST_PIXELS} that this "
                         "server takes"
                     )
-                check_size(*upscaler.size_of(height, width)[::-1], format_)
-                result = fit_to(upscaler(read_image(source)), format_)
+                check_size(*upscaler.output_size(height, width)[::-1], format_)
+                result = convert_to(upscaler(read_image(source)), format_)
             except (BadImageError, MemoryError) as error:
                 raise _refused(f"image {number}: {error}") from error
             results.append(encode(result, format_))

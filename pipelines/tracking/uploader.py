@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 
-from esrgan_core.engine.journal import Journal
+from esrgan_core.engine.journal import MetricsJournal
 from esrgan_core.files import write_text
 from pipelines.runtime.state import state_root
 from pipelines.tracking.client import client, log_metrics, sanitize_name, translate_errors
@@ -60,7 +60,7 @@ def _keep_uploading(stage: str, folder: Path, over: Event) -> None:
             cargo, wait = MetricsUploader(run_id), SECONDS_BETWEEN
             continue
         try:
-            cargo.upload(Journal(folder / "metrics.jsonl").rows(), folder / "samples")
+            cargo.upload(MetricsJournal(folder / "metrics.jsonl").rows(), folder / "samples")
             wait, told = SECONDS_BETWEEN, False
         except StoreDownError as error:
             if not told:
@@ -76,7 +76,7 @@ def sync() -> Iterator[tuple[Path, int, str]]:
     for target in sorted((state_root() / "checkpoints").glob(f"*/*/{RUN_ID_FILE}")):
         folder = target.parent
         try:
-            rows = Journal(folder / "metrics.jsonl").rows()
+            rows = MetricsJournal(folder / "metrics.jsonl").rows()
             cargo = MetricsUploader(target.read_text(encoding="utf-8"))
             yield folder, cargo.upload(rows, folder / "samples"), ""
         except (StoreError, OSError) as error:

@@ -10,11 +10,12 @@ from torch import Tensor
 from torch.nn.functional import l1_loss, mse_loss
 
 from esrgan_core.data.pairs import PairStore
-from esrgan_core.engine.execution import Execution, OptimizerConfig
+from esrgan_core.engine.execution import Execution
+from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.selection import SelectConfig
 from esrgan_core.engine.steps import GanStep, LossWeights
 from esrgan_core.features import FeaturesConfig, build_features
-from esrgan_core.files import sha256_of
+from esrgan_core.files import file_sha256
 from esrgan_core.losses.adversarial import ADVERSARIAL, GanKind
 from esrgan_core.losses.contextual import contextual_distance
 from esrgan_core.losses.perceptual import PerceptualLoss
@@ -72,7 +73,7 @@ class Contest:
             "discriminator": self.discriminator,
             "features": {
                 "layers": dict(self.features.layers),
-                "sha256": sha256_of(self.weights),
+                "sha256": file_sha256(self.weights),
             },
             "start": digest(load_generator(self.start)),
         }

@@ -16,11 +16,12 @@ from esrgan_core.devices import (
     has_native_bf16,
     resolve_precision,
 )
-from esrgan_core.engine.execution import Compile, Execution, OptimizerConfig
+from esrgan_core.engine.execution import Compile, Execution
+from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.schedule import Schedule
 from esrgan_core.engine.selection import SelectConfig
 from esrgan_core.memory import keep_freed_memory
-from esrgan_core.records import record_hash, record_of
+from esrgan_core.records import record_hash, to_record
 from pipelines.training.distributed import (
     agree,
     device_of_rank,
@@ -136,7 +137,7 @@ def fingerprint_of(store: PairStore, config: TrainingConfig, identity: Mapping[s
     """
     if config.precision == "auto":
         raise ValueError("precision must be resolved before a training has a fingerprint")
-    mathematics = record_of(config, TRAINING_RECORDS)
+    mathematics = to_record(config, TRAINING_RECORDS)
     if config.schedule.kind == "multistep":
         del mathematics["steps"]
     everything = [ENGINE_VERSION, store.content_hash("train", "val"), mathematics, dict(identity)]

@@ -6,7 +6,8 @@ import torch
 
 from esrgan_core.bounds import check_bounds
 from esrgan_core.data.pairs import PairStore
-from esrgan_core.engine.execution import Execution, OptimizerConfig
+from esrgan_core.engine.execution import Execution
+from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.steps import PixelStep
 from esrgan_core.losses.pixel import LUMA_BORDER, PIXEL, PixelKind
 from esrgan_core.models import GeneratorConfig, build_generator

@@ -20,7 +20,7 @@ from esrgan_core.engine.evaluation import Method, Pixels, Sample
 from esrgan_core.files import atomic_path, write_text
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.models import Generator
-from esrgan_core.records import record_hash, record_of
+from esrgan_core.records import record_hash, to_record
 from esrgan_core.strict_json import from_json, to_json
 from esrgan_core.tensors import rgb_to_y, to_tensor
 from pipelines.config.artifacts import CLUSTERS
@@ -223,7 +223,7 @@ class SemanticMaps:
         """Read or make the maps of a store's training images."""
         conditions = conditions_of(config)
         # the content of the maps counts, not where they are
-        identity = record_of(replace(config, maps=pinned_hash(config.maps)), TRAINING_RECORDS)
+        identity = to_record(replace(config, maps=pinned_hash(config.maps)), TRAINING_RECORDS)
         maps = training_maps(store, conditions, identity)
         return cls(maps=maps, conditions=conditions, identity=identity)
 

@@ -14,17 +14,23 @@ from typing import Any
 import pandas as pd
 from torch.nn import BatchNorm2d
 
-from esrgan_core.data.loading import batches
+from esrgan_core.data.loading import load_batches
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.data.sampling import PatchSampler
 from esrgan_core.engine.checkpoint import Checkpoints
-from esrgan_core.engine.evaluation import Method, Pixels, Scored, evaluate, network_method
+from esrgan_core.engine.evaluation import Method, Pixels, ScoredImage, evaluate, network_method
 from esrgan_core.engine.execution import Execution
 from esrgan_core.engine.health import HealthMonitor, appearance
-from esrgan_core.engine.journal import Journal, is_validation
-from esrgan_core.engine.loop import MAX_ROLLBACKS, DivergedError, DivergenceGuard, Every, fit
+from esrgan_core.engine.journal import MetricsJournal, is_validation
+from esrgan_core.engine.loop import (
+    MAX_ROLLBACKS,
+    DivergedError,
+    DivergenceGuard,
+    PeriodicAction,
+    fit,
+)
 from esrgan_core.engine.selection import Selection
-from esrgan_core.engine.signals import InterruptedTrainingError, Requests, heeding_signals
+from esrgan_core.engine.signals import InterruptedTrainingError, SignalRequests, handle_signals
 from esrgan_core.engine.steps import Step
 from esrgan_core.files import atomic_path, write_text
 from esrgan_core.io.rgb import write_png
@@ -184,7 +190,7 @@ class Training:
         self.step, self.store, self.config = step, store, config
         self.world, self.device, self.folder = execution.world, execution.device, folder
         self.checkpoints = Checkpoints(folder, keep=config.keep)
-        self.journal = Journal(folder / "metrics.jsonl")
+        self.journal = MetricsJournal(folder / "metrics.jsonl")
         self.trouble, self.watch = DivergenceGuard(), HealthMonitor(config.report_every)
         self.selection = Selection(config.select, step.ema.network)
         self.validation = load_samples(store, "val")
@@ -193,7 +199,7 @@ class Training:
         self.latest: dict[str, float] = {}
         self.saved_at = time.monotonic()
         self.usage = Usage(config.batch_size)
-        self.requests = Requests()
+        self.requests = SignalRequests()
 
     def parts(self) -> dict[str, Any]:
         """Everything that must survive an interruption, by name."""
@@ -208,7 +214,7 @@ class Training:
         with (
             progress(self.name, self.config.steps, done, shown=self.world.is_main) as advance,
             uploading(self.stage, self.folder, active=self.world.is_main),
-            heeding_signals() as self.requests,
+            handle_signals() as self.requests,
         ):
             self.advance = advance
             while True:
@@ -251,16 +257,16 @@ class Training:
         return done or 0
 
     def _set_back(self, error: DivergedError) -> int:
-        if self.trouble.setbacks >= MAX_ROLLBACKS:
+        if self.trouble.rollbacks >= MAX_ROLLBACKS:
             if self.config.precision == "fp32":
                 raise error
             raise DivergedError(f"{error}, or set {self.stage}.precision to fp32") from error
-        setbacks = self.trouble.setbacks + 1
+        rollbacks = self.trouble.rollbacks + 1
         done = self.checkpoints.restore(self.parts(), at_most=self.config.steps)
         if done is None:
             raise error
         # the state counts skips that are no news, and may be from before an earlier setback
-        self.trouble.load_state_dict(DivergenceGuard().state_dict() | {"setbacks": setbacks})
+        self.trouble.load_state_dict(DivergenceGuard().state_dict() | {"setbacks": rollbacks})
         if self.world.is_main:
             self._forget_after(done)
         self._say(f"{error}; back to step {done} with {self.trouble.factor:g} times the rate")
@@ -293,11 +299,11 @@ class Training:
             patch_size=config.patch_size,
             batch_size=config.batch_size,
             seed=config.seed,
-            conditions=None if self.told is None else self.told.maps,
+            semantic_maps=None if self.told is None else self.told.maps,
         )
-        share = self.world.local_slice(config.batch_size)
-        with batches(
-            sampler, done + 1, share=share, device=self.device, workers=config.workers
+        positions = self.world.local_slice(config.batch_size)
+        with load_batches(
+            sampler, done + 1, positions=positions, device=self.device, workers=config.workers
         ) as drawn:
             return fit(
                 self.step,
@@ -307,12 +313,12 @@ class Training:
                 steps=config.steps,
                 report=self.report,
                 report_every=config.report_every,
-                trouble=self.trouble,
-                due=[
-                    Every(steps=config.validate_every, action=self.validate, strict=True),
-                    Every(steps=config.save_every, action=self.save),
+                guard=self.trouble,
+                actions=[
+                    PeriodicAction(steps=config.validate_every, action=self.validate, at_end=False),
+                    PeriodicAction(steps=config.save_every, action=self.save),
                 ],
-                between=self.between,
+                should_stop=self.between,
                 world=self.world,
             )
 
@@ -348,12 +354,12 @@ class Training:
         )
         named = {f"val/{name}": value for name, value in values.items()}
         self.latest |= named
-        alarms = self.watch.look(number, self.latest)
+        alarms = self.watch.check(number, self.latest)
         for name, evidence in alarms.items():
             self._say(f"ALARM {name} at step {number}: {evidence}")
         self.journal.append(number, named | {f"alarm/{name}": 1.0 for name in alarms})
 
-    def _scored(self, number: int) -> list[Scored]:
+    def _scored(self, number: int) -> list[ScoredImage]:
         """The validation images' results; none if one of them is not finite, which is said."""
         scale = self.store.facts.scale
         try:
@@ -362,7 +368,7 @@ class Training:
             self._say(f"the validation of step {number} has no figures: {error}")
             return []
 
-    def _mean(self, scored: Sequence[Scored], name: str) -> float:
+    def _mean(self, scored: Sequence[ScoredImage], name: str) -> float:
         """Over the images that the metric can judge; NaN where there is none."""
         for one in scored:
             if name in one.unmeasured and (one.name, name) not in self.left_out:
@@ -451,7 +457,7 @@ class Training:
                 "within_bound": self.selection.within_bound,
             },
             "val": {name: float(chosen[f"val/{name}"]) for name in self.metrics},
-            "alarms": self.watch.alarms,
+            "alarms": self.watch.warnings,
         }
         write_text(artifacts / "metrics.json", to_json(content, indent=2) + "\n")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from esrgan_core.io.decoded import SUFFIX_FORMATS, Format
+from esrgan_core.io.decoded_image import SUFFIX_FORMATS, Format
 from esrgan_core.io.rgb import SUFFIXES, find_images
 from pipelines.config.errors import UserError
 

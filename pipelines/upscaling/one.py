@@ -6,8 +6,8 @@ from io import BytesIO
 from pathlib import Path
 
 from esrgan_core.inference.upscaler import Upscaler
-from esrgan_core.io.decoded import Metadata
-from esrgan_core.io.fitting import check_size, fit_to
+from esrgan_core.io.decoded_image import Metadata
+from esrgan_core.io.formats import check_size, convert_to
 from esrgan_core.io.reading import image_size, read_image
 from esrgan_core.io.tiff_writing import STREAMED, streamed_tiff
 from esrgan_core.io.writing import write_image
@@ -33,17 +33,17 @@ def upscale_file(
     """
     format_ = output.format_for(target.name)
     # the header gives the size, so that an image that does not fit is never decoded
-    height, width = upscaler.size_of(*image_size(source))
+    height, width = upscaler.output_size(*image_size(source))
     check_size(width, height, format_)
     image = read_image(source)
     if output.strip_metadata:
         image = replace(image, metadata=Metadata())
-    height, width = upscaler.size_of(*image.pixels.shape[:2])
+    height, width = upscaler.output_size(*image.pixels.shape[:2])
     channels = image.pixels.shape[2] + (image.alpha is not None)
     if format_ == "tif" and height * width * channels * image.pixels.itemsize > STREAMED:
         with streamed_tiff(target, image, (height, width)) as canvas:
             upscaler(image, canvas=lambda shape, kind: canvas, on_part=on_part)
         return image.changes
-    fitted = fit_to(upscaler(image, on_part=on_part), format_)
+    fitted = convert_to(upscaler(image, on_part=on_part), format_)
     write_image(target, fitted, format_, output.quality)
     return fitted.changes

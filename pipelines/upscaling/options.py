@@ -4,7 +4,7 @@ from typing import get_args
 
 from esrgan_core.devices import PrecisionChoice
 from esrgan_core.inference.upscaler import UpscaleConfig
-from esrgan_core.io.decoded import FORMATS, SUFFIX_FORMATS
+from esrgan_core.io.decoded_image import FORMATS, SUFFIX_FORMATS
 from pipelines.config.errors import UserError
 from pipelines.upscaling.jobs import Output
 

@@ -55,8 +55,8 @@ for module in pkgutil.walk_packages(esrgan_core.__path__, "esrgan_core."):
     importlib.import_module(module.name)
 from esrgan_core import memory
 assert memory.free_memory() > 0 and not memory.keep_freed_memory()
-from esrgan_core.engine.signals import heeding_signals
-with heeding_signals() as requests:
+from esrgan_core.engine.signals import handle_signals
+with handle_signals() as requests:
     signal.raise_signal(signal.SIGTERM)
 assert requests.stop == signal.SIGTERM
 """

@@ -13,7 +13,7 @@ import pytest
 import torch
 from mlflow import MlflowClient
 
-from esrgan_core.files import sha256_of
+from esrgan_core.files import file_sha256
 from esrgan_core.models.weights import read_weights
 from pipelines.tracking.model_registry import CHAMPIONS, DECISION
 from tests.e2e.conftest import Run, environment
@@ -130,12 +130,12 @@ for line in sys.stdin:
 
 LOADING = """
 import sys
-from esrgan_core.files import sha256_of
+from esrgan_core.files import file_sha256
 from pipelines.tracking.model_registry import load_generators
 print("ready", flush=True)
 for line in sys.stdin:
     found = load_generators(line.strip())
-    print(sha256_of(found.psnr), sha256_of(found.gan), flush=True)
+    print(file_sha256(found.psnr), file_sha256(found.gan), flush=True)
 """
 
 
@@ -149,7 +149,7 @@ def large(client: MlflowClient) -> Iterator[tuple[str, str]]:
     before = {path: path.read_bytes() for path in (_weights(kept, "psnr"), _weights(kept, "gan"))}
     for path in before:
         path.write_bytes(os.urandom(LARGE))
-    yield model.model_id, " ".join(sha256_of(path) for path in before)
+    yield model.model_id, " ".join(file_sha256(path) for path in before)
     for path, content in before.items():
         path.write_bytes(content)
 

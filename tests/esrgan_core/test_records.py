@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from esrgan_core.data.pairs import Entry, StoreFacts
-from esrgan_core.engine.execution import OptimizerConfig
+from esrgan_core.data.pairs import PairEntry, StoreFacts
+from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.schedule import Schedule
 from esrgan_core.engine.selection import SelectConfig
 from esrgan_core.engine.steps import LossWeights
@@ -18,9 +18,9 @@ from esrgan_core.models.rrdb import RRDBNetConfig
 from esrgan_core.models.sft import SFTNetConfig
 from esrgan_core.models.srcnn import SRCNNConfig
 from esrgan_core.models.srresnet import SRResNetConfig
-from esrgan_core.records import RECORDS, RecordType, fields_of, record_hash, record_of, settings_of
+from esrgan_core.records import RECORDS, RecordType, record_hash, settings_of, to_fields, to_record
 
-ENTRY = Entry(
+ENTRY = PairEntry(
     name="train/a", split="train", set="s", hr_sha256="1", lr_sha256="2", height=8, width=9
 )
 SETTINGS = [
@@ -53,7 +53,7 @@ HASHES = {
     "SelectConfig": "453bba5f",
     "LossWeights": "45653882",
     "StoreFacts": "cc6c382e",
-    "Entry": "0de94cbc",
+    "PairEntry": "0de94cbc",
     "UpscaleConfig": "3cdb45fb",
 }
 
@@ -73,7 +73,7 @@ def test_the_table_has_nothing_else() -> None:
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=lambda one: type(one).__name__)
 def test_a_record_builds_what_it_was_made_of(settings: Any) -> None:
-    assert type(settings)(**settings_of(type(settings), fields_of(settings))) == settings
+    assert type(settings)(**settings_of(type(settings), to_fields(settings))) == settings
 
 
 def test_hashes_stay_what_they_were() -> None:
@@ -99,8 +99,8 @@ RENAMED = {
 
 
 def test_a_renamed_field_and_a_new_one_change_no_record() -> None:
-    assert record_of(Recipe(rate=0.1), RENAMED) == {"record": "recipe", "lr": 0.1, "momentum": 0.9}
-    assert record_of(Recipe(rate=0.1, novelty=8), RENAMED)["novelty"] == 8
+    assert to_record(Recipe(rate=0.1), RENAMED) == {"record": "recipe", "lr": 0.1, "momentum": 0.9}
+    assert to_record(Recipe(rate=0.1, novelty=8), RENAMED)["novelty"] == 8
     assert settings_of(Recipe, {"lr": 0.1, "momentum": 0.9}, RENAMED) == {
         "rate": 0.1,
         "momentum": 0.9,
@@ -113,8 +113,8 @@ def test_a_subclass_is_stored_as_its_base() -> None:
     class Special(Recipe):
         extra: int = 0
 
-    plain = record_of(Recipe(rate=0.1), RENAMED)
-    assert record_of(Special(rate=0.1, extra=5), RENAMED) == plain
+    plain = to_record(Recipe(rate=0.1), RENAMED)
+    assert to_record(Special(rate=0.1, extra=5), RENAMED) == plain
 
 
 def test_a_name_that_was_never_stored_is_refused() -> None:
@@ -125,7 +125,7 @@ def test_a_name_that_was_never_stored_is_refused() -> None:
 @pytest.mark.parametrize("value", [{1, 2}, b"x", RECORDS, object()])
 def test_what_has_no_form_on_disk_is_refused(value: object) -> None:
     with pytest.raises(TypeError, match="no form on disk"):
-        record_of(value)
+        to_record(value)
 
 
 def test_the_order_of_keys_does_not_count() -> None:

@@ -20,7 +20,7 @@ from requests.adapters import HTTPAdapter
 from ruamel.yaml import YAML
 from urllib3 import Retry
 
-from esrgan_core.engine.journal import Journal
+from esrgan_core.engine.journal import MetricsJournal
 from pipelines.runtime.parent_watch import is_alive
 from tests.e2e.conftest import command_in
 from tests.support.trainings import wait_for
@@ -173,7 +173,7 @@ class Flows:
     def journals(self) -> dict[str, list[dict[str, float]]]:
         """What pretrainings have reported, by fingerprint; not before their first step."""
         found = (self.folder / ".esrgan" / "checkpoints" / "pretrain").glob("*/metrics.jsonl")
-        journals = {path.parent.name: Journal(path).rows() for path in found}
+        journals = {path.parent.name: MetricsJournal(path).rows() for path in found}
         return {name: rows for name, rows in journals.items() if any("g/pixel" in r for r in rows)}
 
     def steps(self) -> int:

@@ -17,7 +17,7 @@ from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as Registry
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as Tracking
 
-from esrgan_core.files import sha256_of
+from esrgan_core.files import file_sha256
 from pipelines.tracking.client import ARTIFACT_FOLDER, DATABASE, MODEL_TAG, RUN_TAG, STAGE_TAG
 
 When = Literal["before", "after"]
@@ -107,7 +107,7 @@ def content(state: Path) -> Counter[str]:
     files = [path for path in sorted(place.rglob("*")) if path.is_file()]
     words = _ids(tables) | {
         # these have a time within
-        sha256_of(path): f"sha256 of {path.name}"
+        file_sha256(path): f"sha256 of {path.name}"
         for path in files
         if path.name in ("MLmodel", "checksums.json")
     }
@@ -145,7 +145,7 @@ def _text_of(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        return sha256_of(path)
+        return file_sha256(path)
 
 
 def _alike(text: str, words: Mapping[str, str]) -> str:

@@ -16,7 +16,7 @@ import torch
 from ruamel.yaml import YAML
 
 from esrgan_core.engine.checkpoint import Checkpoints
-from esrgan_core.engine.journal import Journal
+from esrgan_core.engine.journal import MetricsJournal
 from pipelines.config.params import read_yaml, update_params
 from tests.e2e.conftest import command_in, environment
 from tests.support.states import tensors
@@ -93,7 +93,7 @@ class Trainings:
     def rows(self, stage: str, state: str) -> list[dict[str, float]]:
         """The training's journal."""
         folder = self.checkpoints(stage, state)
-        return Journal(folder / "metrics.jsonl").rows() if folder else []
+        return MetricsJournal(folder / "metrics.jsonl").rows() if folder else []
 
     def steps_done(self, stage: str, state: str) -> int:
         """The last step in the journal; 0 before there is one."""

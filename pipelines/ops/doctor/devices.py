@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import torch
 
-from esrgan_core.devices import bf16_slowdown, device_of, has_native_bf16
+from esrgan_core.devices import bf16_slowdown, has_native_bf16, resolve_device
 from pipelines.config.params import PARAMS, ParamsError, read_yaml
 from pipelines.ops.doctor.finding import Finding, fault, remark, well
 from pipelines.runtime.device import requested_device
@@ -16,7 +16,7 @@ def devices() -> Iterator[Finding]:
     """Which device computes, and by how many threads."""
     wanted = requested_device()
     try:
-        device = device_of(wanted)
+        device = resolve_device(wanted)
     except ValueError as error:
         yield fault("device", f"ESRGAN_DEVICE: {error}", "unset ESRGAN_DEVICE, or set it to cpu")
         return
@@ -54,7 +54,7 @@ def precision() -> Iterator[Finding]:
     ]
     if not asking:
         return
-    device = device_of(requested_device())
+    device = resolve_device(requested_device())
     if has_native_bf16(device):
         yield well("precision", f"bf16 in {', '.join(asking)}, which {device} computes natively")
     else:

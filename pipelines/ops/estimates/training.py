@@ -16,7 +16,7 @@ from rich.filesize import decimal
 from ruamel.yaml import YAML
 
 from esrgan_core.devices import resolve_precision
-from esrgan_core.engine.journal import Journal
+from esrgan_core.engine.journal import MetricsJournal
 from esrgan_core.models import build_generator
 from esrgan_core.models.weights import save_weights
 from pipelines.config.artifacts import PAIRS, PRETRAINED
@@ -121,7 +121,7 @@ def _run(stage: str, folder: Path) -> tuple[float, list[dict[str, float]], Path]
                 process.kill()
                 process.wait()
     found = list((folder / "state" / "checkpoints" / stage).glob("*/metrics.jsonl"))
-    rows = Journal(found[0]).rows() if found else []
+    rows = MetricsJournal(found[0]).rows() if found else []
     if len([row for row in rows if "rate" in row]) < LEAST:
         last = log.read_text().strip().splitlines()[-1:]
         raise ValueError(

@@ -8,10 +8,10 @@ from operator import itemgetter
 
 import numpy as np
 
-from esrgan_core.inference.parts import WHOLE, bytes_for, side_for
+from esrgan_core.inference.tiling import WHOLE_IMAGE, choose_tile_side, required_memory
 from esrgan_core.inference.upscaler import KEPT_BELOW, UpscaleConfig, Upscaler
-from esrgan_core.io.decoded import DecodedImage
-from esrgan_core.io.fitting import fit_to
+from esrgan_core.io.decoded_image import DecodedImage
+from esrgan_core.io.formats import convert_to
 from esrgan_core.io.reading import image_size, read_image
 from esrgan_core.io.rgb import BadImageError
 from esrgan_core.io.writing import encode
@@ -58,8 +58,8 @@ def plan_upscaling(
     if bad := len(jobs) - len(sizes):
         remarks.append(f"{bad} cannot be read and are left out")
     height, width = image_size(list(sizes)[-1].source)
-    side = side_for(upscaler.full, height, width, free_memory())
-    if side != WHOLE and config.tile is None:
+    side = choose_tile_side(upscaler.full, height, width, free_memory())
+    if side != WHOLE_IMAGE and config.tile is None:
         remarks.append(f"the largest goes in tiles of {side} pixels")
     return Plan(
         what=f"{model.description}: {len(sizes)} to upscale x{upscaler.scale:g}",
@@ -114,8 +114,8 @@ def _side(upscaler: Upscaler, job: Job, pace: float) -> int:
     if height * width * pace <= PATIENCE:
         return max(height, width)
     side = LEAST_SIDE
-    if bytes_for(upscaler.full, height, width) >= KEPT_BELOW:
-        while bytes_for(upscaler.full, side, side) < KEPT_BELOW:
+    if required_memory(upscaler.full, height, width) >= KEPT_BELOW:
+        while required_memory(upscaler.full, side, side) < KEPT_BELOW:
             side += 32
     return side
 
@@ -128,7 +128,7 @@ def _tried(upscaler: Upscaler, job: Job, output: Output, side: int) -> _Try:
     format_ = output.format_for(job.target.name)
 
     def written(one: DecodedImage) -> int:
-        return len(encode(fit_to(one, format_), format_, output.quality))
+        return len(encode(convert_to(one, format_), format_, output.quality))
 
     middle = _middle(image, side)
     began = time.perf_counter()
@@ -174,6 +174,6 @@ def _disk(tries: Sequence[_Try], jobs: Iterable[Job]) -> int:
 
 def _memory(upscaler: Upscaler, height: int, width: int) -> int:
     free = free_memory()
-    needed = min(bytes_for(upscaler.full, height, width), free)
-    rows, columns = upscaler.size_of(height, width)
+    needed = min(required_memory(upscaler.full, height, width), free)
+    rows, columns = upscaler.output_size(height, width)
     return needed + 3 * rows * columns

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from esrgan_core.data.pairs import PairStore, StoreFacts, add_image, write_index
-from esrgan_core.files import sha256_of
+from esrgan_core.files import file_sha256
 from esrgan_core.io.resize import bicubic_pair
 from esrgan_core.io.rgb import write_png
 from tests.conftest import textured
@@ -23,12 +23,12 @@ def test_a_picture_is_stored_with_lr_made_from_the_whole(tmp_path: Path) -> None
     assert np.array_equal(store.hr("train/a"), hr)
     assert np.array_equal(store.lr("train/a"), lr)
     assert (entry.height, entry.width) == (48, 60)
-    assert entry.lr_sha256 == sha256_of(tmp_path / "lr" / "train" / "a.npy")
+    assert entry.lr_sha256 == file_sha256(tmp_path / "lr" / "train" / "a.npy")
 
 
 def test_splits_and_sets_are_listed(store: PairStore) -> None:
     assert store.names("train") == ["train/p0", "train/p1", "train/p2"]
-    assert store.set_of("test/p4") == "own"
+    assert store.set_name("test/p4") == "own"
 
 
 def test_a_missing_or_foreign_store_is_named(tmp_path: Path, store: PairStore) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 
-from esrgan_core.data.loading import batches
+from esrgan_core.data.loading import load_batches
 from esrgan_core.data.pairs import PairStore, StoreFacts, add_image, write_index
 from esrgan_core.data.sampling import PatchSampler
 from esrgan_core.io.geometry import symmetry
@@ -83,9 +83,9 @@ def test_batches_are_those_of_their_steps_for_any_number_of_workers(
     store: PairStore, workers: int
 ) -> None:
     drawn, cpu = sampler(store), torch.device("cpu")
-    with batches(drawn, 7, share=range(1, 3), device=cpu, workers=workers) as found:
+    with load_batches(drawn, 7, positions=range(1, 3), device=cpu, workers=workers) as found:
         for step in range(7, 30):
-            expected = drawn.batch(step, range(1, 3)).on(cpu)
+            expected = drawn.batch(step, range(1, 3)).to(cpu)
             pair = next(found)
             assert torch.equal(pair.hr, expected.hr)
             assert torch.equal(pair.lr, expected.lr)
@@ -96,20 +96,20 @@ def test_an_error_of_a_worker_reaches_the_training(store: PairStore) -> None:
     drawn.images.clear()
     with (
         pytest.raises(ZeroDivisionError),
-        batches(drawn, 1, share=range(4), device=torch.device("cpu")) as found,
+        load_batches(drawn, 1, positions=range(4), device=torch.device("cpu")) as found,
     ):
         next(found)
 
 
 def test_a_batch_is_channels_last(store: PairStore) -> None:
-    batch = sampler(store).batch(1).on(torch.device("cpu"))
+    batch = sampler(store).batch(1).to(torch.device("cpu"))
     assert batch.hr.is_contiguous(memory_format=torch.channels_last)
     assert 0 <= float(batch.hr.min()) <= float(batch.hr.max()) <= 1
 
 
 @pytest.mark.parametrize(
     ("patch_size", "message"),
-    [(30, "no multiple of scale 4"), (72, r"train/p0 is 80x68, under 72")],
+    [(30, "not a multiple of scale 4"), (72, r"train/p0 is 80x68, under 72")],
 )
 def test_impossible_patches_are_refused(store: PairStore, patch_size: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
@@ -118,20 +118,20 @@ def test_impossible_patches_are_refused(store: PairStore, patch_size: int, messa
 
 @given(step=st.integers(1, 1000))
 @pytest.mark.parametrize("factor", [1, 4])
-def test_conditions_are_cut_and_turned_with_their_patch(
+def test_semantic_maps_are_cut_and_turned_with_their_patch(
     store: PairStore, step: int, factor: int
 ) -> None:
-    # a condition that says where in the image each of its pixels lies
-    conditions = {}
+    # a semantic_map that says where in the image each of its pixels lies
+    semantic_maps = {}
     for name in store.names("train"):
         height, width = (factor * side for side in store.lr(name).shape[:2])
         whole = np.asarray(store.lr(name) if factor == 1 else store.hr(name))
-        conditions[name] = np.ascontiguousarray(whole[:height, :width])
-    told = PatchSampler(store, patch_size=32, batch_size=4, seed=0, conditions=conditions)
+        semantic_maps[name] = np.ascontiguousarray(whole[:height, :width])
+    told = PatchSampler(store, patch_size=32, batch_size=4, seed=0, semantic_maps=semantic_maps)
     drawn = told.batch(step)
-    assert drawn.condition is not None
-    assert torch.equal(drawn.condition, drawn.lr if factor == 1 else drawn.hr)
+    assert drawn.semantic_map is not None
+    assert torch.equal(drawn.semantic_map, drawn.lr if factor == 1 else drawn.hr)
     assert torch.equal(drawn.hr, sampler(store).batch(step).hr)
-    image = drawn.on(torch.device("cpu"))
-    assert image.condition is not None
-    assert image.condition.shape == (4, 3, 8 * factor, 8 * factor)
+    image = drawn.to(torch.device("cpu"))
+    assert image.semantic_map is not None
+    assert image.semantic_map.shape == (4, 3, 8 * factor, 8 * factor)

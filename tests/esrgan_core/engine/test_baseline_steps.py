@@ -9,9 +9,11 @@ from torch.nn.functional import cross_entropy, mse_loss
 
 from esrgan_core.data.sampling import Pair
 from esrgan_core.engine.distributed import SINGLE_PROCESS
-from esrgan_core.engine.execution import Execution, FlatOptimizer, OptimizerConfig
-from esrgan_core.engine.flat import Flat
-from esrgan_core.engine.steps import GanStep, LossWeights, PixelStep, main_class
+from esrgan_core.engine.execution import Execution
+from esrgan_core.engine.flat import FlatParameters
+from esrgan_core.engine.flat_optimizer import FlatOptimizer
+from esrgan_core.engine.optimizers import OptimizerConfig
+from esrgan_core.engine.steps import GanStep, LossWeights, PixelStep, dominant_class
 from esrgan_core.losses.adversarial import ADVERSARIAL
 from esrgan_core.losses.perceptual import PerceptualLoss
 from esrgan_core.models import build_generator
@@ -26,7 +28,7 @@ def pair(side: int = 8, classes: int = 0) -> Pair:
     torch.manual_seed(3)
     condition = torch.rand(3, classes, side, side) if classes else None
     lr, hr = torch.rand(3, 3, side, side), torch.rand(3, 3, 4 * side, 4 * side)
-    return Pair(lr=lr, hr=hr, condition=condition)
+    return Pair(lr=lr, hr=hr, semantic_map=condition)
 
 
 def srcnn() -> SRCNN:
@@ -102,7 +104,7 @@ def test_a_key_that_names_no_parameter_is_refused() -> None:
 
 
 def test_runs_are_views_of_the_weights_in_order() -> None:
-    flat = Flat(srcnn())
+    flat = FlatParameters(srcnn())
     runs = list(flat.runs([True, True, False, False, True, True]))
     assert [alike for alike, _, _ in runs] == [True, False, True]
     assert sum(len(weights) for _, weights, _ in runs) == len(flat.weights)
@@ -156,8 +158,8 @@ def test_sftgans_discriminator_learns_classes_and_the_generator_to_show_them() -
     )
     logits.load_state_dict({k: v for k, v in seen.items() if "/" not in k and k != "skipped"})
     told = pair(classes=3)
-    assert told.condition is not None
-    expected = cross_entropy(logits(told.hr)[:, 1:], main_class(told.condition))
+    assert told.semantic_map is not None
+    expected = cross_entropy(logits(told.hr)[:, 1:], dominant_class(told.semantic_map))
     assert torch.allclose(seen["d/class"], expected, atol=1e-6)
     assert "classifier.1.weight" in moved(named.discriminator, seen)
     without, plain = made(0.0)
@@ -170,7 +172,7 @@ def test_the_main_class_fills_most_of_a_patch() -> None:
     condition = torch.zeros(2, 3, 4, 4)
     condition[0, 2, :3], condition[0, 1, 3:] = 1, 1
     condition[1, 0] = 0.4
-    assert main_class(condition).tolist() == [2, 0]
+    assert dominant_class(condition).tolist() == [2, 0]
 
 
 def test_only_rrdbnet_is_checkpointed() -> None:

@@ -16,7 +16,8 @@ import torch
 import torch.distributed as dist
 from esrgan_core.data.sampling import Pair
 from esrgan_core.engine.distributed import World
-from esrgan_core.engine.execution import OptimizerConfig, Execution
+from esrgan_core.engine.execution import Execution
+from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.steps import GanStep, LossWeights, PixelStep
 from esrgan_core.losses.adversarial import ADVERSARIAL
 from esrgan_core.models.discriminator import (
@@ -71,7 +72,7 @@ def train(kind):
         share = world.local_slice(4)
         mine = slice(share.start, share.stop)
         seen = torch.rand(4, 3, 8, 8).double()[mine] if kind == "classes" else None
-        terms = step(Pair(lr=lr[mine], hr=hr[mine], condition=seen), 1.0)
+        terms = step(Pair(lr=lr[mine], hr=hr[mine], semantic_map=seen), 1.0)
         values = world.mean(torch.stack([term.double() for term in terms.values()]))
         if rank == 0:
             # as validation does: by this process alone, of images of its own
@@ -148,5 +149,5 @@ def test_two_processes_do_what_one_does_on_the_same_batches(
 
 def test_a_batch_that_cannot_be_shared_is_refused() -> None:
     assert World(rank=1, size=2).local_slice(6) == range(3, 6)
-    with pytest.raises(ValueError, match="batch_size 5 cannot be shared by 2 processes"):
+    with pytest.raises(ValueError, match="batch_size 5 cannot be split over 2 processes"):
         World(rank=0, size=2).local_slice(5)

@@ -9,8 +9,8 @@ import torch
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.data.sampling import PatchSampler
 from esrgan_core.engine.evaluation import Sample, evaluate, network_method
-from esrgan_core.engine.execution import OptimizerConfig
-from esrgan_core.engine.health import HealthMonitor, appearance, signs
+from esrgan_core.engine.health import HealthMonitor, appearance, health_warnings
+from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.steps import GanStep, LossWeights, PixelStep
 from esrgan_core.losses.adversarial import ADVERSARIAL
 from esrgan_core.losses.perceptual import PerceptualLoss
@@ -35,7 +35,7 @@ def pretrained(store: PairStore) -> dict[str, torch.Tensor]:
     step = PixelStep(network, OptimizerConfig(learning_rate=4e-3), ema=0.9)
     sampler = PatchSampler(store, patch_size=32, batch_size=4, seed=0)
     for number in range(1, 151):
-        step(sampler.batch(number).on(CPU), rate=1 - number / 151)
+        step(sampler.batch(number).to(CPU), rate=1 - number / 151)
     return step.ema.network.state_dict()
 
 
@@ -77,14 +77,14 @@ def watched(
         ]
         psnr = float(np.mean([result.values["psnr_y"] for result in results]))
         values = {"val/psnr_y": psnr} | {f"val/{k}": v for k, v in appearance(pairs).items()}
-        watch.look(number, values | terms)
+        watch.check(number, values | terms)
 
     validate(0)
     sampler = PatchSampler(store, patch_size=32, batch_size=4, seed=seed)
     skipped = 0.0
     for number in range(1, 21):
         tamper(step)
-        last = step(sampler.batch(number).on(CPU), rate=1.0)
+        last = step(sampler.batch(number).to(CPU), rate=1.0)
         skipped += float(last["skipped"])
         if number % REPORT_EVERY == 0:
             terms = {name: float(value) for name, value in last.items()} | {"skipped": skipped}
@@ -97,7 +97,7 @@ def watched(
 def test_healthy_trainings_are_not_accused(
     store: PairStore, pretrained: dict[str, torch.Tensor], seed: int
 ) -> None:
-    assert watched(store, pretrained, seed=seed).alarms == []
+    assert watched(store, pretrained, seed=seed).warnings == []
 
 
 def network_of(step: GanStep) -> RRDBNet:
@@ -121,8 +121,8 @@ def go_blank(step: GanStep) -> None:
 
 def add_checks(step: GanStep) -> None:
     # alternating signs within a kernel answer to edges with ringing
-    signs = torch.tensor([[1.0, -1, 1], [-1, 0, -1], [1, -1, 1]])
-    network_of(step).conv_last.weight.data.add_(0.5 * signs)
+    health_warnings = torch.tensor([[1.0, -1, 1], [-1, 0, -1], [1, -1, 1]])
+    network_of(step).conv_last.weight.data.add_(0.5 * health_warnings)
 
 
 def die(step: GanStep) -> None:
@@ -159,7 +159,7 @@ def test_collapses_are_noticed_within_one_validation_with_evidence(
     alarm: str,
     settings: dict[str, object],
 ) -> None:
-    found = watched(store, pretrained, **settings).alarms  # type: ignore[arg-type]
+    found = watched(store, pretrained, **settings).warnings  # type: ignore[arg-type]
     assert alarm in [entry["name"] for entry in found]
     (evidence,) = [entry["evidence"] for entry in found if entry["name"] == alarm]
     assert any(character.isdigit() for character in evidence)
@@ -176,16 +176,17 @@ def test_appearance_of_a_picture_beside_itself_and_a_shifted_one() -> None:
 def test_an_alarm_is_raised_once_and_survives() -> None:
     good = {"val/psnr_y": 28.0, "val/color_drift": 1.0, "val/detail_ratio": 0.8}
     watch = HealthMonitor(10)
-    watch.look(0, good)
-    assert set(watch.look(5, good | {"val/psnr_y": 20.0})) == {"psnr_drop"}
+    watch.check(0, good)
+    assert set(watch.check(5, good | {"val/psnr_y": 20.0})) == {"psnr_drop"}
     again = HealthMonitor(10)
     again.load_state_dict(watch.state_dict())
-    assert again.look(10, good | {"val/psnr_y": 19.0}) == {}
-    assert [alarm["step"] for alarm in again.alarms] == [5]
+    assert again.check(10, good | {"val/psnr_y": 19.0}) == {}
+    assert [warning["step"] for warning in again.warnings] == [5]
 
 
 def test_losing_the_noise_of_the_start_is_no_blank_picture() -> None:
     start = {"val/psnr_y": 10.0, "val/color_drift": 50.0, "val/detail_ratio": 2.3}
     smooth = {"val/psnr_y": 26.0, "val/color_drift": 1.0, "val/detail_ratio": 0.1}
-    assert signs(smooth, start, report_every=10) == {}
-    assert set(signs(smooth, start | {"val/detail_ratio": 0.8}, report_every=10)) == {"blank"}
+    assert health_warnings(smooth, start, report_every=10) == {}
+    detailed = start | {"val/detail_ratio": 0.8}
+    assert set(health_warnings(smooth, detailed, report_every=10)) == {"blank"}

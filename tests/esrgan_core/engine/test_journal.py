@@ -1,20 +1,20 @@
 import time
 from pathlib import Path
 
-from esrgan_core.engine.journal import Journal
+from esrgan_core.engine.journal import MetricsJournal
 
 
-def left(journal: Journal) -> list[tuple[float, float]]:
+def left(journal: MetricsJournal) -> list[tuple[float, float]]:
     return [(row["step"], row["g/pixel"]) for row in journal.rows()]
 
 
-def rewind(journal: Journal, done: int, *, known: int, over: bool = False) -> None:
+def rewind(journal: MetricsJournal, done: int, *, known: int, over: bool = False) -> None:
     """Every second step reports in turn."""
     journal.rewind(done, known=known, in_turn=lambda row: row["step"] % 2 == 0, over=over)
 
 
 def test_reports_after_the_restored_step_are_forgotten(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "run" / "metrics.jsonl")
+    journal = MetricsJournal(tmp_path / "run" / "metrics.jsonl")
     for step in (2, 4, 6):
         journal.append(step, {"g/pixel": step / 10})
     rewind(journal, 4, known=4)
@@ -23,7 +23,7 @@ def test_reports_after_the_restored_step_are_forgotten(tmp_path: Path) -> None:
 
 
 def test_reports_that_a_later_state_vouches_for_come_back(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "metrics.jsonl")
+    journal = MetricsJournal(tmp_path / "metrics.jsonl")
     for step in (2, 4, 6, 7):
         journal.append(step, {"g/pixel": step / 10})
     # a run of 3 steps from the first on, which is cut once
@@ -41,14 +41,14 @@ def test_reports_that_a_later_state_vouches_for_come_back(tmp_path: Path) -> Non
 
 
 def test_a_report_knows_when_it_was_made(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "metrics.jsonl")
+    journal = MetricsJournal(tmp_path / "metrics.jsonl")
     before = time.time_ns() // 10**6
     journal.append(1, {})
     assert before <= journal.rows()[0]["time"] <= time.time_ns() // 10**6
 
 
 def test_a_line_cut_short_by_a_kill_is_left_out(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "metrics.jsonl")
+    journal = MetricsJournal(tmp_path / "metrics.jsonl")
     journal.append(1, {"g/pixel": 0.5})
     with journal.path.open("a") as file:
         file.write('{"step": 2, "g/pi')

@@ -10,7 +10,7 @@ import torch
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.data.sampling import Pair, PatchSampler
 from esrgan_core.engine.checkpoint import Checkpoints
-from esrgan_core.engine.loop import DivergedError, DivergenceGuard, Every, fit
+from esrgan_core.engine.loop import DivergedError, DivergenceGuard, PeriodicAction, fit
 from esrgan_core.engine.steps import SKIPPED, GanStep
 from tests.esrgan_core.engine.test_steps import gan_step
 from tests.support.states import tensors
@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 
 def batches(store: PairStore, done: int = 0) -> Iterator[Pair]:
     sampler = PatchSampler(store, patch_size=32, batch_size=2, seed=0)
-    return (sampler.batch(step).on(CPU) for step in count(done + 1))
+    return (sampler.batch(step).to(CPU) for step in count(done + 1))
 
 
 def silent(number: int, terms: Mapping[str, float]) -> None:
@@ -37,7 +37,7 @@ def ending(number: int) -> float:
 
 
 def run(step: GanStep, store: PairStore, done: int, steps: int, checkpoints: Checkpoints) -> None:
-    save = Every(steps=2, action=lambda number: checkpoints.save(number, step.state()))
+    save = PeriodicAction(steps=2, action=lambda number: checkpoints.save(number, step.state()))
     fit(
         step,
         batches(store, done),
@@ -46,8 +46,8 @@ def run(step: GanStep, store: PairStore, done: int, steps: int, checkpoints: Che
         steps=6,
         report=silent,
         report_every=1,
-        trouble=DivergenceGuard(),
-        due=[save] if steps == 6 else [save, Every(steps=steps, action=stop)],
+        guard=DivergenceGuard(),
+        actions=[save] if steps == 6 else [save, PeriodicAction(steps=steps, action=stop)],
     )
 
 
@@ -79,7 +79,7 @@ def fit_plainly(
     steps: int,
     *,
     bad: set[int] = frozenset(),  # type: ignore[assignment]
-    trouble: DivergenceGuard | None = None,
+    guard: DivergenceGuard | None = None,
     report: Callable[[int, Mapping[str, float]], None] = silent,
     **others: Any,
 ) -> int:
@@ -97,7 +97,7 @@ def fit_plainly(
         steps=steps,
         report=report,
         report_every=2,
-        trouble=trouble or DivergenceGuard(),
+        guard=guard or DivergenceGuard(),
         **others,
     )
 
@@ -109,7 +109,7 @@ def test_reports_and_actions_come_when_due_and_at_the_end(store: PairStore) -> N
         store,
         5,
         report=lambda number, terms: reported.append(number),
-        due=[Every(steps=3, action=acted.append)],
+        actions=[PeriodicAction(steps=3, action=acted.append)],
     )
     assert (last, reported, acted) == (5, [2, 4, 5], [3, 5])
 
@@ -126,31 +126,31 @@ def test_bad_steps_are_counted_and_what_is_not_finite_is_not_reported(store: Pai
 
 def test_too_many_bad_steps_in_a_row_end_the_training_with_the_reason(store: PairStore) -> None:
     with pytest.raises(DivergedError, match=r"3 steps in a row up to step 4.*learning rate"):
-        fit_plainly(store, 6, bad={2, 3, 4}, look_every=2)
+        fit_plainly(store, 6, bad={2, 3, 4}, check_every=2)
 
 
-def test_a_row_of_bad_steps_is_seen_across_looks_and_interruptions(store: PairStore) -> None:
-    trouble = DivergenceGuard()
-    fit_plainly(store, 2, bad={1, 2}, trouble=trouble, look_every=1)
+def test_a_row_of_bad_steps_is_seen_across_checks_and_interruptions(store: PairStore) -> None:
+    guard = DivergenceGuard()
+    fit_plainly(store, 2, bad={1, 2}, guard=guard, check_every=1)
     again = DivergenceGuard()
-    again.load_state_dict(trouble.state_dict())
+    again.load_state_dict(guard.state_dict())
     with pytest.raises(DivergedError, match="up to step 1"):
-        fit_plainly(store, 2, bad={1}, trouble=again, look_every=1)
+        fit_plainly(store, 2, bad={1}, guard=again, check_every=1)
 
 
-def test_setbacks_halve_the_rate(store: PairStore) -> None:
-    trouble, rates = DivergenceGuard(), []
-    trouble.setbacks = 2
-    fit_plainly(store, 2, trouble=trouble, report=lambda number, terms: rates.append(terms["rate"]))
+def test_rollbacks_halve_the_rate(store: PairStore) -> None:
+    guard, rates = DivergenceGuard(), []
+    guard.rollbacks = 2
+    fit_plainly(store, 2, guard=guard, report=lambda number, terms: rates.append(terms["rate"]))
     assert rates == [0.25]
 
 
-def test_what_stands_between_steps_may_end_the_training(store: PairStore) -> None:
+def test_should_stop_ends_the_training(store: PairStore) -> None:
     seen: list[int] = []
 
-    def between(number: int) -> bool:
+    def should_stop(number: int) -> bool:
         seen.append(number)
         return number == 2
 
-    assert fit_plainly(store, 5, between=between) == 2
+    assert fit_plainly(store, 5, should_stop=should_stop) == 2
     assert seen == [1, 2]

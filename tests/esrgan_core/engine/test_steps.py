@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
 from esrgan_core.data.sampling import Pair
-from esrgan_core.engine.execution import Execution, OptimizerConfig
+from esrgan_core.engine.execution import Execution
+from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.steps import SKIPPED, GanStep, LossWeights, PixelStep
 from esrgan_core.losses.adversarial import ADVERSARIAL, AdversarialLoss
 from esrgan_core.losses.perceptual import PerceptualLoss
@@ -169,7 +170,8 @@ import sys
 import torch
 import torch.compiler.config
 from esrgan_core.data.sampling import Pair
-from esrgan_core.engine.execution import OptimizerConfig, Execution
+from esrgan_core.engine.execution import Execution
+from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.steps import PixelStep
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 
@@ -240,7 +242,7 @@ def test_a_batch_in_parts_is_the_batch() -> None:
 
 
 def test_statistics_of_normalisation_forbid_what_would_change_them() -> None:
-    with pytest.raises(ValueError, match="accumulate would normalise"):
+    with pytest.raises(ValueError, match="accumulate would normalize"):
         PixelStep(generator(batch_norm=True), ADAM, ema=0.5, accumulate=3)
     with pytest.raises(ValueError, match="checkpointing would count"):
         PixelStep(

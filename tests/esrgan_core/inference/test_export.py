@@ -54,5 +54,5 @@ def test_an_export_that_differs_is_not_written(
 
 
 def test_a_network_that_must_be_told_something_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="must be told what a image shows"):
+    with pytest.raises(ValueError, match="must be told what an image shows"):
         export_onnx(SFTNet(SFTNetConfig()), tmp_path / "x.onnx", lambda size, apart: None)

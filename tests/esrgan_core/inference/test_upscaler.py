@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from esrgan_core.inference import parts
+from esrgan_core.inference import tiling
 from esrgan_core.inference import upscaler as module
-from esrgan_core.inference.half import departure
+from esrgan_core.inference.bf16 import describe_error
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
-from esrgan_core.io.decoded import DecodedImage
+from esrgan_core.io.decoded_image import DecodedImage
 from esrgan_core.io.resize import imresize, resize_pixels
 from esrgan_core.io.rgb import BadImageError
 from esrgan_core.models import Generator
@@ -95,7 +95,7 @@ def test_another_scale_is_resized_before_it_is_rounded() -> None:
 
 def test_sizes_are_not_rounded_up_for_an_error_of_arithmetic() -> None:
     upscaler = made(Nearest(1), scale=0.1)
-    assert upscaler.size_of(30, 31) == (3, 4)
+    assert upscaler.output_size(30, 31) == (3, 4)
     image = DecodedImage(pixels=np.zeros((30, 31, 3), np.uint8), alpha=np.zeros((30, 31), np.uint8))
     assert upscaler(image).pixels.shape == (3, 4, 3)
 
@@ -131,14 +131,14 @@ def test_a_tile_that_does_not_fit_is_halved_unless_it_was_asked_for(
 ) -> None:
     network, said = small(), list[str]()
     lr = RANDOM.integers(0, 256, (64, 200, 3)).astype(np.uint8)
-    whole, real = upscale(network, lr), parts.in_parts
+    whole, real = upscale(network, lr), tiling.upscale_tiled
 
     def failing(network: Generator, lr: Tensor, *words: object, **options: object) -> float:
         if not 0 < int(str(options["side"])) <= 60:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
         return real(network, lr, *words, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module, "in_parts", failing)
+    monkeypatch.setattr(module, "upscale_tiled", failing)
     result = made(network, said=said)(DecodedImage(pixels=lr)).pixels
     assert np.abs(result.astype(int) - whole).max() <= 1
     assert said[0] == "out of memory; tiles of 100 pixels are tried"
@@ -151,7 +151,7 @@ def test_memory_that_ends_in_the_middle_of_an_ensemble_costs_no_turn(
 ) -> None:
     network = small()
     image = DecodedImage(pixels=RANDOM.integers(0, 256, (64, 64, 3)).astype(np.uint8))
-    wanted, real = made(network, ensemble=True)(image).pixels, parts.in_parts
+    wanted, real = made(network, ensemble=True)(image).pixels, tiling.upscale_tiled
     turns = list[int]()
 
     def failing(network: Generator, lr: Tensor, *words: object, **options: object) -> float:
@@ -160,7 +160,7 @@ def test_memory_that_ends_in_the_middle_of_an_ensemble_costs_no_turn(
             raise MemoryError
         return real(network, lr, *words, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module, "in_parts", failing)
+    monkeypatch.setattr(module, "upscale_tiled", failing)
     result = made(network, ensemble=True)(image).pixels
     assert turns == [0] * 3 + [32] * 8
     assert np.abs(result.astype(int) - wanted).max() <= 1
@@ -193,8 +193,8 @@ def test_half_precision_is_near_and_16_bits_are_exact() -> None:
 
 def test_a_departure_names_what_is_wrong() -> None:
     right = np.full((4, 4, 3), 0.5, np.float32)
-    assert departure(right + 0.001, right) == ""
-    assert "black" in departure(right * 0, right)
+    assert describe_error(right + 0.001, right) == ""
+    assert "black" in describe_error(right * 0, right)
 
 
 @pytest.mark.parametrize(

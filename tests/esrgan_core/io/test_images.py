@@ -13,12 +13,12 @@ import tifffile
 from imagecodecs import png_encode
 from PIL import Image, ImageCms
 
-from esrgan_core.io.bleeding import bled
-from esrgan_core.io.decoded import FORMATS, DecodedImage, Format, Metadata
-from esrgan_core.io.fitting import check_size, fit_to
+from esrgan_core.io.alpha import fill_transparent
+from esrgan_core.io.decoded_image import FORMATS, DecodedImage, Format, Metadata
+from esrgan_core.io.exif import EXIF_IFD, ORIENTATION, WIDTH_TAG
+from esrgan_core.io.formats import check_size, convert_to
 from esrgan_core.io.reading import read_image
 from esrgan_core.io.rgb import BadImageError
-from esrgan_core.io.tags import EXIF_IFD, ORIENTATION, WIDTH_TAG
 from esrgan_core.io.writing import encode, write_image
 
 SHAPE = (24, 32)
@@ -117,7 +117,7 @@ def test_a_mode_comes_out_as_it_went_in_or_the_change_is_stated(mode: str, forma
     assert decoded.pixels.dtype == kind
     assert (decoded.alpha is not None) == clear
     assert bool(decoded.changes) == (mode in ("palette", "palette, clear", "1 bit"))
-    fitted = fit_to(decoded, format_)
+    fitted = convert_to(decoded, format_)
     again = read_image(BytesIO(encode(fitted, format_)))
     kept = KEPT[format_](channels, kind) and not (clear and format_ == "jpg")
     assert (fitted.changes == decoded.changes) == kept
@@ -145,7 +145,7 @@ def test_profile_exif_and_xmp_come_through_with_the_orientation_applied(format_:
     decoded = read_image(source)
     assert decoded.pixels.shape == (32, 24, 3)
     assert decoded.metadata.icc == SRGB
-    data = encode(fit_to(decoded, format_), format_)
+    data = encode(convert_to(decoded, format_), format_)
     with Image.open(BytesIO(data)) as image:
         assert image.info["icc_profile"] == SRGB
         found = image.getexif()
@@ -192,8 +192,8 @@ def test_what_is_hidden_does_not_bleed() -> None:
     pixels[3:6, 3:6] = (200, 100, 50)
     alpha = np.zeros((9, 9), np.uint8)
     alpha[3:6, 3:6] = 255
-    assert (bled(pixels, alpha) == (200, 100, 50)).all()
-    assert np.array_equal(bled(pixels, np.zeros_like(alpha)), pixels)
+    assert (fill_transparent(pixels, alpha) == (200, 100, 50)).all()
+    assert np.array_equal(fill_transparent(pixels, np.zeros_like(alpha)), pixels)
 
 
 def test_formats_hold_so_much() -> None:

@@ -36,7 +36,7 @@ def test_a_truncated_file_is_named_as_damaged(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_picture_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_text("hello")
-    with pytest.raises(BadImageError, match="not a image"):
+    with pytest.raises(BadImageError, match="not an image"):
         inspect_image(tmp_path / "a.png")
 
 

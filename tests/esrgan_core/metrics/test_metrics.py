@@ -11,7 +11,7 @@ from skimage.metrics import structural_similarity
 from esrgan_core.io.geometry import crop_to_multiple
 from esrgan_core.io.resize import bicubic_pair, resize_pixels
 from esrgan_core.io.rgb import read_rgb
-from esrgan_core.metric_names import LOWER_IS_BETTER, PLAIN
+from esrgan_core.metric_names import LOWER_IS_BETTER, WITHOUT_WEIGHTS
 from esrgan_core.metrics import METRICS, metrics_by_name
 from esrgan_core.metrics.niqe import niqe
 from esrgan_core.metrics.psnr import psnr
@@ -21,7 +21,7 @@ from tests.conftest import textured
 
 
 def test_metrics_without_weights_are_those_named() -> None:
-    assert tuple(METRICS) == PLAIN
+    assert tuple(METRICS) == WITHOUT_WEIGHTS
 
 
 @pytest.mark.parametrize(

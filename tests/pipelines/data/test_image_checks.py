@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from esrgan_core.files import sha256_of
+from esrgan_core.files import file_sha256
 from esrgan_core.io.rgb import write_png
 from pipelines.data.catalog import CatalogEntry
 from pipelines.data.image_checks import ImageCheck, check_image, check_images, summarize_problems
@@ -42,7 +42,7 @@ def test_a_good_picture_gets_its_line_and_traces(tmp_path: Path) -> None:
     assert found.row
     assert found.quality_stats
     assert (found.row.path, found.row.width, found.row.mode) == ("train/a.png", 220, "RGB")
-    assert found.row.sha256 == sha256_of(tmp_path / "a.png")
+    assert found.row.sha256 == file_sha256(tmp_path / "a.png")
     assert found.quality_stats.format == "PNG"
     assert found.quality_stats.contrast > 10
     assert len(found.quality_stats.thumbnail) == 32 * 32

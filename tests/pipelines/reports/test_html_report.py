@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Page
 
-from esrgan_core.engine.evaluation import Sample, Scored
+from esrgan_core.engine.evaluation import Sample, ScoredImage
 from pipelines.config.artifacts import ALPHA_GRID, IMAGE_GRID, MANIFEST
 from pipelines.data.manifest import ManifestRow, write_manifest
 from pipelines.evaluation.alpha_selection import AlphaChoice
@@ -36,12 +36,12 @@ MODELS = ("bicubic", "srgan", "pretrained", "interpolated", "finetuned")
 METRICS = ("psnr_y", "ssim_y", "rmse_y", "niqe")
 
 
-def scored(sample: Sample, seed: int) -> Scored:
+def scored(sample: Sample, seed: int) -> ScoredImage:
     random = np.random.default_rng(seed)
     values = {metric: float(random.uniform(1, 30)) for metric in METRICS}
     height, width, _ = np.shape(sample.hr)
     sr = textured(height, width, seed=seed)
-    return Scored(name=sample.name, set=sample.set, sr=sr, values=values)
+    return ScoredImage(name=sample.name, set=sample.set, sr=sr, values=values)
 
 
 def subject(

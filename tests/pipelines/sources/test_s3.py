@@ -14,7 +14,7 @@ from threading import Thread
 import pytest
 from PIL import Image
 
-from esrgan_core.files import sha256_of
+from esrgan_core.files import file_sha256
 from esrgan_core.io.rgb import encode_png
 from pipelines.data.catalog import read_catalog
 from pipelines.data.catalog_builder import write_s3_catalog
@@ -127,7 +127,7 @@ def test_a_picture_that_was_replaced_by_one_of_its_size_is_fetched_anew(
 @pytest.mark.parametrize("damage", ["flipped", "cut"])
 def test_a_damaged_object_is_refused(server: S3, tmp_path: Path, damage: str) -> None:
     content = IMAGES["0.png"]
-    expected = ExpectedFile(bytes=len(content), sha256=sha256_of(_file(tmp_path / "x", content)))
+    expected = ExpectedFile(bytes=len(content), sha256=file_sha256(_file(tmp_path / "x", content)))
     changed = bytearray(content)
     changed[len(content) // 2] ^= 1
     body = bytes(changed) if damage == "flipped" else content[: len(content) // 2]

@@ -21,7 +21,7 @@ from PIL import Image
 from torch.nn.functional import interpolate
 
 from esrgan_core.data.pairs import PairStore
-from esrgan_core.files import sha256_of
+from esrgan_core.files import file_sha256
 from esrgan_core.io.resize import bicubic_pair, imresize
 from esrgan_core.io.rgb import read_rgb, write_png
 from pipelines.config.artifacts import MANIFEST, PAIRS, SKIPPED, VALIDATION_REPORT
@@ -213,7 +213,7 @@ def test_photographs_raise_no_alarm(
 
 
 def hashes_of(store: PairStore) -> dict[str, str]:
-    return {str(path): sha256_of(path) for path in sorted(store.root.rglob("*.*"))}
+    return {str(path): file_sha256(path) for path in sorted(store.root.rglob("*.*"))}
 
 
 def test_any_number_of_workers_makes_the_same_store(

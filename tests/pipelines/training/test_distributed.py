@@ -13,7 +13,8 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]  # not in i
 
 from esrgan_core.data.sampling import Pair
 from esrgan_core.engine.distributed import World
-from esrgan_core.engine.execution import Execution, OptimizerConfig
+from esrgan_core.engine.execution import Execution
+from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.steps import PixelStep
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 from pipelines.config.params import read_yaml

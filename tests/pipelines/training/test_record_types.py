@@ -2,8 +2,8 @@ from dataclasses import fields
 
 import pytest
 
-from esrgan_core.engine.execution import OptimizerConfig
-from esrgan_core.records import RECORDS, record_hash, record_of
+from esrgan_core.engine.optimizers import OptimizerConfig
+from esrgan_core.records import RECORDS, record_hash, to_record
 from pipelines.training.adversarial import AdversarialTraining
 from pipelines.training.config import TrainingConfig
 from pipelines.training.pixel import PixelTraining
@@ -47,4 +47,4 @@ def test_what_rounds_at_most_is_not_stored() -> None:
         accumulate=2, compile="default", checkpointing=True, deterministic=True, workers=3,
         save_every=7, save_minutes=8.0, keep=9, report_every=11,
     )  # fmt: skip
-    assert not OF_NO_CONSEQUENCE & record_of(config, TRAINING_RECORDS).keys()
+    assert not OF_NO_CONSEQUENCE & to_record(config, TRAINING_RECORDS).keys()

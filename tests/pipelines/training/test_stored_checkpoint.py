@@ -16,8 +16,8 @@ import pytest
 import torch
 
 from esrgan_core.data.pairs import PairStore, StoreFacts, add_image, write_index
-from esrgan_core.engine.execution import OptimizerConfig
-from esrgan_core.engine.journal import Journal
+from esrgan_core.engine.journal import MetricsJournal
+from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.steps import GanStep, LossWeights, PixelStep
 from esrgan_core.io.rgb import write_png
 from esrgan_core.losses.adversarial import ADVERSARIAL
@@ -71,7 +71,7 @@ def test_a_stored_checkpoint_is_continued(
     step = run(tmp_path, steps=4)
     (folder,) = checkpoints.iterdir()
     assert f"going on after step 2 of {folder}" in capsys.readouterr().err
-    assert [row["step"] for row in Journal(folder / "metrics.jsonl").rows()] == [
+    assert [row["step"] for row in MetricsJournal(folder / "metrics.jsonl").rows()] == [
         0,
         1,
         2,

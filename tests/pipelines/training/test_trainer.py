@@ -15,8 +15,9 @@ import torch
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.data.sampling import Pair
 from esrgan_core.devices import Precision
-from esrgan_core.engine.execution import PLAIN, Execution, OptimizerConfig
+from esrgan_core.engine.execution import DEFAULT_EXECUTION, Execution
 from esrgan_core.engine.loop import DivergedError
+from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.schedule import Schedule
 from esrgan_core.engine.selection import SelectConfig
 from esrgan_core.engine.signals import InterruptedTrainingError
@@ -73,7 +74,7 @@ class Stumbling(PixelStep):
         pictures_at: range = range(0),
         weights_at: int = -1,
         rates_at: range = range(0),
-        execution: Execution = PLAIN,
+        execution: Execution = DEFAULT_EXECUTION,
     ) -> None:
         torch.manual_seed(0)
         config = RRDBNetConfig(num_features=8, num_blocks=1, growth_channels=4, init="basicsr")

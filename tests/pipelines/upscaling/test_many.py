@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.inference.upscaler import UpscaleConfig
-from esrgan_core.io.decoded import Format
+from esrgan_core.io.decoded_image import Format
 from esrgan_core.io.reading import read_image
 from esrgan_core.models.rrdb import RRDBNet
 from esrgan_core.models.weights import load_generator, save_weights

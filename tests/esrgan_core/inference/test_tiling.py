@@ -1,4 +1,4 @@
-"""A image in parts is the image as a whole."""
+"""An image in parts is the image as a whole."""
 
 from pathlib import Path
 
@@ -7,8 +7,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from esrgan_core.inference import parts
-from esrgan_core.inference.parts import WHOLE, bytes_for, in_parts, is_exact, side_for
+from esrgan_core.inference import tiling
+from esrgan_core.inference.tiling import (
+    WHOLE_IMAGE,
+    choose_tile_side,
+    is_exact,
+    required_memory,
+    upscale_tiled,
+)
 from esrgan_core.io.rgb import read_rgb
 from esrgan_core.models import Generator, GeneratorConfig, build_generator
 from esrgan_core.models.rrdb import RRDBNetConfig
@@ -50,7 +56,7 @@ def assembled(
     def write(top: int, left: int, sr: Tensor) -> None:
         result[..., top : top + sr.shape[-2], left : left + sr.shape[-1]] = sr
 
-    apart = in_parts(network, lr, write, side=side, condition=condition)
+    apart = upscale_tiled(network, lr, write, side=side, semantic_map=condition)
     return result, apart
 
 
@@ -58,12 +64,12 @@ def assembled(
     "config", SMALL, ids=lambda config: f"{type(config).__name__}{config.scale}"
 )
 @pytest.mark.parametrize(
-    ("side", "block_bytes"), [(WHOLE, 2**15), (32, parts.BLOCK_BYTES), (50, 2**15)]
+    ("side", "block_bytes"), [(WHOLE_IMAGE, 2**15), (32, tiling.BLOCK_BYTES), (50, 2**15)]
 )
 def test_parts_make_the_whole(
     config: GeneratorConfig, side: int, block_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(tiling, "BLOCK_BYTES", block_bytes)
     network = lively(config)
     lr = torch.rand(1, 3, 151, 133)
     condition = torch.rand(1, 8, 151, 133) if isinstance(network, SFTNet) else None
@@ -79,7 +85,7 @@ def test_a_padding_that_is_less_than_the_network_sees_shows_at_the_seams() -> No
     network = lively(config)
     assert not is_exact(network, 40)
     lr = torch.rand(1, 3, 40, 140)
-    whole, _ = assembled(network, lr, WHOLE)
+    whole, _ = assembled(network, lr, WHOLE_IMAGE)
     result, apart = assembled(network, lr, 40)
     off = float((result - whole).abs().max())
     assert off > 0
@@ -88,14 +94,14 @@ def test_a_padding_that_is_less_than_the_network_sees_shows_at_the_seams() -> No
 
 def test_tiles_are_as_large_as_memory_allows() -> None:
     network = lively(RRDBNetConfig(num_features=32, num_blocks=2, growth_channels=16))
-    plenty = bytes_for(network, 3000, 2000)
-    assert side_for(network, 3000, 2000, plenty) == WHOLE
-    side = side_for(network, 3000, 2000, plenty // 4)
-    around = 2 * parts.padding_of(network)
+    plenty = required_memory(network, 3000, 2000)
+    assert choose_tile_side(network, 3000, 2000, plenty) == WHOLE_IMAGE
+    side = choose_tile_side(network, 3000, 2000, plenty // 4)
+    around = 2 * tiling.tile_padding(network)
     assert 300 < side < 3000
-    assert bytes_for(network, side + around, min(side + around, 2000)) <= plenty // 4
+    assert required_memory(network, side + around, min(side + around, 2000)) <= plenty // 4
     with pytest.raises(MemoryError, match="MiB are free, the smallest tile needs"):
-        side_for(network, 3000, 2000, 2**20)
+        choose_tile_side(network, 3000, 2000, 2**20)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +110,7 @@ def test_tiles_are_as_large_as_memory_allows() -> None:
         ("esrgan_official/LR/baboon.png", (40, 48), 2**22),
         ("photos/kodak/kodim08.png", (40, 48), 2**22),
         pytest.param(
-            "photos/kodak/kodim08.png", (375, 500), parts.BLOCK_BYTES, marks=pytest.mark.long
+            "photos/kodak/kodim08.png", (375, 500), tiling.BLOCK_BYTES, marks=pytest.mark.long
         ),
     ],
 )
@@ -115,13 +121,13 @@ def test_the_published_network_gives_a_photograph_in_parts_as_a_whole(
     block_bytes: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(parts, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(tiling, "BLOCK_BYTES", block_bytes)
     network = load_generator(test_data / "weights" / "RealESRGAN_x4plus_fp16.pth")
     lr = to_tensor(read_rgb(test_data / photo)[: size[0], : size[1]])
     assert lr.shape[-2:] == size
     with torch.inference_mode():
         whole = network(lr)
-    result, _ = assembled(network, lr, WHOLE)
+    result, _ = assembled(network, lr, WHOLE_IMAGE)
     assert float((result - whole).abs().max()) <= 1e-4
     levels = [(each.clamp(0, 1) * 255 + 0.5).floor() for each in (result, whole)]
     differing = (levels[0] != levels[1]).nonzero()
@@ -133,7 +139,7 @@ def test_the_published_network_gives_a_photograph_in_parts_as_a_whole(
 
 
 def test_rows_and_columns_meet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "BLOCK_BYTES", 2**12)
+    monkeypatch.setattr(tiling, "BLOCK_BYTES", 2**12)
     network = Nearest(2)
     lr = torch.rand(1, 3, 37, 61)
     result, apart = assembled(network, lr, 32)

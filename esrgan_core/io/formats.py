@@ -6,7 +6,7 @@ from io import BytesIO
 import numpy as np
 from PIL import ImageCms
 
-from esrgan_core.io.decoded import Array, DecodedImage, Format, Plane, as_type
+from esrgan_core.io.decoded_image import Array, DecodedImage, Format, Plane, as_type
 from esrgan_core.io.pillow import as_pillow
 from esrgan_core.io.rgb import BadImageError
 
@@ -27,7 +27,7 @@ def check_size(width: int, height: int, format_: Format) -> None:
         )
 
 
-def fit_to(image: DecodedImage, format_: Format) -> DecodedImage:
+def convert_to(image: DecodedImage, format_: Format) -> DecodedImage:
     """The image as `format_` can hold it; `changes` says what that took."""
     changes = list(image.changes)
     pixels, alpha, metadata = image.pixels, image.alpha, image.metadata

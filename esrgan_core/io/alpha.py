@@ -2,10 +2,10 @@
 
 from scipy.ndimage import distance_transform_edt
 
-from esrgan_core.io.decoded import Array, Plane
+from esrgan_core.io.decoded_image import Array, Plane
 
 
-def bled(pixels: Array, alpha: Plane) -> Array:
+def fill_transparent(pixels: Array, alpha: Plane) -> Array:
     """Pixels with the nearest visible color wherever alpha is 0, so that no hidden one bleeds out.
 
     A network or a resize looks beyond the edge of what is visible; what is hidden there is often

@@ -7,10 +7,12 @@ from pickle import UnpicklingError
 import torch
 from torch import nn
 
-from esrgan_core.tensors import words_of_not_finite
+from esrgan_core.tensors import describe_not_finite
 
 
-def chosen(network: str, names: list[str], layers: Iterable[str]) -> tuple[frozenset[str], int]:
+def select_layers(
+    network: str, names: list[str], layers: Iterable[str]
+) -> tuple[frozenset[str], int]:
     """(the layers asked for, index of the last one: what comes after is never computed).
 
     Raises:
@@ -46,7 +48,7 @@ def load_features(network: nn.Module, weights: Path, keys: Mapping[str, str] | N
             f"{weights} lacks {missing[:3]}; is it another network's? "
             f"(it has {list(state)[:3]}, ...)"
         )
-    if bad := words_of_not_finite({name: state[name] for name in names.values()}):
+    if bad := describe_not_finite({name: state[name] for name in names.values()}):
         raise ValueError(f"{weights}: {bad}; the file is damaged: fetch it again")
     try:
         network.load_state_dict({ours: state[name].float() for ours, name in names.items()})

@@ -1,4 +1,4 @@
-"""A image in memory, what belongs to it, and the formats that there are."""
+"""An image in memory, what belongs to it, and the formats that there are."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args

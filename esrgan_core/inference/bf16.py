@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from esrgan_core.inference.parts import in_parts
+from esrgan_core.inference.tiling import upscale_tiled
 from esrgan_core.models import Generator
 
 Values = Float[np.ndarray, "_ _ 3"]
@@ -20,8 +20,8 @@ MOST_MEAN_DRIFT = 0.75
 the mean of a photograph, and by up to 11 at single pixels."""
 
 
-def half_of(network: Generator, lr: Float[Tensor, "1 3 h w"]) -> tuple[Generator | None, str]:
-    """The network in bf16, if its result for a piece of a image is right, and words on it.
+def try_bf16(network: Generator, lr: Float[Tensor, "1 3 h w"]) -> tuple[Generator | None, str]:
+    """The network in bf16, if its result for a piece of an image is right, and words on it.
 
     Args:
         network: in fp32, where it computes.
@@ -31,13 +31,13 @@ def half_of(network: Generator, lr: Float[Tensor, "1 3 h w"]) -> tuple[Generator
     top, left = (max(length - PROBE, 0) // 2 for length in lr.shape[-2:])
     piece = lr[..., top : top + PROBE, left : left + PROBE]
     wanted, found = _result(network, piece), _result(half, piece)
-    if problem := departure(found, wanted):
+    if problem := describe_error(found, wanted):
         return None, f"bf16 gives {problem} with this network; fp32 it is"
     worst = float(np.abs(found - wanted).max()) * 255
     return half, f"bf16, off by at most {worst:.1f} of 255 on a probe; --precision fp32 is exact"
 
 
-def departure(found: Values, wanted: Values) -> str:
+def describe_error(found: Values, wanted: Values) -> str:
     """What is wrong with a result in half precision; empty if nothing is."""
     if not np.isfinite(found).all():
         return "values that are not finite"
@@ -57,5 +57,5 @@ def _result(network: Generator, lr: Tensor) -> Values:
         block = sr[0].permute(1, 2, 0).cpu().numpy()
         values[top : top + block.shape[0], left : left + block.shape[1]] = block
 
-    in_parts(network, lr, write)
+    upscale_tiled(network, lr, write)
     return values

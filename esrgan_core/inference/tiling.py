@@ -1,4 +1,4 @@
-"""A image through a network in parts: exact in bounded memory, then nearly so at any size.
+"""An image through a network in parts: exact in bounded memory, then nearly so at any size.
 
 What a network does at LR size, its trunk, sees hundreds of pixels to each side; what it does at HR
 size, its tail, sees a few, and needs nearly all of the memory. So the trunk takes the whole
@@ -26,7 +26,7 @@ BLOCK_BYTES_CUDA = 2**30
 SMALLEST_TILE = 32
 MARGIN = 1.2
 """Of memory, over what the tensors alone need."""
-WHOLE = 0
+WHOLE_IMAGE = 0
 """As the side of tiles: a single one."""
 
 Write = Callable[[int, int, Float[Tensor, "1 3 h w"]], None]
@@ -79,7 +79,7 @@ def boxes(whole: Box, side: int) -> list[Box]:
     ]
 
 
-def padding_of(network: Generator) -> int:
+def tile_padding(network: Generator) -> int:
     """LR pixels around a tile: all that the network sees, up to `PADDING`, and one more."""
     fold = network.fold
     return -(-(min(network.trunk_reach + fold * network.tail_reach, PADDING) + 1) // fold) * fold
@@ -87,11 +87,11 @@ def padding_of(network: Generator) -> int:
 
 def is_exact(network: Generator, side: int) -> bool:
     """Whether tiles of this side give the same as the whole image."""
-    return side == WHOLE or network.trunk_reach + network.fold * network.tail_reach <= PADDING
+    return side == WHOLE_IMAGE or network.trunk_reach + network.fold * network.tail_reach <= PADDING
 
 
-def bytes_for(network: Generator, height: int, width: int) -> int:
-    """Memory that a image or tile of this many LR pixels needs at its peak."""
+def required_memory(network: Generator, height: int, width: int) -> int:
+    """Memory that an image or tile of this many LR pixels needs at its peak."""
     kind = next(network.parameters())
     # the image itself, and the residual stream, which stays in full precision
     full = 12 + 4 * 3 * 64 * (kind.element_size() < 4) / network.fold**2
@@ -100,22 +100,22 @@ def bytes_for(network: Generator, height: int, width: int) -> int:
     return int(MARGIN * (trunk + block))
 
 
-def side_for(network: Generator, height: int, width: int, memory: int) -> int:
+def choose_tile_side(network: Generator, height: int, width: int, memory: int) -> int:
     """Side of the largest tiles that `memory` bytes suffice for; `WHOLE` if the image fits.
 
     Raises:
         MemoryError: if not even the smallest fits.
     """
-    if bytes_for(network, height, width) <= memory:
-        return WHOLE
-    around = 2 * padding_of(network)
+    if required_memory(network, height, width) <= memory:
+        return WHOLE_IMAGE
+    around = 2 * tile_padding(network)
     side = max(height, width)
     while side >= SMALLEST_TILE:
         side = side // 2 // network.fold * network.fold
         padded = min(height, side + around), min(width, side + around)
-        if side >= SMALLEST_TILE and bytes_for(network, *padded) <= memory:
+        if side >= SMALLEST_TILE and required_memory(network, *padded) <= memory:
             return side
-    needed = bytes_for(network, SMALLEST_TILE + around, SMALLEST_TILE + around)
+    needed = required_memory(network, SMALLEST_TILE + around, SMALLEST_TILE + around)
     raise MemoryError(
         f"{memory / 2**20:.0f} MiB are free, the smallest tile needs {needed / 2**20:.0f}; "
         "end other programs or take a machine with more memory"
@@ -123,23 +123,23 @@ def side_for(network: Generator, height: int, width: int, memory: int) -> int:
 
 
 @torch.inference_mode()
-def in_parts(
+def upscale_tiled(
     network: Generator,
     lr: Float[Tensor, "1 3 h w"],
     write: Write,
     *,
-    side: int = WHOLE,
-    condition: Float[Tensor, "1 k ch cw"] | None = None,
+    side: int = WHOLE_IMAGE,
+    semantic_map: Float[Tensor, "1 k ch cw"] | None = None,
     on_tile: Callable[[int, int], None] = lambda done, total: None,
 ) -> float:
-    """Upscale a image and hand over the result block by block.
+    """Upscale an image and hand over the result block by block.
 
     Args:
         network: in eval mode, its weights in the precision and layout to compute in.
         lr: in [0, 1], anywhere; parts go to the network's device.
         write: takes (row, column, pixels) of the result, which are not clipped.
         side: LR pixels of the trunk's tiles, or `WHOLE`.
-        condition: what SFTNet is told, at the size of `lr` or of the result.
+        semantic_map: the input of SFTNet, at the size of `lr` or of the result.
         on_tile: told how many tiles are done, and of how many.
 
     Returns:
@@ -152,7 +152,9 @@ def in_parts(
     borders: dict[tuple[str, int, int], Tensor] = {}
     apart = 0.0
     for number, tile in enumerate(tiles, start=1):
-        part = _Part(network, lr, condition, tile.grown(padding_of(network), whole, network.fold))
+        part = _Part(
+            network, lr, semantic_map, tile.grown(tile_padding(network), whole, network.fold)
+        )
         for box in boxes(tile, part.block_side):
             write(box.top * network.config.scale, box.left * network.config.scale, part.sr(box))
         for name, mine, theirs in _seams(tile, whole):
@@ -193,16 +195,18 @@ class _Part:
     """Features of a part of the image, and the result of any box within it."""
 
     def __init__(
-        self, network: Generator, lr: Tensor, condition: Tensor | None, place: Box
+        self, network: Generator, lr: Tensor, semantic_map: Tensor | None, place: Box
     ) -> None:
         self.network, self.place = network, place
         weights = next(network.parameters())
         images = place.cut(lr).to(weights.device, memory_format=torch.channels_last)
         if isinstance(network, SFTNet):
-            if condition is None:
-                raise ValueError("SFTNet must be told what is to be seen where")
-            told = place.cut(condition, condition.shape[-1] // lr.shape[-1]).to(weights.device)
-            self.features = network.trunk(images, told)
+            if semantic_map is None:
+                raise ValueError("SFTNet needs a semantic map")
+            maps = place.cut(semantic_map, semantic_map.shape[-1] // lr.shape[-1]).to(
+                weights.device
+            )
+            self.features = network.trunk(images, maps)
         else:
             self.features = network.trunk(images)
         bytes_ = BLOCK_BYTES_CUDA if weights.device.type == "cuda" else BLOCK_BYTES
