@@ -1,4 +1,4 @@
-# One list of tasks for people, hooks and CI. Each task installs what it needs first.
+# Tasks for people, hooks and CI. Each task installs what it needs first.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help install repro baselines ablation test check bench soak fidelity prefect stop ui clean
@@ -13,10 +13,10 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export GX_ANALYTICS_ENABLED := false
 INSTALLED := $(VENV)/.installed
 
-help: ## this list
+help: ## list the tasks
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 20
 
-install: $(INSTALLED) ## make .venv with the versions in requirements.lock
+install: $(INSTALLED) ## create .venv with the versions in requirements.lock
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
@@ -26,43 +26,43 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(VENV)/bin/python -m pip check
 	@touch $@
 
-repro: install ## run the whole pipeline, publish to MLflow, print where the image page is
+repro: install ## run the whole pipeline, publish to MLflow, print the path of the report
 	dvc repro
 	esrgan publish
 
-baselines: install ## SRCNN, SRResNet, SRGAN and others beside it, on the pairs of `make repro`
+baselines: install ## train and compare SRCNN, SRResNet, SRGAN and others on the pairs of `make repro`
 	python -m pipelines.baselines
 	esrgan publish
 
-ablation: install ## what each of the paper's parts is worth, on the pairs of `make repro`
+ablation: install ## measure the effect of each part of the paper, on the pairs of `make repro`
 	python -m pipelines.baselines.ablation
 
-test: install ## all tests, several files at a time
+test: install ## run all tests, several files at a time
 	pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-check: install ## format, lint, types, layers
+check: install ## check format, lint, types and layers
 	ruff format --check .
 	ruff check .
 	mypy
 	lint-imports
 
-bench: install ## our speed against peers (see benchmarks/)
+bench: install ## measure speed against other projects (see benchmarks/)
 	python -m benchmarks
 
-soak: install ## trainings killed, stopped and starved for an hour; SOAK=short for minutes
+soak: install ## kill, stop and starve trainings for an hour; SOAK=short for minutes
 	python -m tests.support.soak $(if $(filter short,$(SOAK)),--short)
 
-fidelity: install ## our figures beside the literature's, into docs/ (needs ESRGAN_TEST_DATA)
+fidelity: install ## compare metrics with the literature, write docs/fidelity.md (needs ESRGAN_TEST_DATA)
 	python -m benchmarks.fidelity
 
-prefect: install ## Prefect's server, work pool, deployments and a worker on this machine
+prefect: install ## start Prefect's server, work pool, deployments and a worker on this machine
 	python -m pipelines.flows.local_server start
 
-stop: install ## end what `make prefect` started; its runs save first
+stop: install ## stop what `make prefect` started; its runs save first
 	python -m pipelines.flows.local_server stop
 
-ui: install ## MLflow's UI on the default store
+ui: install ## open MLflow's UI on the default store
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --workers 1 --backend-store-uri "$$(python -m pipelines.tracking.client)"
 
-clean: ## remove the environment, artifacts and caches; checkpoints and MLflow's store stay
+clean: ## remove the environment, artifacts and caches; keep checkpoints and MLflow's store
 	rm -rf $(VENV) artifacts build ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

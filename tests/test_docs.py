@@ -25,7 +25,8 @@ MADE_BY_RUNNING = (
 
 def quoted(document: Path) -> list[str]:
     """What stands in backquotes, and the lines of code blocks."""
-    text = document.read_text()
+    # the first column of an indented table has the old names of what was renamed
+    text = re.sub(r"^  \|[^|]*\|", "", document.read_text(), flags=re.MULTILINE)
     blocks = re.findall(r"```\w*\n(.*?)```", text, re.DOTALL)
     inline = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
     return inline + [
