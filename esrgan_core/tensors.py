@@ -8,7 +8,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from esrgan_core.io.rgb import BadImageError
+from esrgan_core.io.decoding import BadImageError
+from esrgan_core.io.luma import BT601
 
 EDGE = 2
 """Pixels beyond the border that enlargement looks at."""
@@ -71,10 +72,10 @@ def rgb_to_y(image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1 h w"]:
     Not rounded, as MATLAB's is for images of class double.
     """
     red, green, blue = image.unbind(1)
-    # 65.481 R + 128.553 G + 24.966 B + 16, in place: fresh memory costs more than the arithmetic
-    luma = 65.481 * red
-    luma += 128.553 * green
-    luma += 24.966 * blue
+    # in place: fresh memory costs more than the arithmetic
+    luma = 219 * BT601[0] * red
+    luma += 219 * BT601[1] * green
+    luma += 219 * BT601[2] * blue
     luma += 16
     luma /= 255
     return luma[:, None]

@@ -5,19 +5,13 @@ and resizing make of them; docs/data.md has the figures.
 """
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
 Luma = Float[np.ndarray, "h w"]
-BT601 = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 TILE = 128
 MOST_TILES = 64
 BLOCK = 8
 """Of JPEG."""
-
-
-def luma(pixels: UInt8[np.ndarray, "h w 3"]) -> Luma:
-    """Full-range BT.601 luma in gray levels, 0 to 255."""
-    return pixels.astype(np.float32) @ BT601
 
 
 def contrast(image: Luma) -> float:

@@ -22,6 +22,7 @@ from esrgan_core.inference.tiling import (
 from esrgan_core.io.alpha import fill_transparent
 from esrgan_core.io.decoded_image import WHITE, DecodedImage, as_type
 from esrgan_core.io.geometry import symmetry
+from esrgan_core.io.luma import luma
 from esrgan_core.io.resize import imresize
 from esrgan_core.memory import keep_freed_memory, release_freed_memory, use_default_allocator
 from esrgan_core.models import Generator
@@ -30,7 +31,6 @@ from esrgan_core.tensors import NotFiniteError
 KEPT_BELOW = 2**29
 """Bytes that an image needs, below which freed memory is kept from layer to layer: twice as fast,
 but half as much again is needed."""
-LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 SYMMETRIES = 8
 
 Canvas = Shaped[np.ndarray, "_ _ _"]
@@ -256,7 +256,7 @@ class Upscaler:
 def _quantised(block: Values, like: Canvas) -> Canvas:
     """Values in [0, 1] in the type and the number of channels of `like`."""
     if like.shape[2] == 1:
-        block = (block @ LUMA)[..., None]
+        block = luma(block)[..., None]
     return as_type(block, like.dtype)
 
 

@@ -1,6 +1,5 @@
-"""Image files in and out, and resizing, by NumPy and the codecs alone: without torch.
+"""Image files and resizing, by NumPy and the codecs, without torch.
 
-`rgb` reads what training and metrics take and refuses all else, since converting it would change
-the image. The other modules keep images as they are: 8 and 16 bits by type and never by value,
-gray, alpha, CMYK, profiles, EXIF and XMP.
+`rgb` reads what training and metrics use and refuses other modes. `reading` and `writing` keep
+images unchanged: 8 and 16 bits, gray, alpha, CMYK, profiles, EXIF and XMP.
 """

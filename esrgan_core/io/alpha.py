@@ -1,4 +1,4 @@
-"""Color beneath what is transparent."""
+"""Color of transparent pixels."""
 
 from scipy.ndimage import distance_transform_edt
 
@@ -6,10 +6,9 @@ from esrgan_core.io.decoded_image import Array, Plane
 
 
 def fill_transparent(pixels: Array, alpha: Plane) -> Array:
-    """Pixels with the nearest visible color wherever alpha is 0, so that no hidden one bleeds out.
+    """Give transparent pixels the color of the nearest visible one.
 
-    A network or a resize looks beyond the edge of what is visible; what is hidden there is often
-    black.
+    A network or a resize would otherwise mix hidden colors, often black, into visible edges.
     """
     hidden = alpha == 0
     if not hidden.any() or hidden.all():

@@ -1,4 +1,4 @@
-"""An image in memory, what belongs to it, and the formats that there are."""
+"""An image in memory with its metadata, and the supported formats."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -18,15 +18,15 @@ Array = Shaped[np.ndarray, "_ _ _"]
 Plane = Shaped[np.ndarray, "_ _"]
 
 WHITE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0}
-"""What stands for white in pixels of each type."""
+"""The value of white by type of the pixels."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Metadata:
-    """What a file says of its image; empty where it says nothing."""
+    """Metadata of a file; empty values are absent."""
 
     exif: bytes = b""
-    """From `Exif` on; the orientation is not in it, since it has been applied."""
+    """From `Exif` on, without the orientation, which has been applied."""
     icc: bytes = b""
     xmp: bytes = b""
     dpi: tuple[float, float] | None = None
@@ -34,38 +34,37 @@ class Metadata:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DecodedImage:
-    """Pixels, upright, with what belongs to them."""
+    """Upright pixels with alpha and metadata."""
 
     pixels: Array
-    """One channel for gray, three for RGB, four for CMYK. `uint8` and `uint16` span black to
-    white, `float32` does so from 0 to 1."""
+    """One channel for gray, three for RGB, four for CMYK; `float32` is in [0, 1]."""
     alpha: Plane | None = None
-    """Opaqueness in the type of the pixels."""
+    """Opacity in the type of the pixels."""
     metadata: Metadata = field(default_factory=Metadata)
     format: str = ""
-    """Pillow's word for what it was read from."""
+    """Pillow's name of the file's format."""
     changes: tuple[str, ...] = ()
-    """What reading had to change."""
+    """Changes that reading or converting made, for messages."""
 
     @property
     def kind(self) -> Kind:
-        """What the channels are."""
+        """Kind of the channels."""
         return KINDS[self.pixels.shape[2]]
 
 
 def as_type(values: Shaped[np.ndarray, "..."], kind: Any) -> Shaped[np.ndarray, "..."]:
-    """Values of one type as another's: clipped and rounded half up, but for floats.
+    """Convert values to another type; integers are clipped and rounded half up.
 
     >>> as_type(np.array([0, 255], np.uint8), np.uint16)
     array([    0, 65535], dtype=uint16)
     """
     if values.dtype == kind:
         return values
-    # float32 tells all of 16 bits apart
-    shares = values.astype(np.float32) / np.float32(WHITE.get(values.dtype, 1.0))
+    # float32 represents all 16 bits
+    unit = values.astype(np.float32) / np.float32(WHITE.get(values.dtype, 1.0))
     if kind == np.float32:
-        return shares
-    np.clip(shares, 0, 1, out=shares)
-    shares *= np.float32(WHITE[np.dtype(kind)])
-    shares += np.float32(0.5)
-    return shares.astype(kind)  # towards zero, which for these is down
+        return unit
+    np.clip(unit, 0, 1, out=unit)
+    unit *= np.float32(WHITE[np.dtype(kind)])
+    unit += np.float32(0.5)
+    return unit.astype(kind)  # truncates

@@ -1,4 +1,4 @@
-"""What a format can hold, and images made so that it does."""
+"""Limits of file formats, and conversion of images to them."""
 
 from dataclasses import replace
 from io import BytesIO
@@ -7,28 +7,28 @@ import numpy as np
 from PIL import ImageCms
 
 from esrgan_core.io.decoded_image import Array, DecodedImage, Format, Plane, as_type
-from esrgan_core.io.pillow import as_pillow
-from esrgan_core.io.rgb import BadImageError
+from esrgan_core.io.decoding import BadImageError
+from esrgan_core.io.pillow import to_pillow
 
-MOST_SIDE: dict[Format, int] = {"png": 2**31 - 1, "jpg": 65535, "webp": 16383, "tif": 2**31 - 1}
-"""Pixels a side that a format can hold."""
+MAX_SIDE: dict[Format, int] = {"png": 2**31 - 1, "jpg": 65535, "webp": 16383, "tif": 2**31 - 1}
+"""Largest side in pixels."""
 
 
 def check_size(width: int, height: int, format_: Format) -> None:
-    """Refuse, before it is made, what a format cannot hold.
+    """Check the size of a result before it is computed.
 
     Raises:
-        BadImageError: naming the sizes.
+        BadImageError: if the format cannot hold it.
     """
-    if max(width, height) > MOST_SIDE[format_]:
+    if max(width, height) > MAX_SIDE[format_]:
         raise BadImageError(
             f"the result of {width}x{height} pixels does not fit into {format_}, which holds "
-            f"{MOST_SIDE[format_]} a side; take --format png or tif"
+            f"{MAX_SIDE[format_]} a side; use --format png or tif"
         )
 
 
 def convert_to(image: DecodedImage, format_: Format) -> DecodedImage:
-    """The image as `format_` can hold it; `changes` says what that took."""
+    """Convert the image to what `format_` can hold; `changes` lists the losses."""
     changes = list(image.changes)
     pixels, alpha, metadata = image.pixels, image.alpha, image.metadata
     if format_ in ("jpg", "webp") and pixels.dtype != np.uint8:
@@ -39,7 +39,7 @@ def convert_to(image: DecodedImage, format_: Format) -> DecodedImage:
         pixels, alpha = _both_as(pixels, alpha, np.uint16)
     if format_ == "jpg" and alpha is not None:
         if (alpha != 255).any():
-            changes.append("JPEG has no alpha: laid on white")
+            changes.append("JPEG has no alpha: composited on white")
         pixels, alpha = _on_white(pixels, alpha), None
     must_be_rgb = (format_ == "webp" and image.kind != "rgb") or (
         format_ == "png" and image.kind == "cmyk"
@@ -51,7 +51,7 @@ def convert_to(image: DecodedImage, format_: Format) -> DecodedImage:
             changes.append(f"{_depth(pixels)} became 8 bits")
             pixels, alpha = _both_as(pixels, alpha, np.uint8)
         pixels = _to_rgb(pixels, metadata.icc)
-        # sRGB from here on
+        # the pixels are sRGB now
         metadata = replace(metadata, icc=b"")
     return replace(image, pixels=pixels, alpha=alpha, metadata=metadata, changes=tuple(changes))
 
@@ -65,18 +65,20 @@ def _both_as(pixels: Array, alpha: Plane | None, kind: type) -> tuple[Array, Pla
 
 
 def _on_white(pixels: Array, alpha: Plane) -> Array:
-    share = alpha[..., None].astype(np.float32) / 255
-    return np.floor(pixels * share + 255 * (1 - share) + 0.5).astype(np.uint8)
+    opacity = alpha[..., None].astype(np.float32) / 255
+    return np.floor(pixels * opacity + 255 * (1 - opacity) + 0.5).astype(np.uint8)
 
 
 def _to_rgb(pixels: Array, icc: bytes) -> Array:
-    pillow_image = as_pillow(pixels, None)
+    pillow_image = to_pillow(pixels, None)
     if icc:
         srgb = ImageCms.createProfile("sRGB")
         try:
-            turned = ImageCms.profileToProfile(pillow_image, BytesIO(icc), srgb, outputMode="RGB")
-            if turned is not None:
-                return np.asarray(turned)
+            converted = ImageCms.profileToProfile(
+                pillow_image, BytesIO(icc), srgb, outputMode="RGB"
+            )
+            if converted is not None:
+                return np.asarray(converted)
         except (ImageCms.PyCMSError, OSError):
-            pass  # a broken profile says nothing; the plain formula is what viewers use then
+            pass  # viewers ignore a broken profile, too
     return np.asarray(pillow_image.convert("RGB"))

@@ -1,4 +1,4 @@
-"""Pixels cropped and turned."""
+"""Cropping and the symmetries of the square."""
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
@@ -14,7 +14,7 @@ def crop_to_multiple(
     """
     height, width = pixels.shape[:2]
     if min(height, width) < multiple:
-        raise ValueError(f"a {width}x{height} image has no multiple of {multiple} on a side")
+        raise ValueError(f"a {width}x{height} image has a side below {multiple} pixels")
     return pixels[: height - height % multiple, : width - width % multiple]
 
 

@@ -1,4 +1,4 @@
-"""Images out of files; those of TIFF that Pillow cannot read are `tiff_reading`'s."""
+"""Image files of all kinds; `tiff_reading` reads TIFFs that Pillow cannot."""
 
 from io import BytesIO
 from pathlib import Path
@@ -8,6 +8,7 @@ from jaxtyping import Shaped
 from PIL import Image, ImageOps
 
 from esrgan_core.io.decoded_image import Array, DecodedImage, Metadata
+from esrgan_core.io.decoding import BadImageError, open_header, open_image
 from esrgan_core.io.exif import (
     DESCRIBING,
     EXIF_IFD,
@@ -16,27 +17,26 @@ from esrgan_core.io.exif import (
     TRANSPOSED,
     apply_orientation,
 )
-from esrgan_core.io.rgb import BadImageError, open_header, open_image
 from esrgan_core.io.tiff_reading import deep_tiff, tiff_size
 
 
 def read_image(source: Path | BytesIO) -> DecodedImage:
-    """Read a PNG, JPEG, WebP, TIFF or BMP whole; the size is checked before anything is decoded.
+    """Read a PNG, JPEG, WebP, TIFF or BMP; the size is checked before anything is decoded.
 
     Raises:
-        BadImageError: if it is damaged, too large, several in one, no image, or of a mode that
-            cannot be upscaled.
+        BadImageError: if it is damaged, too large, not an image, a file of several images, or of
+            a mode that cannot be upscaled.
     """
     if (deep := deep_tiff(source)) is not None:
         return deep
     with open_image(source) as (image, mode):
-        # before anything else: some conversions forget it
+        # first: some conversions drop it
         metadata = _metadata(image)
         pixels, alpha, changes = _channels(image, mode, source)
-        upright = [_upright(each, image) for each in (pixels, alpha) if each is not None]
+        orientation = int(image.getexif().get(ORIENTATION, 1))
         return DecodedImage(
-            pixels=upright[0],
-            alpha=upright[1][..., 0] if alpha is not None else None,
+            pixels=apply_orientation(pixels, orientation),
+            alpha=None if alpha is None else apply_orientation(alpha, orientation)[..., 0],
             metadata=metadata,
             format=image.format or "",
             changes=changes,
@@ -44,10 +44,10 @@ def read_image(source: Path | BytesIO) -> DecodedImage:
 
 
 def image_size(source: Path | BytesIO) -> tuple[int, int]:
-    """(height, width) of the upright image, by the file's header.
+    """(height, width) of the upright image, from the file's header.
 
     Raises:
-        BadImageError: if it is no image, or too large.
+        BadImageError: if it is not an image, or too large.
     """
     try:
         with open_header(source) as image:
@@ -62,7 +62,7 @@ def image_size(source: Path | BytesIO) -> tuple[int, int]:
 def _channels(
     image: Image.Image, mode: str, source: Path | BytesIO
 ) -> tuple[Array, Array | None, tuple[str, ...]]:
-    """(pixels, alpha, what had to be changed) of an open image."""
+    """(pixels, alpha, changes) of an open image."""
     changes: tuple[str, ...] = ()
     if _is_deep_color(image, mode):
         whole = _decode_png(source) if image.format == "PNG" else None
@@ -70,12 +70,12 @@ def _channels(
             raise BadImageError(f"16-bit color in {image.format}; save it as PNG or TIFF")
         if "transparency" in image.info:
             raise BadImageError("16-bit color with a transparent color; give it an alpha channel")
-        return *_parted(whole), changes
+        return *_split_alpha(whole), changes
     if image.mode == "1":
         image, changes = image.convert("L"), ("1 bit became 8-bit gray",)
     if image.mode in ("P", "PA"):
-        clear = image.mode == "PA" or "transparency" in image.info
-        image = image.convert("RGBA" if clear else "RGB")
+        transparent = image.mode == "PA" or "transparency" in image.info
+        image = image.convert("RGBA" if transparent else "RGB")
         changes = (f"the palette became {image.mode}",)
     elif image.mode in ("L", "RGB") and "transparency" in image.info:
         image = image.convert("LA" if image.mode == "L" else "RGBA")
@@ -90,26 +90,23 @@ def _channels(
     values = np.asarray(image)
     if image.mode == "CMYK":
         return values, None, changes
-    return *_parted(values), changes
+    return *_split_alpha(values), changes
 
 
 def _is_deep_color(image: Image.Image, mode: str) -> bool:
-    """Whether Pillow has dropped the lower half of 16 bits."""
+    """Whether Pillow dropped the lower half of 16 bits."""
     return mode.endswith(";16") and not image.mode.startswith("I;16")
 
 
 def _decode_png(source: Path | BytesIO) -> Array:
-    from imagecodecs import png_decode  # noqa: PLC0415  many codecs, needed for few images
+    from imagecodecs import png_decode  # noqa: PLC0415  imagecodecs is slow to import
 
-    decoded: Array = png_decode(_bytes_of(source))
+    data = source.getvalue() if isinstance(source, BytesIO) else source.read_bytes()
+    decoded: Array = png_decode(data)
     return decoded
 
 
-def _bytes_of(source: Path | BytesIO) -> bytes:
-    return source.getvalue() if isinstance(source, BytesIO) else source.read_bytes()
-
-
-def _parted(values: Shaped[np.ndarray, "..."]) -> tuple[Array, Array | None]:
+def _split_alpha(values: Shaped[np.ndarray, "..."]) -> tuple[Array, Array | None]:
     """(color, alpha) of gray or RGB with or without alpha."""
     if values.ndim == 2:
         values = values[..., None]
@@ -118,12 +115,8 @@ def _parted(values: Shaped[np.ndarray, "..."]) -> tuple[Array, Array | None]:
     return values, None
 
 
-def _upright(pixels: Array, image: Image.Image) -> Array:
-    return apply_orientation(pixels, int(image.getexif().get(ORIENTATION, 1)))
-
-
 def _metadata(image: Image.Image) -> Metadata:
-    """What is kept, with everything in it that the pixels' turning makes wrong set right."""
+    """The metadata to keep, without the orientation."""
     found = image.getexif()
     kept = Image.Exif()
     for tag in DESCRIBING:
@@ -134,7 +127,7 @@ def _metadata(image: Image.Image) -> Metadata:
             kept.get_ifd(ifd).update(content)
     small = Image.new("L", (1, 1))
     if ORIENTATION in found and (xmp := image.info.get("xmp")):
-        # Pillow's own way to take the orientation out of XMP, without turning the pixels twice
+        # Pillow removes the orientation from XMP; a single pixel avoids rotating twice
         small.info["xmp"] = xmp
         small.getexif()[ORIENTATION] = found[ORIENTATION]
         small = ImageOps.exif_transpose(small)

@@ -1,4 +1,4 @@
-"""TIFFs of more than 8 bits, of which Pillow reads some in part and some not at all."""
+"""TIFFs of more than 8 bits, which Pillow reads in part or not at all."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from esrgan_core.io.decoded_image import DecodedImage, Metadata
+from esrgan_core.io.decoding import BadImageError, bad_image
 from esrgan_core.io.exif import (
     DESCRIBING,
     ICC_TAG,
@@ -18,22 +19,21 @@ from esrgan_core.io.exif import (
     XMP_TAG,
     apply_orientation,
 )
-from esrgan_core.io.rgb import BadImageError
 
 
 def deep_tiff(source: Path | BytesIO) -> DecodedImage | None:
-    """A TIFF of more than 8 bits; None for all else.
+    """Read a TIFF of more than 8 bits; None for other files.
 
     Raises:
-        BadImageError: if it is damaged, too large, several in one, or of a mode that cannot be
-            upscaled.
+        BadImageError: if it is damaged, too large, a file of several images, or of a mode that
+            cannot be upscaled.
     """
     with _page(source) as page:
         return None if page is None or _is_plain(page) else _from_page(page)
 
 
 def tiff_size(source: Path | BytesIO) -> tuple[int, int] | None:
-    """(height, width) of the upright image; None for what is no TIFF.
+    """(height, width) of the upright image; None if it is not a TIFF.
 
     Raises:
         BadImageError: if it is damaged or too large.
@@ -52,23 +52,19 @@ def _is_plain(page: Any) -> bool:
 
 @contextmanager
 def _page(source: Path | BytesIO) -> Iterator[Any]:
-    """The only page of a TIFF that is not too large; None for what is no TIFF.
-
-    Raises:
-        BadImageError: for what goes wrong with it.
-    """
+    """Yield the only page of a TIFF; None if it is not a TIFF."""
     if _head(source)[:2] not in (b"II", b"MM"):
         yield None
         return
     from tifffile import TiffFile, TiffFileError  # noqa: PLC0415  slow to import
 
     try:
-        with TiffFile(
-            BytesIO(source.getvalue()) if isinstance(source, BytesIO) else source
-        ) as file:
+        # its own stream: tifffile closes the one that it gets
+        stream = BytesIO(source.getvalue()) if isinstance(source, BytesIO) else source
+        with TiffFile(stream) as file:
             page = file.pages.first
             if len(file.pages) > 1 and not _is_plain(page):
-                raise BadImageError(f"{len(file.pages)} images in one; save the one that is meant")
+                raise BadImageError(f"{len(file.pages)} images in one file; save the one to use")
             limit = Image.MAX_IMAGE_PIXELS or 0
             if page.imagewidth * page.imagelength > limit:
                 raise BadImageError(
@@ -80,12 +76,9 @@ def _page(source: Path | BytesIO) -> Iterator[Any]:
     except BadImageError:
         raise
     except TiffFileError:
-        pass  # Pillow has the better words for what is no TIFF
-    except MemoryError as error:
-        raise BadImageError("it does not fit into memory; cut it into smaller ones") from error
+        pass  # Pillow reports it with a better message
     except Exception as error:
-        # decoders of damaged files fail in every way there is
-        raise BadImageError(f"damaged ({error}); fetch or export it again") from error
+        raise bad_image(error) from error
     yield None
 
 
@@ -115,7 +108,7 @@ def _from_page(page: Any) -> DecodedImage:
     if photometric == "MINISWHITE":
         values = (np.iinfo(values.dtype).max if values.dtype == np.uint16 else 1) - values
     if values.dtype == np.float32 and not np.isfinite(values).all():
-        raise BadImageError("it has values that are not finite")
+        raise BadImageError("some values are not finite")
     exif = Image.Exif()
     for tag in DESCRIBING:
         if tag in tags:

@@ -1,4 +1,4 @@
-"""TIFFs with all metadata, at once or streamed onto the disk."""
+"""TIFFs with all metadata, written at once or streamed."""
 
 import struct
 from collections.abc import Iterator
@@ -15,25 +15,25 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from esrgan_core.files import atomic_path
 from esrgan_core.io.decoded_image import Array, DecodedImage
 from esrgan_core.io.exif import DESCRIBING, EXIF_IFD, GPS_IFD, XMP_TAG, resized_exif
-from esrgan_core.io.pillow import stacked
+from esrgan_core.io.pillow import stack_channels
 
 STREAMED = 2**30
-"""Bytes of a TIFF's pixels from which on they are written as they come, uncompressed."""
+"""Bytes of pixels above which a TIFF is streamed to disk, uncompressed."""
 ASCII, LONG = 2, 4
-"""TIFF's types of values."""
+"""Value types of TIFF."""
 
 
 def write_tiff(file: BytesIO, image: DecodedImage) -> None:
     """Write an image of any mode, losslessly compressed."""
     from tifffile import imwrite  # noqa: PLC0415
 
-    values = stacked(image.pixels, image.alpha)
+    values = stack_channels(image.pixels, image.alpha)
     imwrite(file, values, compression="adobe_deflate", **tiff_options(image))
     append_ifds(file, resized_exif(image))
 
 
 def tiff_options(image: DecodedImage) -> dict[str, Any]:
-    """What tifffile is told of an image beside its pixels."""
+    """Arguments of tifffile for an image, except the pixels."""
     metadata, exif = image.metadata, resized_exif(image)
     extra: list[tuple[int, int, int | None, Any, bool]] = [
         (tag, ASCII, None, str(exif[tag]), True) for tag in DESCRIBING if tag in exif
@@ -58,9 +58,9 @@ def tiff_options(image: DecodedImage) -> dict[str, Any]:
 
 
 def append_ifds(file: Any, exif: Image.Exif) -> None:
-    """Put EXIF's own directories behind a TIFF and point its tags to them.
+    """Append EXIF's directories to a TIFF and point its tags to them.
 
-    tifffile writes no such tags; in their places stand some without a meaning.
+    tifffile cannot write these tags; `tiff_options` reserves placeholders.
     """
     from tifffile import TiffFile  # noqa: PLC0415
 
@@ -85,16 +85,15 @@ def append_ifds(file: Any, exif: Image.Exif) -> None:
 
 @contextmanager
 def streamed_tiff(path: Path, image: DecodedImage, size: tuple[int, int]) -> Iterator[Array]:
-    """Yield the pixels of a TIFF of (height, width), on the disk as they are written.
+    """Yield the memory-mapped pixels of a TIFF of (height, width), uncompressed.
 
-    It has the mode and the metadata of `image`, is not compressed, and is at `path` when all
-    went well.
+    It has the mode and metadata of `image`, and is moved to `path` on success.
     """
     from tifffile import memmap  # noqa: PLC0415
 
     channels = image.pixels.shape[2] + (image.alpha is not None)
     shape = (*size, channels) if channels > 1 else size
-    # for the sizes in EXIF, an image as large that takes no memory
+    # as large for the sizes in EXIF, but without memory
     large = replace(
         image, pixels=np.broadcast_to(image.pixels[:1, :1], (*size, image.pixels.shape[2]))
     )

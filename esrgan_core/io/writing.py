@@ -1,4 +1,4 @@
-"""Images into files."""
+"""Images of all kinds to files."""
 
 import struct
 import zlib
@@ -10,16 +10,16 @@ from typing import Any
 from esrgan_core.files import atomic_path
 from esrgan_core.io.decoded_image import DecodedImage, Format
 from esrgan_core.io.exif import resized_exif
-from esrgan_core.io.pillow import as_pillow, stacked
+from esrgan_core.io.pillow import stack_channels, to_pillow
 from esrgan_core.io.tiff_writing import write_tiff
 
 QUALITY = 95
-"""Of JPEG, where nothing else is said; WebP is lossless then."""
+"""Default of JPEG; the default of WebP is lossless."""
 XMP_KEYWORD = b"XML:com.adobe.xmp"
 
 
 def encode(image: DecodedImage, format_: Format, quality: int | None = None) -> bytes:
-    """The file's bytes of an image that fits the format; see `convert_to`."""
+    """The file's bytes of an image that `convert_to` has prepared."""
     match format_:
         case "png":
             return _png(image)
@@ -34,7 +34,7 @@ def encode(image: DecodedImage, format_: Format, quality: int | None = None) -> 
 def write_image(
     path: Path, image: DecodedImage, format_: Format, quality: int | None = None
 ) -> None:
-    """Write an image that fits the format, atomically."""
+    """Write an image that `convert_to` has prepared, atomically."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(encode(image, format_, quality))
 
@@ -55,7 +55,7 @@ def _by_pillow(image: DecodedImage, format_: Format, quality: int | None) -> byt
         if content:
             options[name] = content
     buffer = BytesIO()
-    pillow_image = as_pillow(image.pixels, image.alpha)
+    pillow_image = to_pillow(image.pixels, image.alpha)
     pillow_image.save(buffer, format={"jpg": "JPEG", "webp": "WEBP"}[format_], **options)
     return buffer.getvalue()
 
@@ -65,10 +65,10 @@ def _sized_exif(image: DecodedImage) -> bytes:
 
 
 def _png(image: DecodedImage) -> bytes:
-    """PNG of 8 or 16 bits; Pillow writes no 16-bit color."""
+    """PNG of 8 or 16 bits; Pillow cannot write 16-bit color."""
     from imagecodecs import png_encode  # noqa: PLC0415
 
-    encoded = png_encode(stacked(image.pixels, image.alpha))
+    encoded = png_encode(stack_channels(image.pixels, image.alpha))
     chunks = b"".join(_chunk(name, content) for name, content in _png_metadata(image))
     # the first chunk is the header of 25 bytes, after a signature of 8
     return b"".join([encoded[:33], chunks, encoded[33:]])

@@ -28,8 +28,8 @@ def lr(
     """
     from joblib import Parallel, delayed
 
+    from esrgan_core.io.folder import find_images
     from esrgan_core.io.resize import CONVENTIONS
-    from esrgan_core.io.rgb import find_images
     from pipelines.runtime.progress import progress
 
     if convention not in CONVENTIONS:

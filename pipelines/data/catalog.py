@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from esrgan_core.files import atomic_path
-from esrgan_core.io.rgb import SUFFIXES
+from esrgan_core.io.folder import SUFFIXES
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.locations import ArchiveMember, parse_location
 from pipelines.sources.resolve import RemoteFile

@@ -7,7 +7,9 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from esrgan_core.io.rgb import SUFFIXES, BadImageError, find_images, inspect_image
+from esrgan_core.io.decoding import BadImageError
+from esrgan_core.io.folder import SUFFIXES, find_images
+from esrgan_core.io.inspection import inspect_image
 from pipelines.data.catalog import SPLITS, CatalogEntry, check_unique_paths, write_rows
 from pipelines.data.download import run_concurrently
 from pipelines.data.local_folder import list_entries

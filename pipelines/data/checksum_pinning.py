@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from esrgan_core.io.rgb import inspect_image
+from esrgan_core.io.inspection import inspect_image
 from pipelines.data.catalog import ARCHIVE, RANGE, parse_source, read_catalog, read_rows, write_rows
 from pipelines.data.download import forget_if_unpinned, run_concurrently
 from pipelines.runtime.progress import byte_progress

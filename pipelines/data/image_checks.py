@@ -13,9 +13,10 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-from esrgan_core.data.quality_stats import blockiness, contrast, detail_drop, luma
+from esrgan_core.data.quality_stats import blockiness, contrast, detail_drop
 from esrgan_core.files import atomic_path, file_sha256
-from esrgan_core.io.rgb import ImageStats, inspect_image
+from esrgan_core.io.inspection import InspectedImage, inspect_image
+from esrgan_core.io.luma import luma
 from pipelines.data.catalog import CatalogEntry
 from pipelines.data.manifest import ManifestRow
 from pipelines.runtime.parallel import in_parallel
@@ -90,9 +91,9 @@ def check_image(task: tuple[CatalogEntry, Path]) -> ImageCheck:
             kind=entry.kind,
             split=entry.split,
             set=entry.set,
-            width=found.facts.width,
-            height=found.facts.height,
-            mode=found.facts.mode,
+            width=found.width,
+            height=found.height,
+            mode=found.mode,
             sha256=sha256,
             license=entry.license,
             origin=entry.origin,
@@ -103,7 +104,7 @@ def check_image(task: tuple[CatalogEntry, Path]) -> ImageCheck:
         return ImageCheck(entry=entry, problem=str(error) or type(error).__name__)
 
 
-def _quality_stats(path: str, found: ImageStats) -> QualityStats:
+def _quality_stats(path: str, found: InspectedImage) -> QualityStats:
     figures = {"contrast": np.nan, "blockiness": 0.0, "detail_drop": 0.0}
     if found.pixels is not None:
         height, width = found.pixels.shape[:2]
@@ -116,7 +117,7 @@ def _quality_stats(path: str, found: ImageStats) -> QualityStats:
             "detail_drop": detail_drop(middle),
         }
     thumbnail = found.thumbnail.tobytes()
-    return QualityStats(path=path, format=found.facts.format, thumbnail=thumbnail, **figures)
+    return QualityStats(path=path, format=found.format, thumbnail=thumbnail, **figures)
 
 
 def write_quality_stats(path: Path, quality_stats: list[QualityStats]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 from esrgan_core.files import file_sha256
-from esrgan_core.io.rgb import find_images
+from esrgan_core.io.folder import find_images
 from pipelines.data.catalog import (
     LR,
     SPLITS,

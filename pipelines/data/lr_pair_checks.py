@@ -4,7 +4,7 @@ import numpy as np
 from skimage.registration import phase_cross_correlation
 
 from esrgan_core.data.provenance import identify_downscaler
-from esrgan_core.data.quality_stats import luma
+from esrgan_core.io.luma import luma
 from esrgan_core.io.resize import bicubic_pair
 from esrgan_core.io.rgb import read_rgb
 from pipelines.data.lr_checks import LrCheck, ProvidedPair

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from esrgan_core.io.rgb import THUMBNAIL, gray_image
+from esrgan_core.io.inspection import THUMBNAIL
+from esrgan_core.io.rgb import gray_image
 
 FARTHEST = 14
 """Bits of 64 that the hashes of candidates may differ in."""

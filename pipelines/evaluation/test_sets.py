@@ -8,9 +8,10 @@ import numpy as np
 
 from esrgan_core.data.pairs import PairStore, Split
 from esrgan_core.engine.evaluation import Sample
+from esrgan_core.io.folder import find_images
 from esrgan_core.io.geometry import crop_to_multiple
 from esrgan_core.io.resize import bicubic_pair
-from esrgan_core.io.rgb import find_images, read_rgb
+from esrgan_core.io.rgb import read_rgb
 from pipelines.config.errors import UserError
 
 

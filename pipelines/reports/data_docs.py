@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from esrgan_core.files import write_text
-from esrgan_core.io.rgb import THUMBNAIL
+from esrgan_core.io.inspection import THUMBNAIL
 from pipelines.data.expectations import ExpectationResult
 from pipelines.data.image_table import Distribution, distribution
 from pipelines.reports.crops import data_uri

@@ -15,7 +15,8 @@ from tempfile import TemporaryDirectory
 import torch
 
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
-from esrgan_core.io.rgb import SUFFIXES, BadImageError
+from esrgan_core.io.decoding import BadImageError
+from esrgan_core.io.folder import SUFFIXES
 from esrgan_core.memory import free_memory
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.config.errors import UserError

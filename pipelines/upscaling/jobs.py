@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from esrgan_core.io.decoded_image import SUFFIX_FORMATS, Format
-from esrgan_core.io.rgb import SUFFIXES, find_images
+from esrgan_core.io.folder import SUFFIXES, find_images
 from pipelines.config.errors import UserError
 
 STANDARD = "-"

@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
+from esrgan_core.io.decoding import BadImageError
 from esrgan_core.io.reading import image_size
-from esrgan_core.io.rgb import BadImageError
 from esrgan_core.memory import free_memory
 from pipelines.config.errors import UserError
 from pipelines.runtime.progress import progress

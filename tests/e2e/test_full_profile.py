@@ -15,7 +15,6 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from esrgan_core.io.rgb import encode_png
 from pipelines.config.params import flatten, read_yaml
 from pipelines.data.catalog import read_rows, write_rows
 from pipelines.runs.repository import Repository
@@ -23,6 +22,7 @@ from pipelines.runs.workspace import Request, prepare
 from tests.conftest import textured
 from tests.e2e.conftest import TINY, command_in, project_copy
 from tests.support.http_server import Misbehavior, Server, serving
+from tests.support.images import encode_png
 
 SIZE = 256
 FEW = {"{0001..0800}": "{0001..0004}", "{0801..0900}": "{0801..0802}"}

@@ -8,11 +8,11 @@ from random import Random
 
 import pytest
 
-from esrgan_core.io.rgb import encode_png
 from pipelines.config.params import read_yaml
 from tests.conftest import textured
 from tests.e2e.conftest import command_in, environment
 from tests.support.cloud import Cloud, clouded, kill_uploads
+from tests.support.images import encode_png
 
 
 @pytest.fixture(scope="module")

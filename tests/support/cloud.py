@@ -13,9 +13,9 @@ from random import Random
 
 import psutil
 
-from esrgan_core.io.rgb import encode_png
 from tests.conftest import textured
 from tests.e2e.conftest import command_in, environment, project_copy
+from tests.support.images import encode_png
 from tests.support.s3 import S3, serving_s3
 
 NAMES = ("train/a", "train/b", "train/c", "val/d", "test/own/e")

@@ -11,9 +11,9 @@ import numpy as np
 from esrgan_core.inference.tiling import WHOLE_IMAGE, choose_tile_side, required_memory
 from esrgan_core.inference.upscaler import KEPT_BELOW, UpscaleConfig, Upscaler
 from esrgan_core.io.decoded_image import DecodedImage
+from esrgan_core.io.decoding import BadImageError
 from esrgan_core.io.formats import convert_to
 from esrgan_core.io.reading import image_size, read_image
-from esrgan_core.io.rgb import BadImageError
 from esrgan_core.io.writing import encode
 from esrgan_core.memory import free_memory
 from pipelines.ops.estimates.estimate import Plan

@@ -7,7 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from esrgan_core.data.quality_stats import blockiness, contrast, detail_drop, luma
+from esrgan_core.data.quality_stats import blockiness, contrast, detail_drop
+from esrgan_core.io.luma import luma
 from esrgan_core.io.resize import imresize
 from esrgan_core.io.rgb import read_rgb
 

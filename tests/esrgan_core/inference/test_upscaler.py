@@ -13,8 +13,8 @@ from esrgan_core.inference.bf16 import describe_error
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
 from esrgan_core.io.decoded_image import DecodedImage
+from esrgan_core.io.decoding import BadImageError
 from esrgan_core.io.resize import imresize, resize_pixels
-from esrgan_core.io.rgb import BadImageError
 from esrgan_core.models import Generator
 from esrgan_core.models.rrdb import RRDBNet
 from esrgan_core.tensors import to_pixels

@@ -15,10 +15,10 @@ from PIL import Image, ImageCms
 
 from esrgan_core.io.alpha import fill_transparent
 from esrgan_core.io.decoded_image import FORMATS, DecodedImage, Format, Metadata
+from esrgan_core.io.decoding import BadImageError
 from esrgan_core.io.exif import EXIF_IFD, ORIENTATION, WIDTH_TAG
 from esrgan_core.io.formats import check_size, convert_to
 from esrgan_core.io.reading import read_image
-from esrgan_core.io.rgb import BadImageError
 from esrgan_core.io.writing import encode, write_image
 
 SHAPE = (24, 32)

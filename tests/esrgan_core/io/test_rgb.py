@@ -9,15 +9,12 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from esrgan_core.io.rgb import (
-    BadImageError,
-    encode_png,
-    find_images,
-    inspect_image,
-    read_rgb,
-    write_png,
-)
+from esrgan_core.io.decoding import BadImageError
+from esrgan_core.io.folder import find_images
+from esrgan_core.io.inspection import inspect_image
+from esrgan_core.io.rgb import read_rgb, write_png
 from tests.conftest import textured
+from tests.support.images import encode_png
 
 
 def test_png_keeps_every_pixel(tmp_path: Path) -> None:
@@ -69,8 +66,7 @@ def test_a_survey_says_what_a_picture_is_and_shows(tmp_path: Path) -> None:
     pixels = textured(40, 61)
     write_png(tmp_path / "a.png", pixels)
     found = inspect_image(tmp_path / "a.png")
-    facts = found.facts
-    assert (facts.width, facts.height, facts.mode, facts.format) == (61, 40, "RGB", "PNG")
+    assert (found.width, found.height, found.mode, found.format) == (61, 40, "RGB", "PNG")
     assert found.pixels is not None
     assert np.array_equal(found.pixels, pixels)
     gray = Image.open(tmp_path / "a.png").convert("L").resize((32, 32), Image.Resampling.LANCZOS)
@@ -85,7 +81,7 @@ def test_16_bit_color_is_no_8_bit_color(tmp_path: Path, suffix: str) -> None:
         write_deep_png(path, values)
     else:
         tifffile.imwrite(path, values)
-    assert inspect_image(path).facts.mode == "RGB;16"
+    assert inspect_image(path).mode == "RGB;16"
     with pytest.raises(BadImageError, match="mode RGB;16; convert it to 8-bit"):
         read_rgb(path)
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from esrgan_core.io.rgb import encode_png, write_png
+from esrgan_core.io.rgb import write_png
 from pipelines.cli.app import app
 from pipelines.data.catalog import read_catalog
 from tests.conftest import textured
 from tests.support.http_server import serving
+from tests.support.images import encode_png
 
 HEADER = "name,split,set,uri,bytes,sha256,license,origin\n"
 

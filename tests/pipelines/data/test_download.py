@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from esrgan_core.io.rgb import encode_png
 from pipelines.config.errors import UserError
 from pipelines.data.catalog import Catalog, CatalogEntry
 from pipelines.data.download import estimate, fetch_all
@@ -27,6 +26,7 @@ from pipelines.sources.transfer import RetryPolicy, TransferOptions
 from tests.conftest import textured
 from tests.support import ROOT
 from tests.support.http_server import Misbehavior, Server, serving
+from tests.support.images import encode_png
 
 IMAGES = {f"{number}.png": encode_png(textured(20, 24, number)) for number in range(12)}
 HASTE = TransferOptions(retry=RetryPolicy(tries=2, first_wait=0.01))

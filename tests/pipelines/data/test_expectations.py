@@ -5,7 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from esrgan_core.io.rgb import inspect_image, write_png
+from esrgan_core.io.inspection import inspect_image
+from esrgan_core.io.rgb import write_png
 from pipelines.data.expectations import ValidationIssue, ValidationRules, validate, write_report
 from pipelines.data.image_table import distribution, image_table
 from pipelines.data.lr_checks import LrCheck

@@ -15,7 +15,6 @@ import pytest
 from PIL import Image
 
 from esrgan_core.files import file_sha256
-from esrgan_core.io.rgb import encode_png
 from pipelines.data.catalog import read_catalog
 from pipelines.data.catalog_builder import write_s3_catalog
 from pipelines.data.download import fetch_all
@@ -28,6 +27,7 @@ from pipelines.sources.s3 import ListedObject, check_key, download_object, s3_cl
 from pipelines.sources.s3_selftest import probe
 from pipelines.sources.transfer import RetryPolicy, TransferOptions
 from tests.conftest import textured
+from tests.support.images import encode_png
 from tests.support.s3 import S3, serving_s3
 
 HASTE = TransferOptions(retry=RetryPolicy(tries=3, first_wait=0.01))

@@ -1,0 +1,65 @@
+"""Image files opened and decoded by Pillow, with errors that say what would help."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+
+class BadImageError(ValueError):
+    """An image that cannot be used; the message says why and what would help."""
+
+
+@contextmanager
+def open_header(source: Path | BytesIO) -> Iterator[Image.Image]:
+    """Open an image and check its size, without decoding pixels.
+
+    Raises:
+        BadImageError: if it is damaged, too large, not an image, or a file of several images.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(source) as image:
+                # the first of the two images in a phone's MPO is the photograph
+                if (frames := getattr(image, "n_frames", 1)) > 1 and image.format != "MPO":
+                    raise BadImageError(f"{frames} images in one file; save the one to use")
+                yield image
+    except UnidentifiedImageError as error:
+        raise BadImageError(
+            "not an image that Pillow can read; replace it with a PNG, JPEG, TIFF or WebP"
+        ) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise BadImageError(f"{error}; cut the image into smaller ones") from error
+    except (BadImageError, FileNotFoundError):
+        raise
+    except Exception as error:
+        raise bad_image(error) from error
+
+
+def bad_image(error: Exception) -> BadImageError:
+    """The error to raise for an exception of a decoder; damaged files cause all kinds of them."""
+    if isinstance(error, MemoryError):
+        return BadImageError("it does not fit into memory; cut it into smaller ones")
+    return BadImageError(f"damaged ({error}); fetch or export it again")
+
+
+@contextmanager
+def open_image(source: Path | BytesIO) -> Iterator[tuple[Image.Image, str]]:
+    """Open an image and decode every pixel, so that a truncated file fails here.
+
+    Yields the image and its mode: Pillow's, or RGB;16 and RGBA;16 if Pillow drops the lower
+    8 bits of 16.
+
+    Raises:
+        BadImageError: as `open_header`.
+    """
+    with open_header(source) as image:
+        # known only before the pixels are loaded
+        deep = any(";16" in str(tile.args) for tile in getattr(image, "tile", ()))
+        image.load()
+        lossy = deep and not image.mode.startswith("I;16")
+        yield image, f"{image.mode};16" if lossy else image.mode
