@@ -1,10 +1,12 @@
-"""The model card: what a registered model is, what it can do, where it comes from."""
+"""The model card: description, figures, decision, data and origin of a registered model."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from pipelines.config.artifacts import MANIFEST
 from pipelines.data.manifest import read_manifest
-from pipelines.registry.gates import Evidence, GateResult
+from pipelines.registry.evidence import Evidence
+from pipelines.registry.gates import GateResult
 from pipelines.reports.labels import display_name, format_value
 from pipelines.reports.template import load_template
 from pipelines.runtime.lineage import data_md5, git_commit
@@ -12,33 +14,20 @@ from pipelines.runtime.run_record import read_record
 
 
 def model_card(model: str, evidence: Evidence, reasons: Sequence[GateResult]) -> str:
-    """The card of the model in `artifacts/`, as Markdown."""
-    # Markdown shows no tags of a file's name as such: MLflow and the page escape it
-    card = load_template("card.md.j2", autoescape=False, trim_blocks=True, lstrip_blocks=True)
-    licenses: dict[tuple[str, str], list[str]] = {}
+    """Render the card of the model in `artifacts/` as Markdown."""
+    licenses: dict[tuple[str, str], list[str]] = defaultdict(list)
     for row in read_manifest(MANIFEST):
-        licenses.setdefault((row.split, row.set), []).append(row.license)
-    tables = {
-        set_name: [
-            (
-                display_name(name),
-                {display_name(m): format_value(m, v) for m, v in sets[set_name].items()},
-            )
-            for name, sets in evidence.results.items()
-        ]
-        for set_name in next(iter(evidence.results.values()))
-    }
+        licenses[row.split, row.set].append(row.license)
+    # no escaping: MLflow and the HTML report escape the Markdown that they show
+    card = load_template("card.md.j2", autoescape=False, trim_blocks=True, lstrip_blocks=True)
     return card.render(
         model=model,
-        alpha=evidence.alpha,
-        tables=tables,
+        evidence=evidence,
         reasons=reasons,
-        alarms=evidence.alarms,
-        data=[
-            (split, name, len(each), ", ".join(sorted(set(each))))
-            for (split, name), each in licenses.items()
-        ],
+        licenses=licenses,
+        display_name=display_name,
+        format_value=format_value,
         commit=git_commit(),
         md5=data_md5(),
-        records=[record for stage in ("pretrain", "finetune") if (record := read_record(stage))],
+        records=list(filter(None, map(read_record, ("pretrain", "finetune")))),
     )

@@ -1,16 +1,14 @@
-"""Changes of the registry by hand, cut at any call to MLflow, and what their history keeps."""
+"""Promotion and rollback, interrupted at any call to MLflow, and the history that they write."""
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from esrgan_core.data.pairs import PairStore
+from pipelines.config.errors import UserError
 from pipelines.evaluation.config import RegisterConfig
-from pipelines.registry.gates import Evidence, Results, judge
-from pipelines.registry.promotion import evaluation_of, promote, rollback
+from pipelines.registry.promotion import promote, rollback
 from pipelines.tracking.client import client, experiment_id
 from pipelines.tracking.errors import StoreDownError
 from pipelines.tracking.model_registry import (
@@ -26,12 +24,15 @@ NIQE = {"1": 6.0, "2": 5.5, "3": 7.0}
 """By version; less is better."""
 
 
-def results_of(set_name: str, niqe: float = 6.0) -> Results:
-    return {
-        "bicubic": {set_name: {"psnr_y": 28.0}},
-        "pretrained": {set_name: {"psnr_y": 30.0, "niqe": 9.0}},
-        "interpolated": {set_name: {"psnr_y": 29.0, "niqe": niqe}},
+def evidence(niqe: float) -> dict[str, object]:
+    """Evidence as it is stored."""
+    results = {
+        "bicubic": {"set5": {"psnr_y": 28.0}},
+        "pretrained": {"set5": {"psnr_y": 30.0, "niqe": 9.0}},
+        "interpolated": {"set5": {"psnr_y": 29.0, "niqe": niqe}},
     }
+    own = {"results": results, "evaluation": "same", "alpha": 0.8}
+    return own | {"pictures": [], "alarms": [], "departures": []}
 
 
 @pytest.fixture
@@ -40,8 +41,7 @@ def registry(state: Path, tmp_path: Path) -> Path:
     model = CONFIG.model
     client().create_registered_model(model)
     for niqe in NIQE.values():
-        evidence = {"results": results_of("set5", niqe), "evaluation": "same", "alpha": 0.8}
-        (tmp_path / EVIDENCE_FILE).write_text(json.dumps({"evidence": evidence}))
+        (tmp_path / EVIDENCE_FILE).write_text(json.dumps({"evidence": evidence(niqe)}))
         made = client().create_logged_model(experiment_id(), name=model)
         client().log_model_artifact(made.model_id, str(tmp_path / EVIDENCE_FILE))
         client().create_model_version(model, f"models:/{made.model_id}")
@@ -49,58 +49,39 @@ def registry(state: Path, tmp_path: Path) -> Path:
     return state
 
 
-def test_the_same_pictures_in_other_sets_are_another_evaluation(store: PairStore) -> None:
-    test = [entry for entry in store.entries if entry.split == "test"]
-    champion = results_of("Set5")
-    moved = [replace(entry, set="mine") for entry in test]
-    renamed = [replace(entry, name=f"{entry.name}2") for entry in test]
-    evaluation = evaluation_of(champion, test)
-    others = [evaluation_of(champion, pairs) for pairs in (moved, renamed, test[:-1])]
-    assert len({evaluation, *others}) == 4
-    reasons = judge(
-        Evidence(results=results_of("mine"), evaluation=evaluation_of(champion, moved), alpha=0.8),
-        Evidence(results=champion, evaluation=evaluation, alpha=0.8),
-        CONFIG,
-    )
-    assert [reason.figures for reason in reasons if not reason.holds] == [
-        "the champion was measured on other test images or sets, or by other code; compare by "
-        "hand and promote it"
-    ]
-
-
-def better() -> object:
+def promote_better() -> object:
     return promote(CONFIG, "2", "", force=False)
 
 
-def by_force() -> object:
+def promote_by_force() -> object:
     return promote(CONFIG, "3", "as an example", force=True)
 
 
-def back() -> object:
+def roll_back() -> object:
     return rollback(CONFIG.model)
 
 
-def lines() -> list[tuple[str, bool, bool]]:
-    """(version, forced, rolled back) of the history."""
+def history() -> list[tuple[str, bool, bool]]:
+    """(version, forced, rolled back) of each line."""
     return [
         (line["version"], line["forced"], "rolled_back" in line)
         for line in read_history(CONFIG.model)
     ]
 
 
-def test_a_rollback_keeps_what_was_forced(registry: Path) -> None:
-    by_force()
-    assert rollback(CONFIG.model) == ("3", "1")
-    better()
-    assert rollback(CONFIG.model) == ("2", "1")
-    assert lines() == [("1", False, False), ("3", True, True), ("2", False, True)]
+def test_a_rollback_keeps_the_line_of_a_forced_promotion(registry: Path) -> None:
+    promote_by_force()
+    assert roll_back() == ("3", "1")
+    promote_better()
+    assert roll_back() == ("2", "1")
+    assert history() == [("1", False, False), ("3", True, True), ("2", False, True)]
     assert read_history(CONFIG.model)[1]["why"] == "as an example"
-    with pytest.raises(ValueError, match="had no champion before version 1"):
-        back()
+    with pytest.raises(UserError, match="no previous champion to roll back to"):
+        roll_back()
 
 
-def test_what_was_forced_outlives_any_number_of_champions(registry: Path) -> None:
-    by_force()
+def test_the_history_keeps_all_forced_promotions(registry: Path) -> None:
+    promote_by_force()
     for number in range(MOST_CHAMPIONS + 2):
         promote(CONFIG, "2" if number % 2 == 0 else "1", "an example", force=True)
     found = read_history(CONFIG.model)
@@ -109,12 +90,12 @@ def test_what_was_forced_outlives_any_number_of_champions(registry: Path) -> Non
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("change", [better, by_force, back])
-def test_a_change_that_is_cut_is_made_once(
+@pytest.mark.parametrize("change", [promote_better, promote_by_force, roll_back])
+def test_an_interrupted_change_is_made_once(
     registry: Path, change: Callable[[], object], when: When
 ) -> None:
-    if change is back:
-        by_force()
+    if change is roll_back:
+        promote_by_force()
     before = KeptStore(registry)
     undisturbed = Fault()
     with undisturbed():
@@ -128,4 +109,4 @@ def test_a_change_that_is_cut_is_made_once(
             except StoreDownError:
                 change()
         assert get_aliases(CONFIG.model) == champion
-        assert content(registry) == expected, (undisturbed.calls[number], lines())
+        assert content(registry) == expected, (undisturbed.calls[number], history())
