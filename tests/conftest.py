@@ -14,27 +14,28 @@ from esrgan_core.data.pairs import PairStore, StoreFacts, add_image, write_index
 from esrgan_core.io.rgb import write_png
 from pipelines.tracking import client as tracking
 
-# As many pytest workers as cores: a training, here or in a program that a test starts, takes one
+# pytest runs a worker per core, so a training in a test or its subprocesses uses one thread
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"
-# How long an example takes says something of the machine, nothing of the code
+# the time of an example depends on the machine, not on the code
 hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
 LONGEST = (
     "flows", "s3", "comparison", "full_profile", "interruptions", "telemetry", "workspace",
     "ranks", "pipeline", "registry", "own_pictures", "verify", "planning", "upscaling",
 )  # fmt: skip
-"""Files of tests/e2e. The second begins with nothing that the first, too, would have to build."""
+"""Slow files of tests/e2e, in the order in which workers take them; the first two share no fixture
+that both would have to build."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put long files first, so that all workers end at about the same time."""
+    """Run slow files first, so that all workers end at about the same time."""
     order = {Path("e2e", f"test_{name}.py"): place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(Path(*item.path.parts[-2:]), len(order)))
 
 
 def textured(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
-    """A image with structure at several scales, different for every seed."""
+    """An image with structure at several scales, different for every seed."""
     random = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width]
     waves = [
@@ -46,22 +47,22 @@ def textured(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
     return np.clip((np.stack(waves, axis=2) * 0.4 + noise + 1) * 127, 0, 255).astype(np.uint8)
 
 
-def built_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], object]) -> Path:
-    """A folder for all workers of a test run, which the first one to need it builds."""
+def build_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], object]) -> Path:
+    """A folder that all workers of a test run share; the first that needs it builds it."""
     base = factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     folder, built = shared / name, shared / f"{name}.built"
     with FileLock(shared / f"{name}.lock"):
         if not built.exists():
-            shutil.rmtree(folder, ignore_errors=True)  # what a failure has left
+            shutil.rmtree(folder, ignore_errors=True)  # of a failed attempt
             build(folder)
             built.touch()
     return folder
 
 
 @pytest.fixture(autouse=True)
-def environment_stays() -> Iterator[None]:
-    """Undo what a test leaves in the environment; Dask leaves one thread to all trainings."""
+def restore_environment() -> Iterator[None]:
+    """Undo changes of environment variables; Dask sets one thread for all later trainings."""
     before = dict(os.environ)
     yield
     if os.environ != before:
@@ -71,7 +72,7 @@ def environment_stays() -> Iterator[None]:
 
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A state root of the test's own, whose MLflow store is made when it is first used."""
+    """A state root for one test; its MLflow store is created at the first use."""
     root = tmp_path / "state"
     monkeypatch.setenv("ESRGAN_STATE", str(root))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -84,10 +85,10 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def test_data() -> Path:
-    """Real test images and weights, which the project may not upload."""
+    """Real test images and weights, which the project may not distribute."""
     folder = os.environ.get("ESRGAN_TEST_DATA")
     if not folder:
-        pytest.skip("ESRGAN_TEST_DATA names no folder of test data")
+        pytest.skip("set ESRGAN_TEST_DATA to a folder with test images and weights")
     return Path(folder)
 
 

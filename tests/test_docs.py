@@ -1,4 +1,4 @@
-"""What the documents name exists."""
+"""Paths, links and commands in the documents exist."""
 
 import re
 from pathlib import Path
@@ -17,14 +17,14 @@ DOCUMENTS = [
     ROOT / "deploy" / "README.md",
 ]
 MAKEFILE = (ROOT / "Makefile").read_text()
-MADE_BY_RUNNING = (
+CREATED_BY_COMMANDS = (
     "artifacts/", "data", ".venv", ".esrgan", "~", "Set5/", "photo.jpg", "runs/", "esrgan/full",
     "esrgan/sample", "upscale/images",
 )  # fmt: skip
 
 
-def quoted(document: Path) -> list[str]:
-    """What stands in backquotes, and the lines of code blocks."""
+def code_in(document: Path) -> list[str]:
+    """Inline code, and the lines of code blocks without comments."""
     # the first column of an indented table has the old names of what was renamed
     text = re.sub(r"^  \|[^|]*\|", "", document.read_text(), flags=re.MULTILINE)
     blocks = re.findall(r"```\w*\n(.*?)```", text, re.DOTALL)
@@ -35,7 +35,7 @@ def quoted(document: Path) -> list[str]:
 
 
 def outputs() -> set[str]:
-    """Every output of the pipeline, as `stage/file` below artifacts/."""
+    """Paths of all outputs of the pipeline, relative to artifacts/."""
     stages = read_yaml(ROOT / "dvc.yaml")["stages"].values()
     found: set[str] = set()
     for stanza in stages:
@@ -48,24 +48,24 @@ def outputs() -> set[str]:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_paths_exist(document: Path) -> None:
-    made = outputs()
-    for text in quoted(document):
+    created = outputs()
+    for text in code_in(document):
         is_path = re.fullmatch(
             r"[\w.~/-]+\.(py|yaml|dvc|md|toml|json|csv|html|lock)|[\w.-]+/[\w./-]*", text
         )
-        if not is_path or text.startswith(MADE_BY_RUNNING):
+        if not is_path or text.startswith(CREATED_BY_COMMANDS):
             continue
         below_artifacts = any(
-            text.rstrip("/") == out or text.startswith(f"{out}/") for out in made
-        ) or any(out.startswith(text) for out in made)
-        in_a_stage = any(out.endswith(f"/{text}") for out in made) or text in (
+            text.rstrip("/") == out or text.startswith(f"{out}/") for out in created
+        ) or any(out.startswith(text) for out in created)
+        in_a_stage = any(out.endswith(f"/{text}") for out in created) or text in (
             "manifest.csv", "report/index.html", "validate/docs/",
         )  # fmt: skip
         assert (ROOT / text).exists() or below_artifacts or in_a_stage, text
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_links_within_the_project_lead_somewhere(document: Path) -> None:
+def test_relative_links_exist(document: Path) -> None:
     for target in re.findall(r"\]\(([^)]+)\)", document.read_text()):
         if "://" not in target:
             assert (document.parent / target).exists(), target
@@ -73,8 +73,8 @@ def test_links_within_the_project_lead_somewhere(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_commands_exist(document: Path) -> None:
-    commands = set(get_command(app).commands)  # type: ignore[attr-defined]  # it is a group
-    for text in quoted(document):
+    commands = set(get_command(app).commands)  # type: ignore[attr-defined]  # a Typer group
+    for text in code_in(document):
         words = text.split()
         match words:
             case ["make", target, *_]:
@@ -84,5 +84,5 @@ def test_commands_exist(document: Path) -> None:
             case ["python", "-m", module, *_]:
                 assert (ROOT / Path(*module.split("."))).with_suffix(".py").exists(), text
             case ["dvc", _, *_]:
-                # raises for what DVC does not know
+                # raises an error for an unknown command or option
                 get_main_parser().parse_args(text.partition(" && ")[0].split()[1:])

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from pipelines.cli.app import app
 from pipelines.config.params import read_yaml, update_params
 from pipelines.tracking import client as store
-from tests.conftest import built_once
+from tests.conftest import build_once
 from tests.support import ROOT
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def moved(source: Path, target: Path) -> Path:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The copy that the whole pipeline has run in; not to be changed."""
-    return built_once(tmp_path_factory, "trained", run_whole)
+    return build_once(tmp_path_factory, "trained", run_whole)
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +189,7 @@ def trained_often(tmp_path_factory: pytest.TempPathFactory, trained: Path) -> Pa
     """A copy whose trainings save often, done once; not to be changed."""
     from tests.support.trainings import train_whole  # it uses what stands here
 
-    return built_once(
+    return build_once(
         tmp_path_factory, "trained-often", lambda folder: train_whole(moved(trained, folder))
     )
 
