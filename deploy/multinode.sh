@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# One training over several machines that see the same workspace and the same state root.
+# One training over several machines that share the workspace and the state root.
 #
 #   first machine:  deploy/multinode.sh lead pretrain 2 $(hostname):29400
-#   each other:     deploy/multinode.sh join pretrain 2 FIRST_MACHINE:29400
+#   every other:    deploy/multinode.sh join pretrain 2 FIRST_MACHINE:29400
 #
-# Any training does: pretrain, finetune, or one of `make baselines`, as srresnet.
-# Run in the workspace. The first one is DVC's: it records, saves and publishes. ESRGAN_RANKS is the
-# number of processes of a machine, else there is one per GPU.
+# The training is pretrain, finetune, or one of `make baselines` such as srresnet. Run the script in the
+# workspace. The first machine runs DVC: it records, saves and publishes. ESRGAN_RANKS is the number of
+# processes per machine; the default is one per GPU.
 set -euo pipefail
 role=$1 stage=$2 nodes=$3 meet=$4
 if [ -f "pipelines/baselines/$stage.py" ]; then
