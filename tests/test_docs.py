@@ -86,3 +86,10 @@ def test_commands_exist(document: Path) -> None:
             case ["dvc", _, *_]:
                 # raises an error for an unknown command or option
                 get_main_parser().parse_args(text.partition(" && ")[0].split()[1:])
+
+
+def test_index_lists_every_document() -> None:
+    index = ROOT / "docs" / "README.md"
+    links = re.findall(r"^\* \[.+?\]\(([^)]+)\): .+\.$", index.read_text(), re.MULTILINE)
+    linked = [(index.parent / link).resolve() for link in links]
+    assert sorted(linked) == sorted(set(DOCUMENTS) - {index})
