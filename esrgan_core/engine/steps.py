@@ -51,6 +51,7 @@ class Step(Protocol):
     """Updates networks on one batch and returns the terms; can be saved and restored."""
 
     ema: Ema[Generator]
+    execution: Execution
 
     def __call__(self, pair: Pair, rate: float) -> Terms:
         """Update on one batch with the learning rates multiplied by `rate`."""

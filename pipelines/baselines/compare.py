@@ -1,67 +1,46 @@
-"""Measure the baselines beside the pipeline's own networks: the same images, the same code."""
+"""Measure the baselines on the same images as the pipeline's own networks."""
 
 from dataclasses import dataclass
 
-from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.evaluation import Method
 from esrgan_core.models.sft import SFTNet
 from pipelines.baselines import RECIPES
-from pipelines.config.artifacts import ARTIFACTS, PAIRS, generator_path
-from pipelines.evaluation.alpha_grid import model_alphas
-from pipelines.evaluation.alpha_selection import read_choice
-from pipelines.evaluation.benchmark import evaluate_methods, write_metrics
-from pipelines.evaluation.config import EvaluateConfig, InterpolateConfig
+from pipelines.config.artifacts import generator_path
 from pipelines.evaluation.methods import bicubic, load_network, network_interpolation
-from pipelines.evaluation.test_sets import load_samples
-from pipelines.reports.evaluation import write_evaluation_report
-from pipelines.stages.runner import launch
-from pipelines.training.semantic_maps import SemanticMapsConfig, conditioned, conditions_of
+from pipelines.stages import evaluate
+from pipelines.stages.runner import run_stage
+from pipelines.training.semantic_maps import SemanticMapsConfig, load_map_source, semantic_method
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Params:
-    """What this stage reads of params.yaml."""
+class Params(evaluate.Params):
+    """Parameters of this stage."""
 
-    scale: int
-    interpolate: InterpolateConfig
-    evaluate: EvaluateConfig
     semantic_maps: SemanticMapsConfig
 
 
-def baselines(conditions: SemanticMapsConfig) -> dict[str, Method]:
-    """Those that were trained here, by name."""
-    found = {}
+def baseline_methods(params: Params) -> dict[str, Method]:
+    """Bicubic and the trained baselines, by name."""
+    methods = {"bicubic": bicubic(params.scale)}
     for recipe in RECIPES:
         if generator_path(recipe).is_file():
-            network, found[recipe] = load_network(generator_path(recipe))
+            network, methods[recipe] = load_network(generator_path(recipe))
             if isinstance(network, SFTNet):
-                found[recipe] = conditioned(network, conditions_of(conditions))
-    return found
+                methods[recipe] = semantic_method(network, load_map_source(params.semantic_maps))
+    return methods
 
 
 def trained_methods(params: Params) -> dict[str, Method]:
-    """Whatever was trained here: the baselines that there are, and every alpha of the grid."""
-    found = {"bicubic": bicubic(params.scale), **baselines(params.semantic_maps)}
-    for alpha in sorted(set(params.interpolate.alphas)):
-        found[f"alpha {alpha:g}"] = network_interpolation(alpha)
-    return found
+    """The baselines, and the network at every alpha of the grid."""
+    alphas = sorted(set(params.interpolate.alphas))
+    return baseline_methods(params) | {f"alpha {a:g}": network_interpolation(a) for a in alphas}
 
 
 def run(params: Params) -> None:
-    """Leave the figures of every model, `report/index.html` and `models.png`."""
-    samples = load_samples(PairStore(PAIRS), "test")
-    methods = {"bicubic": bicubic(params.scale), **baselines(params.semantic_maps)}
-    evaluation = evaluate_methods(
-        methods, samples, params.evaluate, params.scale, "compare",
-        grid_alphas=model_alphas(read_choice().alpha),
-    )  # fmt: skip
-    folder = ARTIFACTS / "compare"
-    write_metrics(evaluation, folder)
-    write_evaluation_report(
-        folder / "report" / "index.html", evaluation, params.scale, params.interpolate,
-        trainings=(*RECIPES, "pretrain", "finetune"),
-    )  # fmt: skip
+    """Write the metrics of every model and the report."""
+    trainings = (*RECIPES, "pretrain", "finetune")
+    evaluate.measure("compare", baseline_methods(params), params, trainings=trainings)
 
 
 if __name__ == "__main__":
-    launch("compare", Params, run)
+    run_stage("compare", Params, run)

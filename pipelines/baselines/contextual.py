@@ -3,24 +3,27 @@
 from dataclasses import dataclass, replace
 
 from pipelines.config.artifacts import PRETRAINED
-from pipelines.stages.runner import launch
+from pipelines.stages.runner import run_stage
 from pipelines.stages.sections import ContextualTraining
-from pipelines.training.adversarial import train_adversarially
+from pipelines.training.adversarial import AdversarialSetup, train_adversarially
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Params:
-    """What this stage reads of params.yaml."""
+    """Parameters of this stage."""
 
     contextual: ContextualTraining
 
 
 def run(params: Params) -> None:
-    """Leave the generator, the discriminator, curve and metrics."""
+    """Write both networks, the curve and the metrics."""
     config = params.contextual
-    judge = replace(config.discriminator, patch_size=config.patch_size)
-    train_adversarially("contextual", PRETRAINED, judge, config.features, config)
+    discriminator = replace(config.discriminator, patch_size=config.patch_size)
+    setup = AdversarialSetup(
+        start=PRETRAINED, discriminator=discriminator, features=config.features
+    )
+    train_adversarially("contextual", setup, config)
 
 
 if __name__ == "__main__":
-    launch("contextual", Params, run, on_every_device=True)
+    run_stage("contextual", Params, run, distributed=True)

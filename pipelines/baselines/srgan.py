@@ -1,26 +1,29 @@
-"""SRGAN: SRResNet trained on with VGG54 and a standard GAN (Ledig et al. 2017)."""
+"""SRGAN: SRResNet fine-tuned with VGG54 and a standard GAN (Ledig et al. 2017)."""
 
 from dataclasses import dataclass, replace
 
 from pipelines.config.artifacts import generator_path
-from pipelines.stages.runner import launch
+from pipelines.stages.runner import run_stage
 from pipelines.stages.sections import SrganTraining
-from pipelines.training.adversarial import train_adversarially
+from pipelines.training.adversarial import AdversarialSetup, train_adversarially
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Params:
-    """What this stage reads of params.yaml."""
+    """Parameters of this stage."""
 
     srgan: SrganTraining
 
 
 def run(params: Params) -> None:
-    """Leave the generator, the discriminator, curve and metrics."""
+    """Write both networks, the curve and the metrics."""
     config = params.srgan
-    judge = replace(config.discriminator, patch_size=config.patch_size)
-    train_adversarially("srgan", generator_path("srresnet"), judge, config.features, config)
+    discriminator = replace(config.discriminator, patch_size=config.patch_size)
+    setup = AdversarialSetup(
+        start=generator_path("srresnet"), discriminator=discriminator, features=config.features
+    )
+    train_adversarially("srgan", setup, config)
 
 
 if __name__ == "__main__":
-    launch("srgan", Params, run, on_every_device=True)
+    run_stage("srgan", Params, run, distributed=True)

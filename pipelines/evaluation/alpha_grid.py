@@ -1,15 +1,17 @@
 """Scores and results of every alpha, stored by `interpolate` so that no network runs twice."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from esrgan_core.engine.evaluation import Sample, ScoredImage
+from esrgan_core.engine.evaluation import Method, Sample, ScoredImage
 from esrgan_core.files import atomic_path
 from esrgan_core.io.rgb import read_rgb, write_png
 from pipelines.config.artifacts import ALPHA_PER_IMAGE, ALPHA_RESULTS
+from pipelines.evaluation.methods import LastResultCache, image_interpolation, network_interpolation
+from pipelines.evaluation.score_table import mask_incomplete, set_means
 from pipelines.runtime.tables import read_table
 
 
@@ -25,6 +27,30 @@ def format_alpha(alpha: float) -> str:
 def model_alphas(chosen: float) -> dict[str, float]:
     """Alphas of the pipeline's own models, by name."""
     return {"pretrained": 0.0, "interpolated": chosen, "finetuned": 1.0}
+
+
+def grid_methods(alphas: Iterable[float]) -> tuple[dict[str, Method], dict[str, Method]]:
+    """(network interpolations by alpha, image interpolations by `images <alpha>`)."""
+    networks: dict[str, Method] = {
+        format_alpha(alpha): LastResultCache(network_interpolation(alpha)) for alpha in alphas
+    }
+    images = {
+        f"images {alpha}": image_interpolation(networks["0"], networks["1"], float(alpha))
+        for alpha in networks
+    }
+    return networks, images
+
+
+def grid_means(frame: pd.DataFrame) -> pd.DataFrame:
+    """Set means at each alpha, from a table of the scores of `grid_methods`."""
+    means = set_means(mask_incomplete(frame)).rename(columns={"model": "alpha"})
+    return means.assign(alpha=means["alpha"].str.removeprefix("images ").astype(float))
+
+
+def write_grid(means: pd.DataFrame, path: Path) -> None:
+    """Write the means as CSV."""
+    with atomic_path(path) as temporary:
+        means.to_csv(temporary, index=False, float_format="%.6f")
 
 
 def write_grid_results(frame: pd.DataFrame, results: Mapping[float, Sequence[ScoredImage]]) -> None:

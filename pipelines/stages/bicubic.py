@@ -12,12 +12,12 @@ from pipelines.runtime.disk import remove_tree
 from pipelines.runtime.parallel import in_parallel
 from pipelines.runtime.progress import progress
 from pipelines.runtime.state import state_root
-from pipelines.stages.runner import launch
+from pipelines.stages.runner import run_stage
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Params:
-    """What this stage reads of params.yaml."""
+    """Parameters of this stage."""
 
     scale: int
     bicubic: BicubicConfig
@@ -56,4 +56,4 @@ def run(params: Params) -> None:
 
 
 if __name__ == "__main__":
-    launch("bicubic", Params, run)
+    run_stage("bicubic", Params, run)

@@ -18,12 +18,12 @@ from pipelines.data.manifest import BadImagesError, UnreachableImagesError, writ
 from pipelines.runtime.disk import remove_tree
 from pipelines.runtime.errors import is_transient
 from pipelines.runtime.state import state_root
-from pipelines.stages.runner import launch
+from pipelines.stages.runner import run_stage
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Params:
-    """What this stage reads of params.yaml."""
+    """Parameters of this stage."""
 
     scale: int
     skip_bad: bool
@@ -66,4 +66,4 @@ def run(params: Params) -> None:
 
 
 if __name__ == "__main__":
-    launch("download", Params, run)
+    run_stage("download", Params, run)

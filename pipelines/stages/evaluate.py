@@ -1,9 +1,11 @@
-"""Measure bicubic and the networks on every test set, and draw the image page."""
+"""Measure bicubic and the networks on every test set, and write the report."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from esrgan_core.data.pairs import PairStore
-from pipelines.config.artifacts import EVALUATION_METRICS, PAIRS, REPORT_PAGE
+from esrgan_core.engine.evaluation import Method
+from pipelines.config.artifacts import ARTIFACTS, PAIRS
 from pipelines.evaluation.alpha_grid import model_alphas
 from pipelines.evaluation.alpha_selection import read_choice
 from pipelines.evaluation.benchmark import evaluate_methods, write_metrics
@@ -11,12 +13,12 @@ from pipelines.evaluation.config import EvaluateConfig, InterpolateConfig
 from pipelines.evaluation.methods import bicubic
 from pipelines.evaluation.test_sets import load_samples
 from pipelines.reports.evaluation import write_evaluation_report
-from pipelines.stages.runner import launch
+from pipelines.stages.runner import run_stage
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Params:
-    """What this stage reads of params.yaml."""
+    """Parameters of this stage."""
 
     scale: int
     interpolate: InterpolateConfig
@@ -24,21 +26,27 @@ class Params:
 
 
 def run(params: Params) -> None:
-    """Leave the figures of every model, `report/index.html` and `models.png`."""
+    """Write the metrics of every model and the report."""
+    methods = {"bicubic": bicubic(params.scale)}
+    measure("evaluate", methods, params, trainings=("pretrain", "finetune"))
+
+
+def measure(
+    stage: str, methods: Mapping[str, Method], params: Params, *, trainings: Sequence[str]
+) -> None:
+    """Measure methods next to the models of the pipeline, and write metrics and report."""
     samples = load_samples(PairStore(PAIRS), "test")
     evaluation = evaluate_methods(
-        {"bicubic": bicubic(params.scale)}, samples, params.evaluate, params.scale, "evaluate",
+        methods, samples, params.evaluate, params.scale, stage,
         grid_alphas=model_alphas(read_choice().alpha),
     )  # fmt: skip
-    write_metrics(evaluation, EVALUATION_METRICS.parent)
+    folder = ARTIFACTS / stage
+    write_metrics(evaluation, folder)
     write_evaluation_report(
-        REPORT_PAGE,
-        evaluation,
-        params.scale,
-        params.interpolate,
-        trainings=("pretrain", "finetune"),
-    )
+        folder / "report" / "index.html", evaluation, params.scale, params.interpolate,
+        trainings=trainings,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
-    launch("evaluate", Params, run)
+    run_stage("evaluate", Params, run)

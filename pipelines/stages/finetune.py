@@ -1,17 +1,21 @@
-"""Stage 2: fine-tune against a relativistic discriminator and a perceptual loss."""
+"""Stage 2: fine-tune the generator with perceptual and relativistic adversarial losses."""
 
 from dataclasses import dataclass
 
 from esrgan_core.features import FeaturesConfig
 from esrgan_core.models.discriminator import VGGDiscriminatorConfig
 from pipelines.config.artifacts import PRETRAINED
-from pipelines.stages.runner import launch
-from pipelines.training.adversarial import AdversarialTraining, train_adversarially
+from pipelines.stages.runner import run_stage
+from pipelines.training.adversarial import (
+    AdversarialSetup,
+    AdversarialTraining,
+    train_adversarially,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Params:
-    """What this stage reads of params.yaml."""
+    """Parameters of this stage."""
 
     discriminator: VGGDiscriminatorConfig
     features: FeaturesConfig
@@ -19,11 +23,12 @@ class Params:
 
 
 def run(params: Params) -> None:
-    """Leave the perception-oriented generator, the discriminator, curve and metrics."""
-    train_adversarially(
-        "finetune", PRETRAINED, params.discriminator, params.features, params.finetune
+    """Write both networks, the curve and the metrics."""
+    setup = AdversarialSetup(
+        start=PRETRAINED, discriminator=params.discriminator, features=params.features
     )
+    train_adversarially("finetune", setup, params.finetune)
 
 
 if __name__ == "__main__":
-    launch("finetune", Params, run, on_every_device=True)
+    run_stage("finetune", Params, run, distributed=True)

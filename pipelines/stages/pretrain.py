@@ -1,24 +1,24 @@
-"""Stage 1: train the generator alone for PSNR with the mean absolute error."""
+"""Stage 1: train the generator for PSNR with the mean absolute error."""
 
 from dataclasses import dataclass
 
 from esrgan_core.models.rrdb import RRDBNetConfig
-from pipelines.stages.runner import launch
+from pipelines.stages.runner import run_stage
 from pipelines.training.pixel import PixelTraining, train_for_pixels
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Params:
-    """What this stage reads of params.yaml."""
+    """Parameters of this stage."""
 
     generator: RRDBNetConfig
     pretrain: PixelTraining
 
 
 def run(params: Params) -> None:
-    """Leave the PSNR-oriented generator with its curve and metrics."""
+    """Write the generator, its curve and its metrics."""
     train_for_pixels("pretrain", params.generator, params.pretrain)
 
 
 if __name__ == "__main__":
-    launch("pretrain", Params, run, on_every_device=True)
+    run_stage("pretrain", Params, run, distributed=True)

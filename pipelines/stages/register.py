@@ -7,13 +7,13 @@ from esrgan_core.strict_json import to_json
 from pipelines.config.artifacts import ARTIFACTS
 from pipelines.evaluation.config import RegisterConfig
 from pipelines.registry.promotion import register
-from pipelines.stages.runner import launch
+from pipelines.stages.runner import run_stage
 from pipelines.tracking.open_runs import wait_for_run_id
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Params:
-    """What this stage reads of params.yaml."""
+    """Parameters of this stage."""
 
     register: RegisterConfig
 
@@ -29,4 +29,4 @@ def run(params: Params) -> None:
 
 
 if __name__ == "__main__":
-    launch("register", Params, run)
+    run_stage("register", Params, run)

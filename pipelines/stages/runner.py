@@ -1,4 +1,4 @@
-"""The process shell of a stage: plain errors instead of tracebacks, and its record."""
+"""Runs a stage in its process: parameters, record, signals and exit codes."""
 
 import os
 import signal
@@ -17,96 +17,87 @@ from pipelines.runtime.status import Status, write_status
 from pipelines.tracking.errors import StoreError
 from pipelines.tracking.session import recording
 
-Stage = TypeVar("Stage")
-ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-SECONDS_FOR_RANKS = 7.0
-"""That one of several processes has to save and end when the one that started them is gone."""
+Params = TypeVar("Params")
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+SECONDS_TO_SAVE = 7.0
+"""How long a process of several may save after the process that started it is gone."""
 
 
-def launch(
-    name: str, stage: type[Stage], run: Callable[[Stage], None], *, on_every_device: bool = False
+def run_stage(
+    name: str, kind: type[Params], run: Callable[[Params], None], *, distributed: bool = False
 ) -> None:
-    """Run a stage with its part of params.yaml; leave `artifacts/<name>/run.json` behind.
-
-    A mistake of the user's ends the process with its message alone; anything else with a
-    traceback.
+    """Run a stage with its sections of params.yaml and write `artifacts/<name>/run.json`.
 
     Args:
-        name: of the stage.
-        stage: dataclass of the sections that it reads.
-        run: its work.
-        on_every_device: whether to run in a process per device, where there are several. Such a
-            stage takes hours, so that it checks what the stages after it read before it begins.
+        name: name of the stage.
+        kind: dataclass of the sections that the stage reads.
+        run: the work of the stage.
+        distributed: run one process per GPU. Such a stage takes hours, so the parameters of all
+            other stages are checked first.
     """
-    with ending_plainly(name):
-        one_of_several = "TORCHELASTIC_RUN_ID" in os.environ
-        die_with_parent(seconds=SECONDS_FOR_RANKS if one_of_several else None)
-        params = load_params(stage)
-        if one_of_several:
-            run(params)  # the process that started them records
+    with exit_cleanly(name):
+        is_rank = "TORCHELASTIC_RUN_ID" in os.environ
+        die_with_parent(seconds=SECONDS_TO_SAVE if is_rank else None)
+        params = load_params(kind)
+        if is_rank:
+            run(params)  # recorded by the parent process
             return
-        if on_every_device:
-            from pipelines.stages.params_check import check_params  # noqa: PLC0415  torch
+        ranks = nodes = 1
+        if distributed:
+            from pipelines.stages.params_check import check_params  # noqa: PLC0415  torch is slow
+            from pipelines.training.launcher import (  # noqa: PLC0415  torch is slow
+                requested_processes,
+                run_ranks,
+            )
 
-            # but the files, which those stages may have to download
+            # other stages may have to download their files first
             check_params(read_yaml(PARAMS), files=False)
-        # before anything is recorded: what cannot be shared is a mistake in the settings
-        count, nodes = _ranks_for(name, params) if on_every_device else (1, 1)
+            ranks, nodes = requested_processes(name, getattr(params, name).batch_size)
         with recording(name, params):
-            if count == nodes == 1:
+            if ranks == nodes == 1:
                 run(params)
             else:
-                _run_in_ranks(name, _module_of(run), count, nodes)
+                run_ranks(name, _module_name(run), ranks, nodes)
 
 
 @contextmanager
-def ending_plainly(name: str) -> Iterator[None]:
-    """Turn an end from outside or a mistake of the user's into its exit code and plain words.
+def exit_cleanly(name: str) -> Iterator[None]:
+    """Exit with one line for an error that the user can fix, and with 128 + N after signal N.
 
-    Args:
-        name: of what runs, which the words begin with.
-
-    Raises:
-        SystemExit: where it ended so.
+    Any other error keeps its traceback.
     """
-    # so that an end from outside passes through what must be closed, as an exception
-    for number in ENDINGS:
-        signal.signal(number, _leave)
+    # as an exception, so that everything open is closed
+    for number in SIGNALS:
+        signal.signal(number, _exit)
     try:
         yield
     except InterruptedTrainingError as interruption:
-        print(f"{name}: {interruption}; the same command goes on from there", file=sys.stderr)
+        print(f"{name}: {interruption}; run the same command to continue", file=sys.stderr)
         sys.exit(interruption.exit_code)
-    except (ValueError, OSError, FloatingPointError, StoreError) as error:
+    except Exception as error:
         problem = redact(str(error))
         write_status(Status(what=name, problem=problem, transient=is_transient(error)))
+        if not _is_user_error(error):
+            raise
         sys.exit(f"{name}: {problem}")
-    # all is done and written: an end that was wished for now is no failure
-    for number in ENDINGS:
+    # everything is written, so a signal is too late to be a failure
+    for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _module_of(run: Callable[..., None]) -> str:
-    """The module that a stage is started as by `python -m`."""
+def _is_user_error(error: Exception) -> bool:
+    """Whether the message is enough: a user error, a divergence, a host, or the system."""
+    return is_transient(error) or isinstance(
+        error, ValueError | StoreError | FloatingPointError | OSError
+    )
+
+
+def _module_name(run: Callable[..., None]) -> str:
+    """The module that `python -m` runs, whose `__name__` is `__main__`."""
     spec = getattr(sys.modules[run.__module__], "__spec__", None)
     return str(spec.name) if spec else run.__module__
 
 
-def _ranks_for(name: str, params: object) -> tuple[int, int]:
-    """(processes of each machine, machines) that a training, whose section has its name, is for."""
-    from pipelines.training.distributed import check_equal_slices, nodes_wanted, ranks_wanted  # noqa: PLC0415
-
-    count, nodes = ranks_wanted(), nodes_wanted()
-    check_equal_slices(name, getattr(params, name).batch_size, count, nodes)
-    return count, nodes
-
-
-def _run_in_ranks(name: str, module: str, count: int, nodes: int) -> None:
-    from pipelines.training.distributed import run_ranks  # noqa: PLC0415  torch
-
-    run_ranks(name, module, count, nodes)
-
-
-def _leave(number: int, frame: FrameType | None) -> None:
+def _exit(number: int, frame: FrameType | None) -> None:
     del frame
     sys.exit(128 + number)

@@ -14,7 +14,7 @@ from pipelines.data.lr_checks import check_provided_lr
 from pipelines.data.manifest import BadImagesError, current_sha256, pair_with_lr, read_manifest
 from pipelines.reports.data_docs import write_data_docs
 from pipelines.runtime.parallel import in_parallel
-from pipelines.stages.runner import launch
+from pipelines.stages.runner import run_stage
 
 PRINTED = 20
 """Warnings that are printed; the page has all."""
@@ -22,7 +22,7 @@ PRINTED = 20
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Params:
-    """What this stage reads of params.yaml."""
+    """Parameters of this stage."""
 
     scale: int
     skip_bad: bool
@@ -68,4 +68,4 @@ def _print_warnings(results: list[ExpectationResult]) -> None:
 
 
 if __name__ == "__main__":
-    launch("validate", Params, run)
+    run_stage("validate", Params, run)

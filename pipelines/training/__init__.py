@@ -1,1 +1,1 @@
-"""Training stages: train, resume, select the network to keep, distribute over processes."""
+"""Train, resume, select and distribute."""

@@ -1,7 +1,8 @@
-"""Training a generator on against a discriminator and by its features."""
+"""Training of a generator with perceptual and adversarial losses, from pretrained weights."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,69 +25,75 @@ from esrgan_core.models.weights import digest, load_generator, save_weights
 from pipelines.config.artifacts import ARTIFACTS, PAIRS
 from pipelines.sources.pretrained_weights import find_weights
 from pipelines.training.config import TrainingConfig
+from pipelines.training.execution import resolve_execution
 from pipelines.training.semantic_maps import SemanticMaps
-from pipelines.training.trainer import train
+from pipelines.training.stage import train
 
-PAPER = OptimizerConfig(learning_rate=1e-4)
-PERCEPTUAL = SelectConfig(metric="niqe", psnr_y_loss=2.5)
-Content = Literal["l1", "mse", "contextual"]
-DISTANCES: Mapping[Content, Callable[[Tensor, Tensor], Tensor]] = {
+ContentLoss = Literal["l1", "mse", "contextual"]
+CONTENT_LOSSES: Mapping[ContentLoss, Callable[[Tensor, Tensor], Tensor]] = {
     "l1": l1_loss,
     "mse": mse_loss,
     "contextual": contextual_distance,
 }
-"""What the perceptual term is: a distance of features, or the contextual loss."""
+"""Distances of feature maps."""
+PAPER_OPTIMIZER = OptimizerConfig(learning_rate=1e-4)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AdversarialTraining(TrainingConfig):
-    """A training against a discriminator; the defaults are ESRGAN's second stage."""
+    """Section of an adversarial training; the defaults are those of ESRGAN's second stage."""
 
-    select: SelectConfig = PERCEPTUAL
+    select: SelectConfig = field(
+        default_factory=lambda: SelectConfig(metric="niqe", psnr_y_loss=2.5)
+    )
     gan: GanKind = "relativistic_average"
-    content: Content = "l1"
+    content: ContentLoss = "l1"
     weights: LossWeights = field(default_factory=LossWeights)
-    generator_optimizer: OptimizerConfig = PAPER
-    discriminator_optimizer: OptimizerConfig = PAPER
+    generator_optimizer: OptimizerConfig = PAPER_OPTIMIZER
+    discriminator_optimizer: OptimizerConfig = PAPER_OPTIMIZER
 
     def __post_init__(self) -> None:
-        """Refuse a generator that nothing pulls."""
+        """Check that the generator has a loss."""
         TrainingConfig.__post_init__(self)
         weights = self.weights
         if not (weights.pixel or weights.perceptual or weights.adversarial):
             raise ValueError("one of weights.pixel, perceptual and adversarial must be above 0")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Contest:
-    """What an adversarial training starts from, and what judges it."""
+@dataclass(frozen=True, kw_only=True)
+class AdversarialSetup:
+    """The networks of an adversarial training."""
 
     start: Path
+    """Weights file of the generator to start from."""
     discriminator: DiscriminatorConfig
     features: FeaturesConfig
-    weights: Path
-    """Those of the network of `features`."""
+
+    @cached_property
+    def feature_weights(self) -> Path:
+        """Weights file of the feature network."""
+        return find_weights(self.features)
 
     def identity(self) -> Mapping[str, Any]:
-        """What of this decides what weights come out."""
+        """The part of a training's identity that the networks decide."""
         return {
             "discriminator": self.discriminator,
             "features": {
                 "layers": dict(self.features.layers),
-                "sha256": file_sha256(self.weights),
+                "sha256": file_sha256(self.feature_weights),
             },
             "start": digest(load_generator(self.start)),
         }
 
-    def step(self, config: AdversarialTraining, execution: Execution) -> GanStep:
-        """The update; the discriminator has weights by torch's random numbers."""
-        judge = build_discriminator(self.discriminator)
+    def build_step(self, config: AdversarialTraining, execution: Execution) -> GanStep:
+        """Build the update; the discriminator gets random weights from torch's generator."""
+        discriminator = build_discriminator(self.discriminator)
         generator = load_generator(self.start)
-        network = build_features(self.features, self.weights)
+        features = build_features(self.features, self.feature_weights)
         return GanStep(
             generator.train(),
-            judge,
-            PerceptualLoss(network, self.features.layers, DISTANCES[config.content]),
+            discriminator,
+            PerceptualLoss(features, self.features.layers, CONTENT_LOSSES[config.content]),
             ADVERSARIAL[config.gan],
             weights=config.weights,
             generator_optimizer=config.generator_optimizer,
@@ -98,25 +105,17 @@ class Contest:
 
 def train_adversarially(
     stage: str,
-    start: Path,
-    discriminator: DiscriminatorConfig,
-    features: FeaturesConfig,
+    setup: AdversarialSetup,
     config: AdversarialTraining,
-    told: SemanticMaps | None = None,
+    semantic_maps: SemanticMaps | None = None,
 ) -> None:
-    """Leave a generator that was trained on from `start`, the discriminator, curve and metrics."""
-    contest = Contest(
-        start=start,
-        discriminator=discriminator,
-        features=features,
-        weights=find_weights(features),
-    )
-    identity = contest.identity()
+    """Train a generator further; write both networks, the curve and the metrics."""
+    identity = setup.identity()
     torch.manual_seed(config.seed)
-    execution = config.execution(stage)
-    step = contest.step(config, execution)
-    store = PairStore(PAIRS)
-    lineage = train(stage, step, store, config, execution=execution, identity=identity, told=told)
+    step = setup.build_step(config, resolve_execution(stage, config))
+    lineage = train(
+        stage, step, PairStore(PAIRS), config, identity=identity, semantic_maps=semantic_maps
+    )
     if lineage is not None:
         target = ARTIFACTS / stage / "discriminator.safetensors"
-        save_weights(target, step.discriminator.state_dict(), discriminator, lineage)
+        save_weights(target, step.discriminator.state_dict(), setup.discriminator, lineage)

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from pipelines.config.errors import UserError
 from pipelines.runtime.run_record import RUN
 from pipelines.runtime.state import state_root
 from pipelines.runtime.status import Status, write_status
 
 WAIT_FOR_LOCK = "ESRGAN_WAIT_FOR_LOCK"
-"""Environment variable: a training waits for another training of the same recipe."""
+"""Environment variable: wait for a training of the same recipe, whose result is then used."""
 LOCK = "lock"
 """Name of the lock file in a checkpoint folder."""
 
@@ -22,9 +23,6 @@ LOCK = "lock"
 def training_locks(folder: Path, devices: Mapping[str, str]) -> Iterator[None]:
     """Hold the locks of a checkpoint folder and of devices; wait for the devices.
 
-    It waits for the folder only if `ESRGAN_WAIT_FOR_LOCK` is set, as flows do: the result of the
-    other run is then the result of this run as well.
-
     The kernel releases the locks when the process ends, however it ends.
 
     Args:
@@ -32,7 +30,7 @@ def training_locks(folder: Path, devices: Mapping[str, str]) -> Iterator[None]:
         devices: a unique identifier of each device, by device name.
 
     Raises:
-        ValueError: if another process trains in the folder and `ESRGAN_WAIT_FOR_LOCK` is not set.
+        UserError: if another process trains in the folder and `ESRGAN_WAIT_FOR_LOCK` is not set.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as locks:
@@ -54,10 +52,10 @@ def _acquire(path: Path, resource: str, *, wait: bool) -> Iterator[None]:
         exists = holder_file.exists()
         holder = holder_file.read_text(encoding="utf-8") if exists else "another process"
         if not wait:
-            raise ValueError(f"{holder} is training in {resource}; wait until it ends") from error
-        waiting = f"waiting for {resource}, which is used by {holder}"
-        print(waiting, flush=True)
-        write_status(Status(what=waiting))
+            raise UserError(f"{holder} is training in {resource}; wait until it ends") from error
+        message = f"waiting for {resource}, which is used by {holder}"
+        print(message, flush=True)
+        write_status(Status(what=message))
         lock.acquire()
     try:
         run = f" for the run {name}" if (name := os.environ.get(RUN)) else ""

@@ -1,4 +1,4 @@
-"""Training a generator for pixels alone, from its initial weights."""
+"""Training of a generator with a pixel loss only, from random weights."""
 
 from dataclasses import dataclass, field
 
@@ -13,21 +13,22 @@ from esrgan_core.losses.pixel import LUMA_BORDER, PIXEL, PixelKind
 from esrgan_core.models import GeneratorConfig, build_generator
 from pipelines.config.artifacts import PAIRS
 from pipelines.training.config import TrainingConfig
+from pipelines.training.execution import resolve_execution
 from pipelines.training.semantic_maps import SemanticMaps
-from pipelines.training.trainer import train
+from pipelines.training.stage import train
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PixelTraining(TrainingConfig):
-    """A training for pixels alone; the defaults are ESRGAN's first stage."""
+    """Section of a training with a pixel loss; the defaults are those of ESRGAN's first stage."""
 
     loss: PixelKind = "l1"
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=2e-4))
     accumulate: int = 1
-    """Equal parts that a batch is computed in, for less memory."""
+    """Number of equal parts in which a batch is computed, to save memory."""
 
     def __post_init__(self) -> None:
-        """Refuse batches that cannot be parted, and patches that are all border."""
+        """Check that batches can be divided, and that the loss sees some pixels of a patch."""
         TrainingConfig.__post_init__(self)
         check_bounds(self, "accumulate", least=1)
         if self.batch_size % self.accumulate:
@@ -37,27 +38,28 @@ class PixelTraining(TrainingConfig):
             )
         if self.loss == "luma_mse" and self.patch_size <= 2 * LUMA_BORDER:
             raise ValueError(
-                f"patch_size must be above {2 * LUMA_BORDER} where loss is luma_mse, which leaves "
-                f"out {LUMA_BORDER} pixels on each side, got {self.patch_size}"
+                f"patch_size must be above {2 * LUMA_BORDER} where loss is luma_mse, which "
+                f"excludes {LUMA_BORDER} pixels on each side, got {self.patch_size}"
             )
 
 
 def train_for_pixels(
-    stage: str, generator: GeneratorConfig, config: PixelTraining, told: SemanticMaps | None = None
+    stage: str,
+    generator: GeneratorConfig,
+    config: PixelTraining,
+    semantic_maps: SemanticMaps | None = None,
 ) -> None:
-    """Leave a generator that was trained from its initial weights, with curve and metrics."""
+    """Train a generator; write it, its curve and its metrics."""
     torch.manual_seed(config.seed)
-    execution = config.execution(stage)
-    step = pixel_step(generator, config, execution)
+    step = build_pixel_step(generator, config, resolve_execution(stage, config))
     identity = {"generator": generator}
-    store = PairStore(PAIRS)
-    train(stage, step, store, config, execution=execution, identity=identity, told=told)
+    train(stage, step, PairStore(PAIRS), config, identity=identity, semantic_maps=semantic_maps)
 
 
-def pixel_step(
+def build_pixel_step(
     generator: GeneratorConfig, config: PixelTraining, execution: Execution
 ) -> PixelStep:
-    """The update of a generator with weights by torch's random numbers."""
+    """Build the update; the generator gets random weights from torch's generator."""
     return PixelStep(
         build_generator(generator),
         config.optimizer,

@@ -1,4 +1,4 @@
-"""What a training takes of the machine, between two reports."""
+"""Speed, CPU and memory of a training."""
 
 import time
 
@@ -6,11 +6,11 @@ import psutil
 import torch
 
 
-class Usage:
-    """Speed, processor and memory; names begin with `system/`."""
+class SystemMetrics:
+    """Measures between two reports; the names of the metrics begin with `system/`."""
 
     def __init__(self, batch_size: int) -> None:
-        """Count from now."""
+        """Start to measure."""
         self.batch_size = batch_size
         self.process = psutil.Process()
         self.process.cpu_percent()
@@ -18,19 +18,19 @@ class Usage:
         self.time = 0.0
 
     def since_last(self, step: int) -> dict[str, float]:
-        """The figures since this was last asked; no speed the first time."""
+        """The metrics since the last call; the first call returns no speed."""
         now = time.monotonic()
-        found = {
+        values = {
             "system/processor_percent": self.process.cpu_percent(),
             "system/memory_mib": self.process.memory_info().rss / 2**20,
         }
         if torch.cuda.is_available():
-            found["system/gpu_memory_mib"] = torch.cuda.max_memory_allocated() / 2**20
+            values["system/gpu_memory_mib"] = torch.cuda.max_memory_allocated() / 2**20
         if self.step is not None and step > self.step:
             speed = (step - self.step) / max(now - self.time, 1e-9)
-            found |= {
+            values |= {
                 "system/steps_per_second": speed,
                 "system/samples_per_second": speed * self.batch_size,
             }
         self.step, self.time = step, now
-        return found
+        return values

@@ -38,7 +38,7 @@ def test_beside_a_training_the_same_is_refused_and_another_waits_and_says_for_wh
     first.send_signal(signal.SIGCONT)
     printed, _ = other.communicate(timeout=SECONDS_TO_END)
     assert other.returncode == 0, printed
-    assert f"waiting for cpu, which process {first.pid} in {trainings.folder} trains on" in printed
+    assert f"waiting for cpu, which is used by process {first.pid} in {trainings.folder}" in printed
     assert trainings.intact("finetune", state)
 
 

@@ -282,7 +282,7 @@ def test_an_experiment_reruns_what_its_parameter_touches(run: Run, project: Path
     assert json.loads(run("dvc", "status", "--json")).keys() == {"evaluate", "register"}
     assert json.loads((project / "artifacts/pretrain/run.json").read_text()) == before
     # the schedule does not depend on the number of steps, so the longer run continued the shorter
-    assert "going on after step 4" in printed
+    assert "continuing after step 4" in printed
     curve = pd.read_csv(project / "artifacts/finetune/curve.csv")
     assert list(curve["step"]) == [0, 1, 2, 3, 4, 5, 6]
     shown = json.loads(

@@ -54,7 +54,7 @@ def test_auto_is_fp32_to_the_bit(short: dict[str, tuple[Path, str]]) -> None:
 def test_auto_continues_an_explicit_training_and_the_reverse(
     short: dict[str, tuple[Path, str]],
 ) -> None:
-    assert "going on after step 4" in short["fp32"][1]
+    assert "continuing after step 4" in short["fp32"][1]
 
 
 def test_the_precision_is_logged_and_recorded(short: dict[str, tuple[Path, str]]) -> None:

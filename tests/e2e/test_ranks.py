@@ -32,7 +32,7 @@ def test_two_processes_train_what_one_does_though_one_of_them_dies(trainings: Tr
     printed, _ = process.communicate(timeout=SECONDS_TO_END)
     assert process.returncode == 0, printed
     # it was started again with the other
-    assert "pretrain: going on after step" in printed
+    assert "pretrain: continuing after step" in printed
     alone, together = (trainings.rows("pretrain", name) for name in ("whole", state))
     assert [row["step"] for row in alone] == [row["step"] for row in together]
     # sums are rounded otherwise, and steps carry it on
@@ -88,4 +88,4 @@ def test_a_stop_is_agreed_on_and_saved_and_no_process_outlives_the_stage(
     process.kill()
     _, alive = psutil.wait_procs(ranks, timeout=SECONDS_TO_END)
     assert not alive
-    assert f"going on after step {saved} of" in process.communicate(timeout=SECONDS_TO_END)[0]
+    assert f"continuing after step {saved} of" in process.communicate(timeout=SECONDS_TO_END)[0]

@@ -175,7 +175,7 @@ def disturb(
             saved = trainings.saved(stage, state)
             found += _unsaid(printed, f"stopped by {number.name} after step {saved}, saved")
         problems += [f"{problem}; it said: {printed}" for problem in found]
-    problems += _unsaid(trainings.finish(stage, state), f"{stage}: going on after step")
+    problems += _unsaid(trainings.finish(stage, state), f"{stage}: continuing after step")
     if not trainings.intact(stage, state):
         problems.append(f"{state} differs from a training that nothing disturbed")
     return problems

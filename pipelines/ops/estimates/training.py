@@ -27,8 +27,8 @@ from pipelines.runtime.state import REPOSITORY, state_root
 from pipelines.stages.params_check import check_params
 from pipelines.stages.pretrain import Params as Pretraining
 from pipelines.tracking.client import database_uri
-from pipelines.training.config import precision_message
-from pipelines.training.distributed import device_of_rank
+from pipelines.training.distributed import current_device
+from pipelines.training.execution import precision_message
 
 TRAININGS = ("pretrain", "finetune")
 STEPS = 30
@@ -71,7 +71,7 @@ def plan_training(stage: str) -> Plan:
 
 def _precision(section: Mapping[str, Any]) -> str:
     """What a section's training computes in, and a warning where that is slow."""
-    wanted, device = section.get("precision", "auto"), device_of_rank()
+    wanted, device = section.get("precision", "auto"), current_device()
     return precision_message(wanted, resolve_precision(wanted, device), device)
 
 

@@ -1,4 +1,4 @@
-"""The ablation's trainings: which of them a change calls for, where they run, and how they end."""
+"""The trainings of the ablation: which ones run, on which device, and how they end."""
 
 import re
 import shutil
@@ -50,17 +50,17 @@ def after(store: PairStore, state: Path) -> Callable[..., Files]:
     """Trains two variants with every seed; gives the networks that are kept then."""
 
     def train(config: AblationConfig, *chosen: Variant) -> Files:
-        lab = AblationRunner(config, store)
+        runner = AblationRunner(config, store)
         for seed in config.seeds:
             for variant in chosen:
-                lab.pretrained(variant, seed)
-                lab.finetuned(variant, seed)
+                runner.pretrain(variant, seed)
+                runner.finetune(variant, seed)
         return networks(state)
 
     return train
 
 
-def test_only_what_a_change_decides_about_is_trained(after: Callable[..., Files]) -> None:
+def test_only_networks_that_a_change_affects_are_trained(after: Callable[..., Files]) -> None:
     # the two differ in stage 2 alone
     before = after(CONFIG, FULL, STANDARD_GAN)
     assert len(before) == 1 + 2
@@ -78,7 +78,7 @@ def test_only_what_a_change_decides_about_is_trained(after: Callable[..., Files]
 
 
 @pytest.mark.parametrize("name", ["", "cuda", "cuda:1"])
-def test_the_device_is_the_one_that_stages_take(
+def test_the_device_is_that_of_stages(
     store: PairStore, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv("ESRGAN_DEVICE", name)
@@ -87,36 +87,36 @@ def test_the_device_is_the_one_that_stages_take(
     assert str(device) == {"cuda": "cuda:0"}.get(expected, expected)
 
 
-def test_what_another_process_trains_is_not_trained_beside_it(
+def test_a_network_that_another_process_trains_is_not_trained_again(
     store: PairStore, state: Path
 ) -> None:
-    lab = AblationRunner(CONFIG, store)
-    lab.pretrained(FULL, 0)
+    runner = AblationRunner(CONFIG, store)
+    runner.pretrain(FULL, 0)
     (network,) = (state / "ablation").iterdir()
     network.unlink()
     with (
         FileLock(state / "checkpoints" / "ablation" / network.stem / LOCK),
         pytest.raises(ValueError, match=r"is training in .*; wait until it ends"),
     ):
-        lab.pretrained(FULL, 0)
+        runner.pretrain(FULL, 0)
 
 
-def test_checkpoints_are_needed_until_their_network_is_kept(store: PairStore, state: Path) -> None:
+def test_checkpoints_are_needed_until_the_network_is_kept(store: PairStore, state: Path) -> None:
     def found() -> list[str]:
         return [training.state for training in trainings()]
 
-    lab = AblationRunner(CONFIG, store)
-    network = lab.pretrained(FULL, 0)
+    runner = AblationRunner(CONFIG, store)
+    network = runner.pretrain(FULL, 0)
     assert found() == ["kept by the ablation"]
     network.unlink()
     assert found() == ["unfinished"]
     shutil.rmtree(state / "checkpoints")
-    lab.pretrained(FULL, 0)
+    runner.pretrain(FULL, 0)
     assert found() == ["kept by the ablation"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_run_that_is_ended_goes_on_after_the_last_saved_step_to_the_same_bits(
+def test_a_stopped_run_continues_after_the_last_checkpoint_to_the_same_bits(
     store: PairStore,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -135,19 +135,20 @@ def test_a_run_that_is_ended_goes_on_after_the_last_saved_step_to_the_same_bits(
     finally:
         run.kill()
         run.wait()
-    said = capfd.readouterr().err
+    printed = capfd.readouterr().err
     assert number == signal.SIGKILL or re.search(
-        r"ablation: stopped by SIGTERM after step \d+, saved; the same command goes on", said
+        r"ablation: stopped by SIGTERM after step \d+, saved; run the same command",
+        printed,
     )
     assert not list((tmp_path / "state").glob("ablation/*"))
     saved = max(int(path.stem.partition("_")[2]) for path in states.glob("*/step_*.json"))
     assert 0 < saved < SLOW.pretrain_steps
 
-    resumed = AblationRunner(SLOW, store).pretrained(FULL, 0)
-    said = capfd.readouterr().err
-    assert f"ESRGAN, seed 0, stage 1: going on after step {saved} of" in said
+    resumed = AblationRunner(SLOW, store).pretrain(FULL, 0)
+    printed = capfd.readouterr().err
+    assert f"ESRGAN, seed 0, stage 1: continuing after step {saved} of" in printed
     monkeypatch.setenv("ESRGAN_STATE", str(tmp_path / "undisturbed"))
-    whole = AblationRunner(SLOW, store).pretrained(FULL, 0)
-    assert "going on" not in capfd.readouterr().err
+    whole = AblationRunner(SLOW, store).pretrain(FULL, 0)
+    assert "continuing" not in capfd.readouterr().err
     assert resumed.name == whole.name
     assert resumed.read_bytes() == whole.read_bytes()

@@ -48,21 +48,21 @@ def test_other_maps_in_a_folder_are_another_parameter_and_another_training(
     draw_maps(here / "maps", store, 0.25)
     write_params(set_=["semantic_maps={maps: maps, classes: 2}"])
     first = load_section("semantic_maps", SemanticMapsConfig)
-    told = SemanticMaps.of(store, first)
+    told = SemanticMaps.load(store, first)
 
     draw_maps(here / "maps", store, 0.75)
     with pytest.raises(ValueError, match=HAS_CHANGED):
-        SemanticMaps.of(store, first)
+        SemanticMaps.load(store, first)
     with pytest.raises(ParamsError, match=f"semantic_maps.maps: maps {HAS_CHANGED}"):
         check_params(read_yaml(Path("params.yaml")))
 
     write_params(set_=["semantic_maps.maps=maps"])
     second = load_section("semantic_maps", SemanticMapsConfig)
     assert second.maps != first.maps, "DVC compares this"
-    told_now = SemanticMaps.of(store, second)
+    told_now = SemanticMaps.load(store, second)
     assert told_now.identity != told.identity, "checkpoints go by this"
     name = store.names("train")[0]
-    assert (told.maps[name][0, 0, 0], told_now.maps[name][0, 0, 0]) == (64, 191)
+    assert (told.training[name][0, 0, 0], told_now.training[name][0, 0, 0]) == (64, 191)
 
 
 def test_maps_that_were_moved_are_the_same_training(here: Path, store: PairStore) -> None:
@@ -70,7 +70,7 @@ def test_maps_that_were_moved_are_the_same_training(here: Path, store: PairStore
     config = SemanticMapsConfig(maps=pin("maps"), classes=2)
     (here / "maps").rename(here / "elsewhere")
     moved = SemanticMapsConfig(maps=pin("elsewhere"), classes=2)
-    assert SemanticMaps.of(store, moved).identity == {
+    assert SemanticMaps.load(store, moved).identity == {
         "record": "semantic_maps",
         "maps": pinned_hash(config.maps),
         "classes": 2,

@@ -1,7 +1,7 @@
-"""A checkpoint that an earlier version of the code wrote is found and continued by this one.
+"""A checkpoint of an earlier version of the code is found and continued.
 
-`python -m tests.pipelines.test_stored_checkpoint` writes it anew, which is due only where
-`ENGINE_VERSION` is raised.
+`python -m tests.pipelines.training.test_stored_checkpoint` writes a new one, which is needed
+only if `ENGINE_VERSION` is raised.
 """
 
 import os
@@ -24,7 +24,7 @@ from esrgan_core.losses.adversarial import ADVERSARIAL
 from esrgan_core.models.discriminator import VGGDiscriminator, VGGDiscriminatorConfig
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 from pipelines.training.pixel import PixelTraining
-from pipelines.training.trainer import train
+from pipelines.training.stage import train
 from tests.support import ROOT
 
 STORED = ROOT / "tests" / "data" / "checkpoint"
@@ -57,7 +57,7 @@ def run(folder: Path, steps: int) -> PixelStep:
     config = replace(CONFIG, steps=steps)
     identity = {"generator": GENERATOR}
     store = store_in(folder / "store")
-    train("pretrain", step, store, config, execution=step.execution, identity=identity)
+    train("pretrain", step, store, config, identity=identity)
     return step
 
 
@@ -70,7 +70,7 @@ def test_a_stored_checkpoint_is_continued(
     shutil.copytree(STORED, checkpoints)
     step = run(tmp_path, steps=4)
     (folder,) = checkpoints.iterdir()
-    assert f"going on after step 2 of {folder}" in capsys.readouterr().err
+    assert f"continuing after step 2 of {folder}" in capsys.readouterr().err
     assert [row["step"] for row in MetricsJournal(folder / "metrics.jsonl").rows()] == [
         0,
         1,
