@@ -1,20 +1,18 @@
-"""Choosing what part of a image to show, and turning pixels into what a page can hold."""
+"""Crops and thumbnails of images, and pixels as data URIs."""
 
 import base64
 
 import numpy as np
-from jaxtyping import UInt8
 
-from esrgan_core.io.rgb import encode_webp, resize_with_pillow
+from esrgan_core.io.rgb import Pixels, encode_webp, resize_with_pillow
 
-Pixels = UInt8[np.ndarray, "_ _ 3"]
 Box = tuple[slice, slice]
 
 
 def most_detailed_crop(hr: Pixels, side: int, scale: int) -> Box:
-    """The square of `side` HR pixels with the most fine detail, on the LR grid.
+    """The square of `side` HR pixels with the most detail, aligned to the LR grid.
 
-    Detail is the mean absolute difference of neighbors, which flat or blurred parts lack.
+    Detail is the mean absolute difference of neighbors, which is low in flat or blurred parts.
     """
     gray = np.asarray(hr).mean(axis=2)
     detail = np.abs(np.diff(gray, axis=0))[:, :-1] + np.abs(np.diff(gray, axis=1))[:-1]
@@ -32,13 +30,13 @@ def most_detailed_crop(hr: Pixels, side: int, scale: int) -> Box:
 
 
 def data_uri(pixels: Pixels, quality: int | None = None) -> str:
-    """Pixels as a WebP that stands in the page itself: lossless, or of a quality up to 100."""
-    encoded = base64.b64encode(encode_webp(pixels, quality)).decode("ascii")
-    return f"data:image/webp;base64,{encoded}"
+    """Pixels as WebP in a data URI; lossless without `quality`, which is at most 100."""
+    encoded = encode_webp(np.ascontiguousarray(pixels), quality)
+    return f"data:image/webp;base64,{base64.b64encode(encoded).decode('ascii')}"
 
 
 def thumbnail(hr: Pixels, side: int) -> Pixels:
-    """A image made small enough that no side is longer than `side`."""
+    """Shrink an image so that no side is longer than `side`."""
     height, width = hr.shape[:2]
     factor = min(side / max(height, width), 1)
     return resize_with_pillow(hr, (max(round(height * factor), 1), max(round(width * factor), 1)))

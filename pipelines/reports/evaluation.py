@@ -1,20 +1,20 @@
-"""What an evaluation leaves to look at: the page, a contact sheet, a table on the terminal."""
+"""Write everything that shows an evaluation: the HTML report, crops, a contact sheet."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from esrgan_core.engine.evaluation import ScoredImage
 from esrgan_core.io.rgb import write_png
 from pipelines.evaluation.alpha_grid import grid_results
 from pipelines.evaluation.alpha_selection import read_choice
 from pipelines.evaluation.benchmark import Evaluation
 from pipelines.evaluation.config import InterpolateConfig
 from pipelines.reports.crops import most_detailed_crop
-from pipelines.reports.figures import models_sheet
-from pipelines.reports.html_report import CROP, ReportData, write_html_report
+from pipelines.reports.figures import SHEET, contact_sheet
+from pipelines.reports.html_report import write_html_report
+from pipelines.reports.views import CROP, collect_views, originals
 
 
 def write_evaluation_report(
@@ -25,38 +25,34 @@ def write_evaluation_report(
     *,
     trainings: Sequence[str],
 ) -> None:
-    """Write the page at `path` and `models.png` beside its folder; print the table and the path."""
-    subject = ReportData(
-        evaluation=evaluation,
-        between=_between(evaluation, interpolate),
-        choice=read_choice(),
-        scale=scale,
-        trainings=trainings,
-    )
-    write_html_report(path, subject)
+    """Write the HTML report, its crops and `models.png`; print set means and the report's path.
+
+    Args:
+        path: the HTML file.
+        evaluation: scores of all methods.
+        scale: of the methods.
+        interpolate: has the alphas that the report shows.
+        trainings: stages whose curves and cost are shown.
+    """
+    choice, shown = read_choice(), evaluation.shown
+    alphas = [alpha for alpha in interpolate.alphas if alpha not in (0.0, choice.alpha, 1.0)]
+    between = {alpha: grid_results(alpha, shown) for alpha in alphas}
+    views = collect_views(evaluation, between, choice.alpha)
+    write_html_report(path, evaluation, views, choice, scale, trainings)
     _write_crops(path.parent / "crops", evaluation)
-    models_sheet(evaluation.shown, evaluation.images, path.parent.with_name("models.png"))
-    means = evaluation.means
-    print(means.to_string(index=False, float_format=lambda value: f"{value:.3f}"))
+    columns = {**evaluation.images, "HR": originals(shown)}
+    sheet = {name: images[:SHEET] for name, images in columns.items()}
+    contact_sheet(sheet, path.parent.with_name("models.png"))
+    print(evaluation.means.to_string(index=False, float_format="{:.3f}".format))
     print(f"page: {path.resolve()}")
 
 
 def _write_crops(folder: Path, evaluation: Evaluation) -> None:
-    """The page's crops as files, for programs that line images up by their names."""
     shutil.rmtree(folder, ignore_errors=True)
     for index, sample in enumerate(evaluation.shown):
         hr = np.asarray(sample.hr)
         box = most_detailed_crop(hr, CROP, hr.shape[0] // sample.lr.shape[0])
-        results = {name: scored[index].sr for name, scored in evaluation.images.items()}
-        for name, pixels in (results | {"HR": hr}).items():
-            place = folder / name / sample.set / f"{sample.name.rpartition('/')[2]}.png"
-            write_png(place, np.ascontiguousarray(pixels[box]))
-
-
-def _between(
-    evaluation: Evaluation, interpolate: InterpolateConfig
-) -> Mapping[float, Sequence[ScoredImage]]:
-    """The images of the page at every alpha of the grid that is no method."""
-    measured = {0.0, read_choice().alpha, 1.0}
-    alphas = [alpha for alpha in interpolate.alphas if alpha not in measured]
-    return {alpha: grid_results(alpha, evaluation.shown) for alpha in alphas}
+        results = {name: images[index].sr for name, images in evaluation.images.items()}
+        for name, pixels in {**results, "HR": hr}.items():
+            path = folder / name / sample.set / f"{sample.name.rpartition('/')[2]}.png"
+            write_png(path, np.ascontiguousarray(pixels[box]))

@@ -1,7 +1,6 @@
-"""What models and metrics are called, and how their figures are written."""
+"""Display names of methods and metrics, and the format of their values."""
 
-TITLES = {
-    "bicubic": "bicubic",
+NAMES = {
     "srcnn": "SRCNN",
     "srresnet": "SRResNet",
     "srgan": "SRGAN",
@@ -22,12 +21,12 @@ FOUR_DIGITS = frozenset({"ssim_y", "ssim_rgb", "lpips", "lpips_vgg"})
 
 
 def display_name(name: str) -> str:
-    """What a model or metric is called on the page."""
-    return TITLES.get(name, name)
+    """The name of a method or metric in reports."""
+    return NAMES.get(name, name)
 
 
 def format_value(metric: str, value: float, *, signed: bool = False) -> str:
-    """A figure with as many digits as papers give it.
+    """A value with as many digits as papers report.
 
     >>> format_value("ssim_y", 0.81), format_value("psnr_y", -0.014, signed=True)
     ('0.8100', '-0.01')

@@ -1,40 +1,37 @@
-"""What the papers report, for x4 and luma, to set our figures beside."""
+"""Results that papers report for x4, to compare ours to."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from importlib.resources import as_file, files
 
 from pipelines.runtime.tables import read_table
 
 SCALE = 4
-"""The one that the figures are for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PublishedResult:
-    """A figure of a paper."""
+    """A value and the paper that reports it."""
 
     value: float
     source: str
 
 
 def published_result(model: str, set_name: str, metric: str, scale: int) -> PublishedResult | None:
-    """A method's published figure on a set; None where there is none that could be compared.
+    """The published result of a method on a set; None if there is no comparable one.
 
-    Sets are known by name, whatever its case. SSIM of the SRGAN paper is left out, since it was
-    measured by other code.
+    The name of the set is case-insensitive. SSIM of the SRGAN paper is absent, since it was
+    measured differently.
 
     >>> published_result("bicubic", "Set5", "psnr_y", 4).value
     28.42
     """
-    if scale != SCALE:
-        return None
-    return _table().get((model, set_name.lower(), metric))
+    return _results().get((model, set_name.lower(), metric)) if scale == SCALE else None
 
 
-@lru_cache(maxsize=1)
-def _table() -> dict[tuple[str, str, str], PublishedResult]:
-    with as_file(files("pipelines.reports") / "published.csv") as path:
+@cache
+def _results() -> dict[tuple[str, str, str], PublishedResult]:
+    with as_file(files(__package__) / "published.csv") as path:
         rows = read_table(path).to_dict("records")
     return {
         (row["model"], row["set"], row["metric"]): PublishedResult(
@@ -42,3 +39,13 @@ def _table() -> dict[tuple[str, str, str], PublishedResult]:
         )
         for row in rows
     }
+
+
+def training_size_note(training_images: int) -> str:
+    """How to read the difference to a paper's results."""
+    return (
+        "In brackets: as published. The papers' networks were trained on 800 to 350,000 images "
+        f"for up to a million steps, these on {training_images}. If your networks are small or "
+        "trained for minutes, the difference shows the size of the training, not the quality of "
+        "the method."
+    )

@@ -1,4 +1,4 @@
-"""The templates of pages and cards, which lie beside this module."""
+"""Load the Jinja templates of this package."""
 
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 def load_template(name: str, **options: Any) -> "Template":
-    """A template that refuses names which it is not given; `options` are Jinja's."""
-    import jinja2  # noqa: PLC0415  not before something is written
+    """Load a template that raises an error for undefined names; `options` are Jinja's."""
+    import jinja2  # noqa: PLC0415  slow to import
 
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, **options)
-    environment.policies["json.dumps_function"] = to_json  # of the filter `tojson`
-    return environment.from_string((files("pipelines.reports") / name).read_text(encoding="utf-8"))
+    environment.policies["json.dumps_function"] = to_json  # used by the filter `tojson`
+    return environment.from_string((files(__package__) / name).read_text(encoding="utf-8"))

@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.conftest import textured
 from tests.e2e.conftest import Run, command_in, esrgan_in
-from tests.support.browser import browser_page, place_for_screenshots
+from tests.support.browser import browser_page, screenshot_folder
 from tests.support.proxy import mlflow_server
 
 OWN = ["bicubic", "pretrained", "interpolated", "finetuned"]
@@ -89,7 +89,7 @@ def test_the_page_works_inside_mlflows_artifact_view(compared: Path, tmp_path: P
         )
         page.wait_for_timeout(100)
         assert stage.screenshot() != before
-        page.screenshot(path=place_for_screenshots(tmp_path) / "mlflow.png")
+        page.screenshot(path=screenshot_folder(tmp_path) / "mlflow.png")
 
 
 def test_any_folders_are_compared_beside_the_papers(

@@ -1,4 +1,4 @@
-"""A headless Chromium for tests that look at pages; skipped where there is none."""
+"""A headless Chromium for tests of pages; they are skipped if it is not installed."""
 
 import os
 from collections.abc import Iterator
@@ -17,33 +17,33 @@ QUIET = (
 
 @contextmanager
 def browser_page() -> Iterator[tuple[Page, list[str]]]:
-    """A page, and whatever it asks the network for or complains of."""
+    """A page, and its network requests, errors, dialogs and console messages."""
     program = os.environ.get("ESRGAN_BROWSER") or which("chromium") or which("google-chrome")
     if not program:
-        pytest.skip("no Chromium here; install it, or name one with ESRGAN_BROWSER")
+        pytest.skip("no Chromium; install it, or set ESRGAN_BROWSER to a browser")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=list(QUIET))
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
-        heard: list[str] = []
-        page.on("pageerror", lambda error: heard.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: heard.append(f"dialog: {dialog.message}"))
-        page.on("console", lambda message: heard.append(f"console: {message.text}"))
+        messages: list[str] = []
+        page.on("pageerror", lambda error: messages.append(f"error: {error}"))
+        page.on("dialog", lambda dialog: messages.append(f"dialog: {dialog.message}"))
+        page.on("console", lambda message: messages.append(f"console: {message.text}"))
         page.on(
             "request",
             lambda request: (
                 None
                 if request.url.startswith(("data:", "file:"))
-                else heard.append(f"request: {request.url}")
+                else messages.append(f"request: {request.url}")
             ),
         )
         try:
-            yield page, heard
+            yield page, messages
         finally:
             browser.close()
 
 
-def place_for_screenshots(fallback: Path) -> Path:
-    """Where to leave screenshots: `ESRGAN_SCREENSHOTS`, to look at them, else a temporary one."""
+def screenshot_folder(fallback: Path) -> Path:
+    """Where to write screenshots: `ESRGAN_SCREENSHOTS`, else a temporary folder."""
     folder = Path(os.environ.get("ESRGAN_SCREENSHOTS", fallback))
     folder.mkdir(parents=True, exist_ok=True)
     return folder

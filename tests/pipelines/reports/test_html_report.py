@@ -1,8 +1,8 @@
-"""The page in a real browser: what moves, what is fetched, and what must not run."""
+"""The HTML report in a real browser: what moves, what is requested, and what must not run."""
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from pipelines.config.artifacts import ALPHA_GRID, IMAGE_GRID, MANIFEST
 from pipelines.data.manifest import ManifestRow, write_manifest
 from pipelines.evaluation.alpha_selection import AlphaChoice
 from pipelines.evaluation.benchmark import Evaluation
-from pipelines.reports.html_report import MOST_BYTES, ReportData, collect_views, write_html_report
+from pipelines.reports.html_report import write_html_report
+from pipelines.reports.views import View, collect_views
 from tests.conftest import textured
-from tests.support.browser import browser_page, place_for_screenshots
+from tests.support.browser import browser_page, screenshot_folder
 
 HOSTILE = (
     "<script>window.ran=1</script>",
@@ -32,21 +33,22 @@ HOSTILE = (
     "&lt;script&gt;window.ran=1&lt;/script&gt;",
     "$\\frac{1}{$ \\ <!-- </style><style>*{display:none}</style>",
 )
-MODELS = ("bicubic", "srgan", "pretrained", "interpolated", "finetuned")
-METRICS = ("psnr_y", "ssim_y", "rmse_y", "niqe")
+METHODS = ("bicubic", "srgan", "pretrained", "interpolated", "finetuned")
+MEASURED = ("psnr_y", "ssim_y", "rmse_y", "niqe")
 
 
 def scored(sample: Sample, seed: int) -> ScoredImage:
     random = np.random.default_rng(seed)
-    values = {metric: float(random.uniform(1, 30)) for metric in METRICS}
+    values = {metric: float(random.uniform(1, 30)) for metric in MEASURED}
     height, width, _ = np.shape(sample.hr)
     sr = textured(height, width, seed=seed)
     return ScoredImage(name=sample.name, set=sample.set, sr=sr, values=values)
 
 
-def subject(
-    names: tuple[str, ...], set_name: str, size: tuple[int, int] = (300, 340)
-) -> ReportData:
+def write_report(
+    path: Path, names: Sequence[str], set_name: str, size: tuple[int, int] = (300, 340)
+) -> list[View]:
+    """Write a report of images with these names; their views."""
     height, width = size
     samples = [
         Sample(
@@ -58,31 +60,27 @@ def subject(
         for number, name in enumerate(names)
     ]
     images = {
-        model: [scored(one, 10 * place + n) for n, one in enumerate(samples)]
-        for place, model in enumerate(
-            ("bicubic", "srgan", "pretrained", "interpolated", "finetuned")
-        )
+        method: [scored(sample, 10 * place + n) for n, sample in enumerate(samples)]
+        for place, method in enumerate(METHODS)
     }
     rows = [
-        {"model": model, "set": one.set, "name": one.name.rpartition("/")[2], **one.values}
-        for model, results in images.items()
+        {"model": method, "set": one.set, "name": one.name.rpartition("/")[2], **one.values}
+        for method, results in images.items()
         for one in results
     ]
     between = {
-        alpha: [scored(one, 200 + place) for one in samples]
+        alpha: [scored(sample, 200 + place) for sample in samples]
         for place, alpha in enumerate((0.2, 0.6))
     }
-    return ReportData(
-        evaluation=Evaluation(frame=pd.DataFrame(rows), shown=samples, images=images),
-        between=between,
-        choice=AlphaChoice(alpha=0.8, why="given", within_bound=True, values={}),
-        scale=4,
-        trainings=(),
-    )
+    evaluation = Evaluation(frame=pd.DataFrame(rows), shown=samples, images=images)
+    choice = AlphaChoice(alpha=0.8, why="given", within_bound=True, values={})
+    views = collect_views(evaluation, between, choice.alpha)
+    write_html_report(path, evaluation, views, choice, scale=4, trainings=())
+    return views
 
 
 def write_files(set_name: str, texts: tuple[str, ...]) -> None:
-    """What the page reads beside the subject."""
+    """Write the files that the report reads."""
     for path in (ALPHA_GRID, IMAGE_GRID, MANIFEST):
         path.parent.mkdir(parents=True, exist_ok=True)
     grid = pd.DataFrame(
@@ -112,16 +110,16 @@ def page_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def opened(page_file: Path) -> Iterator[tuple[Page, list[str]]]:
     write_files("Set5", ("CC0",))
-    write_html_report(page_file, subject(("one", "two"), "Set5"))
-    with browser_page() as (page, heard):
+    write_report(page_file, ("one", "two"), "Set5")
+    with browser_page() as (page, messages):
         page.goto(page_file.as_uri())
-        yield page, heard
+        yield page, messages
 
 
-def test_sliders_keys_and_clicks_move_pixels(
+def test_sliders_keys_and_clicks_change_the_view(
     opened: tuple[Page, list[str]], tmp_path: Path
 ) -> None:
-    page, heard = opened
+    page, messages = opened
     stage = page.locator("#stage")
     shots = [stage.screenshot()]
 
@@ -155,8 +153,8 @@ def test_sliders_keys_and_clicks_move_pixels(
     changed("the wheel")
     page.locator("#tiles figure").nth(1).click()
     changed("a click on a tile")
-    page.screenshot(path=place_for_screenshots(tmp_path) / "viewer.png", full_page=True)
-    assert heard == []
+    page.screenshot(path=screenshot_folder(tmp_path) / "viewer.png", full_page=True)
+    assert messages == []
 
 
 def test_all_views_show_the_same_place(opened: tuple[Page, list[str]]) -> None:
@@ -175,11 +173,10 @@ def test_all_views_show_the_same_place(opened: tuple[Page, list[str]]) -> None:
     assert all(place == pytest.approx([-0.625, 2.25], abs=0.01) for place in places)
 
 
-def test_pixels_of_the_page_are_the_results_own(page_file: Path) -> None:
+def test_the_page_shows_the_pixels_of_the_results(page_file: Path) -> None:
     write_files("Set5", ("CC0",))
-    made = subject(("one",), "Set5")
-    write_html_report(page_file, made)
-    images = data_of(page_file)
+    views = write_report(page_file, ("one",), "Set5")
+    images = embedded_images(page_file)
     assert [view["title"] for view in images[0]["views"]] == [
         "bicubic", "SRGAN", "alpha 0 (pretrained)", "alpha 0.2", "alpha 0.6", "alpha 0.8",
         "alpha 1 (finetuned)", "HR",
@@ -192,29 +189,28 @@ def test_pixels_of_the_page_are_the_results_own(page_file: Path) -> None:
 
     from PIL import Image
 
-    for view, own in zip(images[0]["views"], collect_views(made), strict=True):
+    for view, own in zip(images[0]["views"], views, strict=True):
         data = b64decode(view["uri"].partition(",")[2])
         shown = np.asarray(Image.open(BytesIO(data)).convert("RGB"))
         whole = own.images[0].sr
         assert np.array_equal(shown, whole[top : top + side, left : left + side]), view["title"]
 
 
-def data_of(path: Path) -> list[dict[str, Any]]:
+def embedded_images(path: Path) -> list[dict[str, Any]]:
     text = path.read_text()
     found = re.search(r'id="images"[^>]*>(.*?)</script>', text, re.DOTALL)
     assert found
     return list(json.loads(found[1]))
 
 
-def test_hostile_names_and_metadata_are_words(
+def test_hostile_names_and_metadata_are_shown_as_text(
     page_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("ESRGAN_RUN", HOSTILE[3])
-    with browser_page() as (page, heard):
+    with browser_page() as (page, messages):
         for number, text in enumerate(HOSTILE):
             write_files(text, HOSTILE)
-            made = subject((text, "other"), text, size=(64, 80))
-            write_html_report(page_file, made)
+            write_report(page_file, (text, "other"), text, size=(64, 80))
             page.goto(page_file.as_uri())
             page.locator("#image-select").select_option(index=1)
             page.locator("#tiles figure").first.click()
@@ -223,24 +219,24 @@ def test_hostile_names_and_metadata_are_words(
             assert page.evaluate("window.ran") is None, text
             assert page.locator("h3", has_text=text).count() >= 1, text
             assert page.locator("h2").first.is_visible()
-            assert heard == [], text
+            assert messages == [], text
             if number == 0:
-                page.screenshot(path=place_for_screenshots(tmp_path) / "hostile.png")
+                page.screenshot(path=screenshot_folder(tmp_path) / "hostile.png")
 
 
-def test_a_page_of_many_large_pictures_stays_within_its_size(page_file: Path) -> None:
+def test_a_page_of_many_large_images_has_a_limited_size(page_file: Path) -> None:
     names = tuple(f"p{number}" for number in range(10))
     write_files("Set5", ("CC0",))
-    write_html_report(page_file, subject(names, "Set5"))
-    assert page_file.stat().st_size <= MOST_BYTES
-    left_out = 10 - len(data_of(page_file))
+    write_report(page_file, names, "Set5")
+    assert page_file.stat().st_size <= 15 * 10**6
+    left_out = 10 - len(embedded_images(page_file))
     text = page_file.read_text()
     assert ("more would have made this page too large" in text) == (left_out > 0)
 
 
-def test_published_figures_stand_beside_ours(page_file: Path) -> None:
+def test_published_results_are_next_to_ours(page_file: Path) -> None:
     write_files("Set5", ("CC0",))
-    write_html_report(page_file, subject(("one",), "Set5"))
+    write_report(page_file, ("one",), "Set5")
     text = page_file.read_text()
     assert "paper 28.42" in text
     assert "paper 29.40" in text
