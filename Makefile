@@ -62,7 +62,7 @@ stop: install ## stop what `make prefect` started; its runs save first
 	python -m pipelines.flows.local_server stop
 
 ui: install ## open MLflow's UI on the default store
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --workers 1 --backend-store-uri "$$(python -m pipelines.tracking.client)"
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --workers 1 --backend-store-uri "$$(python -m pipelines.tracking.database)"
 
 clean: ## remove the environment, artifacts and caches; keep checkpoints and MLflow's store
 	rm -rf $(VENV) artifacts build ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

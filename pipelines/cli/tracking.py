@@ -1,4 +1,4 @@
-"""`esrgan publish`, `esrgan sync` and `esrgan prune`: results, and what trainings leave behind."""
+"""`esrgan publish` and `esrgan prune`: results, and the checkpoints of trainings."""
 
 import os
 import shutil
@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.failures import exit_if_any
 from pipelines.runtime.redaction import redact
 
 
 def publish() -> None:
-    """Bring the results in artifacts/ into the MLflow store, whatever it lacks of them.
+    """Add to MLflow what it lacks of the results in artifacts/ and of the curves of trainings.
 
-    Uses MLFLOW_TRACKING_URI, else the database under .esrgan/. Safe to repeat: what is there
-    already is left alone.
+    Uses MLFLOW_TRACKING_URI, else the database under .esrgan/. Safe to repeat: nothing is added
+    twice. The curves of a killed training, or of one during which the store was down, are included
+    (formerly `esrgan sync`).
     """
     from pipelines.config.artifacts import REPORT_PAGE
     from pipelines.config.params import load_params
@@ -22,13 +22,17 @@ def publish() -> None:
     from pipelines.runtime.run_record import RUN, record_path
     from pipelines.runtime.state import in_repository
     from pipelines.stages.register import Params
-    from pipelines.tracking.client import tracking_uri
+    from pipelines.tracking.database import tracking_uri
     from pipelines.tracking.publish import complete_parent_run, publish_all, published_run_id
+    from pipelines.tracking.uploader import upload_journals
 
     with in_repository():
-        done = publish_all()
-        said = f"added {', '.join(done)}" if done else "complete"
-        typer.echo(f"MLflow at {redact(tracking_uri())}: {said}")
+        for folder, points in upload_journals():
+            if points:
+                typer.echo(f"{folder}: {points} points uploaded")
+        stages = publish_all()
+        result = f"added {', '.join(stages)}" if stages else "complete"
+        typer.echo(f"MLflow at {redact(tracking_uri())}: {result}")
         if record_path("register").is_file():
             params = load_params(Params)
             run_id = published_run_id("register")
@@ -38,25 +42,6 @@ def publish() -> None:
                 complete_parent_run(name)
         if REPORT_PAGE.is_file():
             typer.echo(f"image page: {REPORT_PAGE.resolve()}")
-
-
-def sync() -> None:
-    """Ship to MLflow what trainings could not while the store was slow or down.
-
-    A training goes on whatever the store does, and keeps its figures beside its checkpoints. Safe
-    to repeat: no point comes twice.
-    """
-    from pipelines.runtime.state import require_state_root
-    from pipelines.tracking.uploader import sync as ship_all
-
-    require_state_root()
-    failures = []
-    for folder, points, problem in ship_all():
-        if problem:
-            failures.append(f"{folder}: {problem}")
-        else:
-            typer.echo(f"{folder}: {points} points sent")
-    exit_if_any(failures)
 
 
 def prune(
@@ -104,4 +89,4 @@ def prune(
     typer.echo(f"{'would free' if dry_run else 'freed'} {freed / 2**20:.1f} MiB")
 
 
-COMMANDS = (publish, sync, prune)
+COMMANDS = (publish, prune)

@@ -22,7 +22,7 @@ from pipelines.data.manifest import read_manifest
 from pipelines.data.pair_cache import read_entry
 from pipelines.runtime.progress import byte_progress
 from pipelines.runtime.state import state_root
-from pipelines.tracking.model_registry import registered_files
+from pipelines.tracking.model_files import registered_files
 
 LOCK = Path("dvc.lock")
 UNFINISHED = "has no manifest: it was cut off while it was written, or that is gone"

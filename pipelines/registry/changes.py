@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from esrgan_core.strict_json import from_json
 from pipelines.runtime.state import state_root
-from pipelines.tracking.client import tracking_uri
+from pipelines.tracking.database import tracking_uri
 from pipelines.tracking.errors import StoreDownError
 from pipelines.tracking.model_registry import (
     PENDING,

@@ -11,7 +11,8 @@ from pipelines.config.artifacts import ARTIFACTS, EVALUATION_METRICS, PAIRS
 from pipelines.evaluation.alpha_selection import read_choice
 from pipelines.registry.reference_check import find_mismatches
 from pipelines.runtime.tables import read_table
-from pipelines.tracking.model_registry import ModelVersion, read_evidence
+from pipelines.tracking.model_files import read_evidence
+from pipelines.tracking.model_registry import ModelVersion
 
 Results = Mapping[str, Mapping[str, Mapping[str, float]]]
 STORED_KEYS = {"images": "pictures", "health_warnings": "alarms", "mismatches": "departures"}

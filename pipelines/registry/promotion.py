@@ -12,11 +12,11 @@ from pipelines.registry.changes import ROLLED_BACK, apply_change, now, promotion
 from pipelines.registry.evidence import Evidence, collect_evidence, load_evidence
 from pipelines.registry.gates import GateResult, check_candidate, check_gates, incomparable
 from pipelines.registry.model_card import model_card
+from pipelines.tracking.model_logging import log_version
 from pipelines.tracking.model_registry import (
     find_version,
     get_aliases,
     get_version,
-    log_version,
     read_history,
     set_pending,
 )

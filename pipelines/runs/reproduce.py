@@ -5,7 +5,8 @@ from pathlib import Path
 from pipelines.config.errors import UserError
 from pipelines.runs.repository import Repository
 from pipelines.runs.workspace import prepare_files
-from pipelines.tracking.model_registry import ModelVersion, read_origin
+from pipelines.tracking.model_files import read_origin
+from pipelines.tracking.model_registry import ModelVersion
 
 CHANGED = "+"
 """Suffix of a commit whose files had uncommitted changes."""

@@ -1,1 +1,1 @@
-"""MLflow, which nothing else imports. A store that is down never stops a training."""
+"""MLflow runs and registered models. A store that is down never stops a training."""

@@ -1,4 +1,4 @@
-"""The ablation's trainings as MLflow runs with equal keys."""
+"""The ablation's trainings as MLflow runs with equal metric names."""
 
 import sys
 from collections.abc import Mapping
@@ -17,47 +17,54 @@ from pipelines.tracking.client import (
     log_metrics,
     log_params,
     sanitize_name,
-    translate_errors,
 )
 from pipelines.tracking.errors import StoreError
+from pipelines.tracking.store_errors import translate_errors
 
 ABLATION = "ablation"
-FIGURES = ("variant", "stage", "seed", "set")
+TRAINING_COLUMNS = ["variant", "stage", "seed"]
 
 
 def publish_ablation(frame: pd.DataFrame, params: Mapping[str, Any]) -> None:
-    """A run per variant, stage and seed; trouble with it costs a warning, the table stays."""
+    """Log a run per variant, stage and seed; print a warning if MLflow cannot store them."""
     try:
         with translate_errors():
-            from mlflow.entities import Metric  # noqa: PLC0415
-
             parent = get_or_create_parent_run(ABLATION)
-            for (variant, stage, seed), rows in frame.groupby(["variant", "stage", "seed"]):
-                own = {
-                    RUN_TAG: ABLATION,
-                    STAGE_TAG: ABLATION,
-                    "ablation.variant": str(variant),
-                    "ablation.stage": str(stage),
-                    "ablation.seed": str(seed),
-                    "ablation.figures": str(pd.util.hash_pandas_object(rows, index=False).sum()),
-                }
-                found = find_run(own)
-                if found and found.info.status == "FINISHED":
-                    continue
-                title = f"{variant}, stage {stage}, seed {seed}"
-                run_id = found.info.run_id if found else create_child_run(parent, title, own)
-                log_params(
-                    run_id, dict(flatten(params)) | {"variant": str(variant), "stage": str(stage)}
-                )
-                # the same time at each attempt, so that no figure is there twice
-                time = client().get_run(run_id).info.start_time
-                metrics = [
-                    Metric(f"{sanitize_name(str(row['set']))}/{name}", float(row[name]), time, 0)
-                    for row in rows.to_dict("records")
-                    for name in row.keys() - set(FIGURES)
-                ]
-                log_metrics(run_id, metrics)
-                client().set_terminated(run_id, "FINISHED")
+            for training, rows in frame.groupby(TRAINING_COLUMNS):
+                _publish_training(parent, tuple(map(str, training)), rows, params)
             client().set_terminated(parent, "FINISHED")
-    except (StoreError, OSError) as error:
-        print(f"{error}\nthe table has all of it, MLflow has not", file=sys.stderr)
+    except StoreError as error:
+        print(
+            f"{error}\nMLflow lacks results of the ablation; the table is complete", file=sys.stderr
+        )
+
+
+def _publish_training(
+    parent: str, training: tuple[str, ...], rows: pd.DataFrame, params: Mapping[str, Any]
+) -> None:
+    from mlflow.entities import Metric  # noqa: PLC0415
+
+    variant, stage, seed = training
+    tags = {
+        RUN_TAG: ABLATION,
+        STAGE_TAG: ABLATION,
+        "ablation.variant": variant,
+        "ablation.stage": stage,
+        "ablation.seed": seed,
+        "ablation.figures": str(pd.util.hash_pandas_object(rows, index=False).sum()),
+    }
+    run = find_run(tags)
+    if run and run.info.status == "FINISHED":
+        return
+    title = f"{variant}, stage {stage}, seed {seed}"
+    run_id = run.info.run_id if run else create_child_run(parent, title, tags)
+    log_params(run_id, dict(flatten(params)) | {"variant": variant, "stage": stage})
+    # the same time in every attempt, so that MLflow keeps one of equal metrics
+    time = client().get_run(run_id).info.start_time
+    metrics = [
+        Metric(f"{sanitize_name(str(row['set']))}/{name}", float(row[name]), time, 0)
+        for row in rows.to_dict("records")
+        for name in row.keys() - {*TRAINING_COLUMNS, "set"}
+    ]
+    log_metrics(run_id, metrics)
+    client().set_terminated(run_id, "FINISHED")

@@ -5,8 +5,12 @@ from pipelines.runtime.errors import TransientError
 
 
 class StoreError(UserError):
-    """The MLflow store refused a request; the message has its reason."""
+    """The MLflow store refused a request, or a file of the request cannot be read."""
 
 
 class StoreDownError(TransientError, StoreError):
     """The MLflow store did not respond."""
+
+
+class NotInStoreError(StoreError):
+    """The MLflow store does not have a run or a model."""

@@ -1,4 +1,4 @@
-"""Images of a run under names that are the same at each attempt to log them."""
+"""Images of a run whose names are the same in every attempt to log them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,20 +8,18 @@ from uuid import UUID, uuid5
 from esrgan_core.io.rgb import read_rgb
 from pipelines.tracking.client import client
 
-FOLDER = "images"
-
 
 def log_images(run_id: str, images: Mapping[str, Path], step: int, time: int) -> None:
-    """Log images for the UI's grid as `MlflowClient.log_image` does; again is no second time.
+    """Log images for the grid of the UI as `MlflowClient.log_image` does, but idempotently.
 
-    MLflow puts a random number and the present into their names, so that an attempt after one
-    that was cut would add them once more.
+    MLflow's names contain a random number and the current time, so a repeated attempt would log
+    the images twice.
 
     Args:
         run_id: 32 hexadecimal digits.
         images: file by key.
-        step: that they are of.
-        time: in milliseconds since 1970, the same at each attempt.
+        step: the training step.
+        time: milliseconds since 1970, the same in every attempt.
     """
     from mlflow.tracking.multimedia import (  # noqa: PLC0415
         compress_image_size,
@@ -31,12 +29,12 @@ def log_images(run_id: str, images: Mapping[str, Path], step: int, time: int) ->
 
     if not images:
         return
-    with TemporaryDirectory() as place:
+    with TemporaryDirectory() as folder:
         for key, path in images.items():
             image = convert_to_pil_image(read_rgb(path))
             number = uuid5(UUID(run_id), f"{key} {step}")
             name = f"{key.replace('/', '~')}+step+{step}+timestamp+{time}+{number}"
-            image.save(Path(place, f"{name}.png"))
-            compress_image_size(image).save(Path(place, f"{name}+compressed.webp"))
-        client().log_artifacts(run_id, place, FOLDER)
+            image.save(Path(folder, f"{name}.png"))
+            compress_image_size(image).save(Path(folder, f"{name}+compressed.webp"))
+        client().log_artifacts(run_id, folder, "images")
     client().set_tag(run_id, MLFLOW_LOGGED_IMAGES, str(True))

@@ -1,9 +1,8 @@
-"""A run per evaluated model, with equal keys per set, for the UI to line up and to search."""
+"""A run per evaluated model, with equal metric names, which the UI can compare and search."""
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -31,60 +30,61 @@ from pipelines.tracking.images import log_images
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, RunTag
 
-TRAINED = {"pretrained": "pretrain", "finetuned": "finetune"}
-"""Stage that leaves a method's weights, where it has another name."""
-DIGEST = 32
-"""Digits of a data set's hash; MLflow keeps 36."""
+TRAINING_STAGES = {"pretrained": "pretrain", "finetuned": "finetune"}
+"""Training stage of a model, if its name is different."""
+DIGEST_LENGTH = 32
+"""Digits of the hash of a test set; MLflow accepts 36."""
 
 
 def publish_models(
     folder: Path, record: RunRecord, parent: str, key: str, tags: "list[RunTag]"
 ) -> None:
-    """Log what an evaluation says of each model: figures, tables, crops, data sets, the weights.
+    """Log metrics, tables, crops, test sets and weights of each model of an evaluation.
 
     Args:
-        folder: of the stage that evaluated.
-        record: of the same.
-        parent: run that the models' runs go below.
-        key: of the evaluation: what has it is there already.
-        tags: of the stage's run.
+        folder: the results of the stage.
+        record: the record of the stage.
+        parent: the parent of the models' runs.
+        key: identifies the evaluation; models that were logged with it are skipped.
+        tags: tags of a complete run.
     """
     from mlflow.entities import Metric  # noqa: PLC0415
 
     results = from_json((folder / "metrics.json").read_text(encoding="utf-8"))
     frame = read_table(folder / "per_image.csv")
-    data = _data_sets()
+    test_sets = _test_sets()
     for model, sets in results.items():
-        own = {RUN_TAG: record.run, STAGE_TAG: "model", MODEL_TAG: model, "esrgan.evaluation": key}
+        own = {
+            RUN_TAG: record.run, STAGE_TAG: "model", MODEL_TAG: model, "esrgan.evaluation": key,
+        }  # fmt: skip
         if find_run({**own, STATE_TAG: "complete"}) is not None:
             continue
-        half = find_run(own)
-        run_id = (
-            half.info.run_id if half else create_child_run(parent, f"{model} ({record.run})", own)
-        )
+        run = find_run(own)
+        title = f"{model} ({record.run})"
+        run_id = run.info.run_id if run else create_child_run(parent, title, own)
         log_params(run_id, {"model": model})
-        client().log_inputs(run_id, list(data.values()))
+        client().log_inputs(run_id, list(test_sets.values()))
         table = frame[frame["model"] == model].drop(columns="model")
         _log_table(run_id, table, f"per_image_{key[:8]}.json")
-        model_id = _logged_model(model, run_id)
+        model_id = _log_weights(model, run_id)
         metrics = []
         for set_name, values in sets.items():
-            used = data[set_name].dataset if set_name in data else None
+            dataset = test_sets[set_name].dataset if set_name in test_sets else None
             metrics += [
                 Metric(
-                    f"{sanitize_name(set_name)}/{metric}",
+                    f"{sanitize_name(set_name)}/{name}",
                     value,
                     record.ended,
                     0,
                     model_id=model_id,
-                    dataset_name=used.name if used else None,
-                    dataset_digest=used.digest if used else None,
+                    dataset_name=dataset.name if dataset else None,
+                    dataset_digest=dataset.digest if dataset else None,
                     run_id=run_id,
                 )
-                for metric, value in values.items()
+                for name, value in values.items()
             ]
         log_metrics(run_id, metrics)
-        # under the same keys in every model's run: a grid in the UI
+        # the same keys in every model's run, which the UI shows as a grid
         crops = {
             f"{sanitize_name(path.parent.name)}/{sanitize_name(path.stem)}": path
             for path in sorted((folder / "report" / "crops" / model).glob("*/*.png"))
@@ -95,50 +95,46 @@ def publish_models(
 
 
 def _log_table(run_id: str, table: pd.DataFrame, name: str) -> None:
-    """Log a table as `MlflowClient.log_table` does, which would add its rows once more."""
+    """Log a table as `MlflowClient.log_table` does, which would append its rows again."""
     from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS  # noqa: PLC0415
 
     client().log_text(run_id, table.to_json(orient="split", index=False), name)
-    about = to_json([{"path": name, "type": "table"}])
-    client().set_tag(run_id, MLFLOW_LOGGED_ARTIFACTS, about)
+    logged = to_json([{"path": name, "type": "table"}])
+    client().set_tag(run_id, MLFLOW_LOGGED_ARTIFACTS, logged)
 
 
-def _data_sets() -> "dict[str, DatasetInput]":
-    """The test sets, each with a hash over its pairs."""
+def _test_sets() -> "dict[str, DatasetInput]":
+    """The test sets by name, each with a hash of its pairs."""
     from mlflow.entities import Dataset, DatasetInput, InputTag  # noqa: PLC0415
 
     sets: dict[str, list[PairEntry]] = {}
     for entry in PairStore(PAIRS).entries:
         if entry.split == "test":
             sets.setdefault(entry.set, []).append(entry)
-    found = {}
+    inputs = {}
     for name, pairs in sets.items():
         hashes = "".join(entry.hr_sha256 + entry.lr_sha256 for entry in pairs)
-        digest = hashlib.sha256(hashes.encode())
-        about: Mapping[str, Any] = {"num_rows": len(pairs)}
-        found[name] = DatasetInput(
-            Dataset(
-                name=name,
-                digest=digest.hexdigest()[:DIGEST],
-                source_type="local",
-                source=to_json({"uri": str(PAIRS)}),
-                profile=to_json(about),
-            ),
-            [InputTag("mlflow.data.context", "test")],
+        dataset = Dataset(
+            name=name,
+            digest=hashlib.sha256(hashes.encode()).hexdigest()[:DIGEST_LENGTH],
+            source_type="local",
+            source=to_json({"uri": str(PAIRS)}),
+            profile=to_json({"num_rows": len(pairs)}),
         )
-    return found
+        inputs[name] = DatasetInput(dataset, [InputTag("mlflow.data.context", "test")])
+    return inputs
 
 
-def _logged_model(model: str, run_id: str) -> str | None:
-    """Id of the model of a run that figures are linked to; None for what has no weights of its own.
+def _log_weights(model: str, run_id: str) -> str | None:
+    """Log the weights of a model, so that MLflow can search weights by metrics; return their id.
 
-    So that the best weights of all runs can be searched for by their figures.
+    Models without weights of their own return None.
     """
-    weights = generator_path(TRAINED.get(model, model))
+    weights = generator_path(TRAINING_STAGES.get(model, model))
     if not weights.is_file():
         return None
     tags = {"weights.sha256": file_sha256(weights)}
-    made = get_or_create_logged_model(model, run_id, tags, "generator")
-    client().log_model_artifact(made.model_id, str(weights))
-    client().finalize_logged_model(made.model_id, "READY")
-    return str(made.model_id)
+    logged = get_or_create_logged_model(model, run_id, tags, "generator")
+    client().log_model_artifact(logged.model_id, str(weights))
+    client().finalize_logged_model(logged.model_id, "READY")
+    return str(logged.model_id)

@@ -1,4 +1,4 @@
-"""MLflow runs that are open: those of running stages, and the parent of a pipeline run."""
+"""Open MLflow runs: those of running stages, and the parent of a pipeline run."""
 
 import sys
 import time
@@ -20,30 +20,30 @@ from pipelines.tracking.client import (
     get_or_create_parent_run,
     run_url,
     running_run_ids,
-    translate_errors,
 )
 from pipelines.tracking.errors import StoreDownError, StoreError
+from pipelines.tracking.store_errors import translate_errors
 
 SECONDS_FOR_RUN = 60.0
-"""How long a stage that needs its run waits for it."""
+"""Time to wait for a run that a stage needs."""
 SECONDS_FOR_STORE = 10.0
-"""How long a stage that does not need its run waits for the store."""
-_creating = Lock()
+"""Time to wait for the store if a stage does not need its run."""
+_creation = Lock()
 
 
 @contextmanager
 def run_creation_lock() -> Iterator[None]:
-    """Hold the lock of threads that create runs, so that nothing gets two.
+    """Hold the lock of threads that create runs, so that no stage gets two.
 
     Raises:
-        StoreDownError: if another thread has held it for a minute.
+        StoreDownError: if another thread holds it for a minute.
     """
-    if not _creating.acquire(timeout=SECONDS_FOR_RUN):
-        raise StoreDownError(f"MLflow has not answered in {SECONDS_FOR_RUN:.0f} s")
+    if not _creation.acquire(timeout=SECONDS_FOR_RUN):
+        raise StoreDownError(f"MLflow did not respond within {SECONDS_FOR_RUN:.0f} s")
     try:
         yield
     finally:
-        _creating.release()
+        _creation.release()
 
 
 def open_run_path(stage: str) -> Path:
@@ -58,29 +58,26 @@ def open_run_id(stage: str) -> str:
 
 
 def open_run(stage: str) -> str:
-    """Open a run that a stage reports to from now on; return its id.
-
-    It is the run that an interrupted attempt has left open, or a new one.
-    """
+    """Open the run of an interrupted attempt, or a new one, for a stage; return its id."""
     name = run_name()
     with translate_errors():
         parent = get_or_create_parent_run(name)
         client().update_run(parent, status="RUNNING")
         tags = {RUN_TAG: name, STAGE_TAG: stage, STATE_TAG: "open"}
-        if (left := find_run(tags)) is None:
+        if (run := find_run(tags)) is None:
             run_id = create_child_run(parent, stage, tags)
         else:
-            run_id = str(left.info.run_id)
+            run_id = str(run.info.run_id)
             client().update_run(run_id, status="RUNNING")
     write_text(open_run_path(stage), run_id)
     return run_id
 
 
 def wait_for_run_id(stage: str) -> str:
-    """Id of the run that the running stage reports to, for work that needs one.
+    """Id of the run that the running stage reports to, for stages that need one.
 
     Raises:
-        StoreDownError: if the store does not answer within a minute.
+        StoreDownError: if the store does not respond within a minute.
         StoreError: if the store refuses to create a run.
     """
     end = time.monotonic() + SECONDS_FOR_RUN
@@ -98,59 +95,50 @@ def wait_for_run_id(stage: str) -> str:
 def start_parent_run(name: str, tags: Mapping[str, str]) -> tuple[str, str] | None:
     """Open the run of a whole pipeline run; return its id and its URL.
 
-    None if the store does not answer soon or fails; the stages try again.
+    Returns None if the store does not respond soon or fails; the stages try again.
     """
-    found: list[tuple[str, str]] = []
+    started: list[tuple[str, str]] = []
 
-    def begin() -> None:
-        parent = get_or_create_parent_run(name)
-        client().update_run(parent, status="RUNNING")
+    def start() -> None:
+        run_id = get_or_create_parent_run(name)
+        client().update_run(run_id, status="RUNNING")
         for key, text in tags.items():
-            client().set_tag(parent, key, text)
-        found.append((parent, run_url(parent)))
+            client().set_tag(run_id, key, text)
+        started.append((run_id, run_url(run_id)))
 
-    _try_for_seconds(begin)
-    return found[0] if found else None
+    _try_for_seconds(start)
+    return started[0] if started else None
 
 
 def close_runs(name: str, status: str) -> None:
-    """End every open MLflow run of a pipeline run, of which nothing runs any more.
-
-    Args:
-        name: name of the pipeline run.
-        status: KILLED or FAILED.
-    """
+    """Set the status (KILLED or FAILED) of all open runs of an ended pipeline run."""
 
     def close() -> None:
-        for run in running_run_ids(name):
-            client().set_terminated(run, status)
+        for run_id in running_run_ids(name):
+            client().set_terminated(run_id, status)
 
     _try_for_seconds(close)
 
 
 def close_stage_run(stage: str, status: str) -> None:
-    """End the run that a stage reports to, if there is one."""
-
-    def close(run_id: str) -> None:
-        client().set_terminated(run_id, status)
-
+    """Set the status of the run that a stage reports to, if it exists."""
     if run_id := open_run_id(stage):
-        _try_for_seconds(lambda: close(run_id))
+        _try_for_seconds(lambda: client().set_terminated(run_id, status))
     open_run_path(stage).unlink(missing_ok=True)
 
 
 def _try_for_seconds(work: Callable[[], None]) -> None:
-    """Do work that may fail or hang; print a message if it does, and go on."""
+    """Do work that may fail or hang; then print a message and continue."""
 
     def attempt() -> None:
         try:
             with translate_errors():
                 work()
-        except (StoreError, OSError) as error:
+        except StoreError as error:
             print(error, file=sys.stderr)
 
     thread = Thread(target=attempt, daemon=True)
     thread.start()
     thread.join(timeout=SECONDS_FOR_STORE)
     if thread.is_alive():
-        print(f"MLflow has not answered in {SECONDS_FOR_STORE:g} s", file=sys.stderr)
+        print(f"MLflow did not respond within {SECONDS_FOR_STORE:g} s", file=sys.stderr)

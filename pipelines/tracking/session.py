@@ -1,4 +1,4 @@
-"""The MLflow side of a stage's execution: its run, its record, and what it publishes."""
+"""The MLflow side of a stage's execution: its run, its record, and its publication."""
 
 import hashlib
 import sys
@@ -31,14 +31,14 @@ from pipelines.tracking.open_runs import (
 )
 
 TERMINATED = (KeyboardInterrupt, SystemExit, InterruptedTrainingError)
-"""Exceptions of a stage that was ended from outside."""
-LONGEST_WAIT = 300.0
+"""Exceptions of a stage that was terminated."""
+MAX_WAIT = 300.0
 """Seconds between attempts to reach a store that is down."""
 
 
 @contextmanager
 def recording(stage: str, params: Any) -> Iterator[None]:
-    """Surround a stage's work with an MLflow run; then write its record and publish the stage.
+    """Report the stage that runs in the context to MLflow; then write its record and publish it.
 
     The run is opened in the background, however long the store takes. A stage of REPORTED_LATER
     gets a run here only if it fails.
@@ -84,13 +84,10 @@ def recording(stage: str, params: Any) -> Iterator[None]:
 
 
 def _publish(stage: str) -> None:
-    """Publish a stage and the stages before it; print a message if MLflow cannot take them."""
-    from pipelines.tracking.publish import publish_stage  # noqa: PLC0415  pandas
-
+    """Publish a stage and the stages before it; print a message if MLflow cannot store them."""
     try:
         with run_creation_lock():
-            _publish_earlier_stages(stage)
-            publish_stage(stage)
+            _publish_stages(*REPORTED_LATER, stage)
     except StoreDownError as error:
         print(f"{stage}: {error}; run `esrgan publish` later", file=sys.stderr)
     except (StoreError, OSError) as error:
@@ -101,30 +98,30 @@ def _publish(stage: str) -> None:
         )
 
 
-def _publish_earlier_stages(stage: str) -> None:
+def _publish_stages(*stages: str) -> None:
     from pipelines.tracking.publish import publish_stage  # noqa: PLC0415  pandas
 
-    for other in REPORTED_LATER:
-        if other != stage and record_path(other).is_file():
-            publish_stage(other)
+    for stage in stages:
+        if record_path(stage).is_file():
+            publish_stage(stage)
 
 
 def _open_run(stage: str, ended: Event) -> None:
-    """Open a run to report to and publish the earlier stages; try until the stage has ended."""
+    """Open a run to report to and publish the earlier stages; retry until the stage has ended."""
     wait, reported = SECONDS_FOR_STORE, False
     while not ended.is_set():
         try:
             with run_creation_lock():
                 if not open_run_id(stage):
                     open_run(stage)
-                _publish_earlier_stages(stage)
+                _publish_stages(*(one for one in REPORTED_LATER if one != stage))
             return
         except StoreDownError as error:
             if not reported:
                 print(f"{stage}: {error}; continuing without it", file=sys.stderr)
             reported = True
             ended.wait(wait)
-            wait = min(2 * wait, LONGEST_WAIT)
+            wait = min(2 * wait, MAX_WAIT)
         except (StoreError, OSError) as error:
             print(f"{stage}: {error}\n{stage}: continuing without MLflow", file=sys.stderr)
             return

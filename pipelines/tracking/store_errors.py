@@ -1,6 +1,6 @@
-"""What an error of MLflow, or of what lies below it, means: another try may help, or a remedy.
+"""Translates errors of MLflow and its libraries: whether another attempt may help, or a remedy.
 
-Kinds are told by names, since importing them is slow and some are not installed everywhere.
+Errors are recognized by name, since importing their packages is slow and some are not installed.
 """
 
 import errno
@@ -9,9 +9,15 @@ import socket
 import sqlite3
 import ssl
 from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pipelines.runtime.errors import causes
+from pipelines.runtime.redaction import redact
+from pipelines.tracking.database import tracking_uri
+from pipelines.tracking.errors import NotInStoreError, StoreDownError, StoreError
 
 PACKAGES = {"mlflow", "sqlalchemy", "sqlite3", "boto3", "botocore", "requests", "urllib3"}
-"""Whose errors are the store's; MLflow passes on some of those below it as they are."""
+"""MLflow and the libraries whose errors it passes on."""
 DOWN = {
     "requests.exceptions.ConnectionError",
     "requests.exceptions.Timeout",
@@ -19,7 +25,7 @@ DOWN = {
     "requests.exceptions.RetryError",
     "botocore.exceptions.ConnectionError",
     "botocore.exceptions.HTTPClientError",
-    # of a database with a server; SQLite's own code comes first
+    # of a database server; errors of SQLite have a code of their own
     "sqlalchemy.exc.OperationalError",
     "sqlalchemy.exc.InterfaceError",
     "sqlalchemy.exc.TimeoutError",
@@ -36,77 +42,88 @@ DOWN_CODES = {
 }
 """Of MLflow and of S3."""
 DOWN_STATUS = {408, 425, 429}
-"""Of HTTP, beside all from 500 on."""
+"""Of HTTP, in addition to 500 and above."""
 NETWORK = {errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH}
 LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-ROOM = "free some room, `esrgan prune --caches` does, or set ESRGAN_STATE to another disk"
-RIGHTS = "mend its rights"
-AGAIN = "move it away; `esrgan publish` builds it again from DVC's results"
-REMEDIES = {
-    errno.ENOSPC: ROOM,
-    errno.EDQUOT: ROOM,
-    errno.EACCES: RIGHTS,
-    errno.EPERM: RIGHTS,
-    errno.EROFS: RIGHTS,
-    errno.ENOENT: "`dvc pull` or `dvc repro` brings what belongs in artifacts/",
-}
-"""By number of the system's error."""
-SQLITE_REMEDIES = {
-    sqlite3.SQLITE_FULL: ROOM,
-    sqlite3.SQLITE_READONLY: RIGHTS,
-    sqlite3.SQLITE_PERM: RIGHTS,
-    sqlite3.SQLITE_CANTOPEN: RIGHTS,
-    sqlite3.SQLITE_CORRUPT: AGAIN,
-    sqlite3.SQLITE_NOTADB: AGAIN,
-}
+NOT_FOUND = "RESOURCE_DOES_NOT_EXIST"
+FREE_SPACE = "free some space, as with `esrgan prune --caches`, or set ESRGAN_STATE to another disk"
+PERMISSIONS = "correct its permissions"
+REBUILD = "move it away; `esrgan publish` rebuilds it from DVC's results"
 LOGIN = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+OS_REMEDIES = {
+    errno.ENOSPC: FREE_SPACE,
+    errno.EDQUOT: FREE_SPACE,
+    errno.EACCES: PERMISSIONS,
+    errno.EPERM: PERMISSIONS,
+    errno.EROFS: PERMISSIONS,
+    errno.ENOENT: "`dvc pull` or `dvc repro` creates the files in artifacts/",
+}
+SQLITE_REMEDIES = {
+    sqlite3.SQLITE_FULL: FREE_SPACE,
+    sqlite3.SQLITE_READONLY: PERMISSIONS,
+    sqlite3.SQLITE_PERM: PERMISSIONS,
+    sqlite3.SQLITE_CANTOPEN: PERMISSIONS,
+    sqlite3.SQLITE_CORRUPT: REBUILD,
+    sqlite3.SQLITE_NOTADB: REBUILD,
+}
 CODE_REMEDIES = {
-    "RESOURCE_DOES_NOT_EXIST": "it was removed, or is in another store than MLFLOW_TRACKING_URI",
+    NOT_FOUND: "it was removed, or is in another store than MLFLOW_TRACKING_URI",
     "PERMISSION_DENIED": LOGIN,
     "UNAUTHENTICATED": LOGIN,
     "CUSTOMER_UNAUTHORIZED": LOGIN,
-    "AccessDenied": "grant these credentials the bucket, or set others",
-    "NoSuchBucket": "make the bucket, or correct MLFLOW_DEFAULT_ARTIFACT_ROOT",
+    "AccessDenied": "grant these credentials access to the bucket, or set others",
+    "NoSuchBucket": "create the bucket, or correct MLFLOW_DEFAULT_ARTIFACT_ROOT",
 }
 
 
-def is_of_store(error: BaseException) -> bool:
-    """Whether MLflow or a library below it raised."""
-    return not PACKAGES.isdisjoint(name.partition(".")[0] for name in _kinds(error))
+@contextmanager
+def translate_errors() -> Iterator[None]:
+    """Raise errors of MLflow and of files as errors with a remedy and without credentials.
 
-
-def is_down(error: BaseException) -> bool:
-    """Whether the store may answer at another try: it is not there, too slow, or busy.
-
-    What an error came from says more than the error: MLflow calls a full disk unavailable.
+    Raises:
+        StoreDownError: if the store does not respond, or is busy.
+        NotInStoreError: if the store does not have a run or a model.
+        StoreError: if it refuses a request, or a file cannot be read or written.
     """
-    told = (_says_down(one) for one in reversed(list(_causes(error))))
-    return next((answer for answer in told if answer is not None), False)
+    try:
+        yield
+    except StoreError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) or _is_of_store(error):
+            raise _translated(error) from error
+        raise
 
 
-def remedy(error: BaseException, uri: str) -> str:
-    """What to do about an error that stays; "" if it is not known.
+def _translated(error: Exception) -> StoreError:
+    uri = redact(tracking_uri())
+    # without the statement of a database
+    message = redact(str(error).partition("\n[SQL")[0])
+    if _is_down(error):
+        return StoreDownError(f"MLflow at {uri} is down: {message}")
+    remedy = f"; {found}" if (found := _remedy(error, uri)) else ""
+    if isinstance(error, OSError) and error.errno and not _is_of_store(error):
+        file = f"{error.filename}: " if error.filename else ""
+        return StoreError(f"{file}{error.strerror}{remedy}")
+    kind = NotInStoreError if _code(error) == NOT_FOUND else StoreError
+    return kind(f"MLflow at {uri}: {message}{remedy}")
 
-    Args:
-        error: of the store at this address, or of the system.
-        uri: without secrets.
+
+def _is_of_store(error: BaseException) -> bool:
+    return not PACKAGES.isdisjoint(name.partition(".")[0] for name in _class_names(error))
+
+
+def _is_down(error: BaseException) -> bool:
+    """Whether the store is absent, too slow or busy, by the first cause that shows it.
+
+    A cause says more than the error: MLflow reports a full disk as unavailable.
     """
-    for one in reversed(list(_causes(error))):
-        if isinstance(one, sqlite3.Error):
-            found = SQLITE_REMEDIES.get(_sqlite_code(one), "")
-        elif isinstance(one, OSError) and one.errno:
-            found = REMEDIES.get(one.errno, "")
-        elif "out-of-date database schema" in str(one):
-            found = f"here: `mlflow db upgrade {uri}`, or install the MLflow that made it"
-        else:
-            found = CODE_REMEDIES.get(_code(one), "")
-        if found:
-            return found
-    return ""
+    answers = map(_shows_down, reversed(list(causes(error))))
+    return next((answer for answer in answers if answer is not None), False)
 
 
-def _says_down(error: BaseException) -> bool | None:
-    """What one error says of that; None if nothing."""
+def _shows_down(error: BaseException) -> bool | None:
+    """Whether one error shows that the store is down; None if it does not show either."""
     if isinstance(error, sqlite3.Error):
         return _sqlite_code(error) in LOCKED
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -115,36 +132,43 @@ def _says_down(error: BaseException) -> bool | None:
         return True
     if isinstance(error, OSError) and error.errno:
         return error.errno in NETWORK
-    if _code(error) in DOWN_CODES or not DOWN.isdisjoint(_kinds(error)):
+    names, code = set(_class_names(error)), _code(error)
+    if code in DOWN_CODES or not DOWN.isdisjoint(names):
         return True
-    status = _status(error)
-    if status:
+    if status := _status(error):
         return status >= 500 or status in DOWN_STATUS
-    # what a server calls its own error, not what MLflow calls one of this process
-    if "mlflow.exceptions.RestException" in _kinds(error) and _code(error) == "INTERNAL_ERROR":
-        return True
-    return None
+    # an internal error of a server, not of MLflow in this process
+    is_internal = "mlflow.exceptions.RestException" in names and code == "INTERNAL_ERROR"
+    return True if is_internal else None
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and what it came from, said or not: MLflow leaves it out in places."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+def _remedy(error: BaseException, uri: str) -> str:
+    for one in reversed(list(causes(error))):
+        if isinstance(one, sqlite3.Error):
+            remedy = SQLITE_REMEDIES.get(_sqlite_code(one))
+        elif isinstance(one, OSError) and one.errno:
+            remedy = OS_REMEDIES.get(one.errno)
+        elif "out-of-date database schema" in str(one):
+            remedy = f"run `mlflow db upgrade {uri}`, or install the MLflow version that created it"
+        else:
+            remedy = CODE_REMEDIES.get(_code(one))
+        if remedy:
+            return remedy
+    return ""
 
 
-def _kinds(error: BaseException) -> Iterator[str]:
+def _class_names(error: BaseException) -> Iterator[str]:
     for kind in type(error).__mro__:
         yield f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _sqlite_code(error: sqlite3.Error) -> int:
-    """The primary code; 0 if the error is not the database's."""
+    """The primary code; 0 if the database did not raise the error."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def _code(error: BaseException) -> str:
-    """How MLflow or S3 calls an error."""
+    """The error code of MLflow or S3."""
     response = getattr(error, "response", None)
     if isinstance(response, dict):
         return str(response.get("Error", {}).get("Code", ""))
@@ -152,12 +176,12 @@ def _code(error: BaseException) -> str:
 
 
 def _status(error: BaseException) -> int:
-    """The status of the answer that an error is about; 0 if there was none."""
+    """The status of the HTTP response; 0 if there was none."""
     response = getattr(error, "response", None)
     if isinstance(response, dict):
         return int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     if response is not None:
         return int(getattr(response, "status_code", 0))
-    # all that MLflow keeps of an answer that is no JSON
+    # MLflow keeps only this of a response that is not JSON
     found = re.search(r"failed with error code (\d{3}) ", str(error))
     return int(found[1]) if found else 0

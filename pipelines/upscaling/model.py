@@ -49,7 +49,8 @@ def load_model(name: str | None, alpha: float | None) -> Model:
 def _load_registered(name: str | None, alpha: float | None) -> Model:
     # weights in a file need no package of the registry
     try:
-        from pipelines.tracking.model_registry import has_alias, load_generators  # noqa: PLC0415
+        from pipelines.tracking.model_files import load_generators  # noqa: PLC0415
+        from pipelines.tracking.model_registry import has_alias  # noqa: PLC0415
     except ModuleNotFoundError as error:
         if name is None:
             error.add_note("or give weights: --model FILE")
@@ -65,4 +66,4 @@ def _load_registered(name: str | None, alpha: float | None) -> Model:
     found = load_generators(name)
     chosen = found.alpha if alpha is None else alpha
     network = load_interpolated(found.psnr, found.gan, chosen)
-    return Model(network=network, description=f"{found.words}, alpha {chosen:g}")
+    return Model(network=network, description=f"{found.description}, alpha {chosen:g}")

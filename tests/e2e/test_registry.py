@@ -131,7 +131,7 @@ for line in sys.stdin:
 LOADING = """
 import sys
 from esrgan_core.files import file_sha256
-from pipelines.tracking.model_registry import load_generators
+from pipelines.tracking.model_files import load_generators
 print("ready", flush=True)
 for line in sys.stdin:
     found = load_generators(line.strip())

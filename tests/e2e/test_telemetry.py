@@ -71,14 +71,14 @@ def test_nothing_is_lost_or_doubled(
         proxy.condition = "well"
         esrgan = esrgan_in(trainings.folder)
         state = {"ESRGAN_STATE": trainings.settings(condition)["ESRGAN_STATE"]}
-        for command in ("sync", "publish", "sync"):
-            esrgan(command, **settings, **state)
+        for _ in range(2):
+            esrgan("publish", **settings, **state)
     found = points(server, f"store-{condition}")
     assert set(found) == expected(trainings, condition)
     assert set(found.values()) == {1}
 
 
-def test_what_a_killed_training_left_is_shipped_by_sync(trainings: Trainings, server: int) -> None:
+def test_publish_uploads_the_curves_of_a_killed_training(trainings: Trainings, server: int) -> None:
     with Proxy(server) as proxy:
         settings = {"MLFLOW_TRACKING_URI": proxy.uri, "ESRGAN_RUN": "store-killed"}
         process = trainings.start("pretrain", "killed", **settings)
@@ -88,8 +88,8 @@ def test_what_a_killed_training_left_is_shipped_by_sync(trainings: Trainings, se
         process.kill()
         process.wait()
         state = {"ESRGAN_STATE": trainings.settings("killed")["ESRGAN_STATE"]}
-        printed = esrgan_in(trainings.folder)("sync", **settings, **state)
-        assert "points sent" in printed
+        printed = esrgan_in(trainings.folder)("publish", **settings, **state)
+        assert "points uploaded" in printed
     found = points(server, "store-killed")
     assert set(found) == expected(trainings, "killed")
     assert set(found.values()) == {1}

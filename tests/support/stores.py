@@ -18,7 +18,8 @@ from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as Regi
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as Tracking
 
 from esrgan_core.files import file_sha256
-from pipelines.tracking.client import ARTIFACT_FOLDER, DATABASE, MODEL_TAG, RUN_TAG, STAGE_TAG
+from pipelines.tracking.client import MODEL_TAG, RUN_TAG, STAGE_TAG
+from pipelines.tracking.database import ARTIFACT_FOLDER, DATABASE
 
 When = Literal["before", "after"]
 """A call that never arrives, or one whose answer is lost."""

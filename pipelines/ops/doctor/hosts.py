@@ -15,12 +15,8 @@ from urllib.parse import urlsplit
 from pipelines.ops.doctor.dvc_settings import dvc_settings
 from pipelines.ops.doctor.finding import Finding, fault, well
 from pipelines.runtime.redaction import redact
-from pipelines.tracking.client import (
-    EXPERIMENT,
-    database_path,
-    deleted_experiment_remedy,
-    tracking_uri,
-)
+from pipelines.tracking.client import deleted_experiment_remedy
+from pipelines.tracking.database import EXPERIMENT, database_path, tracking_uri
 
 SECONDS = 2.0
 """That a host is waited for."""

@@ -26,7 +26,7 @@ from pipelines.runtime.disk import folder_bytes
 from pipelines.runtime.state import REPOSITORY, state_root
 from pipelines.stages.params_check import check_params
 from pipelines.stages.pretrain import Params as Pretraining
-from pipelines.tracking.client import database_uri
+from pipelines.tracking.database import database_uri
 from pipelines.training.distributed import current_device
 from pipelines.training.execution import precision_message
 

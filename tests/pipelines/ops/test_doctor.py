@@ -24,6 +24,7 @@ from pipelines.ops.doctor import devices, examination, hosts, installation, mach
 from pipelines.ops.doctor.examination import examine
 from pipelines.ops.doctor.finding import Finding
 from pipelines.tracking import client as store
+from pipelines.tracking.database import DATABASE
 from tests.support import ROOT
 
 SECRET = "s3cr3t"
@@ -114,7 +115,7 @@ def store_in(folder: Path) -> Path:
     store.experiment_id()
     for known in (store.client, store.experiment_id):
         known.cache_clear()
-    return folder / ".esrgan" / store.DATABASE
+    return folder / ".esrgan" / DATABASE
 
 
 def changed_store(statement: str) -> Seed:

@@ -11,12 +11,8 @@ from pipelines.evaluation.config import RegisterConfig
 from pipelines.registry.promotion import promote, rollback
 from pipelines.tracking.client import client, experiment_id
 from pipelines.tracking.errors import StoreDownError
-from pipelines.tracking.model_registry import (
-    EVIDENCE_FILE,
-    MOST_CHAMPIONS,
-    get_aliases,
-    read_history,
-)
+from pipelines.tracking.model_files import EVIDENCE_FILE
+from pipelines.tracking.model_registry import MAX_CHAMPIONS, get_aliases, read_history
 from tests.support.stores import Fault, KeptStore, When, content
 
 CONFIG = RegisterConfig(metric="niqe")
@@ -82,11 +78,11 @@ def test_a_rollback_keeps_the_line_of_a_forced_promotion(registry: Path) -> None
 
 def test_the_history_keeps_all_forced_promotions(registry: Path) -> None:
     promote_by_force()
-    for number in range(MOST_CHAMPIONS + 2):
+    for number in range(MAX_CHAMPIONS + 2):
         promote(CONFIG, "2" if number % 2 == 0 else "1", "an example", force=True)
     found = read_history(CONFIG.model)
     assert [line["version"] for line in found if line["why"] == "as an example"] == ["3"]
-    assert len(found) > MOST_CHAMPIONS
+    assert len(found) > MAX_CHAMPIONS
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

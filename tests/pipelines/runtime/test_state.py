@@ -9,7 +9,7 @@ from pipelines.config.artifacts import IMAGES, MANIFEST, REPORT_PAGE
 from pipelines.data.manifest import ManifestRow, write_manifest
 from pipelines.runs.repository import find_repository
 from pipelines.runtime.state import state_root, state_root_path
-from pipelines.tracking.client import has_store
+from pipelines.tracking.database import has_store
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def in_folder(folder: Path, *words: str) -> Result:
 
 @pytest.mark.parametrize(
     "command",
-    ["verify", "publish", "sync", "prune", "promote 1 --model mine", "rollback --model mine"],
+    ["verify", "publish", "prune", "promote 1 --model mine", "rollback --model mine"],
 )
 def test_outside_a_repository_a_command_says_so_and_creates_nothing(
     repository: Path, command: str

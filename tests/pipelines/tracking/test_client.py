@@ -7,7 +7,9 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from pipelines.tracking import client as store
+from pipelines.tracking import database
 from pipelines.tracking.errors import StoreError
+from pipelines.tracking.store_errors import translate_errors
 
 
 @pytest.fixture(autouse=True)
@@ -27,24 +29,24 @@ def test_an_interrupted_making_of_the_database_leaves_none(
     with monkeypatch.context() as patched:
         patched.setattr("mlflow.MlflowClient", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            store._make_database()
+            database._create_database()
     assert not (root / "mlflow.db").exists()
-    store._make_database()
+    database._create_database()
     assert (root / "mlflow.db").read_bytes().startswith(b"SQLite format 3")
 
 
 @pytest.mark.parametrize("kind", [ConnectionError, MlflowException])
 def test_trouble_tells_no_secret(kind: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:secret@host")
-    with pytest.raises(StoreError, match="at https://host") as caught, store.translate_errors():
+    with pytest.raises(StoreError, match="at https://host") as caught, translate_errors():
         raise kind("https://me:secret@host/api/2.0 hangs")
     assert "secret" not in str(caught.value)
 
 
 def test_a_store_of_ones_own_is_used_as_it_is(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert store.tracking_uri() == f"sqlite:///{root}/mlflow.db"
+    assert database.tracking_uri() == f"sqlite:///{root}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
-    assert store.tracking_uri() == "http://127.0.0.1:1"
+    assert database.tracking_uri() == "http://127.0.0.1:1"
 
 
 def in_a_process(code: str, state: Path) -> "subprocess.CompletedProcess[str]":
@@ -60,7 +62,7 @@ def in_a_process(code: str, state: Path) -> "subprocess.CompletedProcess[str]":
 def test_a_state_root_may_have_any_name(name: str, tmp_path: Path) -> None:
     in_a_process("store.get_or_create_parent_run('first')", tmp_path / name)
     found = {path.relative_to(tmp_path).parts for path in tmp_path.rglob("*") if path.is_file()}
-    assert (name, store.DATABASE) in found
+    assert (name, database.DATABASE) in found
     assert {parts[0] for parts in found} == {name}
 
 
@@ -92,5 +94,5 @@ def test_a_name_with_quotes_is_found_and_changes_no_filter(root: Path) -> None:
         assert made != plain
         assert store.get_or_create_parent_run(name) == made
         assert store.running_run_ids(name) == [made]
-    with pytest.raises(ValueError, match="take a name without quotes"):
+    with pytest.raises(ValueError, match="use a name without quotes"):
         store.get_or_create_parent_run("""both ' and \"""")

@@ -8,14 +8,10 @@ from pathlib import Path
 import pytest
 
 from pipelines.tracking import client as store
+from pipelines.tracking.database import DATABASE
 from pipelines.tracking.errors import StoreDownError
-from pipelines.tracking.model_registry import (
-    CHAMPIONS,
-    EVIDENCE_FILE,
-    list_versions,
-    read_evidence,
-    set_alias,
-)
+from pipelines.tracking.model_files import EVIDENCE_FILE, read_evidence
+from pipelines.tracking.model_registry import CHAMPIONS, list_versions, set_alias
 from pipelines.tracking.model_table import Listing, list_model
 from tests.support.stores import Fault
 
@@ -37,7 +33,7 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     mlflow.log_model_artifact(model.model_id, str(tmp_path / EVIDENCE_FILE))
     mlflow.create_registered_model("esrgan", tags={CHAMPIONS: json.dumps([CHAMPION])})
     mlflow.create_model_version("esrgan", f"models:/{model.model_id}", tags={"git.commit": "abc"})
-    yield aged(tmp_path / store.DATABASE)
+    yield aged(tmp_path / DATABASE)
     store.client.cache_clear()
 
 
@@ -103,7 +99,7 @@ def test_a_state_root_of_any_name_is_not_mistaken_for_an_unchanged_one(
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     store.client.cache_clear()
     mlflow = store.client()
-    aged(tmp_path / "50%20off" / store.DATABASE)
+    aged(tmp_path / "50%20off" / DATABASE)
     assert list_model("esrgan").history == []
     mlflow.create_registered_model("esrgan", tags={CHAMPIONS: json.dumps([CHAMPION])})
     assert list_model("esrgan").history == [CHAMPION]

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from pipelines.runtime.run_record import clear_run_name, run_name
-from pipelines.tracking.client import STAGE_TAG, client, experiment_id, translate_errors
+from pipelines.tracking.client import STAGE_TAG, client, experiment_id
 from pipelines.tracking.session import recording
+from pipelines.tracking.store_errors import translate_errors
 
 
 def test_one_name_lasts_until_the_run_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,144 @@
+"""Files of registered versions: networks, evidence, origin and checksums."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from filelock import FileLock
+
+from esrgan_core.files import file_sha256
+from esrgan_core.strict_json import from_json
+from pipelines.config.errors import UserError
+from pipelines.runtime.state import state_root
+from pipelines.tracking.client import client
+from pipelines.tracking.database import has_store
+from pipelines.tracking.errors import NotInStoreError
+from pipelines.tracking.model_registry import ModelVersion, get_version, parse_uri
+from pipelines.tracking.store_errors import translate_errors
+
+EVIDENCE_FILE = "evidence.json"
+ORIGIN_FILE = "origin.json"
+CHECKSUMS_FILE = "checksums.json"
+"""Contains the SHA-256 of all other files."""
+CHECKSUMS = "esrgan.checksums"
+"""Tag with the SHA-256 of the file of checksums."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Generators:
+    """Local files of both networks of a registered model."""
+
+    psnr: Path
+    gan: Path
+    alpha: float
+    """The default of the model."""
+    description: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RegisteredFiles:
+    """Local files of one version."""
+
+    folder: Path
+    checksums: dict[str, str] | None
+    """SHA-256 by path; None if the file of checksums is missing or damaged."""
+
+
+def load_generators(uri: str) -> Generators:
+    """Download the networks of `models:/NAME/VERSION` or `models:/NAME@ALIAS` if necessary.
+
+    Raises:
+        UserError: if there is no such version, or this project did not register it.
+    """
+    with translate_errors():
+        from mlflow.models import Model  # noqa: PLC0415
+
+        version = get_version(*parse_uri(uri, ""))
+        source = client().get_logged_model(version.model_id).artifact_location
+        folder = _download(source, state_root() / "models" / version.model_id)
+        model = Model.load(folder)
+    try:
+        files = model.flavors["python_function"]["artifacts"]
+        psnr, gan = (folder / files[name]["path"] for name in ("psnr", "gan"))
+        alpha = float((model.metadata or {})["alpha"])
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{uri} is not a model of this project: it has no {error}") from error
+    description = f"{version.model} version {version.version}"
+    return Generators(psnr=psnr, gan=gan, alpha=alpha, description=description)
+
+
+def _download(source: str, folder: Path) -> Path:
+    """Download a folder of artifacts once, atomically, since other processes may read it."""
+    from mlflow.artifacts import download_artifacts  # noqa: PLC0415
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):
+        if not (folder / "MLmodel").is_file():
+            prefix = f".{folder.name}-"
+            # remains of a killed process
+            for remains in (folder, *folder.parent.glob(f"{prefix}*")):
+                shutil.rmtree(remains, ignore_errors=True)
+            with TemporaryDirectory(dir=folder.parent, prefix=prefix) as temporary:
+                Path(download_artifacts(artifact_uri=source, dst_path=temporary)).rename(folder)
+    return folder
+
+
+def read_evidence(version: ModelVersion) -> dict[str, Any] | None:
+    """The evidence of a version's decision; None if the version has none."""
+    text = _read_file(version, EVIDENCE_FILE)
+    return None if text is None else from_json(text)["evidence"]
+
+
+def read_origin(version: ModelVersion) -> dict[str, str]:
+    """The commit of a version, and the text of its parameter and data files by name.
+
+    Raises:
+        UserError: if the version has no origin.
+    """
+    text = _read_file(version, ORIGIN_FILE)
+    if text is None:
+        raise UserError(
+            f"{version.model} version {version.version} has no {ORIGIN_FILE}: "
+            "this project did not register it"
+        )
+    return dict(from_json(text))
+
+
+def _read_file(version: ModelVersion, name: str) -> str | None:
+    from mlflow.artifacts import download_artifacts  # noqa: PLC0415
+
+    try:
+        with translate_errors():
+            files = client().list_logged_model_artifacts(version.model_id)
+    except NotInStoreError:
+        return None  # another program registered it, or its model was deleted
+    if name not in {one.path for one in files}:
+        return None
+    with translate_errors(), TemporaryDirectory() as folder:
+        location = client().get_logged_model(version.model_id).artifact_location
+        path = download_artifacts(artifact_uri=f"{location}/{name}", dst_path=folder)
+        return Path(path).read_text(encoding="utf-8")
+
+
+def registered_files() -> Iterator[RegisteredFiles]:
+    """Yield the files of every version that has checksums; those of a remote store are downloaded.
+
+    Raises:
+        StoreDownError: if MLflow does not respond.
+    """
+    if not has_store():
+        return
+    with translate_errors():
+        from mlflow.artifacts import download_artifacts  # noqa: PLC0415
+
+        for version in client().search_model_versions():
+            if CHECKSUMS not in version.tags:
+                continue
+            folder = Path(download_artifacts(artifact_uri=version.source))
+            path = folder / CHECKSUMS_FILE
+            intact = path.is_file() and file_sha256(path) == version.tags[CHECKSUMS]
+            checksums = from_json(path.read_text(encoding="utf-8")) if intact else None
+            yield RegisteredFiles(folder=folder, checksums=checksums)
