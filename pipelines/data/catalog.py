@@ -1,8 +1,7 @@
-"""Catalogs: which images there are, where they come from, and what they must be.
+"""Catalogs: CSV files that list images, their locations and their checksums.
 
-A catalog is a CSV with a row for each image. A row may stand for a whole range of them:
-`{0001..0800}` in its name and URI. A row of the split `archive` says where an archive comes
-from; images within it have the URI `archive://<its name>/<member>`.
+A row is an image, or a range of images with `{0001..0800}` in its name and URI. A row of the split
+`archive` is an archive; images in it have the URI `archive://<its name>/<member>`.
 """
 
 import csv
@@ -14,8 +13,9 @@ from urllib.parse import urlsplit
 
 from esrgan_core.files import atomic_path
 from esrgan_core.io.folder import SUFFIXES
+from pipelines.config.errors import UserError
 from pipelines.sources.checksums import ExpectedFile
-from pipelines.sources.locations import ArchiveMember, parse_location
+from pipelines.sources.locations import ArchiveMember, HttpFile, parse_location
 from pipelines.sources.resolve import RemoteFile
 
 REQUIRED = ("name", "split", "set", "uri", "bytes", "sha256", "license", "origin")
@@ -23,124 +23,148 @@ OPTIONAL = ("kind", "md5", "mirrors", "citation")
 COLUMNS = (*REQUIRED, *OPTIONAL)
 SPLITS = ("train", "val", "test")
 ARCHIVE = "archive"
-BEYOND = "beyond the columns"
-"""What a row has more of than there are columns."""
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 LONGEST_RANGE = 1_000_000
-UNKNOWN = ".image"
-"""Suffix of images whose address has none of a image; what they are is in the file."""
+UNKNOWN_SUFFIX = ".image"
 LR = "lr"
-"""Folder of provided LR images, which mirrors that of the HR ones."""
+"""Folder of provided LR images, which mirrors the HR images."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CatalogEntry:
-    """One image: what it is called, which split it serves, where it comes from."""
+    """An image of a catalog."""
 
     name: str
     split: str
     set: str
     source: RemoteFile
     kind: str = "hr"
-    """Or lrx2, lrx4, ...: a provided LR of the HR of the same name."""
+    """Or lrx2, lrx4, ...: a provided LR of the HR with the same name."""
     license: str = "unknown"
     origin: str = ""
     citation: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a row that would land outside the image folder or in no split."""
         if self.split not in SPLITS:
-            raise ValueError(f"{self.name}: split is {self.split!r}, not one of {SPLITS}")
+            raise UserError(f"{self.name}: split is {self.split!r}, not one of {SPLITS}")
         for part in (self.name, self.set):
             if not part or part.startswith(".") or PurePosixPath(part).name != part:
-                raise ValueError(f"{part!r} cannot name a image or set: use a plain word")
+                raise UserError(f"{part!r} cannot name an image or a set; use a plain word")
             if any(ord(letter) < 32 for letter in part):
-                raise ValueError(f"{part!r} has control characters in its name; rename it")
+                raise UserError(f"{part!r} has control characters in its name; rename it")
         if not re.fullmatch(r"hr|lrx\d", self.kind):
-            raise ValueError(f"{self.name}: kind is {self.kind!r}, neither hr nor one like lrx4")
+            raise UserError(f"{self.name}: kind must be hr or like lrx4, got {self.kind!r}")
 
     @property
     def pair_name(self) -> str:
-        """Path of its HR in the image folder, without suffix: `train/a`, `test/<set>/a`."""
+        """Path of its HR in the image folder without suffix: `train/a`, `test/<set>/a`."""
         folder = f"test/{self.set}" if self.split == "test" else self.split
         return f"{folder}/{self.name}"
 
     @property
     def path(self) -> str:
-        """Place in the image folder: `train/a.png`, `val/a.png`, `test/<set>/a.png`, `lr/...`."""
-        place = self.pair_name if self.kind == "hr" else f"{LR}/{self.pair_name}"
-        suffix = PurePosixPath(urlsplit(self.source.uri).path).suffix.lower()
-        # always with a suffix, which can be taken off again: names may have dots
-        return f"{place}{suffix if suffix in SUFFIXES else UNKNOWN}"
+        """Path in the image folder: `train/a.png`, `test/<set>/a.png`, `lr/train/a.png`."""
+        stem = self.pair_name if self.kind == "hr" else f"{LR}/{self.pair_name}"
+        suffix = PurePosixPath(urlsplit(str(self.source.location)).path).suffix.lower()
+        # always a suffix, so that it can be removed again from names with dots
+        return f"{stem}{suffix if suffix in SUFFIXES else UNKNOWN_SUFFIX}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Catalog:
-    """Images, and the archives that some of them lie in, by name."""
+    """Images, and the archives of some of them by name."""
 
     entries: list[CatalogEntry]
     archives: dict[str, RemoteFile]
 
-    def exclude(self, places: Sequence[str]) -> "Catalog":
-        """The same without some images, named as `train/a`, and archives of nothing else.
+    def exclude(self, pair_names: Sequence[str]) -> "Catalog":
+        """Remove some images, and archives that are not used without them.
 
         Raises:
-            ValueError: if there is no such image.
+            UserError: if there is no such image.
         """
-        if unknown := set(places) - {entry.pair_name for entry in self.entries}:
-            raise ValueError(f"download.exclude names {sorted(unknown)}, which are not there")
-        return self._only([entry for entry in self.entries if entry.pair_name not in places])
+        if unknown := set(pair_names) - {entry.pair_name for entry in self.entries}:
+            raise UserError(f"download.exclude names unknown images: {sorted(unknown)}")
+        return self._keep([entry for entry in self.entries if entry.pair_name not in pair_names])
 
     def select_lr(self, scale: int | None) -> "Catalog":
-        """HR images, and of provided LR those of one scale; None for none."""
-        return self._only([e for e in self.entries if e.kind in ("hr", f"lrx{scale}")])
+        """Keep HR images, and provided LR images of one scale; None for none."""
+        return self._keep([entry for entry in self.entries if entry.kind in ("hr", f"lrx{scale}")])
 
-    def _only(self, entries: list[CatalogEntry]) -> "Catalog":
-        locations = [parse_location(entry.source.uri) for entry in entries]
+    def _keep(self, entries: list[CatalogEntry]) -> "Catalog":
+        locations = [entry.source.location for entry in entries]
         used = {place.archive for place in locations if isinstance(place, ArchiveMember)}
-        archives = {name: origin for name, origin in self.archives.items() if name in used}
+        archives = {name: file for name, file in self.archives.items() if name in used}
         return Catalog(entries=entries, archives=archives)
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a catalog file as they stand, each with every column.
+    """Read the rows of a catalog file, each with all columns.
 
     Raises:
-        ValueError: if columns are missing or unknown.
+        UserError: if columns are missing or unknown.
     """
+    extra = "extra"
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            table = csv.DictReader(file, strict=True, restkey=BEYOND, restval="")
+            table = csv.DictReader(file, strict=True, restkey=extra, restval="")
             columns, rows = table.fieldnames or [], list(table)
     except (csv.Error, UnicodeError) as error:
-        raise ValueError(f"{path} is no table of UTF-8 text ({error})") from error
+        raise UserError(f"{path} is not a CSV file in UTF-8 ({error})") from error
     if missing := set(REQUIRED) - set(columns):
-        raise ValueError(f"{path} lacks the columns {sorted(missing)}")
+        raise UserError(f"{path} lacks the columns {sorted(missing)}")
     if unknown := set(columns) - set(COLUMNS):
-        raise ValueError(f"{path} has columns {sorted(unknown)} that mean nothing; remove them")
+        raise UserError(f"{path} has unknown columns {sorted(unknown)}; remove them")
     for number, row in enumerate(rows, start=2):
-        if any(row.pop(BEYOND, "")):
-            raise ValueError(f"{path}, line {number}: more values than columns")
+        if any(row.pop(extra, "")):
+            raise UserError(f"{path}, line {number}: more values than columns")
     return [dict.fromkeys(COLUMNS, "") | row for row in rows]
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
-    """Write rows as a catalog file; optional columns that say nothing are left out."""
-    said = [name for name in COLUMNS if name in REQUIRED or any(row.get(name) for row in rows)]
+    """Write rows as a catalog file, without optional columns that are empty."""
+    columns = [name for name in COLUMNS if name in REQUIRED or any(row.get(name) for row in rows)]
     with (
         atomic_path(path) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as file,
     ):
-        table = csv.DictWriter(file, said, restval="", extrasaction="ignore", lineterminator="\n")
+        table = csv.DictWriter(
+            file, columns, restval="", extrasaction="ignore", lineterminator="\n"
+        )
         table.writeheader()
         table.writerows(rows)
 
 
-def read_catalog(path: Path) -> Catalog:
-    """A catalog file, ranges written out.
+def to_row(entry: CatalogEntry) -> dict[str, str]:
+    """Row of an entry."""
+    fields = ("name", "split", "set", "kind", "license", "origin", "citation")
+    expected = entry.source.expected
+    return {name: getattr(entry, name) for name in fields} | {
+        "uri": str(entry.source.location),
+        "bytes": str(expected.bytes),
+        "sha256": expected.sha256,
+        "kind": "" if entry.kind == "hr" else entry.kind,
+    }
+
+
+def parse_source(row: Mapping[str, str]) -> RemoteFile:
+    """Location and expected content of a row.
 
     Raises:
-        ValueError: naming the file, if it is malformed.
+        ValueError: if its size is not a number, or its URI has an unknown scheme.
+    """
+    expected = ExpectedFile(
+        bytes=int(row["bytes"] or 0), sha256=row["sha256"].lower(), md5=row["md5"].lower()
+    )
+    mirrors = tuple(HttpFile(url=url) for url in row["mirrors"].split())
+    return RemoteFile(location=parse_location(row["uri"]), mirrors=mirrors, expected=expected)
+
+
+def read_catalog(path: Path) -> Catalog:
+    """Read a catalog file and expand its ranges.
+
+    Raises:
+        UserError: if it is malformed.
     """
     archives: dict[str, RemoteFile] = {}
     entries: list[CatalogEntry] = []
@@ -148,71 +172,56 @@ def read_catalog(path: Path) -> Catalog:
         try:
             if row["split"] == ARCHIVE:
                 if row["name"] in archives:
-                    raise ValueError(f"two archives are called {row['name']!r}")
+                    raise UserError(f"two archives are named {row['name']!r}")
                 archives[row["name"]] = parse_source(row)
             else:
-                entries += [_entry(one) for one in _written_out(row)]
+                entries += map(_parse_entry, _expand(row))
         except ValueError as error:
-            raise ValueError(f"{path}, line {number}: {error}") from error
-    try:
-        for entry in entries:
-            location = parse_location(entry.source.uri)
-            if isinstance(location, ArchiveMember) and location.archive not in archives:
-                raise ValueError(f"{entry.source.uri}: no row of split archive is called so")
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+            raise UserError(f"{path}, line {number}: {error}") from error
+    for entry in entries:
+        location = entry.source.location
+        if isinstance(location, ArchiveMember) and location.archive not in archives:
+            raise UserError(f"{path}: {location}: no row of split archive has this name")
     return Catalog(entries=entries, archives=archives)
 
 
-def check_unique_paths(entries: Sequence[CatalogEntry]) -> None:
-    """Refuse two images that want one place, and an LR of nothing.
-
-    Raises:
-        ValueError: naming them.
-    """
-    places: dict[tuple[str, str], CatalogEntry] = {}
-    for entry in entries:
-        if (other := places.setdefault((entry.pair_name, entry.kind), entry)) is not entry:
-            raise ValueError(
-                f"{entry.source.uri} and {other.source.uri} are both called {entry.pair_name}; "
-                "rename one"
-            )
-    for (place, kind), entry in places.items():
-        if kind != "hr" and (place, "hr") not in places:
-            raise ValueError(f"{entry.source.uri} is the LR of {place}, which is not there")
+def _parse_entry(row: Mapping[str, str]) -> CatalogEntry:
+    values = {key: row[key] for key in ("name", "split", "set", "license", "origin", "citation")}
+    return CatalogEntry(source=parse_source(row), kind=row["kind"] or "hr", **values)
 
 
-def parse_source(row: Mapping[str, str]) -> RemoteFile:
-    """Where the file of a row comes from.
-
-    Raises:
-        ValueError: if its size is no number or no source serves its URI.
-    """
-    expected = ExpectedFile(
-        bytes=int(row["bytes"] or 0), sha256=row["sha256"].lower(), md5=row["md5"].lower()
-    )
-    return RemoteFile(uri=row["uri"], mirrors=tuple(row["mirrors"].split()), expected=expected)
-
-
-def _entry(row: Mapping[str, str]) -> CatalogEntry:
-    words = {key: row[key] for key in ("name", "split", "set", "license", "origin", "citation")}
-    return CatalogEntry(source=parse_source(row), kind=row["kind"] or "hr", **words)
-
-
-def _written_out(row: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """A row for each number of its range; a row without one as it is."""
-    found = RANGE.findall(row["name"])
-    if not found:
+def _expand(row: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """One row for each number of a range; a row without range as it is."""
+    ranges = RANGE.findall(row["name"])
+    if not ranges:
         yield dict(row)
         return
-    (first, last), *more = found
-    if more or RANGE.findall(row["uri"]) != [(first, last)] or row["sha256"] or row["md5"]:
-        raise ValueError(
-            f"{row['name']}: a range stands once in the name and the same one once in the URI, "
-            "and has no checksum of its own"
+    (first, last), *more = ranges
+    if more or RANGE.findall(row["uri"]) != ranges or row["sha256"] or row["md5"]:
+        raise UserError(
+            f"{row['name']}: a range must occur once in the name, the same once in the URI, "
+            "and must not have a checksum"
         )
     if not int(first) <= int(last) < int(first) + LONGEST_RANGE:
-        raise ValueError(f"{row['name']}: the range ends before it begins, or is endless")
+        raise UserError(f"{row['name']}: the range ends before it begins, or is too long")
     for number in range(int(first), int(last) + 1):
         text = str(number).zfill(len(first))
         yield {**row, **{key: RANGE.sub(text, row[key]) for key in ("name", "uri", "mirrors")}}
+
+
+def check_unique_paths(entries: Sequence[CatalogEntry]) -> None:
+    """Check that no two images have the same path, and that each LR has an HR.
+
+    Raises:
+        UserError: if not.
+    """
+    found: dict[tuple[str, str], CatalogEntry] = {}
+    for entry in entries:
+        if (other := found.setdefault((entry.pair_name, entry.kind), entry)) is not entry:
+            raise UserError(
+                f"{entry.source.location} and {other.source.location} are both named "
+                f"{entry.pair_name}; rename one"
+            )
+    for (name, kind), entry in found.items():
+        if kind != "hr" and (name, "hr") not in found:
+            raise UserError(f"{entry.source.location} is an LR of {name}, which does not exist")

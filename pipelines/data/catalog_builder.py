@@ -1,17 +1,18 @@
-"""A catalog of anybody's images, made of the folder or the S3 prefix that they lie in."""
+"""Catalogs of the user's images in a folder or below an S3 prefix."""
 
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from esrgan_core.io.decoding import BadImageError
 from esrgan_core.io.folder import SUFFIXES, find_images
-from esrgan_core.io.inspection import inspect_image
-from pipelines.data.catalog import SPLITS, CatalogEntry, check_unique_paths, write_rows
+from pipelines.config.errors import UserError
+from pipelines.data.catalog import SPLITS, CatalogEntry, check_unique_paths, to_row, write_rows
 from pipelines.data.download import run_concurrently
+from pipelines.data.image_checks import find_problem
 from pipelines.data.local_folder import list_entries
 from pipelines.runtime.parallel import in_parallel
 from pipelines.runtime.progress import byte_progress, progress
@@ -33,148 +34,110 @@ PIRM_NAMES = {str(number) for number in range(1, 101)}
 
 
 def write_folder_catalog(
-    folder: Path, output: Path, words: Mapping[str, str], *, scale: int, skip_bad: bool
+    folder: Path, output: Path, metadata: Mapping[str, str], *, scale: int, skip_bad: bool
 ) -> tuple[int, list[str]]:
-    """Write a catalog of the images in `folder`, if all are good or bad ones may be skipped.
+    """Write a catalog of the images in `folder`.
 
     Args:
-        folder: searched with all folders in it.
-        output: the CSV file.
-        words: what holds for all: split, set, license, citation; else by folders or content.
-        scale: of provided LR whose name does not say it.
+        folder: searched recursively.
+        output: the CSV file; not written if an image is bad and `skip_bad` is false.
+        metadata: split, set, license and citation of all images.
+        scale: of provided LR images whose names do not contain it.
         skip_bad: whether bad images are left out.
 
     Returns:
-        How many images it lists, 0 if it is not written, and what is wrong with bad ones.
+        Number of images in the catalog, and the problems of bad images.
 
     Raises:
-        ValueError: if there is no folder, no image, or no such split.
+        UserError: if there is no folder, no image, or no such split.
     """
     if not folder.is_dir():
-        raise ValueError(f"no folder {folder}")
-    entries, bad = _entries_of(folder.absolute(), words, scale=scale, skip_bad=skip_bad)
-    return _write(output, entries), bad
+        raise UserError(f"no folder {folder}")
+    entries, bad = _list_entries(folder.absolute(), metadata, scale=scale, skip_bad=skip_bad)
+    return _write(output, entries), [f"{path}: {problem}" for path, problem in bad.items()]
 
 
 def write_s3_catalog(
-    prefix: S3Object, output: Path, words: Mapping[str, str], *, scale: int, skip_bad: bool
+    prefix: S3Object, output: Path, metadata: Mapping[str, str], *, scale: int, skip_bad: bool
 ) -> tuple[int, list[str]]:
-    """Write a catalog of the images below an S3 prefix; as `catalog_folder`.
+    """Write a catalog of the images below an S3 prefix, like `write_folder_catalog`.
 
-    Each is fetched into the cache, from where it is taken later, and what is there is not
-    fetched again.
+    The images are fetched into the cache.
 
     Raises:
         HostError: if the prefix cannot be listed.
     """
     found = {
-        one.path: one
-        for one in list_objects(prefix)
-        if PurePosixPath(one.location.key).suffix.lower() in SUFFIXES
+        image.path: image
+        for image in list_objects(prefix)
+        if PurePosixPath(image.location.key).suffix.lower() in SUFFIXES
     }
-    for one in found.values():
-        check_key(one)
+    for image in found.values():
+        check_key(image)
     if not found:
-        raise ValueError(f"no images in {prefix}")
+        raise UserError(f"no images in {prefix}")
     with TemporaryDirectory(dir=state_root()) as name:
         folder = Path(name)
-        wanted = {
-            inside: (
-                RemoteFile(
-                    uri=str(one.location), expected=ExpectedFile(bytes=one.bytes), version=one.etag
-                ),
-                folder / inside,
-            )
-            for inside, one in found.items()
-        }
-        with byte_progress("fetch", sum(one.bytes for one in found.values())) as on_bytes:
-            lost = run_concurrently(wanted, _link, TransferOptions(on_bytes=on_bytes))
-        bad = [f"{found[inside].location}: {problem}" for inside, problem in lost.items()]
+        with byte_progress("fetch", sum(image.bytes for image in found.values())) as on_bytes:
+            options = TransferOptions(on_bytes=on_bytes)
+            jobs = {
+                path: partial(_link, image, folder / path, options) for path, image in found.items()
+            }
+            problems = run_concurrently(jobs, options)
+        bad = [f"{found[path].location}: {problem}" for path, problem in problems.items()]
         if bad and not skip_bad:
             return 0, bad
-        entries, more = _entries_of(folder, words, scale=scale, skip_bad=skip_bad)
-        own = [
-            _readdressed(entry, found[str(Path(entry.origin).relative_to(folder))].location)
-            for entry in entries
-        ]
-    return _write(output, own), [*bad, *(_with_place(line, folder, found) for line in more)]
+        locations = {folder / path: image.location for path, image in found.items()}
+        entries, more = _list_entries(folder, metadata, scale=scale, skip_bad=skip_bad)
+    entries = [_relocate(entry, locations[Path(entry.origin)]) for entry in entries]
+    bad += [f"{locations[path]}: {problem}" for path, problem in more.items()]
+    return _write(output, entries), bad
 
 
-def _with_place(line: str, folder: Path, found: Mapping[str, ListedObject]) -> str:
-    """A complaint about a image that was fetched, with the image's own address."""
-    path, colon, words = line.removeprefix(f"{folder}/").partition(": ")
-    return f"{found[path].location}{colon}{words}" if path in found else line
-
-
-def _link(origin: RemoteFile, target: Path, options: TransferOptions) -> None:
-    source = resolve(origin, options)
+def _link(image: ListedObject, target: Path, options: TransferOptions) -> None:
+    expected = ExpectedFile(bytes=image.bytes)
+    source = RemoteFile(location=image.location, expected=expected, version=image.etag)
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.symlink_to(source)
+    target.symlink_to(resolve(source, options))
 
 
-def _readdressed(entry: CatalogEntry, place: S3Object) -> CatalogEntry:
-    source = RemoteFile(uri=str(place), expected=entry.source.expected)
-    return replace(entry, source=source, origin=str(place))
+def _relocate(entry: CatalogEntry, location: S3Object) -> CatalogEntry:
+    source = RemoteFile(location=location, expected=entry.source.expected)
+    return replace(entry, source=source, origin=str(location))
 
 
 def _write(output: Path, entries: list[CatalogEntry]) -> int:
     if entries:
-        write_rows(output, [_row(entry) for entry in entries])
+        write_rows(output, [to_row(entry) for entry in entries])
     return len(entries)
 
 
-def _entries_of(
-    folder: Path, words: Mapping[str, str], *, scale: int, skip_bad: bool
-) -> tuple[list[CatalogEntry], list[str]]:
-    """Entries of the good images in a folder, none if a bad one may not be skipped."""
-    if (split := words.get("split")) and split not in SPLITS:
-        raise ValueError(f"split is {split!r}, not one of {', '.join(SPLITS)}")
+def _list_entries(
+    folder: Path, metadata: Mapping[str, str], *, scale: int, skip_bad: bool
+) -> tuple[list[CatalogEntry], dict[Path, str]]:
+    """Entries of the good images in a folder, and the problems of the bad ones."""
+    if (split := metadata.get("split")) and split not in SPLITS:
+        raise UserError(f"split is {split!r}, not one of {', '.join(SPLITS)}")
     images = find_images(folder)
     if not images:
-        raise ValueError(f"no images in {folder}")
+        raise UserError(f"no images in {folder}")
     bad: dict[Path, str] = {}
     with progress("catalog", len(images)) as advance:
-        for number, problem in enumerate(in_parallel(problem_of, images), start=1):
-            path = images[number - 1]
+        problems = zip(images, in_parallel(find_problem, images), strict=True)
+        for number, (path, problem) in enumerate(problems, start=1):
             if problem:
                 bad[path] = problem
             advance(number, path.name)
-    lines = [f"{path}: {problem}" for path, problem in bad.items()]
-    if bad and not skip_bad:
-        return [], lines
     good = [path for path in images if path not in bad]
+    if not good or (bad and not skip_bad):
+        return [], bad
+    fields: dict[str, Any] = dict(metadata)
     if {path.stem for path in good} == PIRM_NAMES:
-        print("recognized as PIRM's self-validation set: images 1 to 100", file=sys.stderr)
-        words = PIRM | dict(words)
-    if not good:
-        return [], lines
-    given: dict[str, Any] = dict(words)
-    split = given.pop("split", "")
-    found = list_entries(folder, good, split=split, scale=scale)
-    entries = [replace(entry, **given) for entry in found]
+        print("recognized the PIRM self-validation set: images 1 to 100", file=sys.stderr)
+        fields = PIRM | fields
+    split = fields.pop("split", "")
+    entries = [
+        replace(entry, **fields) for entry in list_entries(folder, good, split=split, scale=scale)
+    ]
     check_unique_paths(entries)
-    return entries, lines
-
-
-def problem_of(path: Path) -> str:
-    """What is wrong with a image; "" if nothing is."""
-    try:
-        inspect_image(path)
-    except (BadImageError, OSError) as error:
-        return str(error)
-    return ""
-
-
-def _row(entry: CatalogEntry) -> dict[str, str]:
-    return {
-        "name": entry.name,
-        "split": entry.split,
-        "set": entry.set,
-        "uri": entry.source.uri,
-        "bytes": str(entry.source.expected.bytes),
-        "sha256": entry.source.expected.sha256,
-        "license": entry.license,
-        "origin": entry.origin,
-        "kind": "" if entry.kind == "hr" else entry.kind,
-        "citation": entry.citation,
-    }
+    return entries, bad

@@ -1,64 +1,69 @@
-"""Checksums written into catalogs: what nobody has published one of is held to its first copy."""
+"""Checksums of the first download, written into catalogs of files without published ones."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
+from esrgan_core.files import file_sha256
 from esrgan_core.io.inspection import inspect_image
-from pipelines.data.catalog import ARCHIVE, RANGE, parse_source, read_catalog, read_rows, write_rows
-from pipelines.data.download import forget_if_unpinned, run_concurrently
+from pipelines.config.errors import UserError
+from pipelines.data.catalog import (
+    ARCHIVE,
+    RANGE,
+    parse_source,
+    read_catalog,
+    read_rows,
+    write_rows,
+)
+from pipelines.data.download import run_concurrently
 from pipelines.runtime.progress import byte_progress
-from pipelines.sources.archive import Limits, unpack
-from pipelines.sources.checksums import WHOLE, digest
+from pipelines.sources.archive import unpack
+from pipelines.sources.checksums import SHA256_DIGITS
 from pipelines.sources.locations import ArchiveMember, parse_location
-from pipelines.sources.resolve import RemoteFile, resolve
+from pipelines.sources.resolve import forget_unpinned, resolve
 from pipelines.sources.transfer import TransferOptions
 
 
 def pin_catalog(path: Path) -> tuple[int, list[str]]:
-    """Fetch every file of a catalog whose sha256 it lacks, and write that and its size into it.
+    """Fetch the files without sha256, and write their sha256 and size into the catalog.
 
     Returns:
-        How many were pinned, and what could not be had.
+        Number of pinned files, and the errors of the others.
 
     Raises:
-        ValueError: if the catalog is malformed or not there.
+        UserError: if the catalog does not exist or is malformed.
     """
     if not path.is_file():
-        raise ValueError(f"no catalog {path}")
-    read_catalog(path)  # complains of what is wrong with it
+        raise UserError(f"no catalog {path}")
+    read_catalog(path)  # checks it
     rows = read_rows(path)
-    open_ = {str(number): row for number, row in enumerate(rows) if _wants_pinning(row)}
-    found: dict[str, tuple[str, str]] = {}
+    unpinned = {str(number): row for number, row in enumerate(rows) if _is_unpinned(row)}
+    found: dict[str, dict[str, str]] = {}
 
-    def look(origin: RemoteFile, target: Path, options: TransferOptions) -> None:
-        file = resolve(origin, options)
+    def look(number: str, options: TransferOptions) -> None:
+        source = parse_source(unpinned[number])
+        file = resolve(source, options)
         try:
-            _check_is_used(file, is_archive=rows[int(target.name)]["split"] == ARCHIVE)
+            # an error page must not be pinned
+            if unpinned[number]["split"] == ARCHIVE:
+                list(unpack(file, {}))
+            else:
+                inspect_image(file)
         except ValueError:
-            forget_if_unpinned(origin)
+            forget_unpinned(source)
             raise
-        found[target.name] = str(file.stat().st_size), digest(file, "sha256")
+        size = str(file.stat().st_size)
+        found[number] = {"bytes": size, "sha256": file_sha256(file)}
 
-    origins = {number: (parse_source(row), Path(number)) for number, row in open_.items()}
-    total = sum(origin.expected.bytes for origin, _ in origins.values())
-    with byte_progress("pin", total) as on_bytes:
-        problems = run_concurrently(origins, look, TransferOptions(on_bytes=on_bytes))
-    for number, (size, sha256) in found.items():
-        rows[int(number)] |= {"bytes": size, "sha256": sha256}
+    with byte_progress("pin", sum(int(row["bytes"] or 0) for row in unpinned.values())) as on_bytes:
+        options = TransferOptions(on_bytes=on_bytes)
+        jobs = {number: partial(look, number, options) for number in unpinned}
+        problems = run_concurrently(jobs, options)
     if found:
-        write_rows(path, rows)
-    return len(found), [f"{open_[number]['uri']}: {why}" for number, why in problems.items()]
+        write_rows(path, [row | found.get(str(number), {}) for number, row in enumerate(rows)])
+    return len(found), [f"{unpinned[number]['uri']}: {why}" for number, why in problems.items()]
 
 
-def _check_is_used(file: Path, *, is_archive: bool) -> None:
-    """Refuse to pin an error page: what is pinned is the truth from then on."""
-    if is_archive:
-        list(unpack(file, {}, Limits()))
-    else:
-        inspect_image(file)
-
-
-def _wants_pinning(row: Mapping[str, str]) -> bool:
-    within = isinstance(parse_location(row["uri"]), ArchiveMember)
-    is_range = bool(RANGE.search(row["name"]))
-    return len(row["sha256"]) < WHOLE and not within and not is_range
+def _is_unpinned(row: Mapping[str, str]) -> bool:
+    is_member = isinstance(parse_location(row["uri"]), ArchiveMember)
+    return len(row["sha256"]) < SHA256_DIGITS and not is_member and not RANGE.search(row["name"])

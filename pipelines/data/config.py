@@ -11,14 +11,13 @@ class DownloadConfig:
     """Section `download`."""
 
     catalogs: list[str] = field(default_factory=list)
-    """Catalogs in `data/` by name; not looked at where `data/` holds images."""
+    """Catalogs in `data/` by name; ignored if `data/` contains images only."""
     exclude: list[str] = field(default_factory=list)
-    """Images to leave out, as `train/0123` or `test/set5/baby`."""
+    """Images to leave out, such as `train/0123` or `test/set5/baby`."""
     lr: Literal["made", "provided"] = "made"
-    """Whether LR is made from HR, or taken where it is provided and made elsewhere."""
+    """Whether LR is made from HR for all images, or only where it is not provided."""
 
     def __post_init__(self) -> None:
-        """Refuse a catalog named twice."""
         if len(set(self.catalogs)) < len(self.catalogs):
             raise ValueError(f"catalogs names one twice: {self.catalogs}")
 
@@ -28,14 +27,13 @@ class ValidateConfig:
     """Section `validate`."""
 
     min_side: int
-    """Pixels that the shorter side must have after cropping: the HR patch, or two NIQE blocks."""
+    """Smallest side in pixels after cropping: the HR patch, or two NIQE blocks."""
     modes: list[Literal["RGB", "L"]]
-    """DecodedImage modes in Pillow's words; those that later stages read."""
+    """Modes of Pillow that later stages read."""
     lr_generator: LrGenerator = "matlab"
-    """Whether LR that is provided has to be MATLAB's bicubic."""
+    """Whether provided LR must be MATLAB's bicubic."""
 
     def __post_init__(self) -> None:
-        """Refuse modes that no image has."""
         if not self.modes:
             raise ValueError("modes must name at least one")
 
@@ -45,10 +43,9 @@ class BicubicConfig:
     """Section `bicubic`."""
 
     workers: int = -1
-    """Processes that share the images; -1 for one per core. The result does not depend on it."""
+    """Processes, -1 for one per core; the result does not depend on it."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no number of processes."""
         if self.workers != -1 and self.workers < 1:
             raise ValueError(
                 f"workers must be at least 1, or -1 for one per core, got {self.workers}"

@@ -1,198 +1,165 @@
-"""All images of a catalog into the image folder: archives one by one, single files at once."""
+"""Download of a catalog's images into the image folder."""
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from rich.filesize import decimal
 
+from pipelines.config.errors import UserError
 from pipelines.data.catalog import Catalog, CatalogEntry
 from pipelines.runtime.disk import require_disk_space
 from pipelines.runtime.progress import byte_progress, progress
 from pipelines.runtime.redaction import redact
 from pipelines.runtime.state import state_root
-from pipelines.sources.archive import BadArchiveError, Limits, unpack
-from pipelines.sources.cache import shared_cache
-from pipelines.sources.errors import StoppedError
-from pipelines.sources.locations import (
-    ArchiveMember,
-    HttpFile,
-    LocalFile,
-    PackageFile,
-    S3Object,
-    parse_location,
-)
-from pipelines.sources.resolve import RemoteFile, fetch, resolve
+from pipelines.sources import cache
+from pipelines.sources.archive import BadArchiveError, unpack
+from pipelines.sources.locations import ArchiveMember, HttpFile, S3Object
+from pipelines.sources.resolve import RemoteFile, copy, forget_unpinned, resolve
 from pipelines.sources.transfer import TransferOptions
 
-AT_ONCE = 8
-"""Files that are fetched side by side."""
-ASSUMED_PACE = 10e6
-"""Bytes per second that a time is told by before there is a pace to tell it by."""
+CONCURRENT = 8
+"""Files that are fetched at the same time."""
+ASSUMED_SPEED = 10e6
+"""Bytes per second of the first estimate."""
 Problems = dict[str, OSError | ValueError]
-"""By the path of the image in the image folder, why it could not be had."""
+"""Errors by the path of the image in the image folder."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
-    """What fetching takes, as far as the catalogs say it."""
+    """What a download needs, by the sizes in the catalogs."""
 
     images: int
     to_fetch: int
-    """Bytes; as many are needed of the disk under the state root."""
+    """Bytes to fetch, which the disk of the state root needs as well."""
     unknown: int
-    """Files of which no size is known."""
+    """Files of unknown size."""
     folder: int
-    """Bytes of disk that it needs in the image folder."""
+    """Bytes of disk that the image folder needs."""
 
     def __str__(self) -> str:
-        time = timedelta(seconds=round(self.to_fetch / ASSUMED_PACE))
-        fetching = f"{decimal(self.to_fetch)} to fetch, {time} at {decimal(int(ASSUMED_PACE))}/s"
+        time = timedelta(seconds=round(self.to_fetch / ASSUMED_SPEED))
+        speed = decimal(int(ASSUMED_SPEED))
         unknown = f", and {self.unknown} files of unknown size" if self.unknown else ""
-        disk = decimal(self.to_fetch + self.folder)
-        return f"{self.images} images; {fetching}{unknown}; {disk} of disk"
+        return (
+            f"{self.images} images; {decimal(self.to_fetch)} to fetch, {time} at {speed}/s"
+            f"{unknown}; {decimal(self.to_fetch + self.folder)} of disk"
+        )
 
 
 def estimate(catalog: Catalog) -> Estimate:
-    """What it takes to fetch a catalog on this machine, where some of it may be already."""
-    cache = shared_cache()
-    to_fetch = unknown = folder = 0
-    origins = [entry.source for entry in catalog.entries] + list(catalog.archives.values())
-    for origin in origins:
-        match parse_location(origin.uri):
-            case HttpFile() | S3Object():
-                missing = cache.missing(origin.address, origin.expected)
-                unknown += not origin.expected.bytes
-                to_fetch += missing
-                folder += origin.expected.bytes
-            case ArchiveMember():
-                pass  # its archive counts: images do not pack
-            case LocalFile() | PackageFile():
-                folder += origin.expected.bytes
+    """Estimate the download of a catalog; the cache may have some of the files."""
+    files = [entry.source for entry in catalog.entries] + list(catalog.archives.values())
+    # the members of an archive are as large as the archive
+    files = [file for file in files if not isinstance(file.location, ArchiveMember)]
+    remote = [file for file in files if isinstance(file.location, HttpFile | S3Object)]
     return Estimate(
         images=len(catalog.entries),
-        to_fetch=to_fetch,
-        unknown=unknown,
-        folder=folder,
+        to_fetch=sum(cache.missing_bytes(file.cache_key, file.expected) for file in remote),
+        unknown=sum(not file.expected.bytes for file in remote),
+        folder=sum(file.expected.bytes for file in files),
     )
 
 
 def fetch_all(catalog: Catalog, folder: Path, options: TransferOptions | None = None) -> Problems:
-    """Fetch every image to its place in `folder`; what cannot be had is told, not raised.
+    """Fetch the images of a catalog into `folder`; returns the errors of missing images.
 
     Raises:
-        UserError: if it cannot fit on the disk.
+        UserError: if the images do not fit on the disk.
     """
     needed = estimate(catalog)
     print(f"download: {needed}", file=sys.stderr)
     require_disk_space({state_root(): needed.to_fetch, folder: needed.folder})
-    _warn_of_unpinned(catalog)
+    _warn_about_unpinned(catalog)
     with byte_progress("download", needed.to_fetch) as on_bytes:
         options = replace(options or TransferOptions(), on_bytes=on_bytes)
         problems: Problems = {}
-        for name, origin in catalog.archives.items():
-            members = _members(catalog.entries, name)
-            problems |= _unpack_all(name, origin, members, folder, options)
-        alone = [
-            entry
+        for name, file in catalog.archives.items():
+            members = _archive_members(catalog.entries, name)
+            problems |= _unpack_all(name, file, members, folder, options)
+        jobs = {
+            entry.path: partial(copy, entry.source, folder / entry.path, options)
             for entry in catalog.entries
-            if not isinstance(parse_location(entry.source.uri), ArchiveMember)
-        ]
-        wanted = {entry.path: (entry.source, folder / entry.path) for entry in alone}
-        return problems | run_concurrently(wanted, fetch, options)
+            if not isinstance(entry.source.location, ArchiveMember)
+        }
+        return problems | run_concurrently(jobs, options)
 
 
 def run_concurrently(
-    wanted: Mapping[str, tuple[RemoteFile, Path]],
-    work: Callable[[RemoteFile, Path, TransferOptions], object],
-    options: TransferOptions,
+    jobs: Mapping[str, Callable[[], object]], options: TransferOptions
 ) -> Problems:
-    """Do `work` for several origins at a time; by name, why some could not be done."""
+    """Run jobs in threads; returns the errors by name."""
     problems: Problems = {}
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(CONCURRENT) as pool:
         try:
-            futures: dict[Future[object], str] = {
-                pool.submit(work, origin, target, options): name
-                for name, (origin, target) in wanted.items()
-            }
+            futures = {pool.submit(job): name for name, job in jobs.items()}
             for future in as_completed(futures):
                 try:
                     future.result()
                 except (OSError, ValueError) as error:
                     problems[futures[future]] = error
         except BaseException:
-            # an end from outside: what is under way stops at its next piece
+            # interrupted: running transfers stop at their next chunk
             options.stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return problems
 
 
-def _members(entries: Iterable[CatalogEntry], archive: str) -> dict[str, str]:
-    """Paths in the image folder by member, of one archive."""
-    found: dict[str, str] = {}
+def _archive_members(entries: Iterable[CatalogEntry], archive: str) -> dict[str, str]:
+    """Paths in the image folder of one archive's members."""
+    paths: dict[str, str] = {}
     for entry in entries:
-        location = parse_location(entry.source.uri)
+        location = entry.source.location
         if isinstance(location, ArchiveMember) and location.archive == archive:
-            other = found.setdefault(location.member, entry.path)
+            other = paths.setdefault(location.member, entry.path)
             if other != entry.path:
-                raise ValueError(f"{entry.source.uri} is named twice: {other} and {entry.path}")
-    return found
+                raise UserError(f"{location} occurs twice: {other} and {entry.path}")
+    return paths
 
 
 def _unpack_all(
-    name: str,
-    origin: RemoteFile,
-    members: Mapping[str, str],
-    folder: Path,
-    options: TransferOptions,
+    name: str, file: RemoteFile, members: Mapping[str, str], folder: Path, options: TransferOptions
 ) -> Problems:
-    """Fetch and unpack one archive; what is wrong with all of it is wrong with each member."""
+    """Fetch and unpack one archive; an error of the archive is an error of all members left."""
     targets = {member: folder / path for member, path in members.items()}
     problems: Problems = {}
+    failure: OSError | ValueError | None = None
     try:
-        archive = resolve(origin, options)
+        archive = resolve(file, options)
         with progress(f"unpack {name}", len(targets)) as advance:
-            for number, (member, problem) in enumerate(unpack(archive, targets, Limits()), start=1):
+            for number, (member, problem) in enumerate(unpack(archive, targets), start=1):
                 if problem:
                     problems[member] = BadArchiveError(problem)
                 advance(number, member)
-    except StoppedError:
-        raise
     except BadArchiveError as error:
-        forget_if_unpinned(origin)
-        whole = BadArchiveError(f"{name} from {origin.uri}: {error}")
-        problems = {**dict.fromkeys(targets, whole), **problems}
+        forget_unpinned(file)
+        failure = BadArchiveError(f"{name} from {file.location}: {error}")
     except (OSError, ValueError) as error:
-        lost = OSError(f"{name} could not be had: {error}")
-        lost.__cause__ = error
-        problems = {**dict.fromkeys(targets, lost), **problems}
+        failure = OSError(f"cannot fetch {name}: {error}")
+        failure.__cause__ = error
+    if failure:
+        problems = dict.fromkeys(targets, failure) | problems
     return {members[member]: problem for member, problem in problems.items()}
 
 
-def forget_if_unpinned(origin: RemoteFile) -> None:
-    """Fetch a file anew next time that turned out to be of no use, if nothing else was promised."""
-    location = parse_location(origin.uri)
-    if isinstance(location, HttpFile | S3Object) and not origin.expected.pinned:
-        shared_cache().forget(origin.uri)
-
-
-def _warn_of_unpinned(catalog: Catalog) -> None:
-    """Say what no checksum protects; members of a pinned archive are protected by its own."""
-    files = {entry.source.uri: entry.source.expected for entry in catalog.entries}
-    files |= {origin.uri: origin.expected for origin in catalog.archives.values()}
-    open_ = [
-        uri
-        for uri, expected in files.items()
-        if not expected.pinned and not isinstance(parse_location(uri), ArchiveMember)
-    ]
-    if open_:
-        more = f" and {len(open_) - 1} more" if len(open_) > 1 else ""
+def _warn_about_unpinned(catalog: Catalog) -> None:
+    files = [entry.source for entry in catalog.entries] + list(catalog.archives.values())
+    # the checksum of an archive protects its members
+    unpinned = {
+        str(file.location)
+        for file in files
+        if not file.expected.is_pinned and not isinstance(file.location, ArchiveMember)
+    }
+    if unpinned:
+        more = f" and {len(unpinned) - 1} more" if len(unpinned) > 1 else ""
         print(
-            f"no checksum is known of {redact(open_[0])}{more}; taken as it comes. "
+            f"warning: no checksum for {redact(min(unpinned))}{more}; the content is not verified. "
             "`esrgan catalog pin` writes checksums into a catalog",
             file=sys.stderr,
         )

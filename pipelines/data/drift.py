@@ -1,4 +1,4 @@
-"""What the images of the last accepted run were like, for the next one to be held against."""
+"""Sizes and shapes of the images of the last accepted run, to detect drift."""
 
 import hashlib
 from pathlib import Path
@@ -12,7 +12,7 @@ from pipelines.runtime.state import state_root
 
 
 def load_accepted(frame: pd.DataFrame) -> Distribution | None:
-    """Shares of sizes and shapes when these sets were last accepted; None if that is not known."""
+    """Shares of sizes and shapes when these sets were last accepted; None if never."""
     try:
         shares: Distribution = from_json(_path(frame).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -21,11 +21,11 @@ def load_accepted(frame: pd.DataFrame) -> Distribution | None:
 
 
 def save_accepted(frame: pd.DataFrame) -> None:
-    """Keep the shares of sizes and shapes of a image frame for the next run."""
+    """Store the shares of sizes and shapes of an image table for the next run."""
     write_text(_path(frame), to_json(distribution(frame)))
 
 
 def _path(frame: pd.DataFrame) -> Path:
-    # each choice of sets is compared with itself
+    # each selection of sets is compared with itself
     sets = " ".join(sorted(set(frame["split"] + "/" + frame["set"])))
     return state_root() / "accepted" / f"{hashlib.sha256(sets.encode()).hexdigest()[:16]}.json"

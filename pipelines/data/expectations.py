@@ -1,4 +1,4 @@
-"""Great Expectations over the images; the only module that imports it."""
+"""Great Expectations over the image table; the only module that imports it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,25 +13,26 @@ from esrgan_core.strict_json import to_json
 from pipelines.data.config import LrGenerator
 from pipelines.data.image_table import Distribution
 
-BLANK = 2.0
-"""Gray levels of contrast below which a image shows nothing."""
-BLOCKY = 0.12
-ENLARGED = -12.5
-"""dB; photographs have more, but for some very smooth ones, enlarged ones less."""
-SHIFTED = 0.12
+MIN_CONTRAST = 2.0
+"""Gray levels; blank images have less."""
+MAX_BLOCKINESS = 0.12
+MIN_DETAIL_DROP = -12.5
+"""dB; enlarged images have less, and so have a few very smooth photographs."""
+MAX_LR_SHIFT = 0.12
 """LR pixels; one HR pixel at x4 measures as 0.2."""
-ANOTHER = 18.0
-"""dB of PSNR from the likeliest generator, below which LR shows something else."""
-DRIFTED = 0.25
+MIN_LR_PSNR = 18.0
+"""dB compared with the likeliest generator; the LR of another image has less."""
+MAX_DRIFT = 0.25
 """Kullback-Leibler divergence of sizes or shapes from those of the last accepted run."""
-UNSEEN = 0.02
+NEW_WEIGHT = 0.02
 """Weight of sizes that the last accepted run did not have."""
 LEAVE_OUT = "name it in download.exclude, or set skip_bad"
+LOSSLESS = "a lossless original is better"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ValidationRules:
-    """What images have to meet."""
+    """Requirements that images have to meet."""
 
     min_side: int
     modes: Sequence[str]
@@ -42,14 +43,13 @@ class ValidationRules:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ValidationIssue:
-    """One image that fails one expectation."""
+    """One image that fails one expectation: an error, or a warning."""
 
     path: str
     description: str
     value: str
     remedy: str
     is_error: bool
-    """Whether it stops the pipeline, or is a warning."""
 
     def __str__(self) -> str:
         return f"  {self.path}: {self.description} ({self.value}); {self.remedy}"
@@ -57,7 +57,7 @@ class ValidationIssue:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExpectationResult:
-    """One expectation, and what came of it."""
+    """Result of one expectation."""
 
     expectation: str
     column: str
@@ -68,15 +68,15 @@ class ExpectationResult:
 
 
 def validate(frame: pd.DataFrame, rules: ValidationRules) -> list[ExpectationResult]:
-    """Hold all expectations against a image frame."""
-    import great_expectations as gx  # noqa: PLC0415  takes seconds to import
+    """Validate an image table."""
+    import great_expectations as gx  # noqa: PLC0415  great_expectations is slow
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
     asset = context.data_sources.add_pandas("images").add_dataframe_asset("manifest")
     batch = asset.add_batch_definition_whole_dataframe("all")
     suite = context.suites.add(gx.ExpectationSuite(name="images"))
-    for expectation in _expectations(rules):
+    for expectation in (*_image_rules(rules), *_lr_rules(rules), *_drift_rules(rules)):
         suite.add_expectation(expectation)
     definition = context.validation_definitions.add(
         gx.ValidationDefinition(name="images", data=batch, suite=suite)
@@ -85,17 +85,18 @@ def validate(frame: pd.DataFrame, rules: ValidationRules) -> list[ExpectationRes
         batch_parameters={"dataframe": frame.drop(columns="thumbnail")},
         result_format={"result_format": "COMPLETE", "unexpected_index_column_names": ["path"]},
     )
-    return [_result(found) for found in result.results]
+    return [_parse_result(found) for found in result.results]
 
 
 def write_report(
     path: Path, results: Sequence[ExpectationResult], frame: pd.DataFrame
 ) -> list[str]:
-    """Write the report that later stages go by; the images that they leave out.
+    """Write the report that later stages read; returns the images that they leave out.
 
-    It says nothing of drift, which depends on the run before.
+    It does not contain drift, which depends on the previous run.
     """
-    excluded = sorted({f.path for o in results for f in o.issues if f.is_error})
+    issues = [issue for result in results for issue in result.issues]
+    excluded = sorted({issue.path for issue in issues if issue.is_error})
     content = {
         "success": not excluded,
         "images": len(frame),
@@ -116,146 +117,131 @@ def write_report(
     return excluded
 
 
-def _expectations(rules: ValidationRules) -> list[Any]:
-    from great_expectations import expectations as gxe  # noqa: PLC0415
+def _expect(kind: str, description: str, remedy: str, *, is_error: bool = True, **args: Any) -> Any:
+    from great_expectations import expectations  # noqa: PLC0415  great_expectations is slow
 
-    def say(what: str, remedy: str, *, is_error: bool = True) -> dict[str, Any]:
-        severity = "critical" if is_error else "warning"
-        return {"meta": {"what": what, "remedy": remedy}, "severity": severity}
+    severity = "critical" if is_error else "warning"
+    meta = {"description": description, "remedy": remedy}
+    return getattr(expectations, f"Expect{kind}")(meta=meta, severity=severity, **args)
 
-    def nothing_in(column: str, **words: Any) -> Any:
-        return gxe.ExpectColumnValuesToBeInSet(column=column, value_set=[""], **words)
 
-    small = f"use images of at least {rules.min_side} pixels a side, or lower validate.min_side"
-    matlab = [f"MATLAB bicubic, {name}" for name in CONVENTIONS]
-    demanded = rules.lr_generator == "matlab"
+def _between(column: str, low: float | None, high: float | None, *words: str, **args: Any) -> Any:
+    kind = "ColumnValuesToBeBetween"
+    return _expect(kind, *words, column=column, min_value=low, max_value=high, **args)
+
+
+def _in_set(column: str, values: Sequence[str], *words: str, **args: Any) -> Any:
+    return _expect("ColumnValuesToBeInSet", *words, column=column, value_set=values, **args)
+
+
+def _image_rules(rules: ValidationRules) -> list[Any]:
+    low, small = rules.min_side, "too small after cropping to a multiple of the scale"
+    larger = f"use images of at least {low} pixels per side, or lower validate.min_side"
     return [
-        gxe.ExpectTableRowCountToBeBetween(min_value=3, **say("too few images", "add some")),
-        gxe.ExpectColumnDistinctValuesToContainSet(
-            column="split",
-            value_set=["train", "val", "test"],
-            **say("a split is empty", "give train, val and test a image each"),
+        _expect("TableRowCountToBeBetween", "too few images", "add images", min_value=3),
+        _expect(
+            "ColumnDistinctValuesToContainSet", "a split is empty",
+            "add an image each for train, val and test",
+            column="split", value_set=["train", "val", "test"],
         ),
-        gxe.ExpectColumnPairValuesToBeEqual(
-            column_A="sha256",
-            column_B="sha256_now",
-            **say("changed since download", "run `dvc repro download` again"),
+        _expect(
+            "ColumnPairValuesToBeEqual", "changed since download", "run `dvc repro download` again",
+            column_A="sha256", column_B="sha256_now",
         ),
-        gxe.ExpectColumnValuesToBeInSet(
-            column="mode",
-            value_set=list(rules.modes),
-            **say("wrong mode", f"convert it to 8-bit RGB or gray, or {LEAVE_OUT}"),
+        _in_set(
+            "mode", list(rules.modes), "wrong mode",
+            f"convert it to 8-bit RGB or gray, or {LEAVE_OUT}",
         ),
-        *(
-            gxe.ExpectColumnValuesToBeBetween(
-                column=f"{side}_cropped",
-                min_value=rules.min_side,
-                **say(f"{side} too small after cropping to a multiple of the scale", small),
-            )
-            for side in ("width", "height")
+        _between("width_cropped", low, None, f"width {small}", larger),
+        _between("height_cropped", low, None, f"height {small}", larger),
+        _between("contrast", MIN_CONTRAST, None, "blank or flat", LEAVE_OUT),
+        _in_set("same_as", [""], "same content as another image", "remove all but one"),
+        _in_set(
+            "leaks", [""], "duplicate of an image of another split",
+            f"{LEAVE_OUT}; otherwise test scores are not valid",
         ),
-        gxe.ExpectColumnValuesToBeBetween(
-            column="contrast", min_value=BLANK, **say("blank or flat", f"{LEAVE_OUT}")
+        _in_set("looks_like", [""], "looks like another image", "keep one of them", is_error=False),
+        _between(
+            "blockiness", None, MAX_BLOCKINESS, "shows JPEG blocks", LOSSLESS, is_error=False
         ),
-        nothing_in("same_as", **say("same content as another image", "remove all but one")),
-        nothing_in(
-            "leaks",
-            **say("shows what a image of another split shows", f"{LEAVE_OUT}: it spoils a test"),
+        _expect(
+            "ColumnValuesToNotBeInSet", "is a JPEG", LOSSLESS, is_error=False,
+            column="format", value_set=["JPEG"],
         ),
-        nothing_in(
-            "looks_like", **say("looks like another image", "keep one of them", is_error=False)
+        _between(
+            "detail_drop", MIN_DETAIL_DROP, None, "looks enlarged or blurred: no fine detail",
+            "use the original size", is_error=False,
         ),
-        gxe.ExpectColumnValuesToBeBetween(
-            column="blockiness",
-            max_value=BLOCKY,
-            **say("has the blocks of JPEG", "a lossless original is better", is_error=False),
+    ]  # fmt: skip
+
+
+def _lr_rules(rules: ValidationRules) -> list[Any]:
+    fit = "provide the LR of this image"
+    must_be_matlab = rules.lr_generator == "matlab"
+    return [
+        _in_set("lr_problem", [""], "its LR does not fit", fit),
+        _between("lr_psnr", MIN_LR_PSNR, None, "its LR shows something else", fit),
+        _between(
+            "lr_shift", None, MAX_LR_SHIFT, "its LR is shifted by so many LR pixels",
+            "align the pair, or make LR from HR",
         ),
-        gxe.ExpectColumnValuesToNotBeInSet(
-            column="format",
-            value_set=["JPEG"],
-            **say("is a JPEG", "a lossless original is better", is_error=False),
+        _in_set(
+            "lr_generator", [f"MATLAB bicubic, {name}" for name in CONVENTIONS],
+            "its LR is not MATLAB's bicubic",
+            "set download.lr to made" + (", or validate.lr_generator to any" * must_be_matlab),
+            is_error=must_be_matlab,
         ),
-        gxe.ExpectColumnValuesToBeBetween(
-            column="detail_drop",
-            min_value=ENLARGED,
-            **say(
-                "looks enlarged or blurred: no fine detail", "use the original size", is_error=False
-            ),
-        ),
-        nothing_in("lr_problem", **say("its LR does not fit", "give the LR of this image")),
-        gxe.ExpectColumnValuesToBeBetween(
-            column="lr_psnr",
-            min_value=ANOTHER,
-            **say("its LR shows something else", "give the LR of this image"),
-        ),
-        gxe.ExpectColumnValuesToBeBetween(
-            column="lr_shift",
-            max_value=SHIFTED,
-            **say("its LR is shifted by so many LR pixels", "align the pair, or make LR from HR"),
-        ),
-        gxe.ExpectColumnValuesToBeInSet(
-            column="lr_generator",
-            value_set=matlab,
-            **say(
-                "its LR was not made as MATLAB does",
-                f"set download.lr to made{', or validate.lr_generator to any' if demanded else ''}",
-                is_error=demanded,
-            ),
-        ),
-        *(
-            gxe.ExpectColumnKLDivergenceToBeLessThan(
-                column=column,
-                partition_object={"values": list(shares), "weights": list(shares.values())},
-                threshold=DRIFTED,
-                tail_weight_holdout=UNSEEN,
-                **say(
-                    f"{column.partition('_')[0]}s differ from the last accepted run's",
-                    "see that these are the images that were meant",
-                    is_error=False,
-                ),
-            )
-            for column, shares in (rules.accepted or {}).items()
-        ),
+    ]  # fmt: skip
+
+
+def _drift_rules(rules: ValidationRules) -> list[Any]:
+    return [
+        _expect(
+            "ColumnKLDivergenceToBeLessThan",
+            f"{column.partition('_')[0]}s differ from those of the last accepted run",
+            "check that these are the intended images",
+            is_error=False,
+            column=column,
+            partition_object={"values": list(shares), "weights": list(shares.values())},
+            threshold=MAX_DRIFT,
+            tail_weight_holdout=NEW_WEIGHT,
+        )
+        for column, shares in (rules.accepted or {}).items()
     ]
 
 
-def _result(found: Any) -> ExpectationResult:
+def _parse_result(found: Any) -> ExpectationResult:
     config = found.expectation_config
-    # of the expectation as a whole, or by the metric that it asked for
+    # of the expectation as a whole, or by metric
     info = found.exception_info
-    for broken in [info] if "raised_exception" in info else info.values():
-        if broken["raised_exception"]:
-            raise RuntimeError(f"{config.type}: {broken['exception_message']}")
+    for exception in [info] if "raised_exception" in info else info.values():
+        if exception["raised_exception"]:
+            raise RuntimeError(f"{config.type}: {exception['exception_message']}")
+    meta: Mapping[str, str] = config.meta
     is_error = config.severity == "critical"
-    return ExpectationResult(
-        expectation=config.type,
-        column=config.kwargs.get("column", config.kwargs.get("column_A", "")),
-        description=config.meta["what"],
-        is_error=is_error,
-        success=bool(found.success),
-        issues=_issues(found, is_error=is_error),
-    )
-
-
-def _issues(found: Any, *, is_error: bool) -> list[ValidationIssue]:
-    """The rows behind a failed expectation, or one issue for the table as a whole."""
-    if found.success:
-        return []
-    meta: Mapping[str, str] = found.expectation_config.meta
     rows = found.result.get("unexpected_index_list") or [{"path": "(all)"}]
     observed = found.result.get("observed_value")
-    return [
+    issues = [
         ValidationIssue(
             path=str(row["path"]),
-            description=meta["what"],
-            value=", ".join(_said(value) for key, value in row.items() if key != "path")
-            or _said(observed),
+            description=meta["description"],
+            value=", ".join(_format(value) for key, value in row.items() if key != "path")
+            or _format(observed),
             remedy=meta["remedy"],
             is_error=is_error,
         )
         for row in rows
+        if not found.success
     ]
+    return ExpectationResult(
+        expectation=config.type,
+        column=config.kwargs.get("column", config.kwargs.get("column_A", "")),
+        description=meta["description"],
+        is_error=is_error,
+        success=bool(found.success),
+        issues=issues,
+    )
 
 
-def _said(value: Any) -> str:
+def _format(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)

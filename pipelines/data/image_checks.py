@@ -1,4 +1,4 @@
-"""Every image decoded once: whether it is what it should be, and the figures to judge it by."""
+"""Check of each image: its checksum, whether it can be decoded, and its quality statistics."""
 
 import csv
 import re
@@ -22,20 +22,20 @@ from pipelines.data.manifest import ManifestRow
 from pipelines.runtime.parallel import in_parallel
 from pipelines.runtime.progress import progress
 from pipelines.runtime.redaction import redact
+from pipelines.sources.checksums import REMEDY
 
-LARGEST = 2048
-"""Pixels a side of the middle that quality_stats are looked for in."""
+CENTER = 2048
+"""Largest side, in pixels, of the center that is measured."""
 SAMPLES = 1_000_000
-"""Pixels that are enough to see whether a image is blank."""
-NAMED = 3
-"""Images that are named for each cause, where many cannot be used."""
-CHECKSUM = re.compile(r"\b[0-9a-f]{2}/[0-9a-f]{64}\b")
-"""A place in the cache, which is told so that a file can be put there by hand."""
+"""Pixels that the contrast is measured on, about."""
+LISTED = 3
+"""Images that a message lists for each cause."""
+CACHE_PATH = re.compile(r"\b[0-9a-f]{2}/[0-9a-f]{64}\b")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QualityStats:
-    """What a image's pixels tell of it; figures as in `esrgan_core.data.quality_stats`."""
+    """Quality statistics of one image, as in `esrgan_core.data.quality_stats`."""
 
     path: str
     format: str
@@ -48,7 +48,7 @@ class QualityStats:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageCheck:
-    """What came of checking one image: its line and quality_stats, or what is wrong with it."""
+    """Result of checking one image: its row and statistics, or its problem."""
 
     entry: CatalogEntry
     row: ManifestRow | None = None
@@ -59,32 +59,34 @@ class ImageCheck:
 def check_images(
     entries: list[CatalogEntry], missing: Mapping[str, Exception], folder: Path
 ) -> list[ImageCheck]:
-    """Check the images of an image folder, wherever the work is done: its path is absolute.
+    """Check the images of an image folder.
 
-    `missing` says by path why some are not there.
+    Args:
+        entries: of the catalog.
+        missing: errors of images that could not be fetched, by path.
+        folder: the image folder; absolute, since other machines may share the work.
     """
-    done = [
+    checks = [
         ImageCheck(entry=entry, problem=str(missing[entry.path]))
         for entry in entries
         if entry.path in missing
     ]
     tasks = [(entry, folder) for entry in entries if entry.path not in missing]
     with progress("check", len(tasks)) as advance:
-        for number, one in enumerate(in_parallel(check_image, tasks), start=1):
-            done.append(one)
-            advance(number, one.entry.name)
-    return done
+        for number, check in enumerate(in_parallel(check_image, tasks), start=1):
+            checks.append(check)
+            advance(number, check.entry.name)
+    return checks
 
 
 def check_image(task: tuple[CatalogEntry, Path]) -> ImageCheck:
-    """Check one image of an image folder; (its entry, the folder) gives what came of it."""
+    """Check one image, given as its entry and the image folder."""
     entry, folder = task
     path = folder / entry.path
     try:
         sha256 = file_sha256(path)
-        if problem := entry.source.expected.problem(path, sha256):
-            remedy = "get the original again, or correct the catalog if it was meant to change"
-            return ImageCheck(entry=entry, problem=f"{problem}; {remedy}")
+        if mismatch := entry.source.expected.mismatch(path, sha256):
+            return ImageCheck(entry=entry, problem=f"{mismatch}; {REMEDY}")
         found = inspect_image(path)
         row = ManifestRow(
             path=entry.path,
@@ -99,71 +101,80 @@ def check_image(task: tuple[CatalogEntry, Path]) -> ImageCheck:
             origin=entry.origin,
             citation=entry.citation,
         )
-        return ImageCheck(entry=entry, row=row, quality_stats=_quality_stats(entry.path, found))
+        return ImageCheck(entry=entry, row=row, quality_stats=_measure(entry.path, found))
     except (OSError, ValueError, MemoryError) as error:
         return ImageCheck(entry=entry, problem=str(error) or type(error).__name__)
 
 
-def _quality_stats(path: str, found: InspectedImage) -> QualityStats:
-    figures = {"contrast": np.nan, "blockiness": 0.0, "detail_drop": 0.0}
+def find_problem(path: Path) -> str:
+    """Why an image cannot be decoded; "" if it can."""
+    try:
+        inspect_image(path)
+    except (OSError, ValueError, MemoryError) as error:
+        return str(error) or type(error).__name__
+    return ""
+
+
+def _measure(path: str, found: InspectedImage) -> QualityStats:
+    stats = {"contrast": np.nan, "blockiness": 0.0, "detail_drop": 0.0}
     if found.pixels is not None:
         height, width = found.pixels.shape[:2]
-        top, left = (max((side - LARGEST) // 2, 0) for side in (height, width))
-        middle = luma(found.pixels[top : top + LARGEST, left : left + LARGEST])
+        top, left = (max((side - CENTER) // 2, 0) for side in (height, width))
+        center = luma(found.pixels[top : top + CENTER, left : left + CENTER])
         step = max(int((height * width / SAMPLES) ** 0.5), 1)
-        figures = {
+        stats = {
             "contrast": contrast(luma(found.pixels[::step, ::step])),
-            "blockiness": blockiness(middle),
-            "detail_drop": detail_drop(middle),
+            "blockiness": blockiness(center),
+            "detail_drop": detail_drop(center),
         }
     thumbnail = found.thumbnail.tobytes()
-    return QualityStats(path=path, format=found.format, thumbnail=thumbnail, **figures)
+    return QualityStats(path=path, format=found.format, thumbnail=thumbnail, **stats)
 
 
 def write_quality_stats(path: Path, quality_stats: list[QualityStats]) -> None:
-    """Write them as Parquet, sorted by path."""
-    rows = [asdict(one) for one in sorted(quality_stats, key=attrgetter("path"))]
+    """Write the statistics as Parquet, sorted by path."""
+    rows = [asdict(stats) for stats in sorted(quality_stats, key=attrgetter("path"))]
     with atomic_path(path) as temporary:
         parquet.write_table(pa.Table.from_pylist(rows), temporary)
 
 
 def summarize_problems(bad: list[ImageCheck], path: Path) -> list[str]:
-    """A line for each cause and host, as where an archive or a host is missing.
+    """One line for each cause and host, which lists some of the images.
 
-    Args:
-        bad: the images that cannot be used.
-        path: a CSV, which gets each of them if some lines stand for more than are named.
+    `path` is a CSV file, which is written with all bad images if the lines omit some.
     """
     by_cause: dict[tuple[str, str], list[ImageCheck]] = {}
-    for one in bad:
-        uri = one.entry.source.uri
-        # what names the file itself does not tell its cause from others'
-        cause = CHECKSUM.sub("", one.problem).replace(uri, "")
-        by_cause.setdefault((urlsplit(uri).netloc, cause), []).append(one)
+    for check in bad:
+        uri = str(check.entry.source.location)
+        # the same cause for all images, except for the URI and the path in the cache
+        cause = CACHE_PATH.sub("", check.problem).replace(uri, "")
+        by_cause.setdefault((urlsplit(uri).netloc, cause), []).append(check)
     lines = []
-    for alike in by_cause.values():
-        uris = [redact(one.entry.source.uri) for one in alike]
-        more = f" and {len(uris) - NAMED} more" if len(uris) > NAMED else ""
-        lines.append(f"  {', '.join(uris[:NAMED])}{more}: {redact(alike[0].problem)}")
-    if any(len(alike) > NAMED for alike in by_cause.values()):
+    for checks in by_cause.values():
+        uris = [redact(str(check.entry.source.location)) for check in checks]
+        more = f" and {len(uris) - LISTED} more" if len(uris) > LISTED else ""
+        lines.append(f"  {', '.join(uris[:LISTED])}{more}: {redact(checks[0].problem)}")
+    if any(len(checks) > LISTED for checks in by_cause.values()):
         write_problems(path, bad)
-        lines.append(f"  all of them, with what is wrong, are listed in {path}")
+        lines.append(f"  {path} lists all of them")
     return lines
 
 
 def write_skipped(path: Path, bad: list[ImageCheck]) -> None:
-    """Say which images are left out and why, and write it as CSV."""
-    for one in bad:
-        print(f"skipped {one.entry.pair_name}: {redact(one.problem)}", file=sys.stderr)
+    """Print which images are skipped and why, and write them as CSV."""
+    for check in bad:
+        print(f"skipped {check.entry.pair_name}: {redact(check.problem)}", file=sys.stderr)
     write_problems(path, bad)
 
 
 def write_problems(path: Path, bad: list[ImageCheck]) -> None:
-    """Write which images cannot be used, and why, as CSV."""
-    rows = [(one.entry.pair_name, redact(one.entry.source.uri), redact(one.problem)) for one in bad]
+    """Write the problems of bad images as CSV."""
     with (
         atomic_path(path) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as file,
     ):
         table = csv.writer(file, lineterminator="\n")
-        table.writerows([("image", "uri", "problem"), *rows])
+        table.writerow(("image", "uri", "problem"))
+        for check in bad:
+            uri = str(check.entry.source.location)
+            table.writerow((check.entry.pair_name, redact(uri), redact(check.problem)))

@@ -1,4 +1,4 @@
-"""The images as a table: what is known of each, for expectations to be held against."""
+"""The table of images that the expectations check."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -13,39 +13,35 @@ Distribution = Mapping[str, Mapping[str, float]]
 
 
 def image_table(
-    manifest: pd.DataFrame, quality_stats: pd.DataFrame, pairs: pd.DataFrame, multiple: int
+    manifest: pd.DataFrame, quality_stats: pd.DataFrame, lr_checks: pd.DataFrame, multiple: int
 ) -> pd.DataFrame:
-    """The HR images of the manifest with what the expectations look at.
+    """Table of the HR images of the manifest.
+
+    `width_cropped` and `height_cropped` are the sides after cropping to `multiple`; `same_as`,
+    `leaks` and `looks_like` name a duplicate: an equal file, one in another split, another one in
+    the same split; `size_class` and `shape_class` are rounded sizes and aspect ratios.
 
     Args:
         manifest: with a column `sha256_now`.
-        quality_stats: figures of each image by path.
-        pairs: figures of each provided pair by the path of its HR.
-        multiple: what sides are cropped to.
-
-    `width_cropped` and `height_cropped` are what is left after cropping; `same_as`, `leaks` and
-    `looks_like` name another image that shows the same: byte for byte, in another split, in the
-    same split; `size_class` and `shape_class` say sizes coarsely.
+        quality_stats: of each image, by path.
+        lr_checks: of each provided LR, by the path of its HR.
+        multiple: that sides are cropped to.
     """
     frame = manifest[manifest["kind"] == "hr"].merge(quality_stats, on="path", how="left")
-    frame = frame.merge(pairs, on="path", how="left").reset_index(drop=True)
+    frame = frame.merge(lr_checks, on="path", how="left").reset_index(drop=True)
     frame["lr_problem"] = frame["lr_problem"].fillna("")
     for side in ("width", "height"):
         frame[f"{side}_cropped"] = frame[side] - frame[side] % multiple
-    named = {
-        "same_as": [""] * len(frame),
-        "leaks": [""] * len(frame),
-        "looks_like": [""] * len(frame),
-    }
+    paths, splits = list(frame["path"]), list(frame["split"])
+    same_as, leaks, looks_like = ([""] * len(frame) for _ in range(3))
     for pair in find_duplicates(frame):
-        across = frame["split"][pair.extra] != frame["split"][pair.kept]
-        if pair.equal:
-            named["same_as"][pair.extra] = str(frame["path"][pair.kept])
-        if across:
-            named["leaks"][pair.extra] = str(frame["path"][pair.kept])
-        elif not pair.equal:
-            named["looks_like"][pair.extra] = str(frame["path"][pair.kept])
-    frame = frame.assign(**named)
+        if pair.is_equal:
+            same_as[pair.extra] = paths[pair.kept]
+        if splits[pair.extra] != splits[pair.kept]:
+            leaks[pair.extra] = paths[pair.kept]
+        elif not pair.is_equal:
+            looks_like[pair.extra] = paths[pair.kept]
+    frame = frame.assign(same_as=same_as, leaks=leaks, looks_like=looks_like)
     area = np.log2(frame["width"] * frame["height"] / 1e6)
     frame["size_class"] = [f"{2.0**level:g} MP" for level in area.round()]
     shape = np.log2(frame["width"] / frame["height"])
@@ -54,7 +50,7 @@ def image_table(
 
 
 def distribution(frame: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Shares of the sizes and shapes in a image frame."""
+    """Shares of the size and shape classes of an image table."""
     return {
         column: {name: count / len(frame) for name, count in sorted(Counter(frame[column]).items())}
         for column in ("size_class", "shape_class")

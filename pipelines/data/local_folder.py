@@ -1,14 +1,14 @@
-"""What `data/` holds: catalogs, or images of one's own."""
+"""The folder `data/`, which holds catalogs or the user's images."""
 
 import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from urllib.parse import quote
 
 from esrgan_core.files import file_sha256
 from esrgan_core.io.folder import find_images
+from pipelines.config.errors import UserError
 from pipelines.data.catalog import (
     LR,
     SPLITS,
@@ -18,51 +18,55 @@ from pipelines.data.catalog import (
     read_catalog,
 )
 from pipelines.sources.checksums import ExpectedFile
+from pipelines.sources.locations import LocalFile
 from pipelines.sources.resolve import RemoteFile
+
+TENTH = 0x1999_9999
+"""Of the range of the first 8 digits of a sha256."""
 
 
 def load_catalog(data: Path, names: list[str], scale: int) -> Catalog:
-    """The catalogs named, where `data` holds catalogs; else the images in it.
+    """Read catalogs by name if `data` contains catalogs, otherwise list the images in it.
 
     Args:
         data: the folder.
         names: of catalogs.
-        scale: of LR whose name does not say it.
+        scale: of provided LR images whose names do not contain it.
 
     Raises:
-        ValueError: if there is neither, a catalog is malformed, two images want one place, or
-            there is no image at all.
+        UserError: if a catalog is missing or malformed, two images have the same path, or there
+            are no images.
     """
     if not data.is_dir():
-        raise ValueError(f"no folder {data}; `dvc repro data.dvc` or `dvc checkout` brings it")
+        raise UserError(f"no folder {data}; get it with `dvc repro data.dvc` or `dvc checkout`")
     images = find_images(data)
     if images and not any(data.glob("*.csv")):
         catalog = Catalog(entries=list_entries(data, images, scale=scale), archives={})
     else:
-        catalog = _joined([read_catalog(_path_of(data, name)) for name in names])
+        catalog = _join([read_catalog(_catalog_path(data, name)) for name in names])
     check_unique_paths(catalog.entries)
     if not catalog.entries:
-        raise ValueError(f"no images: download.catalogs is {names}, and {data} has none itself")
+        raise UserError(f"no images: download.catalogs is {names}, and {data} contains no images")
     return catalog
 
 
-def _path_of(data: Path, name: str) -> Path:
+def _catalog_path(data: Path, name: str) -> Path:
     path = data / f"{name}.csv"
     if not path.is_file():
         known = sorted(file.stem for file in data.glob("*.csv"))
-        raise ValueError(
-            f"download.catalogs names {name!r}; {data} has the catalogs {known}, and where there "
-            "are catalogs, images beside them are not looked at"
+        raise UserError(
+            f"download.catalogs names {name!r}; {data} has the catalogs {known}; images next to "
+            "catalogs are not used"
         )
     return path
 
 
-def _joined(catalogs: list[Catalog]) -> Catalog:
+def _join(catalogs: list[Catalog]) -> Catalog:
     archives: dict[str, RemoteFile] = {}
     for catalog in catalogs:
-        for name, origin in catalog.archives.items():
-            if archives.setdefault(name, origin) != origin:
-                raise ValueError(f"two catalogs say different things of the archive {name}")
+        for name, file in catalog.archives.items():
+            if archives.setdefault(name, file) != file:
+                raise UserError(f"two catalogs define the archive {name} differently")
     entries = [entry for catalog in catalogs for entry in catalog.entries]
     return Catalog(entries=entries, archives=archives)
 
@@ -70,58 +74,60 @@ def _joined(catalogs: list[Catalog]) -> Catalog:
 def list_entries(
     folder: Path, images: list[Path], *, split: str = "", scale: int
 ) -> list[CatalogEntry]:
-    """Images below train, val and test/<set>; without such folders, split by content.
+    """Entries of the images below train, val and test/<set>, or split by their content.
 
-    With `split` all of them belong to it, whatever folders they lie in.
+    Images below `lr/` are provided LR of the HR image with the same path, then with `scale`, or
+    with the same path followed by x2, x3, x4 or x8, which is the scale.
 
-    What lies below `lr/` is a provided LR: of the HR with the same path, then by `scale`, or of the
-    HR whose name is followed by x2, x3, x4 or x8, which says its scale.
+    Args:
+        folder: the folder.
+        images: files in it.
+        split: of all images; "" to use folders or content.
+        scale: of provided LR images whose names do not contain it.
 
     Raises:
-        ValueError: if a image lies outside of the folders, an LR has no HR, or there are too few.
+        UserError: if an image is not in one of these folders, an LR has no HR, or there are too
+            few images to split.
     """
     hr = [path for path in images if path.relative_to(folder).parts[0] != LR]
-    hashes = {path: _sha256(path) for path in hr}
-    sorted_already = not split and any((folder / name).is_dir() for name in SPLITS)
-    if split:
+    digests = {path: _digest(path) for path in hr}
+    has_folders = not split and any((folder / name).is_dir() for name in SPLITS)
+    if split or has_folders:
         splits = dict.fromkeys(hr, split)
     else:
-        # what cannot be read is told when it is fetched
-        known = {path: sha256 or _name_hash(path) for path, sha256 in hashes.items()}
-        splits = {} if sorted_already else split_by_content(known)
+        # the error of an unreadable file is raised when it is fetched
+        splits = split_by_content(
+            {path: digest or _name_digest(path) for path, digest in digests.items()}
+        )
     entries: dict[PurePosixPath, CatalogEntry] = {}
     for path in hr:
         inside = PurePosixPath(path.relative_to(folder))
-        folders = inside.parts[:-1]
-        if sorted_already and folders[:1] not in {(split,) for split in SPLITS}:
-            raise ValueError(f"{path} lies outside train, val and test in {folder}; move it")
-        its_split = folders[0] if sorted_already else splits[path]
-        inner = folders[1:] if sorted_already else folders
-        is_test_set = sorted_already and its_split == "test" and inner
+        set_name, folders, split_ = "own", inside.parts[:-1], splits[path]
+        if has_folders:
+            if not folders or folders[0] not in SPLITS:
+                raise UserError(f"{path} is outside of train, val and test in {folder}; move it")
+            split_, *folders_ = folders
+            if split_ == "test" and folders_:
+                set_name = folders_.pop(0)
+            folders = tuple(folders_)
         if (other := entries.get(inside.with_suffix(""))) is not None:
-            raise ValueError(f"{path} and {other.origin} differ in their suffix alone; rename one")
+            raise UserError(f"{path} and {other.origin} differ only in their suffix; rename one")
         entries[inside.with_suffix("")] = CatalogEntry(
-            name="_".join([*(inner[1:] if is_test_set else inner), path.stem]),
-            split=its_split,
-            set=inner[0] if is_test_set else "own",
-            source=_local(path, hashes[path]),
+            name="_".join([*folders, path.stem]),
+            split=split_,
+            set=set_name,
+            source=_local_file(path, digests[path]),
             origin=str(path),
         )
     provided = [
-        _provided(path, PurePosixPath(path.relative_to(folder / LR)), entries, scale)
+        _provided_lr(path, PurePosixPath(path.relative_to(folder / LR)), entries, scale)
         for path in images
-        if path not in hashes
+        if path not in digests
     ]
     return [*entries.values(), *provided]
 
 
-def _local(path: Path, sha256: str) -> RemoteFile:
-    return RemoteFile(
-        uri=quote(str(path)), expected=ExpectedFile(bytes=path.stat().st_size, sha256=sha256)
-    )
-
-
-def _provided(
+def _provided_lr(
     path: Path, inside: PurePosixPath, hr: Mapping[PurePosixPath, CatalogEntry], scale: int
 ) -> CatalogEntry:
     stem = inside.with_suffix("")
@@ -129,49 +135,47 @@ def _provided(
     if partner is None and (named := re.fullmatch(r"(.+?)_?x([2348])", stem.name)):
         partner, scale = hr.get(stem.with_name(named[1])), int(named[2])
     if partner is None:
-        raise ValueError(f"{path} is the LR of nothing; remove it, or give it the name of its HR")
-    source = _local(path, _sha256(path))
+        raise UserError(f"{path} is an LR without HR; remove it, or give it the name of its HR")
+    source = _local_file(path, _digest(path))
     return replace(partner, kind=f"lrx{scale}", source=source, origin=str(path))
 
 
-def _sha256(path: Path) -> str:
+def _local_file(path: Path, sha256: str) -> RemoteFile:
+    expected = ExpectedFile(bytes=path.stat().st_size, sha256=sha256)
+    return RemoteFile(location=LocalFile(path=path), expected=expected)
+
+
+def _digest(path: Path) -> str:
+    """Checksum of a file; "" if it cannot be read."""
     try:
         path.name.encode()
     except UnicodeError as error:
-        raise ValueError(f"{path!r} has a name that is no UTF-8; rename it") from error
+        raise UserError(f"the name of {path!r} is not UTF-8; rename it") from error
     try:
         return file_sha256(path)
     except OSError:
         return ""
 
 
-def _name_hash(path: Path) -> str:
+def _name_digest(path: Path) -> str:
     return hashlib.sha256(path.name.encode()).hexdigest()
 
 
-def split_by_content(hashes: Mapping[Path, str]) -> dict[Path, str]:
-    """About a tenth each for test and validation, by sha256.
+def split_by_content(digests: Mapping[Path, str]) -> dict[Path, str]:
+    """Assign about a tenth each to test and validation, by sha256.
 
-    A image keeps its split whatever else comes or goes. A split left empty by chance gets
-    the nearest image.
+    The split of an image does not depend on the other images, except that the nearest image is
+    moved to a split that would be empty. Files with equal content get the same split.
 
     Raises:
-        ValueError: for fewer than three different images.
+        UserError: for fewer than three different images.
     """
-    if len(set(hashes.values())) < 3:
-        raise ValueError("at least 3 different images are needed: train, val and test")
-    # equal contents go together, so that a duplicate is never in two splits by this function
-    contents = sorted(set(hashes.values()))
-    tenth = 0x1999_9999
-    of = {
-        content: "test"
-        if (head := int(content[:8], 16)) < tenth
-        else "val"
-        if head < 2 * tenth
-        else "train"
-        for content in contents
-    }
+    contents = sorted(set(digests.values()))
+    if len(contents) < 3:
+        raise UserError("at least 3 different images are needed: train, val and test")
+    tenths = {content: int(content[:8], 16) // TENTH for content in contents}
+    splits = {content: ("test", "val")[n] if n < 2 else "train" for content, n in tenths.items()}
     for position, split in ((-1, "train"), (0, "test"), (1, "val")):
-        if split not in of.values():
-            of[contents[position]] = split
-    return {path: of[content] for path, content in hashes.items()}
+        if split not in splits.values():
+            splits[contents[position]] = split
+    return {path: splits[content] for path, content in digests.items()}

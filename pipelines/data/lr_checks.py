@@ -1,18 +1,26 @@
-"""LR images that came with their HR: who made them, and whether they lie where they should."""
+"""Check of provided LR images: their generator, and their alignment with the HR."""
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from esrgan_core.data.provenance import identify_downscaler
+from esrgan_core.io.luma import luma
+from esrgan_core.io.resize import bicubic_pair
+from esrgan_core.io.rgb import read_rgb
 from pipelines.data.manifest import ManifestRow
 from pipelines.runtime.parallel import in_parallel
+
+STEPS = 20
+"""Steps per pixel in which a shift is measured."""
+MAX_PSNR = 99.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProvidedPair:
-    """Files of a provided pair."""
+    """Files of an HR image and its provided LR."""
 
     path: str
     """Of the HR in the image folder."""
@@ -23,32 +31,50 @@ class ProvidedPair:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LrCheck:
-    """What an LR image is to its HR."""
+    """Result of checking one provided LR."""
 
     path: str
     lr_problem: str = ""
-    """Why the two are no pair; "" if they are one."""
+    """Why the LR does not fit the HR; "" if it does."""
     lr_generator: str = ""
     lr_psnr: float = float("nan")
-    """dB from what that generator makes."""
+    """dB compared with the output of that generator."""
     lr_shift: float = float("nan")
-    """LR pixels that it lies beside the LR that we make."""
+    """LR pixels compared with our LR."""
 
 
 def check_provided_lr(
     pairs: list[tuple[ManifestRow, ManifestRow | None]], folder: Path, scale: int
 ) -> pd.DataFrame:
-    """`PairFacts` of every pair of an image folder whose LR was provided, a row for each."""
+    """Check all provided LR images; returns a table with the fields of `LrCheck` as columns."""
     tasks = [
         ProvidedPair(path=hr.path, hr=folder / hr.path, lr=folder / lr.path, scale=scale)
         for hr, lr in pairs
         if lr is not None
     ]
-    facts: Iterable[LrCheck] = ()
-    if tasks:
-        # slow to import, and most runs make their LR
-        from pipelines.data.lr_pair_checks import check_pair  # noqa: PLC0415
+    checks = [asdict(check) for check in in_parallel(check_pair, tasks)]
+    return pd.DataFrame(checks, columns=[field.name for field in fields(LrCheck)])
 
-        facts = in_parallel(check_pair, tasks)
-    columns = [field.name for field in fields(LrCheck)]
-    return pd.DataFrame([asdict(one) for one in facts], columns=columns)
+
+def check_pair(task: ProvidedPair) -> LrCheck:
+    """Compare a provided LR with the output of known generators."""
+    from skimage.registration import phase_cross_correlation  # noqa: PLC0415  skimage is slow
+
+    try:
+        hr, lr = read_rgb(task.hr), read_rgb(task.lr)
+        generator = identify_downscaler(hr, lr, task.scale)
+    except (OSError, ValueError) as error:
+        return LrCheck(path=task.path, lr_problem=f"{task.lr}: {error}")
+    shift = np.zeros(2)
+    # an LR of a known generator is not shifted, and the shift of stripes cannot be measured
+    if generator.name == "unknown":
+        ours = luma(bicubic_pair(hr, task.scale)[1])
+        shift, *_ = phase_cross_correlation(
+            ours, luma(lr), upsample_factor=STEPS, normalization=None
+        )
+    return LrCheck(
+        path=task.path,
+        lr_generator=generator.name,
+        lr_psnr=min(generator.psnr, MAX_PSNR),
+        lr_shift=float(np.abs(shift).max()),
+    )

@@ -1,9 +1,9 @@
-"""Images that show the same: equal bytes, or the same again in another size or compression.
+"""Duplicate images: equal files, or the same image in another size or compression.
 
-Candidates are found by a perceptual hash in all eight orientations and confirmed by the
-correlation of thumbnails. On some ninety photographs the nearest two different ones correlate at
-0.41; a copy by JPEG of quality 25, at half the size, brighter by a third or with noise at 0.95 or
-more, one that lost 2 % at each edge mostly at 0.8 or more.
+Perceptual hashes in all eight orientations give candidates; the correlation of thumbnails confirms
+them. On some 90 photographs, the most similar different ones correlate at 0.41; copies by JPEG of
+quality 25, at half the size, brighter by a third or with noise at 0.95 or more, copies that lost
+2 % at each edge mostly at 0.8 or more.
 """
 
 from collections.abc import Iterator
@@ -17,67 +17,64 @@ from numpy.typing import NDArray
 from esrgan_core.io.inspection import THUMBNAIL
 from esrgan_core.io.rgb import gray_image
 
-FARTHEST = 14
-"""Bits of 64 that the hashes of candidates may differ in."""
-LEAST_CORRELATION = 0.8
-RANK = {"test": 0, "val": 1, "train": 2}
-"""Of two that show the same, the one of the higher rank goes: a test set stays as published."""
+MAX_DISTANCE = 14
+"""Bits of 64 in which the hashes of candidates differ."""
+MIN_CORRELATION = 0.8
+PRIORITY = {"test": 0, "val": 1, "train": 2}
+"""The image with the larger number is the duplicate, so that published test sets stay complete."""
 Thumbnail = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Duplicate:
-    """Two rows that show the same; `extra` is the one to leave out."""
+    """Rows of two images that show the same."""
 
     extra: int
+    """The image to leave out."""
     kept: int
-    equal: bool
-    """Whether they are the same byte for byte."""
+    is_equal: bool
+    """Whether the files are equal."""
 
 
 def find_duplicates(frame: pd.DataFrame) -> list[Duplicate]:
-    """Every two images that show the same.
-
-    Args:
-        frame: columns path, split, sha256, thumbnail; a row for each image.
-    """
+    """Find all pairs of duplicates in a table with the columns path, split, sha256, thumbnail."""
     order = {
-        row: (RANK[split], path)
+        row: (PRIORITY[split], path)
         for row, (split, path) in enumerate(zip(frame["split"], frame["path"], strict=True))
     }
     sha256 = list(frame["sha256"])
-    found = []
-    for one, other in _alike([_unpacked(content) for content in frame["thumbnail"]]):
+    thumbnails = [
+        np.frombuffer(content, dtype=np.uint8).reshape(THUMBNAIL, THUMBNAIL)
+        for content in frame["thumbnail"]
+    ]
+    duplicates = []
+    for one, other in _similar_pairs(thumbnails):
         kept, extra = sorted((one, other), key=order.__getitem__)
-        found.append(Duplicate(extra=extra, kept=kept, equal=sha256[one] == sha256[other]))
-    return found
+        is_equal = sha256[one] == sha256[other]
+        duplicates.append(Duplicate(extra=extra, kept=kept, is_equal=is_equal))
+    return duplicates
 
 
-def _unpacked(content: bytes) -> Thumbnail:
-    return np.frombuffer(content, dtype=np.uint8).reshape(THUMBNAIL, THUMBNAIL)
-
-
-def _alike(thumbnails: list[Thumbnail]) -> Iterator[tuple[int, int]]:
-    """Pairs of indices, the smaller one first."""
-    # a blank image's hash is noise, and all blank ones are alike: that is said elsewhere
-    telling = [index for index, image in enumerate(thumbnails) if image.std() >= 1]
-    turned = [[_hash(way) for way in _orientations(thumbnails[index])] for index in telling]
-    hashes = np.array(turned, dtype=np.uint64).reshape(len(telling), 8)
-    upright = _normalized([thumbnails[index] for index in telling])
-    for position, index in enumerate(telling):
+def _similar_pairs(thumbnails: list[Thumbnail]) -> Iterator[tuple[int, int]]:
+    """Indices of similar thumbnails, the smaller one first."""
+    # all blank images are similar, and another expectation finds them
+    indices = [index for index, image in enumerate(thumbnails) if image.std() >= 1]
+    oriented = [[_hash(image) for image in _orientations(thumbnails[index])] for index in indices]
+    hashes = np.array(oriented, dtype=np.uint64).reshape(len(indices), 8)
+    upright = _normalize([thumbnails[index] for index in indices])
+    for position, index in enumerate(indices):
         rest = hashes[position + 1 :, :1]
-        distance = np.bitwise_count(rest ^ hashes[position][None])
-        near = distance <= FARTHEST
-        candidates = np.nonzero(near.any(axis=1))[0]
-        ways = _normalized(_orientations(thumbnails[index]))
-        correlation = upright[position + 1 + candidates] @ ways.T
-        alike = (near[candidates] & (correlation >= LEAST_CORRELATION)).any(axis=1)
-        for later in candidates[alike]:
-            yield index, telling[position + 1 + int(later)]
+        is_near = np.bitwise_count(rest ^ hashes[position][None]) <= MAX_DISTANCE
+        candidates = np.nonzero(is_near.any(axis=1))[0]
+        rotated = _normalize(_orientations(thumbnails[index]))
+        correlation = upright[position + 1 + candidates] @ rotated.T
+        is_similar = (is_near[candidates] & (correlation >= MIN_CORRELATION)).any(axis=1)
+        for later in candidates[is_similar]:
+            yield index, indices[position + 1 + int(later)]
 
 
 def _orientations(image: Thumbnail) -> list[Thumbnail]:
-    return [np.rot90(way, turns) for way in (image, image.T) for turns in range(4)]
+    return [np.rot90(one, turns) for one in (image, image.T) for turns in range(4)]
 
 
 def _hash(image: Thumbnail) -> int:
@@ -85,8 +82,8 @@ def _hash(image: Thumbnail) -> int:
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
 
 
-def _normalized(images: list[Thumbnail]) -> NDArray[np.float32]:
-    """A row for each image, by whose products they correlate."""
+def _normalize(images: list[Thumbnail]) -> NDArray[np.float32]:
+    """One row per image, without mean and of length 1: their products are correlations."""
     rows = np.array([image.ravel() for image in images], dtype=np.float32)
     rows = rows.reshape(len(images), THUMBNAIL * THUMBNAIL)
     rows -= rows.mean(axis=1, keepdims=True)

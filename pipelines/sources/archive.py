@@ -1,8 +1,8 @@
-"""Archives, which are never trusted: read member by member, into files that we name ourselves.
+"""Untrusted archives, unpacked member by member into files whose paths the caller chooses.
 
-An archive with anything that a image archive has no need of (links, devices, paths that leave
-it, names that come twice, more than it declares) is refused as a whole, before anything is
-written. Zip (stored or deflated) and tar, plain or gzipped, are read.
+Zip (stored or deflated) and tar, plain or gzipped, are read. An archive with anything that an
+image archive does not need (links, devices, paths that lead out of it, duplicate names, more bytes
+than it declares) is rejected before anything is written.
 """
 
 import gzip
@@ -20,21 +20,22 @@ from pathlib import Path
 from typing import IO, Literal
 
 from esrgan_core.files import atomic_path
+from pipelines.config.errors import UserError
 from pipelines.runtime.disk import require_disk_space
 from pipelines.sources.locations import normalize_name
 
 BLOCK = 512
-"""Of a tar file."""
+"""Bytes of a block of a tar file."""
 ZIP_HEADER = 30
-"""Bytes of a member's own header in a zip file, without its name."""
+"""Bytes of a member's local header in a zip file, without its name."""
 LONGEST_HEADER = 64 * 1024
-"""Bytes of an extended header of a tar file, which has to be read into memory."""
+"""Bytes of an extended header of a tar file, which is read into memory."""
 RESIZING = re.compile(rb"\d+ (size|GNU\.sparse\.[a-z.]+)=")
-"""Entries of extended headers by which a member is longer than its own header says."""
+"""Entries of extended headers that change the size of a member."""
 UTF8_FLAG = 0x800
-PIECE = 1024 * 1024
+CHUNK = 1024 * 1024
 SMALL = 1024 * 1024
-"""Bytes below which a member's ratio says nothing: an empty page packs as well as a bomb."""
+"""Bytes below which the compression ratio is not checked: a blank page compresses like a bomb."""
 UNREADABLE = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError,
     NotImplementedError, RuntimeError, UnicodeError, ValueError, OverflowError,
@@ -43,18 +44,17 @@ UNREADABLE = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """What an archive may hold."""
+    """Largest archive that is unpacked."""
 
     members: int = 100_000
     bytes: int = 200 * 10**9
     """Of all members together, unpacked."""
     ratio: float = 100
-    """Unpacked to packed bytes; images are packed already and come to about 1, a list of labels
-    or a white page to more."""
+    """Unpacked to packed bytes; about 1 for images, more for text and blank pages."""
 
 
-class BadArchiveError(ValueError):
-    """An archive that is damaged, or has something that no image archive needs."""
+class BadArchiveError(UserError):
+    """The archive is damaged or hostile."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,34 +63,37 @@ class _Member:
     bytes: int
     packed: int
     is_file: bool
-    refusal: str
+    problem: str
 
 
-def unpack(archive: Path, wanted: Mapping[str, Path], limits: Limits) -> Iterator[tuple[str, str]]:
-    """Write the members `wanted` to the paths given with them.
+def unpack(
+    archive: Path, targets: Mapping[str, Path], limits: Limits | None = None
+) -> Iterator[tuple[str, str]]:
+    """Write members to the paths in `targets`.
 
     Yields:
-        (name, problem) of each member: "" when it is there, else why it could not be had.
+        (name, problem) of each member in `targets`; the problem is "" if the member is written.
 
     Raises:
-        BadArchiveError: before anything is written, if the archive is damaged in its directory
-            or hostile; later if the rest of it cannot be read.
-        OSError: before anything is written, if the members do not fit on the disk.
+        BadArchiveError: before anything is written, if the archive is hostile or its directory is
+            damaged; later if the rest of it cannot be read.
+        UserError: before anything is written, if the members do not fit on the disk.
     """
+    limits = limits or Limits()
     try:
         match _kind(archive):
             case "zip":
-                yield from _unpack_zip(archive, wanted, limits)
-            case packing:
-                yield from _unpack_tar(archive, packing, wanted, limits)
-    except BadArchiveError:
+                yield from _unpack_zip(archive, targets, limits)
+            case kind:
+                yield from _unpack_tar(archive, kind, targets, limits)
+    except UserError:
         raise
     except UNREADABLE as error:
         raise BadArchiveError(f"damaged ({error}); fetch it again") from error
 
 
 def _kind(archive: Path) -> Literal["zip", "tar", "tar.gz"]:
-    """What an archive is by its own bytes; libraries that try all packings are bombs themselves."""
+    """Kind of an archive by its first bytes."""
     with archive.open("rb") as file:
         head = file.read(BLOCK)
     if head[:2] == b"\x1f\x8b":
@@ -98,21 +101,20 @@ def _kind(archive: Path) -> Literal["zip", "tar", "tar.gz"]:
     if head[257:262] == b"ustar":
         return "tar"
     if head[:6] == b"\xfd7zXZ\0" or head[:3] == b"BZh":
-        raise BadArchiveError("is packed with xz or bzip2; only plain and gzipped tar is read")
+        raise BadArchiveError("packed with xz or bzip2; repack it as zip or gzipped tar")
     if zipfile.is_zipfile(archive):
         return "zip"
     raise BadArchiveError("neither zip nor tar")
 
 
 def _unpack_zip(
-    archive: Path, wanted: Mapping[str, Path], limits: Limits
+    archive: Path, targets: Mapping[str, Path], limits: Limits
 ) -> Iterator[tuple[str, str]]:
     with zipfile.ZipFile(archive) as file:
-        missing = _require(_zip_members(file), archive, wanted, limits)
-        yield from missing
+        yield from _check_members(_zip_members(file), archive, targets, limits)
         for info in file.infolist():
             name = normalize_name(_zip_name(info))
-            if (target := wanted.get(name)) and not info.is_dir():
+            if (target := targets.get(name)) and not info.is_dir():
                 try:
                     with file.open(info) as source:
                         _write(source, target, info.file_size)
@@ -123,87 +125,87 @@ def _unpack_zip(
 
 
 def _unpack_tar(
-    archive: Path, packing: str, wanted: Mapping[str, Path], limits: Limits
+    archive: Path, kind: str, targets: Mapping[str, Path], limits: Limits
 ) -> Iterator[tuple[str, str]]:
-    _check_headers(archive, limits, zipped=packing == "tar.gz")
-    opened = partial(tarfile.open, archive, "r:gz" if packing == "tar.gz" else "r:")
-    with opened() as tar:
-        missing = _require(_tar_members(tar), archive, wanted, limits)
+    _check_tar_headers(archive, limits, is_gzipped=kind == "tar.gz")
+    open_tar = partial(tarfile.open, archive, "r:gz" if kind == "tar.gz" else "r:")
+    with open_tar() as tar:
+        missing = _check_members(_tar_members(tar), archive, targets, limits)
     yield from missing
-    with opened() as tar:
+    with open_tar() as tar:
         for member in tar:
             name = normalize_name(member.name)
-            if (target := wanted.get(name)) and member.isreg():
-                content = tar.extractfile(member)
-                assert content is not None, "it is a regular file"
+            if (target := targets.get(name)) and (content := tar.extractfile(member)):
                 _write(content, target, member.size)
                 yield name, ""
 
 
-def _require(
-    members: Iterable[_Member], archive: Path, wanted: Mapping[str, Path], limits: Limits
+def _check_members(
+    members: Iterable[_Member], archive: Path, targets: Mapping[str, Path], limits: Limits
 ) -> list[tuple[str, str]]:
-    """Refuse the archive, or say of members wanted that it does not have them."""
+    """Check all members before any is written; returns those of `targets` that are missing.
+
+    Raises:
+        BadArchiveError: if one is hostile, or the limits are exceeded.
+        UserError: if the members do not fit on the disk.
+    """
     seen: set[str] = set()
     total = needed = 0
-    most = min(limits.bytes, int(limits.ratio * archive.stat().st_size) + SMALL)
+    max_bytes = min(limits.bytes, int(limits.ratio * archive.stat().st_size) + SMALL)
     for count, member in enumerate(members, start=1):
-        refusal = member.refusal or _refused_name(member.name)
-        if not refusal and member.is_file and member.name in seen:
-            refusal = "comes twice"
-        if not refusal and member.bytes > limits.ratio * member.packed + SMALL:
-            refusal = f"unpacks to more than {limits.ratio:g} times its size"
-        if refusal:
-            raise BadArchiveError(f"the member {member.name!r} {refusal}; not unpacked")
+        problem = member.problem or _name_problem(member.name)
+        if not problem and member.is_file and member.name in seen:
+            problem = "occurs twice"
+        if not problem and member.bytes > limits.ratio * member.packed + SMALL:
+            problem = f"unpacks to more than {limits.ratio:g} times its size"
+        if problem:
+            raise BadArchiveError(f"the member {member.name!r} {problem}; not unpacked")
         if member.is_file:
             seen.add(member.name)
         total += member.bytes
-        needed += member.bytes if member.name in wanted else 0
+        needed += member.bytes if member.name in targets else 0
         if count > limits.members:
-            raise BadArchiveError(f"has more than {limits.members} members; not unpacked")
-        if total > most:
-            raise BadArchiveError(f"unpacks to more than {most} bytes; not unpacked")
-    require_disk_space({target.parent: needed for target in list(wanted.values())[:1]})
-    return [(name, "no such file in the archive") for name in sorted(wanted.keys() - seen)]
+            raise BadArchiveError(f"more than {limits.members} members; not unpacked")
+        if total > max_bytes:
+            raise BadArchiveError(f"unpacks to more than {max_bytes} bytes; not unpacked")
+    require_disk_space({target.parent: needed for target in list(targets.values())[:1]})
+    return [(name, "no such file in the archive") for name in sorted(targets.keys() - seen)]
 
 
-def _refused_name(name: str) -> str:
-    """Why no file may be called so; "" if one may."""
-    parts = re.split(r"[/\\]", name)
+def _name_problem(name: str) -> str:
     if not name or name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", name):
         return "has an absolute path"
-    if ".." in parts:
-        return "leaves the archive by '..'"
+    if ".." in re.split(r"[/\\]", name):
+        return "leads out of the archive by '..'"
     if any(ord(letter) < 32 for letter in name):
         return "has control characters in its name"
     return ""
 
 
 def _zip_members(file: zipfile.ZipFile) -> Iterator[_Member]:
-    free_from = 0
+    end = 0
     for info in sorted(file.infolist(), key=lambda info: info.header_offset):
-        mode = info.external_attr >> 16
-        refusal = ""
-        if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-            refusal = "is a link or a device"
-        elif info.header_offset < free_from:
-            refusal = "shares bytes with another"
+        problem = ""
+        if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
+            problem = "is a link or a device"
+        elif info.header_offset < end:
+            problem = "shares bytes with another member"
         elif info.flag_bits & 1:
-            refusal = "is encrypted"
+            problem = "is encrypted"
         elif info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            refusal = "is packed in a way that we do not read"
-        free_from = info.header_offset + ZIP_HEADER + info.compress_size
+            problem = "has an unsupported compression"
+        end = info.header_offset + ZIP_HEADER + info.compress_size
         yield _Member(
             name=normalize_name(_zip_name(info)),
             bytes=info.file_size,
             packed=info.compress_size,
             is_file=not info.is_dir(),
-            refusal=refusal,
+            problem=problem,
         )
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:
-    """A member's name: whole, where the library cuts it at a NUL, and in UTF-8 without the flag."""
+    """Full name of a member: `zipfile` cuts it at a NUL, and reads UTF-8 without flag as cp437."""
     if "\0" in info.orig_filename:
         return info.orig_filename
     if not info.flag_bits & UTF8_FLAG:
@@ -212,62 +214,61 @@ def _zip_name(info: zipfile.ZipInfo) -> str:
     return info.filename
 
 
-def _check_headers(archive: Path, limits: Limits, *, zipped: bool) -> None:
-    """Walk a tar file's headers ourselves: the library reads extended ones of any size at once."""
+def _check_tar_headers(archive: Path, limits: Limits, *, is_gzipped: bool) -> None:
+    """Check the size of all headers first: `tarfile` reads extended ones into memory."""
     packed = archive.stat().st_size
     count = position = 0
     with archive.open("rb") as raw:
-        file = gzip.GzipFile(fileobj=raw) if zipped else raw
+        file = gzip.GzipFile(fileobj=raw) if is_gzipped else raw
         while len(block := file.read(BLOCK)) == BLOCK and block.strip(b"\0"):
             info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
-            extended = info.type in (b"x", b"g", b"X", b"L", b"K")
-            if info.size < 0 or (extended and info.size > LONGEST_HEADER):
-                raise BadArchiveError(f"has a header of {info.size} bytes; not unpacked")
-            body = -(-info.size // BLOCK) * BLOCK if info.isreg() or extended else 0
-            position += BLOCK + body
+            is_extended = info.type in (b"x", b"g", b"X", b"L", b"K")
+            if info.size < 0 or (is_extended and info.size > LONGEST_HEADER):
+                raise BadArchiveError(f"a header of {info.size} bytes; not unpacked")
+            size = -(-info.size // BLOCK) * BLOCK if info.isreg() or is_extended else 0
+            position += BLOCK + size
             count += 1
             if count > 3 * limits.members:
-                raise BadArchiveError(f"has more than {limits.members} members; not unpacked")
-            if zipped and position > limits.ratio * packed + SMALL:
+                raise BadArchiveError(f"more than {limits.members} members; not unpacked")
+            if is_gzipped and position > limits.ratio * packed + SMALL:
                 raise BadArchiveError(f"unpacks to more than {limits.ratio:g} times its size")
-            # with another size the library would go on elsewhere than we do
-            if extended and RESIZING.search(file.read(body)):
-                raise BadArchiveError("has a header that changes the size of a member")
-            if not extended:
-                _skip(file, body)
+            if not is_extended:
+                _skip(file, size)
+            # with another size `tarfile` would look for the next header elsewhere
+            elif RESIZING.search(file.read(size)):
+                raise BadArchiveError("a header changes the size of a member; not unpacked")
 
 
 def _skip(file: gzip.GzipFile | IO[bytes], count: int) -> None:
     if not isinstance(file, gzip.GzipFile):
         file.seek(count, 1)
         return
-    while count > 0 and (piece := file.read(min(count, PIECE))):
-        count -= len(piece)
+    while count > 0 and (chunk := file.read(min(count, CHUNK))):
+        count -= len(chunk)
 
 
 def _tar_members(file: tarfile.TarFile) -> Iterator[_Member]:
     for info in file:
-        refusal = ""
+        problem = ""
         if info.issym() or info.islnk():
-            refusal = f"is a link to {info.linkname!r}"
+            problem = f"is a link to {info.linkname!r}"
         elif info.issparse():
-            refusal = "is a sparse file"
+            problem = "is a sparse file"
         elif not (info.isreg() or info.isdir()):
-            refusal = "is a device or a pipe"
+            problem = "is a device or a pipe"
         yield _Member(
             name=normalize_name(info.name),
             bytes=info.size,
             packed=info.size,
             is_file=info.isreg(),
-            refusal=refusal,
+            problem=problem,
         )
 
 
 def _write(source: IO[bytes], target: Path, size: int) -> None:
-    """Copy a member; one that is not as long as its archive says is no image of ours."""
     with atomic_path(target) as temporary:
         with temporary.open("wb") as file:
-            shutil.copyfileobj(source, file, PIECE)
+            shutil.copyfileobj(source, file, CHUNK)
             written = file.tell()
         if written != size:
             raise BadArchiveError(f"{target.name} has {written} bytes, not the {size} declared")

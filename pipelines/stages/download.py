@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pipelines.config.artifacts import DATA, IMAGES, MANIFEST, QUALITY_STATS, SKIPPED
 from pipelines.data.catalog import SPLITS
 from pipelines.data.config import DownloadConfig
-from pipelines.data.download import fetch_all, forget_if_unpinned
+from pipelines.data.download import fetch_all
 from pipelines.data.image_checks import (
     check_images,
     summarize_problems,
@@ -18,6 +18,7 @@ from pipelines.data.manifest import BadImagesError, UnreachableImagesError, writ
 from pipelines.runtime.disk import remove_tree
 from pipelines.runtime.errors import is_transient
 from pipelines.runtime.state import state_root
+from pipelines.sources.resolve import forget_unpinned
 from pipelines.stages.runner import run_stage
 
 
@@ -45,7 +46,7 @@ def run(params: Params) -> None:
     checked = check_images(catalog.entries, missing, IMAGES.absolute())
     bad = [one for one in checked if one.problem]
     for one in bad:
-        forget_if_unpinned(one.entry.source)
+        forget_unpinned(one.entry.source)
     # what is left of a pair is no pair
     places = {one.entry.pair_name for one in bad}
     good = [one for one in checked if one.entry.pair_name not in places]

@@ -21,19 +21,17 @@ from esrgan_core.memory import free_memory
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.config.errors import UserError
 from pipelines.runtime.parallel import in_parallel
-from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.errors import HostError
 from pipelines.sources.locations import S3Object, parse_s3
 from pipelines.sources.s3 import (
     check_key,
-    download_object,
+    download,
     get_text,
     list_objects,
     object_size,
     put_text,
     upload,
 )
-from pipelines.sources.transfer import TransferOptions
 from pipelines.upscaling.jobs import Outcome, Output, find_jobs, result_paths
 from pipelines.upscaling.journal import (
     FOREIGN,
@@ -188,7 +186,7 @@ def _to_file(task: ImageTask, folder: Path, target: Path | None = None) -> tuple
     if task.source.startswith(S3):
         place = parse_s3(task.source)
         source = folder / Path(place.key).name
-        download_object(place, source, ExpectedFile(), TransferOptions())
+        download(place, source)
     upscaler = _make_upscaler(task.batch, task.key, task.threads)
     return upscale_file(upscaler, source, target or Path(task.target), task.batch.output)
 

@@ -141,6 +141,6 @@ def test_another_content_than_the_pinned_one_is_refused(full: Path, server: Serv
     printed = run(
         "python", "-m", "pipelines.stages.download", fails=True, ESRGAN_STATE=str(full / "other")
     )
-    assert "Flickr2K.tar could not be had" in printed
+    assert "cannot fetch Flickr2K.tar" in printed
     assert "the catalog says" in printed
     assert "Traceback" not in printed

@@ -10,6 +10,10 @@ from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+from pipelines.sources.transfer import RETRY
+
+FAST_RETRY = RETRY.new(total=2, backoff_factor=0.01, backoff_jitter=0)
+
 
 @dataclass
 class Misbehavior:

@@ -59,7 +59,7 @@ def test_bad_pictures_are_named_and_nothing_is_written(folder: Path) -> None:
         write_png(folder / f"photos/p{seed}.png", textured(20, 20, seed))
     (folder / "photos/bad.png").write_bytes(b"no")
     out = run("photos", "-o", "mine.csv", fails=True)
-    assert "bad.png: not a image" in out
+    assert "bad.png: not an image" in out
     assert not (folder / "mine.csv").exists()
     assert "skipped" in run("photos", "-o", "mine.csv", "--skip-bad")
     assert len(read_catalog(folder / "mine.csv").entries) == 3
@@ -102,7 +102,7 @@ def test_pinning_writes_what_is_missing_and_nothing_else(folder: Path) -> None:
         out = run("pin", "mine", fails=True)
         assert "2 pinned" in out
         assert "gone.png" in out
-        assert "busy.png: not a image" in out
+        assert "busy.png: not an image" in out
         asked = len(server.requests)
         run("pin", "catalogs/mine.csv", fails=True)
         assert sorted({path for path, _ in server.requests[asked:]}, reverse=True) == [

@@ -22,14 +22,14 @@ from pipelines.sources.locations import (
     parse_location,
 )
 from pipelines.sources.resolve import RemoteFile
-from pipelines.sources.transfer import RetryPolicy, TransferOptions
+from pipelines.sources.transfer import TransferOptions
 from tests.conftest import textured
 from tests.support import ROOT
-from tests.support.http_server import Misbehavior, Server, serving
+from tests.support.http_server import FAST_RETRY, Misbehavior, Server, serving
 from tests.support.images import encode_png
 
 IMAGES = {f"{number}.png": encode_png(textured(20, 24, number)) for number in range(12)}
-HASTE = TransferOptions(retry=RetryPolicy(tries=2, first_wait=0.01))
+HASTE = TransferOptions(retry=FAST_RETRY)
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +49,7 @@ def server() -> Iterator[Server]:
 
 
 def entry(name: str, uri: str, expected: ExpectedFile | None = None, **words: str) -> CatalogEntry:
-    source = RemoteFile(uri=uri, expected=expected or ExpectedFile())
+    source = RemoteFile(location=parse_location(uri), expected=expected or ExpectedFile())
     return CatalogEntry(name=name, split="train", set="s", source=source, **words)
 
 
@@ -67,7 +67,9 @@ def singles(server: Server) -> Catalog:
 
 def packed(server: Server, archive: str = "all.zip") -> Catalog:
     entries = [entry(name.partition(".")[0], f"archive://{archive}/set/{name}") for name in IMAGES]
-    origin = RemoteFile(uri=server.url(archive), expected=pinned(server.files[archive]))
+    origin = RemoteFile(
+        location=parse_location(server.url(archive)), expected=pinned(server.files[archive])
+    )
     return Catalog(entries=entries, archives={archive: origin})
 
 
@@ -76,7 +78,7 @@ def assert_whole(folder: Path) -> None:
     assert found == IMAGES
 
 
-def test_uris_name_their_source() -> None:
+def test_uris_are_parsed() -> None:
     assert parse_location("wheel://skimage/data/coffee.png") == PackageFile(
         package="skimage", resource="data/coffee.png"
     )
@@ -91,7 +93,7 @@ def test_uris_name_their_source() -> None:
 
 
 @pytest.mark.parametrize("catalog", [singles, packed])
-def test_pictures_arrive_byte_for_byte_and_are_fetched_once(
+def test_images_arrive_byte_for_byte_and_are_fetched_once(
     server: Server, tmp_path: Path, catalog: object
 ) -> None:
     made = catalog(server)  # type: ignore[operator]  # one of the two above
@@ -103,7 +105,7 @@ def test_pictures_arrive_byte_for_byte_and_are_fetched_once(
     assert len(server.requests) == asked
 
 
-def test_what_is_damaged_in_the_cache_is_fetched_again(
+def test_a_damaged_file_in_the_cache_is_fetched_again(
     server: Server, tmp_path: Path, state: Path
 ) -> None:
     fetch_all(singles(server), tmp_path / "one", HASTE)
@@ -114,7 +116,7 @@ def test_what_is_damaged_in_the_cache_is_fetched_again(
     assert_whole(tmp_path / "two")
 
 
-def test_members_of_a_tar_file_arrive_too(server: Server, tmp_path: Path) -> None:
+def test_members_of_a_tar_file_arrive(server: Server, tmp_path: Path) -> None:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as file:
         for name, content in IMAGES.items():
@@ -126,7 +128,7 @@ def test_members_of_a_tar_file_arrive_too(server: Server, tmp_path: Path) -> Non
     assert_whole(tmp_path)
 
 
-def test_one_bad_picture_leaves_the_others_alone(server: Server, tmp_path: Path) -> None:
+def test_a_bad_image_does_not_affect_the_others(server: Server, tmp_path: Path) -> None:
     entries = [
         *singles(server).entries,
         entry("gone", server.url("gone.png")),
@@ -137,17 +139,19 @@ def test_one_bad_picture_leaves_the_others_alone(server: Server, tmp_path: Path)
     ]
     problems = fetch_all(Catalog(entries=entries, archives={}), tmp_path / "images", HASTE)
     assert_whole(tmp_path / "images")
-    said = {path.removeprefix("train/"): str(problem) for path, problem in problems.items()}
-    assert said.keys() == {"gone.png", "wrong.png", "local.png", "wheel.png", "package.png"}
-    assert "404" in said["gone.png"]
-    assert f"the catalog says {'0' * 64}" in said["wrong.png"]
-    assert "put it at" in said["wrong.png"]
-    assert "no file" in said["local.png"]
-    assert "not installed; run `make install`" in said["wheel.png"]
-    assert "not installed" in said["package.png"]
+    messages = {path.removeprefix("train/"): str(problem) for path, problem in problems.items()}
+    assert messages.keys() == {"gone.png", "wrong.png", "local.png", "wheel.png", "package.png"}
+    assert "404" in messages["gone.png"]
+    assert f"the catalog says {'0' * 64}" in messages["wrong.png"]
+    assert "put it at" in messages["wrong.png"]
+    assert "no file" in messages["local.png"]
+    assert "not installed; run `make install`" in messages["wheel.png"]
+    assert "not installed" in messages["package.png"]
 
 
-def test_a_file_put_there_by_hand_serves(server: Server, tmp_path: Path, state: Path) -> None:
+def test_a_file_put_into_the_cache_by_hand_is_used(
+    server: Server, tmp_path: Path, state: Path
+) -> None:
     content = IMAGES["3.png"]
     lost = entry("3", server.url("moved/3.png"), pinned(content))
     catalog = Catalog(entries=[lost], archives={})
@@ -159,7 +163,7 @@ def test_a_file_put_there_by_hand_serves(server: Server, tmp_path: Path, state: 
     assert fetch_all(catalog, tmp_path / "images", HASTE) == {}
 
 
-def test_a_hostile_archive_is_of_no_use_to_its_pictures(server: Server, tmp_path: Path) -> None:
+def test_no_image_of_a_hostile_archive_is_used(server: Server, tmp_path: Path) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as file:
         for name, content in IMAGES.items():
@@ -173,24 +177,28 @@ def test_a_hostile_archive_is_of_no_use_to_its_pictures(server: Server, tmp_path
     assert len(problems) == len(IMAGES)
     for problem in problems.values():
         assert "all.zip from http" in str(problem)
-        assert "leaves the archive" in str(problem)
+        assert "leads out of the archive" in str(problem)
     assert [path.name for path in (tmp_path / "images/train").iterdir()] == ["good.png"]
 
 
-def test_what_is_no_archive_is_fetched_anew_where_nothing_was_promised(
+def test_an_unpinned_file_that_is_not_an_archive_is_fetched_again(
     server: Server, tmp_path: Path
 ) -> None:
     right = server.files["all.zip"]
     server.files["all.zip"] = b"<html>busy</html>"
     catalog = packed(server)
-    open_ = {"all.zip": RemoteFile(uri=server.url("all.zip"), expected=ExpectedFile())}
+    open_ = {
+        "all.zip": RemoteFile(
+            location=parse_location(server.url("all.zip")), expected=ExpectedFile()
+        )
+    }
     catalog = Catalog(entries=catalog.entries, archives=open_)
     assert "neither zip nor tar" in str(fetch_all(catalog, tmp_path, HASTE)["train/0.png"])
     server.files["all.zip"] = right
     assert fetch_all(catalog, tmp_path, HASTE) == {}
 
 
-def test_an_estimate_comes_first_and_refuses_what_cannot_fit(
+def test_images_that_do_not_fit_on_the_disk_are_not_requested(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     size = sum(map(len, IMAGES.values()))
@@ -205,15 +213,15 @@ def test_an_estimate_comes_first_and_refuses_what_cannot_fit(
     assert len(server.requests) == asked
 
 
-def test_what_has_no_checksum_is_taken_with_a_warning(
+def test_a_file_without_checksum_is_fetched_with_a_warning(
     server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     open_ = Catalog(entries=[entry("0", server.url("0.png"))], archives={})
     assert fetch_all(open_, tmp_path, HASTE) == {}
-    assert f"no checksum is known of {server.url('0.png')}" in capsys.readouterr().err
+    assert f"no checksum for {server.url('0.png')}" in capsys.readouterr().err
 
 
-def test_cuts_in_many_small_files_do_no_harm(tmp_path: Path) -> None:
+def test_cut_connections_do_not_damage_small_files(tmp_path: Path) -> None:
     with serving(dict(IMAGES), Misbehavior(cuts=9)) as server:
         assert fetch_all(singles(server), tmp_path, HASTE) == {}
     assert_whole(tmp_path)
@@ -222,9 +230,10 @@ def test_cuts_in_many_small_files_do_no_harm(tmp_path: Path) -> None:
 FETCH = """
 import sys
 from pipelines.sources.checksums import ExpectedFile
+from pipelines.sources.locations import HttpFile
 from pipelines.sources.resolve import RemoteFile, resolve
 from pipelines.sources.transfer import TransferOptions
-path = resolve(RemoteFile(uri=sys.argv[1], expected=ExpectedFile()), TransferOptions())
+path = resolve(RemoteFile(location=HttpFile(url=sys.argv[1])), TransferOptions())
 print(path.read_bytes() == bytes(3000000))
 """
 

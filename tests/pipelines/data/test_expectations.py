@@ -61,9 +61,7 @@ def issues(table: pd.DataFrame, rules: ValidationRules = RULES) -> list[Validati
     return [issue for result in validate(table, rules) for issue in result.issues]
 
 
-def test_good_pictures_pass_and_leave_report_and_docs(
-    tmp_path: Path, thumbnails: dict[str, bytes]
-) -> None:
+def test_good_images_pass(tmp_path: Path, thumbnails: dict[str, bytes]) -> None:
     table = frame(thumbnails)
     results = validate(table, RULES)
     assert all(result.success for result in results)
@@ -77,7 +75,7 @@ def test_good_pictures_pass_and_leave_report_and_docs(
     assert "http" not in page, "the page needs nothing from anywhere"
 
 
-def test_the_docs_show_faults_and_escape_names(
+def test_the_docs_show_issues_and_escape_names(
     tmp_path: Path, thumbnails: dict[str, bytes]
 ) -> None:
     table = frame(thumbnails, a={"path": "train/<b>.png", "contrast": 0.1})
@@ -99,19 +97,29 @@ TWIN = {"path": "train/d.png", "sha256": "d", "sha256_now": "d"}
         ({"a": {"sha256_now": "z"}}, "train/a.png", "changed since download", True),
         ({"d": {"path": "train/d.png"}}, "train/d.png", "same content", True),
         ({"d": TWIN}, "train/d.png", "looks like another", False),
-        ({"d": TWIN | {"path": "test/d.png", "split": "test"}}, "train/a.png", "another spl", True),
-        ({"d": TWIN | {"path": "val/d.png", "split": "val"}}, "train/a.png", "another spl", True),
+        (
+            {"d": TWIN | {"path": "test/d.png", "split": "test"}},
+            "train/a.png",
+            "of another",
+            True,
+        ),
+        ({"d": TWIN | {"path": "val/d.png", "split": "val"}}, "train/a.png", "of another", True),
         ({"a": {"contrast": 1.0}}, "train/a.png", "blank or flat", True),
-        ({"a": {"blockiness": 0.3}}, "train/a.png", "blocks of JPEG", False),
+        ({"a": {"blockiness": 0.3}}, "train/a.png", "shows JPEG blocks", False),
         ({"a": {"format": "JPEG"}}, "train/a.png", "is a JPEG", False),
         ({"a": {"detail_drop": -20.0}}, "train/a.png", "looks enlarged", False),
         ({"a": {"lr_problem": "it has 3x3 pixels"}}, "train/a.png", "does not fit", True),
-        ({"a": {"lr_generator": "OpenCV INTER_CUBIC"}}, "train/a.png", "not made as MATLAB", True),
+        (
+            {"a": {"lr_generator": "OpenCV INTER_CUBIC"}},
+            "train/a.png",
+            "not MATLAB's",
+            True,
+        ),
         ({"a": {"lr_shift": 0.2}}, "train/a.png", "shifted by so many LR pixels", True),
         ({"a": {"lr_psnr": 9.0, "lr_generator": "unknown"}}, "train/a.png", "something else", True),
     ],
 )
-def test_each_fault_names_its_picture_and_remedy(
+def test_each_issue_names_its_image_and_remedy(
     thumbnails: dict[str, bytes],
     changes: dict[str, dict[str, object]],
     path: str,
@@ -125,11 +133,11 @@ def test_each_fault_names_its_picture_and_remedy(
     assert match.is_error == is_error
 
 
-def test_small_pictures_are_measured_after_cropping(thumbnails: dict[str, bytes]) -> None:
+def test_sides_are_measured_after_cropping(thumbnails: dict[str, bytes]) -> None:
     assert issues(frame(thumbnails, a={"height": 203, "width": 203}, b={"height": 202})) == []
 
 
-def test_supplied_lr_may_be_of_any_make_where_that_is_wished(thumbnails: dict[str, bytes]) -> None:
+def test_provided_lr_of_any_generator_can_be_allowed(thumbnails: dict[str, bytes]) -> None:
     table = frame(thumbnails, a={"lr_generator": "unknown", "lr_psnr": 30.0})
     free = ValidationRules(min_side=200, modes=["RGB"], lr_generator="any", accepted=None)
     (issue,) = issues(table, free)
@@ -137,12 +145,12 @@ def test_supplied_lr_may_be_of_any_make_where_that_is_wished(thumbnails: dict[st
     assert issue.remedy == "set download.lr to made"
 
 
-def test_an_empty_split_is_a_fault(thumbnails: dict[str, bytes]) -> None:
+def test_an_empty_split_is_an_error(thumbnails: dict[str, bytes]) -> None:
     (issue,) = issues(frame(thumbnails, b={"split": "train", "path": "train/b.png"}))
     assert (issue.description, issue.path) == ("a split is empty", "(all)")
 
 
-def test_other_sizes_than_last_time_are_a_remark_and_not_in_the_report(
+def test_changed_sizes_are_a_warning_that_is_not_in_the_report(
     tmp_path: Path, thumbnails: dict[str, bytes]
 ) -> None:
     before = frame(thumbnails)
@@ -161,7 +169,7 @@ def test_other_sizes_than_last_time_are_a_remark_and_not_in_the_report(
     assert reports[0] == reports[1]
 
 
-def test_a_broken_expectation_is_no_fault_of_a_picture(thumbnails: dict[str, bytes]) -> None:
+def test_a_broken_expectation_raises_an_error(thumbnails: dict[str, bytes]) -> None:
     table = frame(thumbnails).drop(columns="contrast")
     with pytest.raises(RuntimeError, match="contrast"):
         validate(table, RULES)

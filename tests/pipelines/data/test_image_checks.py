@@ -1,4 +1,4 @@
-"""Images checked: damaged ones are named, whatever the damage, and none ends the work."""
+"""Damaged images are named, whatever the damage, and none stops the check."""
 
 import io
 import os
@@ -17,13 +17,16 @@ from esrgan_core.io.rgb import write_png
 from pipelines.data.catalog import CatalogEntry
 from pipelines.data.image_checks import ImageCheck, check_image, check_images, summarize_problems
 from pipelines.sources.checksums import ExpectedFile
+from pipelines.sources.locations import parse_location
 from pipelines.sources.resolve import RemoteFile
 from tests.conftest import textured
 from tests.support import ROOT
 
 
 def entry(name: str, expected: ExpectedFile | None = None) -> CatalogEntry:
-    source = RemoteFile(uri=f"images/{name}", expected=expected or ExpectedFile())
+    source = RemoteFile(
+        location=parse_location(f"images/{name}"), expected=expected or ExpectedFile()
+    )
     return CatalogEntry(name=Path(name).stem, split="train", set="s", source=source)
 
 
@@ -35,7 +38,7 @@ def checked(path: Path, expected: ExpectedFile | None = None) -> ImageCheck:
     return check_image((made, path.parent / "images"))
 
 
-def test_a_good_picture_gets_its_line_and_traces(tmp_path: Path) -> None:
+def test_a_good_image_gets_a_row_and_statistics(tmp_path: Path) -> None:
     write_png(tmp_path / "a.png", textured(200, 220))
     found = checked(tmp_path / "a.png")
     assert found.problem == ""
@@ -48,19 +51,20 @@ def test_a_good_picture_gets_its_line_and_traces(tmp_path: Path) -> None:
     assert len(found.quality_stats.thumbnail) == 32 * 32
 
 
-def test_a_checksum_tells_what_decoding_does_not(tmp_path: Path) -> None:
+def test_a_wrong_checksum_is_a_problem(tmp_path: Path) -> None:
     write_png(tmp_path / "a.png", textured(20, 20))
     found = checked(tmp_path / "a.png", ExpectedFile(sha256="0" * 64))
-    assert f"the catalog says {'0' * 64}; get the original again" in found.problem
+    assert f"the catalog says {'0' * 64}; restore the original file" in found.problem
 
 
-def test_a_host_that_is_not_there_is_told_once(tmp_path: Path) -> None:
+def test_a_missing_host_is_reported_once(tmp_path: Path) -> None:
     bad = []
     for number in range(10):
         host = "https://one" if number < 6 else "https://two"
-        source = RemoteFile(uri=f"{host}/{number}.png", expected=ExpectedFile())
+        source = RemoteFile(
+            location=parse_location(f"{host}/{number}.png"), expected=ExpectedFile()
+        )
         made = CatalogEntry(name=str(number), split="train", set="s", source=source)
-        # as the cache words it
         place = f"sources/sha256/0{number}/{number:064}"
         problem = f"{host}: its name is not known; or get the file elsewhere and put it at {place}"
         bad.append(ImageCheck(entry=made, problem=problem))
@@ -73,19 +77,19 @@ def test_a_host_that_is_not_there_is_told_once(tmp_path: Path) -> None:
     assert not (tmp_path / "few.csv").exists()
 
 
-def test_all_are_told_of_together(tmp_path: Path) -> None:
+def test_all_problems_are_reported_together(tmp_path: Path) -> None:
     folder = tmp_path / "images" / "train"
     write_png(folder / "good.png", textured(20, 20))
     (folder / "cut.png").write_bytes((folder / "good.png").read_bytes()[:500])
     entries = [entry("good.png"), entry("cut.png"), entry("none.png")]
     done = check_images(entries, {"train/none.png": OSError("404")}, tmp_path / "images")
-    said = {one.entry.name: one.problem for one in done}
-    assert said["good"] == ""
-    assert said["cut"].startswith("damaged")
-    assert said["none"] == "404"
+    messages = {one.entry.name: one.problem for one in done}
+    assert messages["good"] == ""
+    assert messages["cut"].startswith("damaged")
+    assert messages["none"] == "404"
 
 
-def test_an_empty_picture_says_nothing(tmp_path: Path) -> None:
+def test_a_blank_image_has_no_contrast(tmp_path: Path) -> None:
     Image.new("RGB", (300, 300), (9, 9, 9)).save(tmp_path / "a.png")
     found = checked(tmp_path / "a.png")
     assert found.quality_stats
@@ -174,7 +178,7 @@ print("peak", peak_kib() // 1024)
 """
 
 
-def test_five_hundred_mutated_pictures_are_named_or_intact(tmp_path: Path) -> None:
+def test_five_hundred_mutated_images_are_named_or_intact(tmp_path: Path) -> None:
     folder = tmp_path / "images" / "train"
     folder.mkdir(parents=True)
     source = random.Random(5)
@@ -196,14 +200,14 @@ def test_five_hundred_mutated_pictures_are_named_or_intact(tmp_path: Path) -> No
     )
     assert done.returncode == 0, done.stderr
     *lines, peak = done.stdout.splitlines()
-    said = dict(line.split(" | ", 1) for line in lines)
-    assert len(said) == 500
+    messages = dict(line.split(" | ", 1) for line in lines)
+    assert len(messages) == 500
     assert int(peak.split()[1]) < 2000, "MiB"
-    assert all(said.values()), "a problem has words"
-    assert all(said[name] != "intact" for name in bombs())
+    assert all(messages.values()), "a problem has a message"
+    assert all(messages[name] != "intact" for name in bombs())
     # what is called intact decodes by other means, too
-    for name, verdict in said.items():
+    for name, verdict in messages.items():
         if verdict == "intact":
             assert np.asarray(Image.open(folder / name)).size > 0
-    named = sum(verdict != "intact" for verdict in said.values())
+    named = sum(verdict != "intact" for verdict in messages.values())
     assert named > 250

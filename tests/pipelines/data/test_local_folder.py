@@ -16,11 +16,11 @@ def test_folders_decide_the_split(tmp_path: Path) -> None:
     paths = {entry.path for entry in load_catalog(tmp_path, ["sample"], 4).entries}
     assert paths == {"train/a.png", "val/b.png", "test/mine/c.png", "test/own/d.png"}
     write_png(tmp_path / "e.png", textured(16, 16))
-    with pytest.raises(ValueError, match=r"e\.png lies outside train, val and test"):
+    with pytest.raises(ValueError, match=r"e\.png is outside of train, val and test"):
         load_catalog(tmp_path, ["sample"], 4)
 
 
-def test_pictures_without_folders_are_split_by_content(tmp_path: Path) -> None:
+def test_images_without_folders_are_split_by_content(tmp_path: Path) -> None:
     for number in range(12):
         write_png(tmp_path / f"p{number}.png", textured(16, 16, number))
     splits = [entry.split for entry in load_catalog(tmp_path, [], 4).entries]
@@ -32,11 +32,11 @@ def digests(seeds: list[int]) -> dict[Path, str]:
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=3, max_size=80, unique=True))
-def test_no_split_is_ever_empty(seeds: list[int]) -> None:
+def test_no_split_is_empty(seeds: list[int]) -> None:
     assert set(split_by_content(digests(seeds)).values()) == {"train", "val", "test"}
 
 
-def test_a_picture_keeps_its_split_when_others_come() -> None:
+def test_an_image_keeps_its_split_when_others_are_added() -> None:
     few, many = (
         split_by_content(digests(list(range(200)))),
         split_by_content(digests(list(range(900)))),
@@ -45,7 +45,7 @@ def test_a_picture_keeps_its_split_when_others_come() -> None:
     assert 60 < sum(split == "test" for split in many.values()) < 120
 
 
-def test_too_few_pictures_are_refused() -> None:
+def test_too_few_images_are_rejected() -> None:
     with pytest.raises(ValueError, match="at least 3 different images"):
         split_by_content(digests([1, 2]))
 
@@ -62,11 +62,11 @@ def test_lr_is_found_by_the_name_of_its_hr(tmp_path: Path) -> None:
     assert [e.path for e in catalog.select_lr(2).entries if e.kind != "hr"] == ["lr/val/c.png"]
     assert all(entry.kind == "hr" for entry in catalog.select_lr(None).entries)
     write_png(tmp_path / "lr" / "train" / "z.png", textured(4, 4))
-    with pytest.raises(ValueError, match=r"z\.png is the LR of nothing"):
+    with pytest.raises(ValueError, match=r"z\.png is an LR without HR"):
         load_catalog(tmp_path, [], 4)
 
 
-def test_an_equal_path_goes_before_a_scale_in_the_name(tmp_path: Path) -> None:
+def test_an_equal_path_takes_precedence_over_a_scale_in_the_name(tmp_path: Path) -> None:
     for name in ("train/foxx2", "val/b", "test/c"):
         write_png(tmp_path / f"{name}.png", textured(16, 16))
     write_png(tmp_path / "lr/train/foxx2.png", textured(4, 4))
@@ -74,10 +74,10 @@ def test_an_equal_path_goes_before_a_scale_in_the_name(tmp_path: Path) -> None:
     assert (lr.kind, lr.pair_name) == ("lrx3", "train/foxx2")
 
 
-def test_pictures_that_differ_in_their_suffix_are_named(tmp_path: Path) -> None:
+def test_images_that_differ_only_in_their_suffix_are_named(tmp_path: Path) -> None:
     for name in ("a.png", "a.bmp", "b.png"):
         write_png(tmp_path / "train" / name, textured(16, 16))
-    with pytest.raises(ValueError, match="differ in their suffix alone"):
+    with pytest.raises(ValueError, match="differ only in their suffix"):
         load_catalog(tmp_path, [], 4)
 
 

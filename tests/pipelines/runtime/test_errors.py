@@ -13,12 +13,13 @@ from pipelines.data.manifest import BadImagesError, UnreachableImagesError
 from pipelines.flows.train import StageError, TransientStageError
 from pipelines.runtime.errors import is_transient
 from pipelines.sources.checksums import ExpectedFile
+from pipelines.sources.locations import parse_location
 from pipelines.sources.resolve import RemoteFile
-from pipelines.sources.transfer import RetryPolicy, TransferOptions
+from pipelines.sources.transfer import TransferOptions
 from pipelines.tracking.errors import StoreDownError, StoreError
-from tests.support.http_server import Misbehavior, serving
+from tests.support.http_server import FAST_RETRY, Misbehavior, serving
 
-HASTE = TransferOptions(retry=RetryPolicy(tries=2, first_wait=0.01))
+HASTE = TransferOptions(retry=FAST_RETRY)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_a_host_that_is_busy_may_not_be_later(
 ) -> None:
     monkeypatch.setenv("ESRGAN_STATE", str(tmp_path))
     with serving({"a.png": b"image"}, Misbehavior(failures=[code] * 9)) as server:
-        source = RemoteFile(uri=server.url("a.png"), expected=ExpectedFile())
+        source = RemoteFile(location=parse_location(server.url("a.png")), expected=ExpectedFile())
         entry = CatalogEntry(name="a", split="train", set="own", source=source, origin="a")
         catalog = Catalog(entries=[entry], archives={})
         (problem,) = fetch_all(catalog, tmp_path / "images", HASTE).values()

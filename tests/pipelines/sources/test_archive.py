@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.sources.archive import BadArchiveError, Limits, unpack
 
-CONTENT = b"a image, let us say" * 100
+CONTENT = b"an image, for example" * 100
 LIMITS = Limits(members=50, bytes=10_000_000, ratio=20)
 
 
@@ -129,12 +129,12 @@ def flipped(path: Path) -> None:
 
 HOSTILE: dict[str, tuple[Callable[[Path], None], str]] = {
     "zip, absolute": (lambda p: zipped(p, "/etc/b.png"), "has an absolute path"),
-    "zip, up": (lambda p: zipped(p, "set/../../b.png"), "leaves the archive by '..'"),
-    "zip, up by backslash": (lambda p: zipped(p, "set\\..\\..\\b.png"), "leaves the archive"),
+    "zip, up": (lambda p: zipped(p, "set/../../b.png"), "leads out of the archive by '..'"),
+    "zip, up by backslash": (lambda p: zipped(p, "set\\..\\..\\b.png"), "leads out of the archive"),
     "zip, drive": (lambda p: zipped(p, "C:/b.png"), "has an absolute path"),
     "zip, link": (lambda p: zipped(p, info("set/b.png", 0o120777)), "is a link"),
     "zip, device": (lambda p: zipped(p, info("set/b.png", 0o060777)), "is a link or a device"),
-    "zip, twice": (lambda p: zipped(p, "set/./a.png"), "comes twice"),
+    "zip, twice": (lambda p: zipped(p, "set/./a.png"), "occurs twice"),
     "zip, many": (lambda p: zipped(p, *(f"{n}.png" for n in range(60))), "more than 50 members"),
     "zip, bomb": (
         lambda p: zipped(p, info("set/b.png", deflated=True), content=bytes(9_000_000)),
@@ -151,12 +151,12 @@ HOSTILE: dict[str, tuple[Callable[[Path], None], str]] = {
     "zip, cut": (lambda p: cut(p, zipped), "neither zip nor tar"),
     "zip, flipped": (flipped, "damaged"),
     "tar, absolute": (lambda p: tarred(p, regular("/etc/b.png")), "has an absolute path"),
-    "tar, up": (lambda p: tarred(p, regular("../b.png")), "leaves the archive by '..'"),
+    "tar, up": (lambda p: tarred(p, regular("../b.png")), "leads out of the archive by '..'"),
     "tar, symbolic link": (lambda p: tarred(p, special(tarfile.SYMTYPE, "/etc")), "is a link to"),
     "tar, hard link": (lambda p: tarred(p, special(tarfile.LNKTYPE, "set/a.png")), "is a link to"),
     "tar, device": (lambda p: tarred(p, special(tarfile.BLKTYPE)), "is a device or a pipe"),
     "tar, pipe": (lambda p: tarred(p, special(tarfile.FIFOTYPE)), "is a device or a pipe"),
-    "tar, twice": (lambda p: tarred(p, regular("./set//a.png")), "comes twice"),
+    "tar, twice": (lambda p: tarred(p, regular("./set//a.png")), "occurs twice"),
     "tar, many": (
         lambda p: tarred(p, *(regular(f"{n}.png") for n in range(60))), "more than 50 members"
     ),
@@ -170,24 +170,22 @@ HOSTILE: dict[str, tuple[Callable[[Path], None], str]] = {
 }  # fmt: skip
 
 
-SEEN_WHEN_READ = ("zip, two names", "zip, false size")
-OF_ONE_MEMBER = (*SEEN_WHEN_READ, "zip, flipped")
+FOUND_WHEN_READ = ("zip, two names", "zip, false size")
+OF_ONE_MEMBER = (*FOUND_WHEN_READ, "zip, flipped")
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_and_damaged_archives_are_refused_and_write_nothing(
-    tmp_path: Path, name: str
-) -> None:
-    make, says = HOSTILE[name]
+def test_nothing_is_written_from_hostile_and_damaged_archives(tmp_path: Path, name: str) -> None:
+    make, message = HOSTILE[name]
     make(tmp_path / "archive")
-    member = "set/b.png" if name in SEEN_WHEN_READ else "set/a.png"
+    member = "set/b.png" if name in FOUND_WHEN_READ else "set/a.png"
     wanted = {member: tmp_path / "out" / "image.png"}
     if name in OF_ONE_MEMBER:
-        ((said, problem),) = unpack(tmp_path / "archive", wanted, LIMITS)
-        assert said == member
-        assert says in problem
+        ((found, problem),) = unpack(tmp_path / "archive", wanted, LIMITS)
+        assert found == member
+        assert message in problem
     else:
-        with pytest.raises(BadArchiveError, match=says):
+        with pytest.raises(BadArchiveError, match=message):
             list(unpack(tmp_path / "archive", wanted, LIMITS))
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["archive"]
 
@@ -195,7 +193,7 @@ def test_hostile_and_damaged_archives_are_refused_and_write_nothing(
 @pytest.mark.parametrize(
     "make", [zipped, tarred, lambda path: tarred(path, mode="w:gz")], ids=["zip", "tar", "tar.gz"]
 )
-def test_members_arrive_byte_for_byte_where_we_say(
+def test_members_are_written_byte_for_byte_to_their_targets(
     tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
     make(tmp_path / "archive")
@@ -204,21 +202,21 @@ def test_members_arrive_byte_for_byte_where_we_say(
     assert target.read_bytes() == CONTENT
 
 
-def test_a_member_that_is_missing_is_named(tmp_path: Path) -> None:
+def test_a_missing_member_is_named(tmp_path: Path) -> None:
     zipped(tmp_path / "archive")
     wanted = {f"set/{n}.png": tmp_path / f"{n}.png" for n in "ab"}
     found = dict(unpack(tmp_path / "archive", wanted, LIMITS))
     assert found == {"set/a.png": "", "set/b.png": "no such file in the archive"}
 
 
-def test_deflated_pictures_are_no_bomb(tmp_path: Path) -> None:
+def test_deflated_images_are_not_a_bomb(tmp_path: Path) -> None:
     zipped(tmp_path / "archive", info("set/b.bmp", deflated=True), content=bytes(range(256)) * 200)
     targets = {"set/b.bmp": tmp_path / "b.bmp"}
     assert list(unpack(tmp_path / "archive", targets, LIMITS)) == [("set/b.bmp", "")]
     assert crc32((tmp_path / "b.bmp").read_bytes()) == crc32(bytes(range(256)) * 200)
 
 
-def test_odd_but_harmless_archives_are_read(tmp_path: Path) -> None:
+def test_unusual_but_harmless_archives_are_read(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
         file.writestr("set/", b"")
         file.writestr("__MACOSX/._a.png", b"")

@@ -1,4 +1,4 @@
-"""Files that parameters name: other content is another parameter, and never used unnoticed."""
+"""Files that parameters name: a change of their content is detected."""
 
 import shutil
 from pathlib import Path
@@ -9,6 +9,7 @@ import pytest
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.evaluation import Sample
 from esrgan_core.features import FeaturesConfig
+from pipelines.config.errors import UserError
 from pipelines.config.params import ParamsError, load_section, read_yaml
 from pipelines.evaluation.benchmark import evaluate_methods, load_metrics
 from pipelines.evaluation.config import EvaluateConfig
@@ -42,13 +43,11 @@ def draw_maps(folder: Path, store: PairStore, level: float) -> None:
         np.save(path, np.full((2, height, width), level, np.float32))
 
 
-def test_other_maps_in_a_folder_are_another_parameter_and_another_training(
-    here: Path, store: PairStore
-) -> None:
+def test_changed_maps_change_the_parameter_and_the_training(here: Path, store: PairStore) -> None:
     draw_maps(here / "maps", store, 0.25)
     write_params(set_=["semantic_maps={maps: maps, classes: 2}"])
     first = load_section("semantic_maps", SemanticMapsConfig)
-    told = SemanticMaps.load(store, first)
+    maps = SemanticMaps.load(store, first)
 
     draw_maps(here / "maps", store, 0.75)
     with pytest.raises(ValueError, match=HAS_CHANGED):
@@ -59,13 +58,13 @@ def test_other_maps_in_a_folder_are_another_parameter_and_another_training(
     write_params(set_=["semantic_maps.maps=maps"])
     second = load_section("semantic_maps", SemanticMapsConfig)
     assert second.maps != first.maps, "DVC compares this"
-    told_now = SemanticMaps.load(store, second)
-    assert told_now.identity != told.identity, "checkpoints go by this"
+    maps_now = SemanticMaps.load(store, second)
+    assert maps_now.identity != maps.identity, "checkpoints go by this"
     name = store.names("train")[0]
-    assert (told.training[name][0, 0, 0], told_now.training[name][0, 0, 0]) == (64, 191)
+    assert (maps.training[name][0, 0, 0], maps_now.training[name][0, 0, 0]) == (64, 191)
 
 
-def test_maps_that_were_moved_are_the_same_training(here: Path, store: PairStore) -> None:
+def test_moved_maps_are_the_same_training(here: Path, store: PairStore) -> None:
     draw_maps(here / "maps", store, 0.25)
     config = SemanticMapsConfig(maps=pin("maps"), classes=2)
     (here / "maps").rename(here / "elsewhere")
@@ -78,7 +77,7 @@ def test_maps_that_were_moved_are_the_same_training(here: Path, store: PairStore
     }
 
 
-def test_a_file_without_a_hash_is_refused_and_gets_one(here: Path) -> None:
+def test_a_file_without_a_hash_is_rejected_and_gets_one(here: Path) -> None:
     (here / "own.pth").write_bytes(b"weights")
     with pytest.raises(ValueError, match=r"own\.pth#sha256=\.\.\.; `esrgan params`"):
         find_weights(FeaturesConfig(weights="own.pth"))
@@ -92,18 +91,18 @@ def test_a_file_without_a_hash_is_refused_and_gets_one(here: Path) -> None:
 @pytest.mark.parametrize(
     "key", ["features.weights", "srgan.features.weights", "evaluate.weight_files.alexnet"]
 )
-def test_every_file_that_is_named_is_pinned_and_checked(here: Path, key: str) -> None:
+def test_every_named_file_is_pinned_and_checked(here: Path, key: str) -> None:
     (here / "own").write_bytes(b"one")
     write_params(set_=[f"{key}=own"])
     (here / "own").write_bytes(b"other")
     with pytest.raises(ParamsError, match=f"{key}: own {HAS_CHANGED}"):
         write_params()
     (here / "own").unlink()
-    with pytest.raises(ParamsError, match=f"{key}: own: there is no such file"):
+    with pytest.raises(ParamsError, match=f"{key}: own: no such file"):
         write_params()
 
 
-def test_what_evaluation_reads_is_checked(here: Path) -> None:
+def test_the_files_of_evaluation_are_checked(here: Path) -> None:
     (here / "own").write_bytes(b"one")
     value = pin("own")
     (here / "own").write_bytes(b"other")
@@ -118,7 +117,7 @@ def test_what_evaluation_reads_is_checked(here: Path) -> None:
         evaluate_methods({"bicubic": bicubic(4)}, [sample], config, 4, "evaluate")
 
 
-def test_credentials_in_an_address_are_refused_before_git_has_them(here: Path) -> None:
+def test_credentials_in_an_address_are_rejected_before_git_stores_them(here: Path) -> None:
     value = f"http://me:hunter2@127.0.0.1:9/own?token=sesame#sha256={'0' * 64}"
     with pytest.raises(
         ParamsError, match=r"127\.0\.0\.1:9/own\?token=\.\.\. has credentials"
@@ -128,20 +127,20 @@ def test_credentials_in_an_address_are_refused_before_git_has_them(here: Path) -
     assert "sesame" not in Path("params.yaml").read_text(encoding="utf-8")
 
 
-def test_a_clone_reads_what_only_the_repository_has(
+def test_a_clone_reads_ignored_files_of_the_repository(
     here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (here / "own.pth").write_bytes(b"weights")
     value = pin("own.pth")
     (tmp_path / "clone").mkdir()
     monkeypatch.chdir(tmp_path / "clone")
-    with pytest.raises(FileNotFoundError, match=r"own\.pth"):
+    with pytest.raises(UserError, match=r"own\.pth"):
         find_pinned(value)
     monkeypatch.setenv("ESRGAN_REPOSITORY", str(here))
     assert find_pinned(value).read_bytes() == b"weights"
 
 
-def test_hidden_files_do_not_count_and_names_do(here: Path) -> None:
+def test_the_hash_covers_names_but_not_hidden_files(here: Path) -> None:
     (here / "maps" / "train").mkdir(parents=True)
     (here / "maps" / "train" / "a.npy").write_bytes(b"a")
     before = pin("maps")
@@ -151,7 +150,7 @@ def test_hidden_files_do_not_count_and_names_do(here: Path) -> None:
     assert pin("maps") != before
 
 
-def test_what_links_to_folders_lead_to_counts(here: Path) -> None:
+def test_links_to_folders_are_followed(here: Path) -> None:
     (here / "real" / "inner").mkdir(parents=True)
     (here / "real" / "inner" / "a.npy").write_bytes(b"a")
     (here / "maps").mkdir()
@@ -168,7 +167,7 @@ def test_what_links_to_folders_lead_to_counts(here: Path) -> None:
         find_pinned(value)
 
 
-def test_a_folder_without_files_is_refused(here: Path) -> None:
+def test_a_folder_without_files_is_rejected(here: Path) -> None:
     (here / "maps" / "train").mkdir(parents=True)
     (here / "maps" / ".hidden").write_bytes(b"x")
     with pytest.raises(ParamsError, match=r"semantic_maps\.maps: maps is a folder without files"):
@@ -177,17 +176,17 @@ def test_a_folder_without_files_is_refused(here: Path) -> None:
 
 @pytest.mark.parametrize("digest", ["", "12", 63 * "0", 65 * "0", 64 * "x", 64 * "A"])
 @pytest.mark.parametrize("location", ["own", "https://localhost:1/own", "s3://bucket/own"])
-def test_a_hash_that_is_none_is_refused(here: Path, location: str, digest: str) -> None:
+def test_a_malformed_hash_is_rejected(here: Path, location: str, digest: str) -> None:
     (here / "own").write_bytes(b"one")
     value = f"{location}#sha256={digest}"
-    with pytest.raises(ParamsError, match=rf"evaluate\.ma_scores: .*'{digest}' is no sha256"):
+    with pytest.raises(ParamsError, match=rf"evaluate\.ma_scores: .*'{digest}' is not a sha256"):
         write_params(set_=[f"evaluate.ma_scores={value}"])
     with pytest.raises(ValueError, match=f"{location}: .* name it without a hash"):
         find_pinned(value)
 
 
 @pytest.mark.parametrize("name", ["what?", "a#b", "%41", "a:b", "a b", "[1]"])
-def test_in_a_path_nothing_is_escaped(here: Path, name: str) -> None:
+def test_nothing_is_escaped_in_a_path(here: Path, name: str) -> None:
     (here / name).write_bytes(b"one")
     (here / "A").write_bytes(b"other")
     assert find_pinned(pin(name)) == Path(name)

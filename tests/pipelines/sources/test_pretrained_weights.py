@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from esrgan_core.features import FeaturesConfig
+from pipelines.config.errors import UserError
 from pipelines.config.params import load_section
 from pipelines.sources.pretrained_weights import PUBLISHED, WeightsFile, fetch_weights, find_weights
 from tests.support import ROOT
@@ -30,44 +31,42 @@ def test_weights_are_fetched_once_and_checked(state: Path) -> None:
 
 
 @pytest.mark.parametrize(("file", "sha256"), [("net.pth", "0" * 64), ("none.pth", SHA256)])
-def test_what_cannot_be_had_is_named_with_what_to_do(file: str, sha256: str) -> None:
+def test_the_error_of_a_failed_download_names_the_remedy(file: str, sha256: str) -> None:
     with serving({"net.pth": CONTENT}) as server:
         published = WeightsFile(url=server.url(file), sha256=sha256, bytes=20)
-        with pytest.raises(FileNotFoundError, match="net weights could not be had") as caught:
+        with pytest.raises(UserError, match="net weights cannot be fetched") as caught:
             fetch_weights("net", "features.weights", published)
-    for words in (server.url(file), sha256, "features.weights"):
-        assert words in str(caught.value)
+    for text in (server.url(file), sha256, "features.weights"):
+        assert text in str(caught.value)
 
 
-def test_minc_has_no_address() -> None:
-    with pytest.raises(
-        FileNotFoundError, match=r"minc weights are at no public address; .*features\.weights"
-    ):
+def test_minc_weights_are_not_published() -> None:
+    with pytest.raises(UserError, match=r"minc weights are not published; .*features\.weights"):
         find_weights(FeaturesConfig(network="minc", layers={"conv5_3": 1.0}))
 
 
-def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_a_path_is_used_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "own.pth").write_bytes(CONTENT)
     config = FeaturesConfig(weights=f"{tmp_path}/own.pth#sha256={SHA256}")
     assert find_weights(config) == tmp_path / "own.pth"
-    with pytest.raises(FileNotFoundError, match=r"none\.pth: .*correct features\.weights"):
+    with pytest.raises(UserError, match=r"none\.pth: .*correct features\.weights"):
         find_weights(FeaturesConfig(weights=f"{tmp_path}/none.pth#sha256={SHA256}"))
 
 
-def test_an_address_is_held_to_its_hash() -> None:
+def test_a_url_is_checked_against_its_hash() -> None:
     with serving({"net.pth": CONTENT}) as server:
         right = FeaturesConfig(weights=f"{server.url('net.pth')}#sha256={SHA256}")
         assert find_weights(right).read_bytes() == CONTENT
-        with pytest.raises(FileNotFoundError, match=f"sha256 is {SHA256}"):
+        with pytest.raises(UserError, match=f"sha256 is {SHA256}"):
             find_weights(FeaturesConfig(weights=f"{server.url('net.pth')}#sha256={'0' * 64}"))
 
 
-def test_a_packages_file_is_found_where_it_is_installed() -> None:
+def test_a_file_of_a_package_is_found() -> None:
     config = load_section("features", FeaturesConfig, ROOT / "params.yaml")
     path = find_weights(config)
     assert hashlib.sha256(path.read_bytes()).hexdigest().startswith("57934424")
 
 
-def test_published_names_hold_the_beginning_of_their_sha256() -> None:
+def test_published_names_contain_the_first_digits_of_the_sha256() -> None:
     for name in ("vgg19", "vgg16", "alexnet"):
         assert PUBLISHED[name].sha256 in PUBLISHED[name].url

@@ -1,4 +1,4 @@
-"""The three stages from images to pairs, with every fault that they are to find."""
+"""The three stages from images to pairs, and the errors that they find."""
 
 import json
 import os
@@ -26,8 +26,7 @@ from esrgan_core.io.resize import bicubic_pair, imresize
 from esrgan_core.io.rgb import read_rgb, write_png
 from pipelines.config.artifacts import MANIFEST, PAIRS, SKIPPED, VALIDATION_REPORT
 from pipelines.data.config import BicubicConfig, DownloadConfig, ValidateConfig
-from pipelines.data.lr_checks import ProvidedPair
-from pipelines.data.lr_pair_checks import check_pair
+from pipelines.data.lr_checks import ProvidedPair, check_pair
 from pipelines.data.manifest import BadImagesError, read_manifest
 from pipelines.stages import bicubic, download, validate
 from tests.conftest import textured
@@ -85,7 +84,7 @@ def opencv_lr(hr: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return small[0].clamp(0, 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
 
 
-def seed_faults(data: Path) -> None:
+def add_bad_images(data: Path) -> None:
     coffee, chelsea = read_rgb(data / "test/own/coffee.png"), read_rgb(data / "train/chelsea.png")
     shutil.copyfile(data / "train/astronaut.png", data / "train/duplicate.png")
     half = Image.fromarray(chelsea).resize((225, 150))
@@ -98,27 +97,25 @@ def seed_faults(data: Path) -> None:
     write_png(data / "val/enlarged.png", (enlarged * 255).round().astype(np.uint8))
 
 
-def test_every_seeded_fault_is_found_and_named(
-    data: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    seed_faults(data)
+def test_every_bad_image_is_found_and_named(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    add_bad_images(data)
     run_download()
     with pytest.raises(BadImagesError) as caught:
         run_validate()
-    said = str(caught.value)
+    message = str(caught.value)
     warnings = capsys.readouterr().err
     for path, what, twin in (
         ("train/duplicate.png", "same content as another image", "train/astronaut.png"),
-        ("train/leak.jpg", "shows what a image of another split shows", "test/own/coffee.png"),
+        ("train/leak.jpg", "duplicate of an image of another split", "test/own/coffee.png"),
         ("train/flat.png", "blank or flat", "0"),
     ):
-        assert f"{path}: {what} ({twin}" in said
-    assert said.count("\n  ") == 3
+        assert f"{path}: {what} ({twin}" in message
+    assert message.count("\n  ") == 3
     assert "train/near_duplicate.jpg: looks like another image (train/chelsea.png)" in warnings
     assert "val/enlarged.png: looks enlarged or blurred" in warnings
 
 
-def test_faulty_pairs_are_found_and_named(data: Path) -> None:
+def test_every_bad_pair_is_found_and_named(data: Path) -> None:
     originals = {name: next(data.glob(f"{name}.*")) for name in PHOTOGRAPHS}
     for name, path in originals.items():
         hr = read_rgb(path)
@@ -136,19 +133,19 @@ def test_faulty_pairs_are_found_and_named(data: Path) -> None:
     run_download(lr="provided")
     with pytest.raises(BadImagesError) as caught:
         run_validate()
-    said = str(caught.value)
-    assert "train/chelsea.png: its LR was not made as MATLAB does (OpenCV INTER_CUBIC)" in said
-    assert "train/astronaut.png: its LR is shifted by so many LR pixels (0.2" in said
-    assert "train/flower.jpg: its LR does not fit" in said
-    assert "320x213 pixels, its HR by 4 is 160x106" in said
-    assert "val/rocket.jpg: its LR shows something else" in said
-    assert "test/own" not in said
+    message = str(caught.value)
+    assert "train/chelsea.png: its LR is not MATLAB's bicubic (OpenCV INTER_CUBIC)" in message
+    assert "train/astronaut.png: its LR is shifted by so many LR pixels (0.2" in message
+    assert "train/flower.jpg: its LR does not fit" in message
+    assert "320x213 pixels, its HR by 4 is 160x106" in message
+    assert "val/rocket.jpg: its LR shows something else" in message
+    assert "test/own" not in message
 
 
-def test_what_cannot_be_used_is_left_out_where_that_is_wished(
+def test_bad_images_are_skipped_with_skip_bad(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    seed_faults(data)
+    add_bad_images(data)
     (data / "train/damaged.png").write_bytes((data / "train/astronaut.png").read_bytes()[:9999])
     Image.fromarray(textured(90, 300)).save(data / "train/small.png")
     Image.fromarray(textured(300, 300)).convert("CMYK").save(data / "train/cmyk.tif")
@@ -165,21 +162,21 @@ def test_what_cannot_be_used_is_left_out_where_that_is_wished(
     assert "skipped train/damaged: damaged" in capsys.readouterr().err
 
 
-def test_too_few_left_stops_it_all_the_same(data: Path) -> None:
+def test_too_few_good_images_are_an_error_with_skip_bad(data: Path) -> None:
     (data / "val/rocket.jpg").write_bytes(b"no image")
     run_download(skip_bad=True)
     with pytest.raises(BadImagesError, match="a split is empty"):
         run_validate(skip_bad=True)
 
 
-def test_a_picture_can_be_excluded_by_name(data: Path) -> None:
-    seed_faults(data)
+def test_an_image_can_be_excluded_by_name(data: Path) -> None:
+    add_bad_images(data)
     run_download(exclude=["train/duplicate", "train/leak", "train/flat"])
     run_validate()
     assert "train/leak.jpg" not in {row.path for row in read_manifest(MANIFEST)}
 
 
-def test_supplied_lr_is_packed_as_it_is(data: Path) -> None:
+def test_provided_lr_is_packed_as_it_is(data: Path) -> None:
     for name in PHOTOGRAPHS:
         hr = read_rgb(next(data.glob(f"{name}.*")))
         write_png(data / "lr" / f"{name}.png", bicubic_pair(hr, 4, "per_pass_uint8")[1])
@@ -198,7 +195,7 @@ def test_supplied_lr_is_packed_as_it_is(data: Path) -> None:
     assert not np.array_equal(lr, bicubic_pair(hr, 4)[1])
 
 
-def test_photographs_raise_no_alarm(
+def test_photographs_cause_few_warnings(
     data: Path, test_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(test_data / "photos/kodak", data / "train", dirs_exist_ok=True)
@@ -212,11 +209,11 @@ def test_photographs_raise_no_alarm(
     assert len(warnings) < 15
 
 
-def hashes_of(store: PairStore) -> dict[str, str]:
+def file_hashes(store: PairStore) -> dict[str, str]:
     return {str(path): file_sha256(path) for path in sorted(store.root.rglob("*.*"))}
 
 
-def test_any_number_of_workers_makes_the_same_store(
+def test_the_store_does_not_depend_on_the_number_of_workers(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for seed in range(20):
@@ -226,11 +223,11 @@ def test_any_number_of_workers_makes_the_same_store(
     stores = []
     for workers in (1, 2):
         monkeypatch.setenv("ESRGAN_STATE", str(tmp_path / f"state{workers}"))
-        stores.append(hashes_of(run_bicubic(workers)))
+        stores.append(file_hashes(run_bicubic(workers)))
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", cluster.scheduler_address)
         monkeypatch.setenv("ESRGAN_STATE", str(tmp_path / "state3"))
-        stores.append(hashes_of(run_bicubic()))
+        stores.append(file_hashes(run_bicubic()))
     assert len(stores[0]) == 2 * 26 + 2
     assert stores[0] == stores[1] == stores[2]
 
@@ -238,7 +235,7 @@ def test_any_number_of_workers_makes_the_same_store(
 PREPARE = "from tests.pipelines.stages.test_data_stages import run_bicubic; run_bicubic(2)"
 
 
-def test_a_kill_costs_at_most_a_picture_per_worker(data: Path, tmp_path: Path) -> None:
+def test_a_kill_costs_at_most_one_image_per_worker(data: Path, tmp_path: Path) -> None:
     for seed in range(30):
         write_png(data / f"train/{seed}.png", textured(400, 450, seed))
     run_download()
@@ -263,19 +260,19 @@ def test_a_kill_costs_at_most_a_picture_per_worker(data: Path, tmp_path: Path) -
     assert len(PairStore(PAIRS).entries) == 36
 
 
-def test_what_is_damaged_in_between_is_made_again(data: Path, tmp_path: Path) -> None:
+def test_a_damaged_prepared_pair_is_made_again(data: Path, tmp_path: Path) -> None:
     run_download()
     run_validate()
-    before = hashes_of(run_bicubic())
+    before = file_hashes(run_bicubic())
     shutil.rmtree(PAIRS)
     path = next((tmp_path / "state/prepared/lr").glob("*.npy"))
     spoiled = bytearray(path.read_bytes())
     spoiled[-1] ^= 1
     path.write_bytes(spoiled)
-    assert hashes_of(run_bicubic()) == before
+    assert file_hashes(run_bicubic()) == before
 
 
-def test_a_picture_that_changed_since_validation_is_not_packed(data: Path) -> None:
+def test_an_image_that_changed_since_validation_is_not_packed(data: Path) -> None:
     run_download()
     run_validate()
     write_png(Path("artifacts/images/train/chelsea.png"), textured(300, 300))
@@ -283,14 +280,14 @@ def test_a_picture_that_changed_since_validation_is_not_packed(data: Path) -> No
         run_bicubic()
 
 
-def test_where_nothing_is_left_the_causes_are_told(data: Path) -> None:
+def test_without_good_images_the_error_lists_the_causes(data: Path) -> None:
     for path in data.rglob("*.*"):
         path.write_bytes(b"no image " + path.name.encode())
-    with pytest.raises(BadImagesError, match="and 3 more: not a image"):
+    with pytest.raises(BadImagesError, match="and 3 more: not an image"):
         run_download(skip_bad=True)
 
 
-def test_stripes_are_not_shifted(tmp_path: Path) -> None:
+def test_stripes_have_no_shift(tmp_path: Path) -> None:
     stripes = (
         np.zeros((300, 300, 3), np.uint8) + np.arange(300, dtype=np.uint8)[None, :, None] // 9 * 9
     )

@@ -1,4 +1,4 @@
-"""A folder of one's own in the place of the catalogs, with something wrong in it."""
+"""The user's images in place of the catalogs; some of them are bad."""
 
 import shutil
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from tests.e2e.conftest import command_in, project_copy
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project whose `data.dvc` stands for six good images in one folder."""
+    """A copy of the project whose `data.dvc` tracks a folder of six good images."""
     folder = project_copy(tmp_path_factory.mktemp("own") / "project")
     run = command_in(folder)
     run("dvc", "remove", "data.dvc")
@@ -43,7 +43,7 @@ def flatten(data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoils", "stage", "says"),
+    ("changes", "stage", "messages"),
     [
         ([damage], "download", [["data/bad.png", "damaged", "fetch or export it again"]]),
         (
@@ -56,14 +56,14 @@ def flatten(data: Path) -> None:
             ],
         ),
     ],
-    ids=["damaged", "not to be used"],
+    ids=["damaged", "unusable"],
 )
-def test_bad_pictures_stop_the_pipeline_and_are_named(
-    own: Path, spoils: list[Callable[[Path], None]], stage: str, says: list[list[str]]
+def test_bad_images_stop_the_pipeline_and_are_named(
+    own: Path, changes: list[Callable[[Path], None]], stage: str, messages: list[list[str]]
 ) -> None:
     before = set((own / "data").iterdir())
-    for spoil in spoils:
-        spoil(own / "data")
+    for change in changes:
+        change(own / "data")
     run = command_in(own)
     try:
         run("dvc", "add", "data")
@@ -73,5 +73,5 @@ def test_bad_pictures_stop_the_pipeline_and_are_named(
             path.unlink()
     assert f"failed to run: python -m pipelines.stages.{stage}" in printed
     assert "Traceback" not in printed
-    for words in (word for one in says for word in one):
-        assert words in printed
+    for text in (text for message in messages for text in message):
+        assert text in printed
