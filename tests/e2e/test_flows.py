@@ -1,4 +1,4 @@
-"""The flow with a real server and a real worker: runs, runs at once, and runs under fire."""
+"""The flow with a real server and a real worker: single, concurrent and cancelled runs."""
 
 import json
 import re
@@ -13,7 +13,8 @@ import pytest
 
 from esrgan_core.io.rgb import read_rgb, write_png
 from tests.conftest import textured
-from tests.support.flows import LONG, PAUSE, SECONDS_FOR_A_RUN, Flows, cancel, go_on, interrupt
+from tests.support.flows import LONG, PAUSE, SECONDS_FOR_A_RUN, Flows
+from tests.support.interruptions import cancel, interrupt, resume
 from tests.support.trainings import wait_for
 
 TWINS = ("twin-one", "twin-two")
@@ -22,7 +23,7 @@ TWINS = ("twin-one", "twin-two")
 @pytest.fixture(scope="module")
 def flows(project: Path) -> Iterator[Flows]:
     """A server and a worker, stopped as `make stop` does."""
-    shutil.rmtree(project / "data")  # a run brings it into its own folder only
+    shutil.rmtree(project / "data")  # a run downloads it into its own workspace only
     started = Flows.start(project)
     yield started
     assert "worker stopped" in started.local("stop")
@@ -31,15 +32,15 @@ def flows(project: Path) -> Iterator[Flows]:
 
 @pytest.fixture(scope="module")
 def whole(flows: Flows) -> str:
-    """A run of what was trained before, begun by the command of the README; its id."""
+    """A run whose trainings are cached, started by the command of the README; its id."""
     command = ["prefect", "deployment", "run", "esrgan/sample", "--watch", "--param", "name=whole"]
     printed = flows.run(*command)
     assert "finished successfully" in printed
-    (run,) = flows.ask("POST", "flow_runs/filter", flow_runs={"name": {"any_": ["whole"]}})
+    (run,) = flows.request("POST", "flow_runs/filter", flow_runs={"name": {"any_": ["whole"]}})
     return str(run["id"])
 
 
-def test_prefect_dvc_and_mlflow_know_a_run_by_one_name(flows: Flows, whole: str) -> None:
+def test_a_run_has_one_name_in_prefect_dvc_and_mlflow(flows: Flows, whole: str) -> None:
     assert flows.state(whole) == "COMPLETED"
     parent = flows.mlflow_runs("whole", "pipeline")[0]
     assert parent.info.run_name == "whole"
@@ -54,57 +55,61 @@ def test_prefect_dvc_and_mlflow_know_a_run_by_one_name(flows: Flows, whole: str)
     assert models == {"bicubic", "pretrained", "interpolated", "finetuned"}
 
 
-def test_a_run_leaves_the_users_tree_alone(flows: Flows, whole: str) -> None:
+def test_a_run_does_not_change_the_working_tree(flows: Flows, whole: str) -> None:
     assert whole
     assert flows.run("git", "status", "--porcelain") == ""
     assert not (flows.folder / "data").exists()
 
 
-def test_an_unknown_key_fails_before_anything_runs(flows: Flows) -> None:
-    run = flows.begin("mistaken", overrides={"pretrain.step": 7})
-    assert flows.end(run) == "FAILED"
+def test_an_unknown_parameter_fails_before_a_workspace_is_created(flows: Flows) -> None:
+    run = flows.start_run("mistaken", overrides={"pretrain.step": 7})
+    assert flows.wait(run) == "FAILED"
     assert "unknown key pretrain.step; did you mean steps?" in flows.message(run)
     assert not (flows.folder / "runs" / "mistaken").exists()
 
 
-def test_a_run_finds_what_was_done_before_and_its_name_is_no_other_recipes(
+def test_a_run_finds_cached_results_and_its_name_needs_the_same_recipe(
     flows: Flows, whole: str
 ) -> None:
-    assert set(re.findall(r"Running stage '(\w+)'", flows.said(whole))) <= {"register"}
+    assert set(re.findall(r"Running stage '(\w+)'", flows.log(whole))) <= {"register"}
     weights = [flows.folder / f"artifacts/{stage}/generator.safetensors" for stage in LONG]
     assert flows.weights("whole") == b"".join(path.read_bytes() for path in weights)
-    other = flows.begin("whole", overrides={"pretrain.steps": 7})
-    assert flows.end(other) == "FAILED"
-    assert "another recipe, pretrain.steps is 60 there and 7 here" in flows.message(other)
+    other = flows.start_run("whole", overrides={"pretrain.steps": 7})
+    assert flows.wait(other) == "FAILED"
+    assert "another recipe (pretrain.steps is 60 there and 7 here)" in flows.message(other)
 
 
-def test_runs_take_turns_a_killed_one_frees_the_device_and_of_one_recipe_one_trains(
+def test_runs_train_in_turn_after_a_kill_and_two_of_one_recipe_train_once(
     flows: Flows,
 ) -> None:
-    flows.forget()
-    first = flows.begin("turns", overrides={**LONG, "pretrain": {**LONG["pretrain"], "seed": 1}})
+    flows.delete_trainings()
+    first = flows.start_run(
+        "turns", overrides={**LONG, "pretrain": {**LONG["pretrain"], "seed": 1}}
+    )
     wait_for(lambda: flows.steps() > 0, SECONDS_FOR_A_RUN, PAUSE)
-    with flows.held("turns") as holder:
-        twins = [flows.begin(name, overrides=LONG) for name in TWINS]
+    with flows.paused("turns") as holder:
+        twins = [flows.start_run(name, overrides=LONG) for name in TWINS]
 
         def waiting() -> str:
-            said = [flows.said(twin) for twin in twins]
-            return next((text for text in said if "waiting for cpu, which process" in text), "")
+            logs = [flows.log(twin) for twin in twins]
+            return next(
+                (log for log in logs if "waiting for cpu, which is used by process" in log), ""
+            )
 
         wait_for(lambda: bool(waiting()), SECONDS_FOR_A_RUN, PAUSE)
-        assert "for the run turns trains on" in waiting()
+        assert "for the run turns" in waiting()
         before = flows.journals()
         holder.send_signal(signal.SIGKILL)
     killed = time.time()
-    assert flows.end(first) == "FAILED"
-    assert "pretrain: it failed with exit code" in flows.message(first)
+    assert flows.wait(first) == "FAILED"
+    assert "pretrain: failed with exit code" in flows.message(first)
     pretrained = [
         flows.folder / f"runs/{name}/artifacts/pretrain/generator.safetensors" for name in TWINS
     ]
-    # what comes after it need not be done twice
+    # one of them is enough for the stages after it
     wait_for(pretrained[1].exists, SECONDS_FOR_A_RUN, PAUSE)
     flows.cancel(twins[1])
-    assert [flows.end(twin) for twin in twins] == ["COMPLETED", "CANCELLED"]
+    assert [flows.wait(twin) for twin in twins] == ["COMPLETED", "CANCELLED"]
     assert pretrained[0].read_bytes() == pretrained[1].read_bytes()
     assert {flows.artifacts(twin)["progress-pretrain"]["data"] for twin in twins} == {100}
     assert flows.mlflow_states("twin-one") == {"FINISHED"}
@@ -122,16 +127,16 @@ def test_runs_take_turns_a_killed_one_frees_the_device_and_of_one_recipe_one_tra
     assert len(steps) == len(set(steps)), "trained twice"
 
 
-def test_a_run_that_was_cancelled_goes_on_to_the_same_bits(flows: Flows) -> None:
-    undisturbed = flows.weights("twin-one")
-    flows.forget()
+def test_a_cancelled_run_continues_to_the_same_weights(flows: Flows) -> None:
+    expected = flows.weights("twin-one")
+    flows.delete_trainings()
     cancelled = interrupt(flows, "fire", cancel, Random(0))
-    assert cancelled.settled(flows) == []
+    assert cancelled.wait(flows) == []
     assert flows.state(cancelled.run) == "CANCELLED"
-    assert go_on(flows, "fire", undisturbed) == []
+    assert resume(flows, "fire", expected) == []
 
 
-def test_a_folder_goes_through_the_registered_model(flows: Flows, whole: str) -> None:
+def test_a_folder_is_upscaled_by_the_registered_model(flows: Flows, whole: str) -> None:
     assert whole
     photos, large = flows.folder.parent / "photos", flows.folder.parent / "large"
     photos.mkdir()
@@ -147,11 +152,11 @@ def test_a_folder_goes_through_the_registered_model(flows: Flows, whole: str) ->
     (photos / "d.png").write_bytes(b"no image")
     run = re.search(r"UUID: (\S+)", flows.run(*command, fails=True))
     assert run
-    assert "1 of 4 could not be upscaled" in flows.message(run[1])
+    assert "1 of 4 images could not be upscaled" in flows.message(run[1])
     assert flows.run("git", "status", "--porcelain") == ""
 
 
-def test_only_folders_of_saved_runs_go(flows: Flows, whole: str) -> None:
+def test_only_workspaces_of_saved_runs_are_removed(flows: Flows, whole: str) -> None:
     assert whole
     trained = flows.weights("twin-one")
     with (flows.folder / "runs" / "whole" / "params.yaml").open("a") as params:
@@ -162,16 +167,16 @@ def test_only_folders_of_saved_runs_go(flows: Flows, whole: str) -> None:
     for name in ("whole", "turns", "twin-two"):
         assert states[name] == ("keep", "unsaved")
     assert not (flows.folder / "runs" / "twin-one").exists()
-    # what was removed is still there
+    # the experiment still has the results
     flows.run("dvc", "exp", "apply", "twin-one")
     assert (flows.folder / "artifacts/pretrain/generator.safetensors").read_bytes() in trained
 
 
 @pytest.mark.parametrize("kind", ["kubernetes", "ecs"])
-def test_the_examples_of_other_pools_are_taken_by_the_server(flows: Flows, kind: str) -> None:
+def test_the_server_accepts_the_templates_of_other_work_pools(flows: Flows, kind: str) -> None:
     template = json.loads((flows.folder / "deploy" / f"{kind}.json").read_text())
-    made = flows.ask("POST", "work_pools/", name=kind, type=kind, base_job_template=template)
-    assert made["base_job_template"] == template
+    pool = flows.request("POST", "work_pools/", name=kind, type=kind, base_job_template=template)
+    assert pool["base_job_template"] == template
     used = set(re.findall(r"\{\{ (\w+) \}\}", json.dumps(template["job_configuration"])))
     variables = template["variables"]["properties"].keys()
     assert used == variables

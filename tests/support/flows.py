@@ -1,15 +1,13 @@
-"""A Prefect server and a worker of a copy of the project, whose flows are cancelled and killed."""
+"""A Prefect server and a worker of a copy of the project, and the state of its flow runs."""
 
 import shutil
 import signal
 import socket
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import psutil
@@ -17,26 +15,22 @@ import requests
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from requests.adapters import HTTPAdapter
-from ruamel.yaml import YAML
 from urllib3 import Retry
 
 from esrgan_core.engine.journal import MetricsJournal
-from pipelines.runtime.parent_watch import is_alive
+from pipelines.flows.local_server import LocalPrefect
 from tests.e2e.conftest import command_in
 from tests.support.trainings import wait_for
 
 PAUSE = 0.5
-"""Seconds between questions to the server, and looks at all processes."""
-SECONDS_FOR_ORPHANS = 300
-SECONDS_OF_GRACE = 20
-SECONDS_FOR_A_STATE = 300
+"""Seconds between requests to the server, and between scans of all processes."""
 SECONDS_FOR_A_RUN = 600
-OVER = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+TERMINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 LONG = {
     "pretrain": {"steps": 800, "save_every": 100, "validate_every": 400, "report_every": 10},
     "finetune": {"steps": 20, "save_every": 10, "validate_every": 10},
 }
-"""Overrides for trainings that last long enough to be disturbed."""
+"""Overrides for trainings that last long enough to be interrupted."""
 
 
 @dataclass
@@ -46,9 +40,14 @@ class Flows:
     folder: Path
     api: str
 
+    @property
+    def prefect(self) -> LocalPrefect:
+        """The server and worker as `make prefect` knows them."""
+        return LocalPrefect(api=self.api, folder=self.folder.resolve() / ".esrgan" / "prefect")
+
     @staticmethod
     def start(folder: Path) -> "Flows":
-        """Start everything as `make prefect` does, in a copy whose pipeline has run."""
+        """Start server and worker as `make prefect` does, in a copy whose pipeline has run."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -56,113 +55,112 @@ class Flows:
         flows.local("start")
         return flows
 
-    def local(self, what: str) -> str:
-        """Start or stop what runs here."""
-        return self.run(sys.executable, "-m", "pipelines.flows.local_server", what)
+    def local(self, command: str) -> str:
+        """Run the `start` or `stop` of `make prefect` and `make stop`."""
+        return self.run(sys.executable, "-m", "pipelines.flows.local_server", command)
 
-    def run(self, *command: str, **words: Any) -> str:
-        """Run a command in the copy, which finds the server."""
-        return command_in(self.folder)(*command, PREFECT_API_URL=self.api, **words)
+    def run(self, *command: str, **options: Any) -> str:
+        """Run a command in the copy with the address of the server; its output."""
+        return command_in(self.folder)(*command, PREFECT_API_URL=self.api, **options)
 
-    def ask(self, method: str, path: str, **content: Any) -> Any:
-        """What the server answers."""
-        # as Prefect's own client: the server's database may be locked for longer than it waits
-        patient = HTTPAdapter(
+    def request(self, method: str, path: str, **content: Any) -> Any:
+        """The JSON that the server answers."""
+        # Prefect's own client retries as well: the database may be locked for longer
+        retrying = HTTPAdapter(
             max_retries=Retry(backoff_factor=0.5, status_forcelist=[503], allowed_methods=None)
         )
         with requests.Session() as session:
-            session.mount(self.api, patient)
-            answer = session.request(
+            session.mount(self.api, retrying)
+            response = session.request(
                 method, f"{self.api}/{path}", json=content or None, timeout=300
             )
-        assert answer.ok, answer.text
-        return answer.json() if answer.text else None
+        assert response.ok, response.text
+        return response.json() if response.text else None
 
-    def begin(self, name: str, deployment: str = "sample", **parameters: Any) -> str:
-        """Ask for a run of the flow; its id."""
-        found = self.ask("GET", f"deployments/name/esrgan/{deployment}")
+    def start_run(self, name: str, **parameters: Any) -> str:
+        """Schedule a run of the flow; its id."""
+        deployment = self.request("GET", "deployments/name/esrgan/sample")
         content = {"parameters": {"name": name, **parameters}, "state": {"type": "SCHEDULED"}}
-        return str(self.ask("POST", f"deployments/{found['id']}/create_flow_run", **content)["id"])
+        path = f"deployments/{deployment['id']}/create_flow_run"
+        return str(self.request("POST", path, **content)["id"])
 
     def state(self, run: str) -> str:
-        """Type of a flow run's state."""
-        return str(self.ask("GET", f"flow_runs/{run}")["state_type"])
+        """The type of a flow run's state."""
+        return str(self.request("GET", f"flow_runs/{run}")["state_type"])
 
-    def end(self, run: str, seconds: float = SECONDS_FOR_A_RUN) -> str:
-        """Wait for a run's end; the type of its state."""
-        wait_for(lambda: self.state(run) in OVER, seconds, PAUSE)
+    def wait(self, run: str, seconds: float = SECONDS_FOR_A_RUN) -> str:
+        """Wait until a run ends; the type of its state."""
+        wait_for(lambda: self.state(run) in TERMINAL, seconds, PAUSE)
         return self.state(run)
 
     def message(self, run: str) -> str:
-        """What a flow run's state says."""
-        return str(self.ask("GET", f"flow_runs/{run}")["state"]["message"])
+        """The message of a flow run's state."""
+        return str(self.request("GET", f"flow_runs/{run}")["state"]["message"])
 
-    def said(self, run: str) -> str:
+    def log(self, run: str) -> str:
         """The log of a flow run."""
-        words = {"logs": {"flow_run_id": {"any_": [run]}}, "sort": "TIMESTAMP_ASC"}
-        found: list[str] = []
-        while page := self.ask("POST", "logs/filter", offset=len(found), **words):
-            found += [one["message"] for one in page]
-        return "\n".join(found)
+        query = {"logs": {"flow_run_id": {"any_": [run]}}, "sort": "TIMESTAMP_ASC"}
+        lines: list[str] = []
+        while page := self.request("POST", "logs/filter", offset=len(lines), **query):
+            lines += [one["message"] for one in page]
+        return "\n".join(lines)
 
     def artifacts(self, run: str) -> dict[str, dict[str, Any]]:
-        """What Prefect shows of a flow run, by key."""
-        filter_ = {"flow_run_id": {"any_": [run]}}
-        return {one["key"]: one for one in self.ask("POST", "artifacts/filter", artifacts=filter_)}
-
-    def cancel(self, run: str) -> None:
-        """Do what the UI's button and the command do."""
-        self.run("prefect", "flow-run", "cancel", run)
+        """A flow run's artifacts by key."""
+        query = {"flow_run_id": {"any_": [run]}}
+        found = self.request("POST", "artifacts/filter", artifacts=query)
+        return {one["key"]: one for one in found}
 
     def processes(self, name: str) -> list[psutil.Process]:
-        """All that works in a run's folder or for it."""
-        found = []
+        """The processes that work in a run's folder or for it."""
+        folder, found = str(self.folder / "runs" / name), []
         for process in psutil.process_iter():
-            try:
-                if process.status() == psutil.STATUS_ZOMBIE:
-                    continue
-                words = process.environ()
-                folder = self.folder / "runs" / name
-                if words.get("ESRGAN_RUN") == name or process.cwd() == str(folder):
+            with suppress(psutil.Error):
+                works = name == process.environ().get("ESRGAN_RUN") or folder == process.cwd()
+                if works and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
-            except psutil.Error:
-                continue
         return found
 
     def trainer(self, name: str, stage: str = "pretrain") -> psutil.Process | None:
         """The process that trains for a run."""
-        for process in self.processes(name):
-            if words_of(process)[1:3] == ["-m", f"pipelines.stages.{stage}"]:
-                return process
-        return None
+        return self._find(name, "-m", f"pipelines.stages.{stage}")
 
     def engine(self, name: str) -> psutil.Process:
         """The process of a run's flow."""
-        (found,) = [
-            one
-            for one in psutil.process_iter()
-            if words_of(one)[1:3] == ["-m", "prefect.engine"]
-            and one.cwd() == str(self.folder / "runs" / name)
-        ]
+        # the pull step's process has become it, with the Python flags of prefect.yaml
+        found = self._find(name, "-P", "-m", "prefect.engine")
+        assert found, f"no flow runs for {name}"
         return found
+
+    def dvc(self, name: str) -> psutil.Process:
+        """The process of DVC that runs a stage for a run."""
+        found = self._find(name, "-m", "dvc", "repro")
+        assert found, f"no dvc runs for {name}"
+        return found
+
+    def _find(self, name: str, *arguments: str) -> psutil.Process | None:
+        for process in self.processes(name):
+            with suppress(psutil.Error):
+                if process.cmdline()[1 : 1 + len(arguments)] == list(arguments):
+                    return process
+        return None
 
     def worker(self) -> psutil.Process:
         """The worker's process."""
-        note = YAML(typ="safe").load(self.folder / ".esrgan" / "prefect" / "worker.json")
-        return psutil.Process(note["pid"])
+        found = self.prefect.find("worker")
+        assert found, "no worker runs"
+        return found
 
-    def see_to_worker(self) -> None:
-        """Start what a disturbance has ended; to look whether all is there would take seconds."""
-        with suppress(psutil.NoSuchProcess):
-            if is_alive(self.worker()):
-                return
-        self.local("start")
+    def ensure_worker(self) -> None:
+        """Start the worker if an interruption has ended it."""
+        if self.prefect.find("worker") is None:
+            self.local("start")
 
     @contextmanager
-    def held(self, name: str) -> Iterator[psutil.Process]:
-        """Let a run's pretraining take no step, and no processor, until the end of the block."""
+    def paused(self, name: str) -> Iterator[psutil.Process]:
+        """Stop a run's pretraining until the end of the block."""
         trainer = self.trainer(name)
-        assert trainer, f"nothing trains for {name}"
+        assert trainer, f"no training runs for {name}"
         trainer.send_signal(signal.SIGSTOP)
         try:
             yield trainer
@@ -171,179 +169,39 @@ class Flows:
                 trainer.send_signal(signal.SIGCONT)
 
     def journals(self) -> dict[str, list[dict[str, float]]]:
-        """What pretrainings have reported, by fingerprint; not before their first step."""
+        """Reports of pretrainings that have made a step, by fingerprint."""
         found = (self.folder / ".esrgan" / "checkpoints" / "pretrain").glob("*/metrics.jsonl")
         journals = {path.parent.name: MetricsJournal(path).rows() for path in found}
         return {name: rows for name, rows in journals.items() if any("g/pixel" in r for r in rows)}
 
     def steps(self) -> int:
-        """The last step of any pretraining; 0 before there is one."""
+        """The last step of any pretraining; 0 if there is none."""
         rows = [row for rows in self.journals().values() for row in rows]
         return max((int(row["step"]) for row in rows), default=0)
 
     def weights(self, name: str) -> bytes:
-        """The bits of both generators that a run ended in."""
+        """The bytes of both generators of a finished run."""
         files = [self.folder / "runs" / name / "artifacts" / stage for stage in LONG]
         return b"".join((one / "generator.safetensors").read_bytes() for one in files)
 
-    def forget(self) -> None:
-        """Let the next run train anew: what the trainings before have left goes."""
+    def delete_trainings(self) -> None:
+        """Delete the checkpoints and cached results of trainings, so that the next run trains."""
         shutil.rmtree(self.folder / ".esrgan" / "checkpoints", ignore_errors=True)
         for kept in list((self.folder / ".dvc" / "cache" / "runs").glob("*/*")):
-            words = [path.read_text() for path in kept.iterdir()]
-            if any(f"pipelines.stages.{stage}\n" in text for stage in LONG for text in words):
+            texts = [path.read_text() for path in kept.iterdir()]
+            if any(f"pipelines.stages.{stage}\n" in text for stage in LONG for text in texts):
                 shutil.rmtree(kept)
 
     def mlflow_runs(self, name: str, stage: str = "") -> list[Run]:
-        """MLflow's runs of a pipeline run, all or those of a stage."""
+        """MLflow's runs of a pipeline run, or of one of its stages."""
         client = MlflowClient(f"sqlite:///{self.folder}/.esrgan/mlflow.db")
         experiment = client.get_experiment_by_name("esrgan")
         assert experiment
-        wanted = f"tags.`esrgan.run` = '{name}'"
+        query = f"tags.`esrgan.run` = '{name}'"
         if stage:
-            wanted += f" and tags.`dvc.stage` = '{stage}'"
-        return list(client.search_runs([experiment.experiment_id], wanted))
+            query += f" and tags.`dvc.stage` = '{stage}'"
+        return list(client.search_runs([experiment.experiment_id], query))
 
     def mlflow_states(self, name: str) -> set[str]:
-        """States of all MLflow runs of a pipeline run."""
+        """The states of all MLflow runs of a pipeline run."""
         return {run.info.status for run in self.mlflow_runs(name)}
-
-
-def words_of(process: psutil.Process) -> list[str]:
-    """A process's command line; empty once it is over."""
-    with suppress(psutil.Error):
-        return process.cmdline()
-    return []
-
-
-def cancel(flows: Flows, run: str, name: str) -> None:
-    # the command takes longer to start than the training to end
-    with flows.held(name):
-        flows.cancel(run)
-
-
-def terminate_flow(flows: Flows, run: str, name: str) -> None:
-    del run
-    flows.engine(name).terminate()
-
-
-def kill_flow(flows: Flows, run: str, name: str) -> None:
-    del run
-    flows.engine(name).kill()
-
-
-def terminate_worker(flows: Flows, run: str, name: str) -> None:
-    del run, name
-    worker = flows.worker()
-    worker.terminate()
-    # it may let its flows end first; whoever manages services waits for that as long as this
-    with suppress(AssertionError):
-        wait_for(lambda: not is_alive(worker), SECONDS_OF_GRACE, PAUSE)
-    if is_alive(worker):
-        worker.kill()
-    # while it still ends, no other is started
-    wait_for(lambda: not is_alive(worker), SECONDS_FOR_ORPHANS, PAUSE)
-
-
-def kill_worker(flows: Flows, run: str, name: str) -> None:
-    del run, name
-    worker = flows.worker()
-    worker.kill()
-    wait_for(lambda: not is_alive(worker), SECONDS_FOR_ORPHANS, PAUSE)
-
-
-def stop_all(flows: Flows, run: str, name: str) -> None:
-    del run, name
-    flows.local("stop")
-    flows.local("start")
-
-
-def kill_both(flows: Flows, run: str, name: str) -> None:
-    engine = flows.engine(name)
-    kill_worker(flows, run, name)
-    engine.kill()
-
-
-def kill_dvc(flows: Flows, run: str, name: str) -> None:
-    del run
-    (dvc,) = [one for one in flows.processes(name) if words_of(one)[1:4] == ["-m", "dvc", "repro"]]
-    dvc.kill()
-
-
-Disturbance = Callable[[Flows, str, str], None]
-INTERRUPTIONS: tuple[Disturbance, ...] = (
-    cancel,
-    terminate_flow,
-    kill_flow,
-    terminate_worker,
-    kill_worker,
-    kill_both,
-    kill_dvc,
-    stop_all,
-)
-
-
-@dataclass
-class Interruption:
-    """How a run was ended, and what became of it."""
-
-    how: str
-    run: str
-    began: float
-    problems: list[str]
-
-    def settled(self, flows: Flows) -> list[str]:
-        """Wait for the run's state as long as it may take; all that was not as it must be."""
-        try:
-            left = SECONDS_FOR_A_STATE - (time.monotonic() - self.began)
-            state = flows.end(self.run, max(left, 0))
-        except AssertionError:
-            state = flows.state(self.run)
-            self.problems.append(f"the state is {state}")
-        seconds = time.monotonic() - self.began
-        print(f"  {self.how}: {state} after at most {seconds:.1f} s", flush=True)
-        return [f"{self.how}: {problem}" for problem in self.problems]
-
-
-def interrupt(flows: Flows, name: str, how: Disturbance, random: Random) -> Interruption:
-    """Begin a run or go on with it, end it in the midst of training, look at what is left."""
-    flows.see_to_worker()
-    before, run = flows.steps(), flows.begin(name, overrides=LONG)
-    wait_for(
-        lambda: (
-            (flows.steps() > before and flows.trainer(name) is not None) or flows.state(run) in OVER
-        ),
-        SECONDS_FOR_A_RUN,
-        PAUSE,
-    )
-    assert (state := flows.state(run)) not in OVER, f"{state} before it was ended"
-    time.sleep(random.uniform(0, 1))
-    done = Interruption(f"{how.__name__} at step {flows.steps()}", run, time.monotonic(), [])
-    how(flows, run, name)
-    try:
-        wait_for(lambda: not flows.processes(name), SECONDS_FOR_ORPHANS, PAUSE)
-    except AssertionError:
-        left = [" ".join(words_of(one)) for one in flows.processes(name)]
-        done.problems.append(f"left: {left}")
-    print(f"  {done.how}: alone after {time.monotonic() - done.began:.1f} s", flush=True)
-    if states := flows.mlflow_states(name) - {"FINISHED", "KILLED", "FAILED"}:
-        done.problems.append(f"MLflow says {states}")
-    return done
-
-
-def go_on(flows: Flows, name: str, whole: bytes) -> list[str]:
-    """Let a run go on to its end; what about it is not as if nothing had been.
-
-    Args:
-        flows: the server and the worker.
-        name: of the run.
-        whole: the weights of a run that nothing disturbed.
-    """
-    flows.see_to_worker()
-    run = flows.begin(name, overrides=LONG)
-    if (state := flows.end(run)) != "COMPLETED":
-        return [f"{name} is {state}: {flows.message(run)}"]
-    problems = [] if flows.weights(name) == whole else [f"the weights of {name} are others"]
-    if (states := flows.mlflow_states(name)) != {"FINISHED"}:
-        problems.append(f"in the end MLflow says {states} of {name}")
-    return problems

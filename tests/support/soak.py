@@ -25,7 +25,8 @@ from esrgan_core.engine.checkpoint import Checkpoints
 from tests.e2e.conftest import moved, run_whole
 from tests.support import ROOT
 from tests.support.cloud import clouded, kill_uploads
-from tests.support.flows import INTERRUPTIONS, LONG, Flows, go_on, interrupt
+from tests.support.flows import LONG, Flows
+from tests.support.interruptions import INTERRUPTIONS, interrupt, resume
 from tests.support.publishing import Publishing
 from tests.support.states import spoil
 from tests.support.stores import When
@@ -163,14 +164,14 @@ def cut_publishing(project: Path, every: int) -> tuple[int, list[str]]:
 
 def under_fire(flows: Flows, tally: Tally, count: int, random: Random) -> None:
     """Interrupt runs of the flow in every way, each time of a run that is then finished."""
-    run = flows.begin("whole", overrides=LONG)
-    assert flows.end(run) == "COMPLETED", flows.message(run)
+    run = flows.start_run("whole", overrides=LONG)
+    assert flows.wait(run) == "COMPLETED", flows.message(run)
     whole, began, found = flows.weights("whole"), time.monotonic(), []
     for index in range(count):
-        flows.forget()
+        flows.delete_trainings()
         how = INTERRUPTIONS[index % len(INTERRUPTIONS)]
-        found += interrupt(flows, f"fire-{index}", how, random).settled(flows)
-        found += go_on(flows, f"fire-{index}", whole)
+        found += interrupt(flows, f"fire-{index}", how, random).wait(flows)
+        found += resume(flows, f"fire-{index}", whole)
     words = "flows ended in eight ways: no orphan, a true state, the same bits when run again"
     tally.take(words, count, found, began)
 
