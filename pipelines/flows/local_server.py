@@ -7,21 +7,11 @@ stop` runs `stop`, which ends only the processes that `start` started.
 import os
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from shutil import copyfile
-from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
-import prefect
-import psutil
-import requests
 import typer
 from prefect import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
@@ -31,88 +21,22 @@ from prefect.settings import PREFECT_API_URL
 
 from pipelines.config.errors import UserError
 from pipelines.config.params import read_yaml
+from pipelines.flows.processes import (
+    LOCALHOST,
+    SIGNALS,
+    LocalPrefect,
+    bypass_proxies,
+    end_processes,
+    private_server,
+)
 from pipelines.runs.repository import Repository, find_repository
-from pipelines.runtime.parent_watch import is_alive
 from pipelines.runtime.redaction import redact
 
 ROOT = Path(__file__).parents[2]
-LOCALHOST = ("127.0.0.1", "localhost")
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 POOL = "gpu"
 MAX_RUNS = 4
 """Concurrent runs of the pool; only one of them trains on each device."""
-SECONDS_TO_START = 90.0
-SECONDS_TO_STOP = 45.0
-"""Time that the worker's flows may take to save."""
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LocalPrefect:
-    """The server and worker whose database and logs are in one folder."""
-
-    api: str
-    folder: Path
-
-    def is_healthy(self) -> bool:
-        """Whether the server answers."""
-        with suppress(requests.RequestException):
-            return requests.get(f"{self.api}/health", timeout=2).ok
-        return False
-
-    def find(self, name: str) -> psutil.Process | None:
-        """The running server or worker, recognized by its command and its Prefect home."""
-        for process in psutil.process_iter():
-            with suppress(psutil.Error):
-                if process.cmdline()[1:4] == ["-m", "prefect", name] and (
-                    process.environ().get("PREFECT_HOME") == str(self.folder)
-                ):
-                    return process
-        return None
-
-    def start(self, name: str, *arguments: str) -> psutil.Process:
-        """Start a server or worker that outlives this process, and that writes a log.
-
-        The log is why it does not use `prefect server start --background`.
-        """
-        for number in SIGNALS:
-            # a script's background commands ignore SIGINT, with which Prefect's worker ends itself
-            if signal.getsignal(number) == signal.SIG_IGN:
-                signal.signal(number, signal.SIG_DFL)
-        with (self.folder / f"{name}.log").open("ab") as log:
-            return psutil.Popen(
-                [sys.executable, "-m", "prefect", name, "start", *arguments],
-                cwd=self.folder,
-                env={**os.environ, "PREFECT_API_URL": self.api, "PREFECT_HOME": str(self.folder)},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def start_server(self) -> psutil.Process:
-        """Start a server, and wait until it answers."""
-        url = urlsplit(self.api)
-        host, port = url.hostname or LOCALHOST[0], url.port or 4200
-        server = self.start("server", "--host", host, "--port", str(port))
-        end = time.monotonic() + SECONDS_TO_START
-        while not self.is_healthy():
-            if not is_alive(server) or time.monotonic() > end:
-                _end([server])
-                log = (self.folder / "server.log").read_text(encoding="utf-8", errors="replace")
-                raise UserError(
-                    f"the Prefect server does not start at {self.api}; if another program uses "
-                    f"port {port}, set PREFECT_API_URL to http://127.0.0.1:{port + 1}/api here and "
-                    f"for the prefect command. The end of its log:\n{log[-1000:]}"
-                )
-            time.sleep(0.2)
-        return server
-
-    def check_api(self) -> None:
-        """Check that the processes that run do not belong to another server."""
-        for process in filter(None, map(self.find, ("server", "worker"))):
-            if (api := process.environ()["PREFECT_API_URL"]) != self.api:
-                raise UserError(f"Prefect at {api} is running; `make stop` ends it")
 
 
 def local_prefect(repository: Repository) -> LocalPrefect:
@@ -122,13 +46,6 @@ def local_prefect(repository: Repository) -> LocalPrefect:
     return LocalPrefect(api=str(PREFECT_API_URL.value()).rstrip("/"), folder=folder)
 
 
-def bypass_proxies() -> None:
-    """Exclude this machine from the proxies that the environment sets."""
-    given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
-    hosts = ",".join([*([given] if given else []), *LOCALHOST])
-    os.environ |= dict.fromkeys(("no_proxy", "NO_PROXY"), hosts)
-
-
 @app.command()
 def start() -> None:
     """Start what is not running: the server, work pool, deployments, automation and a worker."""
@@ -136,20 +53,14 @@ def start() -> None:
     local = local_prefect(repository)
     local.check_api()
     bypass_proxies()
-    scripts = str(Path(sys.executable).parent)
     os.environ |= {
-        "PATH": os.pathsep.join([scripts, os.environ.get("PATH", "")]),
         "ESRGAN_STATE": str(repository.state),
+        "PREFECT_HOME": str(local.folder),
         "PREFECT_WORKER_QUERY_SECONDS": "5",
     }
     if not local.is_healthy():
         if urlsplit(local.api).hostname not in LOCALHOST:
             raise UserError(f"no Prefect server answers at {local.api} (PREFECT_API_URL)")
-        if local.find("server"):
-            raise UserError(
-                f"the Prefect server does not answer; see {local.folder}/server.log, or restart it "
-                "with `make stop prefect`"
-            )
         local.start_server()
     _create_work_pool()
     _create_automation()
@@ -199,25 +110,12 @@ def stop() -> None:
     """End the worker, whose flows save first, and the server, if `start` started them."""
     local = local_prefect(find_repository())
     for name in ("worker", "server"):
-        process = local.find(name)
-        if process is None:
-            typer.echo(f"no {name} was running")
-            continue
-        if name == "worker":
-            # flows first: the worker would not wait until they have reported their state
-            _end(process.children())
-        _end([process, *process.children(recursive=True)])
-        typer.echo(f"{name} stopped")
-
-
-def _end(processes: Sequence[psutil.Process]) -> None:
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            process.terminate()
-    _, alive = psutil.wait_procs(processes, timeout=SECONDS_TO_STOP)
-    for process in alive:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
+        if process := local.find(name):
+            if name == "worker":
+                # flows first: the worker would not wait until they have reported their state
+                end_processes(process.children())
+            end_processes([process, *process.children(recursive=True)])
+        typer.echo(f"{name} stopped" if process else f"no {name} was running")
 
 
 @app.command()
@@ -232,33 +130,6 @@ def run(parameters: str) -> None:
         command = [sys.executable, "-P", "-m", "pipelines.flows.train", parameters]
         done = subprocess.run(command, check=False)
     raise typer.Exit(code=done.returncode)
-
-
-@contextmanager
-def private_server(folder: Path) -> Iterator[LocalPrefect]:
-    """A server that ends with the block, with a database that is removed.
-
-    Args:
-        folder: where an empty migrated database is kept, since migrating takes seconds.
-    """
-    with socket.socket() as free:
-        free.bind((LOCALHOST[0], 0))
-        port = free.getsockname()[1]
-    template = folder / f"empty-{prefect.__version__}.db"
-    with TemporaryDirectory() as temporary:
-        database = Path(temporary, "prefect.db")
-        if template.is_file():
-            copyfile(template, database)
-        local = LocalPrefect(api=f"http://{LOCALHOST[0]}:{port}/api", folder=Path(temporary))
-        server = local.start_server()
-        try:
-            if not template.is_file():
-                with closing(sqlite3.connect(database)) as connection:
-                    connection.execute("VACUUM INTO ?", (f"{template}.{port}",))
-                Path(f"{template}.{port}").replace(template)
-            yield local
-        finally:
-            _end([server])
 
 
 if __name__ == "__main__":

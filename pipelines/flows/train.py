@@ -14,9 +14,8 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from uuid import UUID
 
-from prefect import State, flow, get_client, get_run_logger, runtime, task
+from prefect import State, flow, get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.tasks import exponential_backoff
 
@@ -28,9 +27,9 @@ from pipelines.runs.experiments import find_experiment, has_remote, push, save
 from pipelines.runs.repository import find_repository
 from pipelines.runs.supervisor import HELD, follow
 from pipelines.runs.workspace import (
+    COMMAND_LOCK,
     DEFAULT_PROFILE,
     Request,
-    command_lock_path,
     prepare,
     workspace_lock,
 )
@@ -43,7 +42,6 @@ from pipelines.tracking.open_runs import close_runs, start_parent_run
 RETRIES = 4
 FIRST_WAIT = 15
 """Seconds before the first retry; each wait is twice as long as the one before."""
-PREFECT_VARIABLES = ("PREFECT__FLOW_ENTRYPOINT", "PREFECT__FLOW_RUN_ID")
 
 
 class StageError(Exception):
@@ -59,21 +57,23 @@ def enter_workspace() -> dict[str, str]:
     if not runtime.flow_run.id:
         return {}  # the worker looks for the hooks of a finished run
     # the flow reports user errors: a run whose pull step fails is Crashed instead of Failed
-    with suppress(UserError, CommandError):
-        return {"directory": str(_prepare(runtime.flow_run.parameters))}
+    with suppress(UserError):
+        return {"directory": str(_prepare())}
     return {}
 
 
-def _prepare(parameters: dict[str, Any]) -> Path:
+def _prepare() -> Path:
+    parameters = runtime.flow_run.parameters
     recipe = {key: parameters.get(key) for key in ("profile", "overrides", "revision")}
-    request = Request(
-        name=parameters.get("name") or runtime.flow_run.name,
-        **{key: value for key, value in recipe.items() if value},
-    )
-    return prepare(find_repository(), request)
+    given = {key: value for key, value in recipe.items() if value}
+    return prepare(find_repository(), Request(name=_run_name(), **given))
 
 
-@flow(name="esrgan", persist_result=False)
+def _run_name() -> str:
+    return str(runtime.flow_run.parameters.get("name") or runtime.flow_run.name)
+
+
+@flow(name="esrgan", flow_run_name=_run_name, persist_result=False)
 def esrgan(
     profile: str = DEFAULT_PROFILE,
     overrides: dict[str, Any] | None = None,
@@ -93,29 +93,20 @@ def esrgan(
     """
     repository, log = find_repository(), get_run_logger()
     if Path.cwd().parent != repository.runs:
-        os.chdir(_prepare(runtime.flow_run.parameters))
+        os.chdir(_prepare())
     folder = Path.cwd()
     os.environ.update(repository.environment(folder.name))
     if runtime.deployment.id:
         # a worker that was killed cannot end its runs
         die_with_parent(signal.SIGTERM)
     if changed := repository.changed_files():
-        log.warning(
-            "%s in %s have uncommitted changes, which the run does not contain",
-            ", ".join(changed),
-            repository.address,
-        )
+        log.warning("the run does not contain uncommitted changes of %s", ", ".join(changed))
     log.info("workspace %s", folder)
     with suppress(CommandError):  # the repository must answer only at the end of the run
         if not revision and (newer := repository.newer_commit(folder)):
-            log.warning(
-                "the run %s continues with its own commit; for commit %s choose another name",
-                folder.name,
-                newer,
-            )
+            log.warning("the run continues with its own commit; choose another name for %s", newer)
         find_experiment(folder)
     with workspace_lock(folder), _mlflow_parent(folder.name) as mlflow_url:
-        _rename_flow_run(folder.name)
         states: dict[str, State[None]] = {}
         for node in stage_graph(folder):
             states[node.address] = run_stage.with_options(name=node.address)(
@@ -149,15 +140,8 @@ def _mlflow_parent(run: str) -> Iterator[str]:
         raise
 
 
-def _rename_flow_run(name: str) -> None:
-    if name != runtime.flow_run.name:
-        with get_client(sync_client=True) as client:
-            client.update_flow_run(UUID(str(runtime.flow_run.id)), name=name)
-
-
 def is_retried(task: Any, run: Any, state: State[Any]) -> bool:
     """Whether Prefect retries a failed task: only after a transient error."""
-    del task, run
     return isinstance(state.result(raise_on_failure=False), TransientError)
 
 
@@ -217,32 +201,22 @@ def save_run() -> None:
         push(folder, partial(_execute, "push", is_remote=True))
     except CommandError as error:
         raise TransientStageError(str(error)) from error
-    log = get_run_logger()
-    log.info("saved as experiment %s; see `dvc exp show` and `dvc exp apply`", folder.name)
+    get_run_logger().info("saved as experiment %s; `dvc exp show` lists it", folder.name)
 
 
 def _execute(name: str, command: list[str], *, is_remote: bool = False) -> None:
-    """Run a command of this environment, and log its output.
+    """Run a command of `dvc` or `esrgan`, log its output and show its progress.
 
-    Args:
-        name: of the task, for errors and the progress artifact.
-        command: `dvc` or `esrgan` and its arguments.
-        is_remote: whether the command needs another host; a failure that it does not explain is
-            then transient.
-
-    Raises:
-        TransientStageError: if the command failed for a reason that may pass.
-        StageError: if it failed for another reason.
+    If it uses another host (`is_remote`), a failure without a reported reason is transient.
     """
     modules = {"dvc": "dvc", "esrgan": "pipelines.cli"}
     log = get_run_logger()
     with TemporaryDirectory() as temporary:
         status_path = Path(temporary) / "status.json"
         progress = ProgressArtifact(name, status_path)
-        env = {key: text for key, text in os.environ.items() if key not in PREFECT_VARIABLES}
         code = follow(
             [sys.executable, "-m", modules[command[0]], *command[1:]],
-            env | {STATUS: str(status_path), HELD: str(command_lock_path(Path.cwd()))},
+            {**os.environ, STATUS: str(status_path), HELD: str(COMMAND_LOCK.absolute())},
             on_line=log.info,
             on_tick=progress.update,
         )

@@ -19,10 +19,6 @@ MAX_ROWS = 1000
 """Failures in the table; the log has all of them."""
 
 
-class FailedImagesError(UserError):
-    """Some images could not be upscaled; the others are done."""
-
-
 def enter_repository() -> dict[str, str]:
     """Pull step of the deployment: the worker's repository, or the state root if it is remote."""
     repository = find_repository()
@@ -85,6 +81,6 @@ def upscale(
         rows = [{"image": one.source, "reason": one.message} for one in failed[:MAX_ROWS]]
         if runtime.flow_run.id:
             create_table_artifact(table=rows, key="failed")
-        raise FailedImagesError(
+        raise UserError(
             f"{len(failed)} of {len(outcomes)} images could not be upscaled; see the log"
         )

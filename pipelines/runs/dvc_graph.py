@@ -57,10 +57,10 @@ def drop_uncached_stages(folder: Path) -> None:
     with Repo(str(folder)) as repo:
         stages = [stage for stage in repo.index.stages if stage.path_in_repo == "dvc.yaml"]
         uncached = [stage.name for stage in stages if not stage.outs_cached()]
-    content = read_yaml(lock)
-    for name in uncached:
-        content["stages"].pop(name, None)
     if uncached:
+        content = read_yaml(lock)
+        for name in uncached:
+            content["stages"].pop(name, None)
         write_yaml(lock, content)
 
 

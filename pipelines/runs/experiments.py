@@ -15,7 +15,7 @@ from esrgan_core.files import write_text
 from pipelines.config.errors import UserError
 from pipelines.config.params import PARAMS
 from pipelines.runs.repository import Repository
-from pipelines.runs.workspace import creation_lock_path, flow_lock_path
+from pipelines.runs.workspace import FLOW_LOCK, creation_lock_path
 from pipelines.runtime.disk import remove_tree
 from pipelines.runtime.shell import git, output, resolve_commit
 from pipelines.training.results import note_kept
@@ -28,12 +28,7 @@ Runner = Callable[[list[str]], object]
 
 
 def save(folder: Path, run: Runner) -> None:
-    """Save a finished run as the DVC experiment of its name, in its workspace.
-
-    Raises:
-        UserError: if the repository has an experiment of that name with another recipe.
-        CommandError: if the repository does not answer.
-    """
+    """Save a finished run as the DVC experiment of its name; raises as `find_experiment`."""
     if (commit := find_experiment(folder)) and _has_files_of(folder, commit):
         return
     # DVC does not save untracked files, such as metrics and a new lock
@@ -126,7 +121,7 @@ def _inspected(folder: Path) -> Iterator[Workspace | None]:
             return
         used = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
         try:
-            locks.enter_context(FileLock(flow_lock_path(folder), timeout=0))
+            locks.enter_context(FileLock(folder / FLOW_LOCK, timeout=0))
             state = _state(folder)
         except Timeout:
             state = "running"

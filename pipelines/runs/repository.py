@@ -66,12 +66,7 @@ class Repository:
 
 
 def find_repository() -> Repository:
-    """The repository that `ESRGAN_REPOSITORY` names, or the one that contains this code.
-
-    Raises:
-        UserError: if it does not exist, if its URL has a password, or if it is remote and
-            `ESRGAN_STATE` is not set.
-    """
+    """The repository that `ESRGAN_REPOSITORY` names, or the one that contains this code."""
     address = os.environ.get(REPOSITORY) or str(Path(__file__).parents[2])
     parts = urlsplit(address)
     is_remote = bool(parts.scheme) or bool(re.match(r"[^/]+@[^/]+:", address))
@@ -98,12 +93,7 @@ def find_repository() -> Repository:
 
 
 def clone(repository: Repository, folder: Path, revision: str) -> None:
-    """Clone a revision into a folder; DVC there uses the cache and remotes of the repository.
-
-    Raises:
-        UserError: if the repository has no such revision.
-        CommandError: if it cannot be cloned.
-    """
+    """Clone a revision into a folder; DVC there uses the cache and remotes of the repository."""
     git(["clone", "--quiet", "--no-checkout", repository.address, str(folder)], repository.runs)
     git(["checkout", "--quiet", "--detach", resolve_revision(folder, revision)], folder)
     _configure_dvc(repository, folder)
@@ -113,11 +103,7 @@ def clone(repository: Repository, folder: Path, revision: str) -> None:
 
 
 def resolve_revision(folder: Path, revision: str) -> str:
-    """The commit that a clone's origin has for a commit, branch or tag; "" is its HEAD.
-
-    Raises:
-        UserError: if there is none.
-    """
+    """The commit that a clone's origin has for a commit, branch or tag; "" is its HEAD."""
     for name in (f"origin/{revision}", revision) if revision else ("HEAD",):
         if found := resolve_commit(name, folder):
             return found

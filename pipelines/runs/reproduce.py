@@ -32,9 +32,8 @@ def reproduce(repository: Repository, version: ModelVersion, name: str) -> tuple
     warnings = []
     if commit.endswith(CHANGED):
         warnings.append(
-            f"the working tree differed from commit {commit[:10]} when the version was made; "
-            "params.yaml, data.dvc and dvc.lock are restored, other files are those of the commit; "
-            "`dvc status` shows the stages that differ"
+            f"files differed from commit {commit[:10]} when the version was made; only "
+            f"{', '.join(origin)} are restored; `dvc status` shows the stages that differ"
         )
     texts = {Path(path): text for path, text in origin.items()}
     return prepare_files(repository, name, commit.rstrip(CHANGED), texts), warnings

@@ -35,12 +35,10 @@ STARTER = "ESRGAN_STARTER"
 """Environment variable with the process id of a supervisor's parent."""
 HELD = "ESRGAN_HELD"
 """Environment variable with the path of a lock that a supervisor holds until all has ended."""
-SET_SUBREAPER = 36
-"""Option of Linux's prctl."""
 TIED_TO_PARENT = """
 import ctypes, os, signal, sys
 if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 if os.getppid() == int(sys.argv[1]):
     os.execvp(sys.argv[2], sys.argv[2:])
 """
@@ -58,15 +56,10 @@ def follow(
     on_line: Callable[[str], None],
     on_tick: Callable[[], None],
 ) -> int:
-    """Run a command in the current folder under a supervisor; returns its exit code.
+    """Run a command under a supervisor; returns its exit code.
 
-    An exception, such as a termination signal's, ends the command as well.
-
-    Args:
-        command: the program and its arguments.
-        env: its environment.
-        on_line: called with every line of output.
-        on_tick: called every few seconds.
+    `on_line` receives every line of output; `on_tick` is called every few seconds. An exception
+    ends the command.
     """
     process = subprocess.Popen(
         # -P: the current folder may have the code of another commit
@@ -105,18 +98,13 @@ def follow(
 
 
 def supervise(command: list[str], seconds_to_save: float = SECONDS_TO_SAVE) -> int:
-    """Run a command until it ends or a termination signal arrives; returns its exit code.
-
-    Args:
-        command: the program and its arguments.
-        seconds_to_save: between SIGTERM and SIGKILL.
-    """
+    """Run a command until it ends or a termination signal arrives; returns its exit code."""
     received: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda number, _: received.append(number))
     if sys.platform == "linux":
         # orphans of the command become children of this process, whatever their group
-        ctypes.CDLL(None).prctl(SET_SUBREAPER, 1)
+        ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
     die_with_parent()
     process = subprocess.Popen(
         [sys.executable, "-c", TIED_TO_PARENT, str(os.getpid()), *command],
@@ -139,10 +127,7 @@ def supervise(command: list[str], seconds_to_save: float = SECONDS_TO_SAVE) -> i
 
 
 def _end_descendants(seconds: float) -> None:
-    """Wait until all descendants have exited; terminate orphans at once, kill all when it is late.
-
-    Nobody else terminates an orphan.
-    """
+    """Wait until all descendants have exited; terminate orphans at once, kill all at the end."""
     me, terminated = psutil.Process(), set()
     end = time.monotonic() + seconds
     while alive := [one for one in me.children(recursive=True) if is_alive(one)]:
@@ -158,7 +143,7 @@ def _end_descendants(seconds: float) -> None:
 
 
 def _relay(source: IO[bytes]) -> None:
-    """Copy the command's output, and read it to the end so that a closed output never ends it."""
+    """Copy the command's output; if this process's output is closed, only read it."""
     for line in source:
         with suppress(OSError):
             sys.stdout.buffer.write(line)

@@ -27,6 +27,10 @@ from pipelines.runtime.shell import git
 
 DEFAULT_PROFILE = "sample"
 """The profile that leaves params.yaml unchanged."""
+FLOW_LOCK = Path(".git", "esrgan-running.lock")
+"""Held by the flow that works in a workspace."""
+COMMAND_LOCK = Path(".git", "esrgan-command.lock")
+"""Held by the flow's command, which ends seconds after a flow that is killed."""
 SECONDS_FOR_INSPECTION = 30.0
 """Time that a flow waits for `esrgan runs`, which locks each workspace while it inspects it."""
 SECONDS_FOR_COMMAND = 60.0
@@ -77,12 +81,7 @@ def prepare(repository: Repository, request: Request) -> Path:
 def prepare_files(
     repository: Repository, name: str, commit: str, texts: Mapping[Path, str]
 ) -> Path:
-    """Create the workspace of a commit with the given files, or find the existing one.
-
-    Raises:
-        UserError: if the repository lacks the commit, or another run has the name.
-        CommandError: if the repository cannot be cloned.
-    """
+    """Create the workspace of a commit with the given files, or find the existing one."""
     folder = repository.runs / Request(name=name).name
     with _created(folder) as partial:
         if partial is not None:
@@ -161,17 +160,15 @@ def _first_difference(old: str, new: str) -> str:
 
 @contextmanager
 def workspace_lock(folder: Path, seconds: float = SECONDS_FOR_INSPECTION) -> Iterator[None]:
-    """Hold the lock of a workspace, in which one flow works at a time.
-
-    Commands of a killed flow have exited when the lock is held.
+    """Hold the lock of a workspace, in which one flow works and no command of a killed one.
 
     Raises:
         UserError: if another flow holds the lock for longer than `seconds`.
     """
     with ExitStack() as locks:
         try:
-            locks.enter_context(FileLock(flow_lock_path(folder), timeout=seconds))
-            with FileLock(command_lock_path(folder), timeout=SECONDS_FOR_COMMAND):
+            locks.enter_context(FileLock(folder / FLOW_LOCK, timeout=seconds))
+            with FileLock(folder / COMMAND_LOCK, timeout=SECONDS_FOR_COMMAND):
                 pass
         except Timeout as error:
             raise UserError(
@@ -183,13 +180,3 @@ def workspace_lock(folder: Path, seconds: float = SECONDS_FOR_INSPECTION) -> Ite
 def creation_lock_path(folder: Path) -> Path:
     """The lock that is held while a workspace is created or removed."""
     return folder.with_name(f".{folder.name}.lock")
-
-
-def flow_lock_path(folder: Path) -> Path:
-    """The lock that a flow holds while it works in a workspace."""
-    return folder / ".git" / "esrgan-running.lock"
-
-
-def command_lock_path(folder: Path) -> Path:
-    """The lock that a flow's command holds, which exits seconds after a flow that is killed."""
-    return folder / ".git" / "esrgan-command.lock"

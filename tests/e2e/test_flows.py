@@ -108,7 +108,7 @@ def test_runs_train_in_turn_after_a_kill_and_two_of_one_recipe_train_once(
     ]
     # one of them is enough for the stages after it
     wait_for(pretrained[1].exists, SECONDS_FOR_A_RUN, PAUSE)
-    flows.cancel(twins[1])
+    flows.run("prefect", "flow-run", "cancel", twins[1])
     assert [flows.wait(twin) for twin in twins] == ["COMPLETED", "CANCELLED"]
     assert pretrained[0].read_bytes() == pretrained[1].read_bytes()
     assert {flows.artifacts(twin)["progress-pretrain"]["data"] for twin in twins} == {100}

@@ -15,7 +15,7 @@ from pipelines.runs import workspace
 from pipelines.runs.dvc_graph import Node
 from pipelines.runs.experiments import find_experiment, list_workspaces, push, remove, save
 from pipelines.runs.repository import Repository, find_repository
-from pipelines.runs.workspace import Request, command_lock_path, prepare, workspace_lock
+from pipelines.runs.workspace import COMMAND_LOCK, Request, prepare, workspace_lock
 from pipelines.runtime.shell import CommandError, git
 from tests.e2e.conftest import command_in, moved
 
@@ -118,7 +118,7 @@ def test_a_flow_waits_for_the_command_of_a_killed_flow(
 ) -> None:
     monkeypatch.setattr(workspace, "SECONDS_FOR_COMMAND", 0.1)
     with (
-        FileLock(command_lock_path(folder)),
+        FileLock(folder / COMMAND_LOCK),
         pytest.raises(UserError, match="is in progress"),
         workspace_lock(folder),
     ):
