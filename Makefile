@@ -61,7 +61,7 @@ prefect: install ## start Prefect's server, work pool, deployments and a worker 
 stop: install ## stop what `make prefect` started; its runs save first
 	python -m pipelines.flows.local_server stop
 
-ui: install ## open MLflow's UI on the default store
+ui: install ## start MLflow's UI on the default store
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --workers 1 --backend-store-uri "$$(python -m pipelines.tracking.database)"
 
 clean: ## remove the environment, artifacts and caches; keep checkpoints and MLflow's store
