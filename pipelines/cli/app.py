@@ -11,29 +11,31 @@ import typer
 from pipelines.cli import (
     data,
     flows,
+    images,
     machine,
-    models,
     params,
     registry,
     reports,
     tracking,
     upscaling,
+    weights,
 )
-from pipelines.cli import images as images
 from pipelines.cli.extras import describe_missing_extra
+from pipelines.config.errors import UserError
 from pipelines.runtime.errors import is_transient
 from pipelines.runtime.redaction import redact
 from pipelines.runtime.status import Status, write_status
+from pipelines.sources.errors import HostError
 from pipelines.tracking.errors import StoreError
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Train, measure and publish super-resolution networks.\n\n"
-    "The pipeline itself is DVC's: `dvc repro` runs it, `dvc metrics show` prints its figures.",
+    help="Train, evaluate and publish super-resolution networks.\n\n"
+    "The pipeline is DVC's: `dvc repro` runs it, `dvc metrics show` prints its metrics.",
 )
 for module in (
-    upscaling, data, images, models, params, reports, tracking, registry, flows, machine,
+    upscaling, data, images, weights, params, reports, tracking, registry, flows, machine,
 ):  # fmt: skip
     for command in module.COMMANDS:
         app.command()(command)
@@ -42,23 +44,27 @@ app.add_typer(machine.plan, name="plan")
 
 
 def main() -> None:
-    """Run the command line; a mistake of the user's ends with its message alone."""
+    """Run the command line; an error that the user can fix is printed as one line."""
     try:
         app()
-    except (ValueError, OSError, StoreError, ModuleNotFoundError) as error:
-        problem = _problem(error)
-        if problem is None or os.environ.get("ESRGAN_TRACEBACK"):
+    except Exception as error:
+        if (message := _user_message(error)) is None:
             raise
-        write_status(Status(what="esrgan", problem=problem, transient=is_transient(error)))
-        sys.exit(f"esrgan: {problem}")
+        write_status(Status(what="esrgan", problem=message, transient=is_transient(error)))
+        sys.exit(f"esrgan: {message}")
 
 
-def _problem(error: Exception) -> str | None:
-    """What the user has to know; None for a defect, which needs its traceback."""
-    if isinstance(error, ModuleNotFoundError):
-        command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
-        return describe_missing_extra(error, command)
-    return redact(str(error))
+def _user_message(error: Exception) -> str | None:
+    """The message of an error that the user can fix; None for a defect."""
+    match error:
+        case UserError() | HostError() | StoreError():
+            return redact(str(error))
+        case OSError(filename=str() | bytes()):
+            return redact(str(error))
+        case ModuleNotFoundError():
+            command = next((arg for arg in sys.argv[1:] if not arg.startswith("-")), "")
+            return describe_missing_extra(error, command)
+    return None
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""`esrgan catalog` and `esrgan verify`: where images come from, and whether they still are it."""
+"""`esrgan catalog`, `probe` and `verify`: sources of images, and the integrity of files."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,9 +23,9 @@ class _MakeByDefault(TyperGroup):
 catalog = typer.Typer(
     cls=_MakeByDefault,
     no_args_is_help=True,
-    help="Catalogs: which images a run uses, where they come from and what they must be.\n\n"
-    "`esrgan catalog DIR -o catalogs/mine.csv` makes one of a folder, "
-    "`esrgan catalog pin NAME` writes checksums into one.",
+    help="Write catalogs, which list images with their sources and checksums.\n\n"
+    "`esrgan catalog DIR -o FILE` lists the images in a folder, "
+    "`esrgan catalog pin NAME` adds checksums to a catalog.",
 )
 
 
@@ -33,51 +34,50 @@ def make(
     source: Annotated[str, typer.Argument(help="a folder of images, or s3://bucket/prefix/")],
     output: Annotated[Path, typer.Option("--output", "-o", help="the CSV file to write")],
     split: Annotated[
-        str, typer.Option(help="train, val or test for all; else by folders or content")
+        str, typer.Option(help="train, val or test for all  [default: by folder or content]")
     ] = "",
     set_name: Annotated[str, typer.Option("--set", help="name of the set")] = "",
-    license_: Annotated[str, typer.Option("--license", help="of all of them")] = "unknown",
-    citation: Annotated[str, typer.Option(help="what to cite")] = "",
-    scale: Annotated[int, typer.Option(help="of provided LR, where its name does not say it")] = 4,
+    license_: Annotated[str, typer.Option("--license", help="of all images")] = "unknown",
+    citation: Annotated[str, typer.Option(help="the publication to cite")] = "",
+    scale: Annotated[int, typer.Option(help="of provided LR whose name does not say it")] = 4,
     skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="leave bad images out instead of stopping")
+        bool, typer.Option("--skip-bad", help="omit bad images instead of writing nothing")
     ] = False,
 ) -> None:
-    """Make a catalog of the images in a folder, each decoded once and hashed.
+    """Write a catalog of the images in a folder, with the size and SHA-256 of each.
 
-    Folders train, val and test/<set> are respected; without them images are split by a hash of
-    their content. What lies below lr/ is provided LR. PIRM's self-validation set is recognized by
-    its 100 images.
+    The folders train, val and test/SET decide the split; without them it is decided by a hash of
+    the content. Images in lr/ are provided LR. PIRM's self-validation set is recognized by its 100
+    images.
+
+    Example: esrgan catalog photographs -o catalogs/mine.csv
     """
     from pipelines.data.catalog_builder import write_folder_catalog, write_s3_catalog
     from pipelines.sources.locations import parse_s3
 
-    words = {"set": set_name, "split": split, "license": license_, "citation": citation}
-    given = {name: text for name, text in words.items() if text}
+    columns = {"set": set_name, "split": split, "license": license_, "citation": citation}
+    given = {name: text for name, text in columns.items() if text}
     if source.startswith("s3://"):
-        written, bad = write_s3_catalog(
-            parse_s3(source), output, given, scale=scale, skip_bad=skip_bad
-        )
+        write = partial(write_s3_catalog, parse_s3(source))
     else:
-        written, bad = write_folder_catalog(
-            Path(source), output, given, scale=scale, skip_bad=skip_bad
-        )
-    typer.echo(f"{output}: {written} images" if written else f"{output} is not written")
-    if skip_bad:
-        for line in bad:
-            typer.echo(f"skipped {redact(line)}", err=True)
-    else:
+        write = partial(write_folder_catalog, Path(source))
+    written, bad = write(output, given, scale=scale, skip_bad=skip_bad)
+    typer.echo(f"{output}: {written} images" if written else f"{output}: not written")
+    if not skip_bad:
         exit_if_any(bad)
+    for line in bad:
+        typer.echo(f"skipped {redact(line)}", err=True)
 
 
 @catalog.command()
 def pin(
     names: Annotated[list[str], typer.Argument(help="catalogs by name, or CSV files")],
 ) -> None:
-    """Write size and sha256 of every file that a catalog has no sha256 of, fetching it.
+    """Add the size and SHA-256 of every file that has none in a catalog, by downloading it.
 
-    Images inside an archive are covered by the archive's checksum. Commit the catalog: from
-    then on anything else than what was fetched now is refused.
+    An archive's checksum covers the images in it. Commit the catalog: files that differ from those
+    downloaded now are refused from then on.
+
     Example: esrgan catalog pin flickr2k
     """
     from pipelines.data.checksum_pinning import pin_catalog
@@ -92,45 +92,47 @@ def pin(
 
 
 def probe(
-    place: Annotated[str, typer.Argument(help="s3://bucket/prefix that may be written to")],
+    prefix: Annotated[str, typer.Argument(help="s3://bucket/prefix with write permission")],
 ) -> None:
-    """Write, read and compare objects on S3, as the pipeline does, and remove them again.
+    """Test an S3 server: write, read, compare and delete objects as the pipeline does.
 
-    Says which checksum headers the server takes. Endpoint and credentials come from the
-    environment: AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY.
+    Prints whether it accepts checksum headers. Endpoint and credentials are read from
+    AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+
+    Example: esrgan probe s3://bucket/prefix
     """
+    from pipelines.sources import s3_selftest
     from pipelines.sources.locations import parse_s3
-    from pipelines.sources.s3_selftest import probe as try_out
 
-    for line in try_out(parse_s3(place)):
+    for line in s3_selftest.probe(parse_s3(prefix)):
         typer.echo(line)
 
 
 def verify(
     percent: Annotated[
-        float, typer.Option(min=0, max=100, help="share of the files to look at, by chance")
+        float, typer.Option(min=0, max=100, help="share of the files, chosen at random")
     ] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
-    """Hash images, pairs, checkpoints, registered models and caches against their manifests.
+    """Compare images, pairs, checkpoints, registered models and caches with their checksums.
 
-    Exit code 1 if anything is damaged or gone. What is not here at all, as in a clone without its
-    data, is not looked for. Paths are from the root of the repository.
+    The exit code is 1 if a file is damaged or missing. Areas without any file, as in a clone
+    without data, are skipped. Paths are relative to the root of the repository.
+
+    Example: esrgan verify --percent 10
     """
     from esrgan_core.strict_json import to_json
-    from pipelines.ops.integrity import verify as verify_all
+    from pipelines.ops.integrity import verify as verify_files
     from pipelines.runtime.state import in_repository
 
     with in_repository():
-        count, findings = verify_all(percent)
-    listed = [{"area": one.area, "path": str(one.path), "problem": one.problem} for one in findings]
+        count, damage = verify_files(percent)
     if as_json:
-        typer.echo(to_json({"files": count, "findings": listed}, indent=2))
+        findings = [{"area": o.area, "path": str(o.path), "problem": o.problem} for o in damage]
+        typer.echo(to_json({"files": count, "findings": findings}, indent=2))
     else:
-        typer.echo(f"{count} files, {len(findings)} findings")
-        for finding in findings:
-            typer.echo(f"  {finding}")
-    if findings:
+        typer.echo("\n  ".join([f"{count} files, {len(damage)} findings", *map(str, damage)]))
+    if damage:
         raise typer.Exit(code=1)
 
 

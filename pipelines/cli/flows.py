@@ -1,9 +1,6 @@
-"""`esrgan flow` and `esrgan runs`: whole runs of the pipeline, each in a clone of its own."""
+"""`esrgan flow` and `esrgan runs`: runs of the pipeline, each in a clone of its own."""
 
-import os
-import sys
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -11,89 +8,64 @@ import typer
 
 def flow(
     profile: Annotated[
-        str, typer.Option(help="sample for params.yaml as it is, or a file of profiles/, as full")
+        str, typer.Option(help="sample for params.yaml as it is, or a file in profiles/, as full")
     ] = "sample",
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", help="KEY=VALUE of params.yaml, as pretrain.steps=500000"),
+        typer.Option("--set", metavar="KEY=VALUE", help="a value of params.yaml; may be repeated"),
     ] = None,
     revision: Annotated[
-        str, typer.Option(help="commit, branch or tag; else what is checked out")
+        str, typer.Option(help="commit, branch or tag  [default: what is checked out]")
     ] = "",
-    name: Annotated[
-        str, typer.Option(help="of the run; that of an earlier one goes on with it")
-    ] = "",
+    name: Annotated[str, typer.Option(help="of the run; that of an earlier run continues it")] = "",
     update_data: Annotated[
         bool, typer.Option("--update-data", help="look for a newer version of imported data first")
     ] = False,
 ) -> None:
-    """Run the whole pipeline here and now as Prefect would, without a server.
+    """Run the whole pipeline as Prefect does, without a permanent server.
 
-    It works in runs/NAME and is saved as DVC's experiment NAME. What is committed is run, not what
-    is merely in the working tree. `make prefect` starts a server that does the same in the
-    background.
+    It works in runs/NAME and is saved as DVC's experiment NAME. Only what is committed is run.
+    `make prefect` starts a server that runs flows in the background.
+
+    Example: esrgan flow --name long --set pretrain.steps=500000
     """
-    from esrgan_core.strict_json import to_json
-    from pipelines.config.errors import UserError
     from pipelines.config.params import parse_assignments
+    from pipelines.ops.flow import run_flow
     from pipelines.runs.repository import find_repository
-    from pipelines.runs.supervisor import SECONDS_TO_SAVE, close_failed_runs, supervise
-    from pipelines.runs.workspace import Request, prepare, workspace_lock
+    from pipelines.runs.workspace import Request, prepare
 
+    request = Request(
+        name=name or f"flow-{datetime.now(UTC):%Y%m%d-%H%M%S}",
+        profile=profile,
+        overrides=parse_assignments(set_ or []),
+        revision=revision,
+    )
     repository = find_repository()
-    name = name or f"flow-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    overrides = parse_assignments(set_ or [])
-    request = Request(name=name, profile=profile, overrides=overrides, revision=revision)
     folder = prepare(repository, request)
-    typer.echo(f"run {name} in {folder}")
-    os.environ |= repository.environment(name)
-    os.chdir(folder)
-    words = {
-        "profile": profile,
-        "overrides": overrides,
-        "revision": revision,
-        "name": name,
-        "update_data": update_data,
-    }
-    command = [sys.executable, "-P", "-m", "pipelines.flows.local_server", "run", to_json(words)]
-    # a stage has a supervisor of its own, which must come to its end before
-    code = supervise(command, seconds_to_save=2 * SECONDS_TO_SAVE)
-    if code:
-        # unless another flow works in it
-        with suppress(UserError), workspace_lock(folder, seconds=0):
-            close_failed_runs(name, code)
-    raise typer.Exit(code=code)
+    typer.echo(f"run {request.name} in {folder}")
+    raise typer.Exit(code=run_flow(repository, request, folder, update_data=update_data))
 
 
 def runs(
     prune: Annotated[
-        bool, typer.Option("--prune", help="remove the folders of runs that are saved")
+        bool, typer.Option("--prune", help="remove the folders of saved runs")
     ] = False,
-    days: Annotated[
-        float, typer.Option(help="with --prune: only what nobody has used for so long")
-    ] = 7,
+    days: Annotated[float, typer.Option(help="with --prune: only if unused for this long")] = 7,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="with --prune: only say what would go")
+        bool, typer.Option("--dry-run", help="with --prune: only list them")
     ] = False,
 ) -> None:
-    """List the runs' folders in runs/, and what stands in the way of removing them.
+    """List the folders of runs, and whether they can be removed.
 
-    What is saved is an experiment of the repository, its files in DVC's cache: `dvc exp apply NAME`
-    brings it back. A run that is under way, unfinished or changed since stays.
+    A saved run is an experiment of the repository, with its files in DVC's cache: `dvc exp apply
+    NAME` restores it. Runs that are running, unfinished or changed are never removed.
+
+    Example: esrgan runs --prune --days 30
     """
-    from pipelines.runs.experiments import list_workspaces, remove
-    from pipelines.runs.repository import find_repository
-    from pipelines.runtime.disk import folder_bytes
+    from pipelines.ops.runs import list_runs
 
-    repository = find_repository()
-    for one in list_workspaces(repository):
-        old = datetime.now(UTC) - one.used > timedelta(days=days)
-        goes = prune and one.state == "saved" and old
-        size = f"{folder_bytes(one.folder) / 2**20:.1f} MiB"
-        word = "remove" if goes else "keep"
-        typer.echo(f"{word}  {one.folder.name}  {size}  {one.state}  {one.used:%Y-%m-%d %H:%M}")
-        if goes and not dry_run and not remove(repository, one):
-            typer.echo(f"keep  {one.folder.name} after all: it is in use by now")
+    for line in list_runs(prune=prune, days=days, dry_run=dry_run):
+        typer.echo(line)
 
 
 COMMANDS = (flow, runs)

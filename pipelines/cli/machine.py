@@ -1,12 +1,10 @@
-"""`esrgan doctor` and `esrgan plan`: what is wrong here, and what some work will take."""
+"""`esrgan doctor` and `esrgan plan`: problems of the installation, and estimates of work."""
 
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from pipelines.cli.upscaling import (
-    Alpha,
     Device,
     Ensemble,
     FormatName,
@@ -18,59 +16,60 @@ from pipelines.cli.upscaling import (
     Tile,
 )
 
-plan = typer.Typer(help="Tell time, disk and memory of some work from a short piece of it.")
+plan = typer.Typer(help="Estimate time, disk space and memory of work from a short part of it.")
 
 
 def doctor(
     as_json: Annotated[
-        bool, typer.Option("--json", help="print JSON; nothing secret is in it")
+        bool, typer.Option("--json", help="print JSON, without credentials")
     ] = False,
 ) -> None:
-    """Look at versions, devices, memory, disks, MLflow, S3, DVC and telemetry; name remedies.
+    """Check packages, devices, memory, disks, MLflow, S3, DVC and telemetry; print remedies.
 
-    Nothing is changed. Exit code 1 if there is a fault; a remark is none.
+    Nothing is changed. The exit code is 1 if there is an error; warnings do not count.
+
+    Example: esrgan doctor --json
     """
+    from dataclasses import asdict
+
     from esrgan_core.strict_json import to_json
-    from pipelines.ops.doctor.examination import examine
+    from pipelines.ops.doctor.checks import run_checks
 
     findings = []
-    for one in examine():
-        findings.append(one)
+    for finding in run_checks():
+        findings.append(finding)
         if not as_json:
-            mark = {"well": "  ", "remark": "? ", "fault": "! "}[one.state]
-            typer.echo(f"{mark}{one.what}: {one.words}")
-            if one.remedy:
-                typer.echo(f"    {one.remedy}")
+            typer.echo(f"{finding.level:<8}{finding.subject}: {finding.message}")
+            if finding.remedy:
+                typer.echo(f"        {finding.remedy}")
     if as_json:
-        typer.echo(to_json([asdict(one) for one in findings], indent=2))
-    if any(one.state == "fault" for one in findings):
+        typer.echo(to_json([asdict(finding) for finding in findings], indent=2))
+    if any(finding.level == "error" for finding in findings):
         raise typer.Exit(code=1)
 
 
 @plan.command()
 def train(
     stages: Annotated[
-        list[str] | None, typer.Argument(help="pretrain, finetune; both if none is named")
+        list[str] | None, typer.Argument(help="pretrain, finetune  [default: both]")
     ] = None,
 ) -> None:
-    """Train for a moment by params.yaml, apart from everything, and tell what all of it takes.
+    """Estimate a training by params.yaml from a trial of some steps.
 
-    Takes up to two minutes a stage, and needs the pairs: `dvc repro bicubic`.
+    Takes up to two minutes for each stage, and needs the pairs: `dvc repro bicubic`.
+
+    Example: esrgan plan train pretrain
     """
-    from pipelines.ops.estimates.training import TRAININGS, plan_training
+    from pipelines.ops.estimates.training import TRAININGS, estimate_trainings
 
-    wanted = stages or list(TRAININGS)
-    if unknown := set(wanted) - set(TRAININGS):
-        raise ValueError(f"no training {', '.join(sorted(unknown))}; there are {TRAININGS}")
-    for stage in wanted:
-        typer.echo(str(plan_training(stage)))
+    for estimate in estimate_trainings(stages or TRAININGS):
+        typer.echo(str(estimate))
 
 
 @plan.command()
 def upscale(
     inputs: Inputs,
     model: ModelName = None,
-    alpha: Alpha = None,
     scale: Scale = None,
     format_: FormatName = None,
     quality: Quality = None,
@@ -79,24 +78,21 @@ def upscale(
     device: Device = "auto",
     ensemble: Ensemble = False,
 ) -> None:
-    """Upscale a few of the images, write nothing, and tell what all of them take.
+    """Estimate `esrgan upscale` from a trial of some of the images. Nothing is written.
 
     Example: esrgan plan upscale photographs --precision fp32
     """
     from pathlib import Path
 
-    import psutil
-
-    from pipelines.ops.estimates.upscaling import plan_upscaling
+    from pipelines.ops.estimates.upscaling import estimate_upscaling
     from pipelines.upscaling.jobs import find_jobs
     from pipelines.upscaling.model import load_model
     from pipelines.upscaling.options import parse_config, parse_output
 
     config = parse_config(device, precision, tile, ensemble=ensemble, scale=scale)
-    how = parse_output(format_, quality, strip_metadata=False)
-    jobs = find_jobs(inputs, Path("nowhere"), how)
-    began = psutil.Process().create_time()
-    typer.echo(str(plan_upscaling(load_model(model, alpha), config, jobs, how, began)))
+    output = parse_output(format_, quality, strip_metadata=False)
+    jobs = find_jobs(inputs, Path("nowhere"), output)
+    typer.echo(str(estimate_upscaling(load_model(model, alpha=None), config, jobs, output)))
 
 
 COMMANDS = (doctor,)

@@ -8,7 +8,7 @@ import typer
 
 def params(
     profile: Annotated[
-        str, typer.Option(help="name of a file in profiles/, without its suffix, such as full")
+        str, typer.Option(help="a file in profiles/, without its suffix, such as full")
     ] = "",
     set_: Annotated[
         list[str] | None,
@@ -26,7 +26,7 @@ def params(
     from pipelines.ops.params_file import write_params
 
     write_params(profile, set_ or [], output)
-    typer.echo(f"{output} is written; `dvc repro` runs the stages that it changes")
+    typer.echo(f"wrote {output}; `dvc repro` runs the stages that it changes")
 
 
 COMMANDS = (params,)

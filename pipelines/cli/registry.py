@@ -7,70 +7,33 @@ import typer
 if TYPE_CHECKING:
     from pipelines.evaluation.config import RegisterConfig
 
-NAMED = "name in the registry; else register.model of params.yaml"
-
-
-def _name(given: str) -> str:
-    return given or _config().model
-
-
-def _config() -> "RegisterConfig":
-    from pipelines.config.params import load_section
-    from pipelines.evaluation.config import RegisterConfig
-
-    return load_section("register", RegisterConfig)
+ModelOption = Annotated[
+    str, typer.Option("--model", help="a name  [default: register.model of params.yaml]")
+]
 
 
 def models(
-    model: Annotated[str, typer.Option(help=NAMED)] = "",
+    model: ModelOption = "",
     reasons: Annotated[
-        bool, typer.Option("--reasons", help="also why each became what it is")
+        bool, typer.Option("--reasons", help="also the gates that each passed or failed")
     ] = False,
 ) -> None:
-    """List the versions of the registered model with their aliases, origin and figures."""
-    from pipelines.tracking.model_table import list_model
+    """List the versions of the registered model with their aliases, origin and metrics.
 
-    name = _name(model)
-    listing = list_model(name)
-    held: dict[str, list[str]] = {}
-    for alias, version in listing.aliases.items():
-        held.setdefault(version, []).append(alias)
-    if not listing.versions:
-        typer.echo(f"there is no model {name} yet; `dvc repro` registers one")
-    for listed in listing.versions:
-        one = listed.version
-        tags = one.tags
-        figures = ""
-        if listed.alpha is not None:
-            figures = "  ".join(
-                f"{set_name}: " + ", ".join(f"{m} {v:.3f}" for m, v in values.items())
-                for set_name, values in listed.results.items()
-            )
-            figures = f"alpha {listed.alpha:g}  {figures}"
-        typer.echo(
-            f"{name} {one.version}  {' '.join(held.get(one.version, [])) or '-'}  "
-            f"{one.created:%Y-%m-%d %H:%M}  commit {tags.get('git.commit', '')[:10] or 'unknown'}  "
-            f"data {tags.get('data.md5', '')[:10] or 'unknown'}  "
-            f"params {tags.get('params.sha256', '')[:10] or 'unknown'}"
-        )
-        typer.echo(f"    {figures or 'no evidence that can be read'}")
-        if reasons:
-            for reason in one.content["reasons"]:
-                word = "yes" if reason["holds"] else "no "
-                typer.echo(f"    {word}  {reason['rule']}: {reason['figures']}")
-    for line in listing.history:
-        how = "by force" if line["forced"] else "by the gates"
-        undone = f", rolled back {line['rolled_back']}" if "rolled_back" in line else ""
-        typer.echo(f"champion {line['version']} since {line['when']}{undone}, {how}: {line['why']}")
+    Example: esrgan models --reasons
+    """
+    from pipelines.ops.model_listing import describe_model
+
+    for line in describe_model(model or _config().model, reasons=reasons):
+        typer.echo(line)
 
 
 def promote(
-    version: Annotated[str, typer.Argument(help="number or alias, or models:/NAME/VERSION")],
-    reason: Annotated[str, typer.Option(help="kept with the decision")] = "",
+    version: Annotated[str, typer.Argument(help="a number, an alias or models:/NAME/VERSION")],
+    reason: Annotated[str, typer.Option(help="recorded with the decision")] = "",
     force: Annotated[
-        bool, typer.Option("--force", help="also if it does not pass; needs a --reason")
+        bool, typer.Option("--force", help="even if it does not pass; needs --reason")
     ] = False,
-    model: Annotated[str, typer.Option(help=NAMED)] = "",
 ) -> None:
     """Make a version the champion, if it passes every gate against the present one.
 
@@ -78,53 +41,67 @@ def promote(
     """
     from dataclasses import replace
 
+    from pipelines.config.errors import UserError
     from pipelines.registry import promotion
     from pipelines.runtime.state import require_state_root
     from pipelines.tracking.model_registry import get_version, parse_uri
 
     require_state_root()
     if force and not reason:
-        raise ValueError("--force needs a --reason, which is kept with the decision")
-    name, wanted = parse_uri(version, _name(model))
+        raise UserError("--force needs a --reason, which is recorded with the decision")
+    config = _config()
+    name, wanted = parse_uri(version, config.model)
     number = get_version(name, wanted).version
-    config = replace(_config(), model=name)
-    for one in promotion.promote(config, number, reason, force=force):
-        typer.echo(f"{'yes' if one.holds else 'no '}  {one.rule}: {one.figures}")
+    for gate in promotion.promote(replace(config, model=name), number, reason, force=force):
+        typer.echo(f"{'yes' if gate.holds else 'no '}  {gate.rule}: {gate.figures}")
     typer.echo(f"{name} version {number} is the champion")
 
 
-def rollback(model: Annotated[str, typer.Option(help=NAMED)] = "") -> None:
-    """Make the champion before the present one champion again."""
+def rollback(model: ModelOption = "") -> None:
+    """Make the previous champion the champion again.
+
+    Example: esrgan rollback
+    """
     from pipelines.registry import promotion
     from pipelines.runtime.state import require_state_root
 
     require_state_root()
-    name = _name(model)
-    was, now = promotion.rollback(name)
-    typer.echo(f"{name} version {now} is the champion again, version {was} no longer")
+    name = model or _config().model
+    old, new = promotion.rollback(name)
+    typer.echo(f"{name} version {new} is the champion again, instead of version {old}")
 
 
 def reproduce(
     version: Annotated[str, typer.Argument(help="models:/NAME/VERSION or models:/NAME@ALIAS")],
-    name: Annotated[str, typer.Option(help="of the run; else made from the version")] = "",
+    name: Annotated[str, typer.Option(help="of the run  [default: from the version]")] = "",
 ) -> None:
     """Prepare runs/NAME with the commit, parameters, data and lock that a version was made from.
 
-    `dvc repro` there then gives the same model: at once where DVC's cache has its files, by
-    training it anew with `dvc repro --force`.
+    `dvc repro` there produces the same model: at once if DVC's cache has the files, or by training
+    again with `dvc repro --force`.
+
+    Example: esrgan reproduce models:/esrgan@champion
     """
     from pipelines.runs.repository import find_repository
-    from pipelines.runs.reproduce import reproduce as prepare_again
+    from pipelines.runs.reproduce import reproduce as prepare_run
     from pipelines.tracking.model_registry import get_version, parse_uri
 
-    model, wanted = parse_uri(version, _name(""))
-    found = get_version(model, wanted)
-    name = name or f"{model}-version-{found.version}"
-    folder, remarks = prepare_again(find_repository(), found, name)
+    model, wanted = parse_uri(version, "")
+    found = get_version(model or _config().model, wanted)
+    folder, notes = prepare_run(
+        find_repository(), found, name or f"{found.model}-version-{found.version}"
+    )
     typer.echo(f"{folder}: commit {found.tags['git.commit']}, data {found.tags['data.md5']}")
-    for remark in remarks:
-        typer.echo(f"  {remark}")
+    for note in notes:
+        typer.echo(f"  {note}")
     typer.echo(f"cd {folder} && dvc repro")
+
+
+def _config() -> "RegisterConfig":
+    from pipelines.config.params import load_section
+    from pipelines.evaluation.config import RegisterConfig
+
+    return load_section("register", RegisterConfig)
 
 
 COMMANDS = (models, promote, rollback, reproduce)

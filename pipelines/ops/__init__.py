@@ -1,1 +1,1 @@
-"""Tools for whoever operates the pipeline: doctor, estimates, integrity checks, clean-up."""
+"""Tools for operators: diagnosis, estimates, integrity checks, cleanup, figures."""

@@ -1,20 +1,20 @@
-"""Whether files are still what their manifests say: silent damage is found before it is used.
+"""Comparison of files with the checksums in their manifests, which finds silent damage.
 
-Every area has a manifest that was written with its files: the images' `manifest.csv`, the pair
-store's index, the manifest of each training state, the checksums of each registered model, the
-names of what is cached, and `dvc.lock`, which has the outputs of every stage and so holds the
-other manifests to account.
+The files of every area have a manifest that was written with them: `manifest.csv` of the images,
+the index of the pair store, a manifest for each training state, the checksums of each registered
+model, the names of cached files. `dvc.lock` has the outputs of all stages, hence also most of the
+other manifests.
 """
 
 import hashlib
 import json
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from esrgan_core.data.pairs import PairStore
+from esrgan_core.data.pairs import PairEntry, PairStore
 from esrgan_core.engine.checkpoint import manifest_text
 from pipelines.config.artifacts import IMAGES, MANIFEST, PAIRS
 from pipelines.config.params import read_yaml
@@ -25,26 +25,26 @@ from pipelines.runtime.state import state_root
 from pipelines.tracking.model_files import registered_files
 
 LOCK = Path("dvc.lock")
-UNFINISHED = "has no manifest: it was cut off while it was written, or that is gone"
-AT_ONCE = 4
-PIECE = 1024 * 1024
+THREADS = 4
+CHANGED = "has changed since it was written"
+UNFINISHED = "has no manifest: it was not written completely, or the manifest was deleted"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Item:
-    """A file, and what its manifest says of it."""
+class CheckedFile:
+    """A file and its checksum in a manifest."""
 
     area: str
     path: Path
     digest: str
-    """In hex; of md5 where it has 32 digits, else of sha256."""
+    """Hexadecimal: MD5 if it has 32 digits, else SHA-256."""
     manifest: Path | None = None
-    """A file that goes with it, where one without the other means nothing."""
+    """A manifest of only this file, which is deleted with it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
-    """Something that is not as it was written."""
+class Damage:
+    """A file that is not as it was written."""
 
     area: str
     path: Path
@@ -64,66 +64,59 @@ MANIFESTS = {
     "prepared": Path("prepared"),
 }
 REMEDIES = {
-    "outputs": "`dvc checkout` restores it from the cache, `dvc repro` makes it again",
-    "images": "`dvc repro download` fetches it again",
-    "pairs": "`dvc repro bicubic` makes it again",
-    "checkpoints": "a training goes on from the state before",
+    "outputs": "`dvc checkout` restores it from the cache, `dvc repro` creates it again",
+    "images": "`dvc repro download` downloads it again",
+    "pairs": "`dvc repro bicubic` creates it again",
+    "checkpoints": "the training resumes from the state before it",
     "registered": "`dvc repro register` registers it again",
-    "sources": "it is fetched again when it is needed",
-    "prepared": "it is prepared again when it is needed",
+    "sources": "it is downloaded again when it is needed",
+    "prepared": "it is created again when it is needed",
 }
 
 
-def items() -> Iterator[Item | Finding]:
-    """Every file that a manifest speaks of, and what is wrong with the manifests themselves."""
+def list_files() -> Iterator[CheckedFile | Damage]:
+    """Every file that a manifest names, and damage of the manifests themselves."""
     for area in (_outputs, _images, _pairs, _checkpoints, _registered, _sources, _prepared):
         name = area.__name__.lstrip("_")
         try:
             yield from area()
         except Exception as error:
-            # damaged manifests fail in every way there is
-            what = f"{type(error).__name__}: {error}"
-            yield Finding(area=name, path=MANIFESTS[name], problem=f"cannot be read ({what})")
+            # a damaged manifest can raise anything
+            problem = f"cannot be read ({type(error).__name__}: {error})"
+            yield Damage(area=name, path=MANIFESTS[name], problem=problem)
 
 
-def verify(percent: float = 100, seed: int | None = None) -> tuple[int, list[Finding]]:
-    """Hash the files again; how many there were, and what was found.
-
-    Args:
-        percent: share of the files that is looked at, chosen by chance.
-        seed: of that chance; another one each time if left out.
-    """
-    found = [*items()]
-    findings = [one for one in found if isinstance(one, Finding)]
-    files = [one for one in found if isinstance(one, Item)]
-    wanted = max(round(len(files) * percent / 100), 1) if files else 0
-    chosen = random.Random(seed).sample(files, wanted) if percent < 100 else files
-    total = sum(item.path.stat().st_size for item in chosen if item.path.is_file())
-    with byte_progress("verify", total) as on_bytes, ThreadPoolExecutor(AT_ONCE) as pool:
-        results = pool.map(lambda item: _problem(item, on_bytes), chosen)
-        for item, problem in zip(chosen, results, strict=True):
+def verify(percent: float = 100) -> tuple[int, list[Damage]]:
+    """Hash a random share of the files; the number of files and the damage found."""
+    listed = list(list_files())
+    damage = [one for one in listed if isinstance(one, Damage)]
+    files = [one for one in listed if isinstance(one, CheckedFile)]
+    if percent < 100 and files:
+        files = random.sample(files, max(round(len(files) * percent / 100), 1))
+    sizes = [file.path.stat().st_size if file.path.is_file() else 0 for file in files]
+    with byte_progress("verify", sum(sizes)) as on_bytes, ThreadPoolExecutor(THREADS) as pool:
+        for file, size, problem in zip(files, sizes, pool.map(_find_problem, files), strict=True):
+            on_bytes(size)
             if problem:
-                findings.append(Finding(area=item.area, path=item.path, problem=problem))
-    return len(chosen), findings
+                damage.append(Damage(area=file.area, path=file.path, problem=problem))
+    return len(files), damage
 
 
-def _problem(item: Item, on_bytes: Callable[[int], None]) -> str:
-    if not item.path.is_file():
-        # a training drops old states with their manifests while we look
-        return "is gone" if item.manifest is None or item.manifest.is_file() else ""
-    digest = hashlib.md5() if len(item.digest) == 32 else hashlib.sha256()
+def _find_problem(file: CheckedFile) -> str:
+    if not file.path.is_file():
+        # a running training deletes old states with their manifests
+        return "is missing" if file.manifest is None or file.manifest.is_file() else ""
     try:
-        with item.path.open("rb") as file:
-            while piece := file.read(PIECE):
-                digest.update(piece)
-                on_bytes(len(piece))
+        with file.path.open("rb") as content:
+            algorithm = "md5" if len(file.digest) == 32 else "sha256"
+            digest = hashlib.file_digest(content, algorithm).hexdigest()
     except OSError as error:
         return f"cannot be read ({error})"
-    return "" if digest.hexdigest() == item.digest else "is not what was written"
+    return "" if digest == file.digest else CHANGED
 
 
-def _outputs() -> Iterator[Item | Finding]:
-    """What `dvc.lock` and DVC's listings of folders say; stages of which nothing is here rest."""
+def _outputs() -> Iterator[CheckedFile | Damage]:
+    """The outputs of all stages that have any here, by `dvc.lock` and DVC's folder listings."""
     if not LOCK.is_file():
         return
     from dvc.repo import Repo  # noqa: PLC0415  takes a second to import
@@ -136,78 +129,82 @@ def _outputs() -> Iterator[Item | Finding]:
         for out in outs:
             path, md5 = Path(out["path"]), str(out["md5"])
             if not md5.endswith(".dir"):
-                yield Item(area="outputs", path=path, digest=md5)
+                yield CheckedFile(area="outputs", path=path, digest=md5)
                 continue
             listing = cache / md5[:2] / md5[2:]
             content = listing.read_bytes() if listing.is_file() else b""
             if hashlib.md5(content).hexdigest() != md5.removesuffix(".dir"):
-                yield Finding(area="outputs", path=listing, problem="is not DVC's list of files")
+                yield Damage(area="outputs", path=listing, problem="is not DVC's list of files")
                 continue
             for entry in json.loads(content):
-                yield Item(area="outputs", path=path / entry["relpath"], digest=entry["md5"])
+                file = path / entry["relpath"]
+                yield CheckedFile(area="outputs", path=file, digest=entry["md5"])
 
 
-def _images() -> Iterator[Item]:
+def _images() -> Iterator[CheckedFile]:
     if IMAGES.is_dir():
         for row in read_manifest(MANIFEST):
-            yield Item(area="images", path=IMAGES / row.path, digest=row.sha256)
+            yield CheckedFile(area="images", path=IMAGES / row.path, digest=row.sha256)
 
 
-def _pairs() -> Iterator[Item]:
+def _pairs() -> Iterator[CheckedFile]:
     if PAIRS.is_dir():
         for entry in PairStore(PAIRS).entries:
-            for kind, digest in (("hr", entry.hr_sha256), ("lr", entry.lr_sha256)):
-                path = PAIRS / kind / f"{entry.name}.npy"
-                yield Item(area="pairs", path=path, digest=digest)
+            yield from _pair("pairs", PAIRS, entry.name, entry)
 
 
-def _checkpoints() -> Iterator[Item | Finding]:
+def _pair(
+    area: str, folder: Path, name: str, entry: PairEntry, manifest: Path | None = None
+) -> Iterator[CheckedFile]:
+    for kind, digest in (("hr", entry.hr_sha256), ("lr", entry.lr_sha256)):
+        path = folder / kind / f"{name}.npy"
+        yield CheckedFile(area=area, path=path, digest=digest, manifest=manifest)
+
+
+def _checkpoints() -> Iterator[CheckedFile | Damage]:
     folder = state_root() / "checkpoints"
     for state in sorted(folder.glob("*/*/step_*.pt")):
         if not state.with_suffix(".json").is_file() and state.is_file():
-            yield Finding(area="checkpoints", path=state, problem=UNFINISHED)
+            yield Damage(area="checkpoints", path=state, problem=UNFINISHED)
     for manifest in sorted(folder.glob("*/*/step_*.json")):
         content = manifest.read_bytes()
-        step, sha256 = int(manifest.stem.partition("_")[2]), _sha256_in(content)
-        if content != manifest_text(step, sha256).encode():
-            yield Finding(area="checkpoints", path=manifest, problem="is not what was written")
-        else:
+        step, sha256 = int(manifest.stem.partition("_")[2]), _read_sha256(content)
+        if content == manifest_text(step, sha256).encode():
             state = manifest.with_suffix(".pt")
-            yield Item(area="checkpoints", path=state, digest=sha256, manifest=manifest)
+            yield CheckedFile(area="checkpoints", path=state, digest=sha256, manifest=manifest)
+        else:
+            yield Damage(area="checkpoints", path=manifest, problem=CHANGED)
 
 
-def _sha256_in(content: bytes) -> str:
+def _read_sha256(content: bytes) -> str:
     try:
         return str(json.loads(content)["sha256"])
     except (ValueError, KeyError, TypeError):
         return ""
 
 
-def _registered() -> Iterator[Item | Finding]:
+def _registered() -> Iterator[CheckedFile | Damage]:
     for model in registered_files():
         if model.checksums is None:
-            problem = "has no checksums that can be believed"
-            yield Finding(area="registered", path=model.folder, problem=problem)
+            problem = "has no valid checksums"
+            yield Damage(area="registered", path=model.folder, problem=problem)
             continue
         for name, digest in model.checksums.items():
-            yield Item(area="registered", path=model.folder / name, digest=digest)
+            yield CheckedFile(area="registered", path=model.folder / name, digest=digest)
 
 
-def _sources() -> Iterator[Item]:
-    for path in sorted((state_root() / "sources" / "sha256").glob("*/*")):
-        if not path.name.startswith("."):
-            yield Item(area="sources", path=path, digest=path.name)
+def _sources() -> Iterator[CheckedFile]:
+    for path in sorted((state_root() / "sources" / "sha256").glob("*/[!.]*")):
+        yield CheckedFile(area="sources", path=path, digest=path.name)
 
 
-def _prepared() -> Iterator[Item | Finding]:
+def _prepared() -> Iterator[CheckedFile | Damage]:
     folder = state_root() / "prepared"
     for array in sorted((folder / "hr").glob("[!.]*.npy")):
         if not (folder / "pairs" / f"{array.stem}.json").is_file():
-            yield Finding(area="prepared", path=array, problem=UNFINISHED)
+            yield Damage(area="prepared", path=array, problem=UNFINISHED)
     for note in sorted((folder / "pairs").glob("[!.]*.json")):
         if (entry := read_entry(note)) is None:
-            yield Finding(area="prepared", path=note, problem="is not what was written")
-            continue
-        for kind, digest in (("hr", entry.hr_sha256), ("lr", entry.lr_sha256)):
-            path = folder / kind / f"{note.stem}.npy"
-            yield Item(area="prepared", path=path, digest=digest, manifest=note)
+            yield Damage(area="prepared", path=note, problem=CHANGED)
+        else:
+            yield from _pair("prepared", folder, note.stem, entry, note)

@@ -1,4 +1,4 @@
-"""Changes of params.yaml: a profile's values, single values, and the hashes of named files."""
+"""Changes of params.yaml: a profile, single values, and hashes of the files that it names."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,8 +18,6 @@ from pipelines.stages.params_check import check_params, file_parameters
 
 def write_params(profile: str = "", set_: Sequence[str] = (), output: Path = PARAMS) -> None:
     """Write a profile and KEY=VALUE assignments into a parameter file, if all stages accept it.
-
-    Files and folders that are named without the hash of their content get it.
 
     Raises:
         ParamsError: if a stage does not accept it; the file is not changed.

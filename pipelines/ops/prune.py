@@ -1,4 +1,4 @@
-"""What trainings leave under the state root, and which of it nothing needs any more."""
+"""Checkpoints and caches below the state root that can be removed."""
 
 import shutil
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from pipelines.training.locks import LOCK
 from pipelines.training.results import RESULT, is_locked
 
 CACHES = ("prepared", "sources", "models", "conditions", "ablation")
-"""Folders of the state root whose content can be made or fetched again."""
+"""Folders of the state root whose files can be created or downloaded again."""
 State = Literal["running", "unfinished", "unlocked", "kept by dvc.lock", "kept by the ablation"]
 
 
@@ -28,29 +28,54 @@ class Training:
     bytes: int
 
     @property
-    def needless(self) -> bool:
-        """Whether what it ended in is kept elsewhere."""
+    def is_kept(self) -> bool:
+        """Whether its result is kept elsewhere, so that nothing needs the checkpoints."""
         return self.state.startswith("kept")
 
 
-def trainings() -> Iterator[Training]:
+def prune(*, unfinished: bool, caches: bool, dry_run: bool) -> Iterator[str]:
+    """Remove checkpoints whose result is kept elsewhere; yields a line for each folder.
+
+    Args:
+        unfinished: also those of interrupted trainings, and of results that no lock file names.
+        caches: also the contents of all caches.
+        dry_run: only list them.
+    """
+    freed = 0
+    for training in list_trainings():
+        is_removed = training.is_kept or (unfinished and training.state != "running")
+        yield _line(training.folder, training.bytes, training.state, is_removed=is_removed)
+        if is_removed and (dry_run or remove(training)):
+            freed += training.bytes
+    for folder in (state_root() / name for name in CACHES):
+        size = folder_bytes(folder)
+        yield _line(folder, size, "cache", is_removed=caches)
+        if caches:
+            freed += size
+            if not dry_run:
+                shutil.rmtree(folder, ignore_errors=True)
+    yield f"{'would free' if dry_run else 'freed'} {freed / 2**20:.1f} MiB"
+
+
+def _line(folder: Path, size: int, state: str, *, is_removed: bool) -> str:
+    return f"{'remove' if is_removed else 'keep'}  {folder}  {size / 2**20:.1f} MiB  {state}"
+
+
+def list_trainings() -> Iterator[Training]:
     """All checkpoint folders, and whether a run or a lock file still needs them.
 
-    One that is finished is needed until a `dvc.lock` names its output: DVC then has the result.
-    One of the ablation is needed until its network is kept, in a cache of the state root.
+    A finished training is needed until a `dvc.lock` names its output, which DVC then has; one of
+    the ablation until its network is in the cache.
     """
     for folder in sorted((state_root() / "checkpoints").glob("*/*")):
         yield Training(folder=folder, state=_state(folder), bytes=folder_bytes(folder))
 
 
 def remove(training: Training) -> bool:
-    """Remove a checkpoint folder, unless a training has begun there meanwhile; whether it is gone.
-
-    The training's lock is held until all of it is removed.
-    """
+    """Remove a checkpoint folder, under its lock, if its state has not changed; whether it did."""
     try:
         with FileLock(training.folder / LOCK, timeout=0):
-            if _state_of_idle(training.folder) != training.state:
+            if _idle_state(training.folder) != training.state:
                 return False
             shutil.rmtree(training.folder)
     except Timeout:
@@ -64,10 +89,10 @@ def _state(folder: Path) -> State:
             pass
     except Timeout:
         return "running"
-    return _state_of_idle(folder)
+    return _idle_state(folder)
 
 
-def _state_of_idle(folder: Path) -> State:
+def _idle_state(folder: Path) -> State:
     if folder.parent.name == "ablation" and ablation_network_path(folder.name).is_file():
         return "kept by the ablation"
     result = folder / RESULT

@@ -15,7 +15,7 @@ from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
 from esrgan_core.io.decoding import BadImageError
 from esrgan_core.io.reading import image_size
 from esrgan_core.memory import free_memory
-from pipelines.config.errors import UserError
+from pipelines.config.errors import as_user_error
 from pipelines.runtime.progress import progress
 from pipelines.upscaling.jobs import STANDARD, Job, Outcome, Output, check_format
 from pipelines.upscaling.journal import Journal, file_stamp, folder_lock, settings_key
@@ -49,10 +49,8 @@ def upscale_jobs(
         OSError: if the disk is full.
         UserError: if another process writes to the folder, or the device cannot be used.
     """
-    try:
+    with as_user_error():
         upscaler = Upscaler(model.network, config, free_memory=free_memory, say=_report)
-    except ValueError as error:
-        raise UserError(str(error)) from error
     if jobs[0].target == target:
         yield _upscale_single(upscaler, jobs[0], output)
         return

@@ -6,7 +6,7 @@ from pathlib import Path
 from esrgan_core.models import Generator
 from esrgan_core.models.sft import SFTNet
 from esrgan_core.models.weights import load_generator, load_interpolated
-from pipelines.config.errors import UserError
+from pipelines.config.errors import UserError, as_user_error
 
 CHAMPION = "models:/esrgan@champion"
 
@@ -28,8 +28,8 @@ def load_model(name: str | None, alpha: float | None) -> Model:
             None for the default of the model.
 
     Raises:
-        UserError: if there is no champion, `alpha` is given for a file, or the network needs
-            semantic maps.
+        UserError: if there is no champion or no such file, `alpha` is given for a file, or the
+            network needs semantic maps.
         StoreDownError: if MLflow does not answer.
     """
     if name is None or name.startswith("models:/"):
@@ -40,7 +40,8 @@ def load_model(name: str | None, alpha: float | None) -> Model:
             "one file of two"
         )
     else:
-        model = Model(network=load_generator(Path(name)), description=name)
+        with as_user_error():
+            model = Model(network=load_generator(Path(name)), description=name)
     if isinstance(model.network, SFTNet):
         raise UserError(f"{name} is an SFTNet, which needs semantic maps; choose another network")
     return model

@@ -5,7 +5,7 @@ from typing import get_args
 from esrgan_core.devices import PrecisionChoice
 from esrgan_core.inference.upscaler import UpscaleConfig
 from esrgan_core.io.decoded_image import FORMATS, SUFFIX_FORMATS
-from pipelines.config.errors import UserError
+from pipelines.config.errors import UserError, as_user_error
 from pipelines.upscaling.jobs import Output
 
 TILES = {"auto": None, "off": 0}
@@ -23,7 +23,7 @@ def parse_config(
         raise UserError(f"unknown --precision {precision!r}; choose from {', '.join(known)}")
     if tile not in TILES and not tile.isdigit():
         raise UserError(f"--tile must be auto, off or a number of pixels, got {tile!r}")
-    try:
+    with as_user_error():
         return UpscaleConfig(
             device=device,
             precision=precision,  # type: ignore[arg-type]  # just checked
@@ -31,8 +31,6 @@ def parse_config(
             ensemble=ensemble,
             scale=scale,
         )
-    except ValueError as error:
-        raise UserError(str(error)) from error
 
 
 def parse_output(format_: str | None, quality: int | None, *, strip_metadata: bool) -> Output:

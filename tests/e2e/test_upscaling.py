@@ -105,7 +105,7 @@ def test_modes_and_formats_go_over_http(address: str) -> None:
 @pytest.mark.parametrize(
     ("data", "params", "words"),
     [
-        (b"no image", {}, "image 1: not a image"),
+        (b"no image", {}, "image 1: not an image"),
         (as_png(np.zeros((101, 100, 3), np.uint8)), {}, "pixels are more than the 10000"),
         (as_png(np.zeros((9, 9, 3), np.uint8)), {"alpha": 2.0}, "alpha must lie in"),
         (as_png(np.zeros((9, 9, 3), np.uint8)), {"alpha": None}, "alpha must lie in"),

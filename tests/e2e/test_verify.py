@@ -1,4 +1,4 @@
-"""`esrgan verify` over everything that a run leaves behind."""
+"""`esrgan verify` on all files that a run writes."""
 
 import json
 import subprocess
@@ -10,17 +10,17 @@ from tests.e2e.conftest import Run, environment
 DAMAGE = """
 import json, random, sys
 from pathlib import Path
-from pipelines.ops.integrity import Item, items, verify
+from pipelines.ops.integrity import CheckedFile, list_files, verify
 from tests.support.states import spoil
 
 source = random.Random(7)
-files = [one.path for one in items() if isinstance(one, Item)]
-files += [one.manifest for one in items() if isinstance(one, Item) and one.manifest]
+files = [one.path for one in list_files() if isinstance(one, CheckedFile)]
+files += [one.manifest for one in list_files() if isinstance(one, CheckedFile) and one.manifest]
 files += Path(".esrgan/mlartifacts/models").rglob("checksums.json")
 by_kind = {}
 for path in sorted(set(files)):
     by_kind.setdefault((path.parts[0], path.suffix), []).append(path)
-missed, areas = [], {}
+missed, areas = [], []
 for kind in sorted(by_kind):
     for flips in (True, False):
         path = source.choice(by_kind[kind])
@@ -29,30 +29,29 @@ for kind in sorted(by_kind):
             spoil(path, source, flip=True)
         else:
             path.unlink()
-        count, findings = verify()
-        for finding in findings:
-            areas[finding.area] = areas.get(finding.area, 0) + 1
-        if not findings:
+        _, damage = verify()
+        areas += [one.area for one in damage]
+        if not damage:
             missed.append((flips, str(path)))
         path.write_bytes(content)
-print(json.dumps({"missed": missed, "areas": areas, "after": [str(f) for f in verify()[1]]}))
+print(json.dumps({"missed": missed, "areas": areas, "after": list(map(str, verify()[1]))}))
 """
 
 
-def test_nothing_is_reported_of_what_is_whole(esrgan: Run) -> None:
+def test_undamaged_files_are_not_reported(esrgan: Run) -> None:
     printed = esrgan("verify", "--json")
     found = json.loads(printed[printed.index("{") :])
     assert found["findings"] == []
     assert found["files"] > 150
 
 
-def test_a_share_of_the_files_can_be_looked_at(esrgan: Run) -> None:
+def test_a_share_of_the_files_can_be_verified(esrgan: Run) -> None:
     printed = esrgan("verify", "--json", "--percent", "10")
     few = json.loads(printed[printed.index("{") :])["files"]
     assert 10 < few < 60
 
 
-def test_a_flip_in_and_the_loss_of_a_file_of_every_kind_are_found(project: Path) -> None:
+def test_a_changed_and_a_missing_file_of_every_kind_are_found(project: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", DAMAGE],
         cwd=project,
@@ -70,7 +69,7 @@ def test_a_flip_in_and_the_loss_of_a_file_of_every_kind_are_found(project: Path)
     }  # fmt: skip
 
 
-def test_a_finding_says_where_and_what_to_do(esrgan: Run, project: Path) -> None:
+def test_a_finding_names_the_file_and_the_remedy(esrgan: Run, project: Path) -> None:
     path = project / "artifacts/pretrain/generator.safetensors"
     content = path.read_bytes()
     path.unlink()
@@ -78,4 +77,4 @@ def test_a_finding_says_where_and_what_to_do(esrgan: Run, project: Path) -> None
         printed = esrgan("verify", fails=True)
     finally:
         path.write_bytes(content)
-    assert "outputs: artifacts/pretrain/generator.safetensors is gone; `dvc checkout`" in printed
+    assert "outputs: artifacts/pretrain/generator.safetensors is missing; `dvc checkout`" in printed

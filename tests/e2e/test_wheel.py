@@ -21,7 +21,7 @@ from esrgan_core.models import build_generator
 from esrgan_core.models.rrdb import RRDBNetConfig
 from esrgan_core.models.weights import save_weights
 from pipelines.cli.app import app
-from pipelines.ops.doctor.installation import required
+from pipelines.ops.doctor.installation import find_required
 from tests.conftest import textured
 from tests.support import ROOT
 
@@ -68,7 +68,7 @@ def base(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         str(canonicalize_name(each.metadata["Name"])): each.requires or []
         for each in importlib.metadata.distributions()
     }
-    names = required("esrgan", {**requires, "esrgan": own}) - {"esrgan"}
+    names = find_required("esrgan", {**requires, "esrgan": own}) - {"esrgan"}
     site = Path(sysconfig.get_path("purelib", "venv", {"base": str(folder)}))
     for name in names:
         distribution = importlib.metadata.distribution(name)
@@ -104,7 +104,7 @@ def test_the_wheel_has_the_command_and_every_file_of_the_packages(wheel: Path) -
     with ZipFile(wheel) as archive:
         assert expected - set(archive.namelist()) == set()
         (path,) = (name for name in archive.namelist() if name.endswith("entry_points.txt"))
-        assert "esrgan = pipelines.cli:main" in archive.read(path).decode()
+        assert "esrgan = pipelines.cli.app:main" in archive.read(path).decode()
 
 
 def test_nothing_is_missing_or_too_old(base: Path) -> None:
@@ -151,7 +151,7 @@ def test_every_command_has_help(base: Path) -> None:
 HELP = """
 import sys
 from typer.testing import CliRunner
-from pipelines import cli
+from pipelines.cli import app as cli
 
 assert cli.__file__.startswith(sys.prefix), cli.__file__
 for name in sys.argv[1:]:

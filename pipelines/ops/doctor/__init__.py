@@ -1,1 +1,1 @@
-"""What is wrong with an installation, and how to fix it."""
+"""Problems of an installation and their remedies."""

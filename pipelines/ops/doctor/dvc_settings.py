@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 
-def dvc_settings() -> Mapping[str, Any]:
+def read_dvc_settings() -> Mapping[str, Any]:
     """Settings by section, those of the user and the machine included; empty without DVC.
 
     Raises:
@@ -13,7 +13,7 @@ def dvc_settings() -> Mapping[str, Any]:
     """
     if not Path(".dvc").is_dir():
         return {}
-    # in this process, since `dvc config --list` takes a third of a second to start
+    # not `dvc config --list`, which takes a third of a second to start
     from dvc.config import Config  # noqa: PLC0415
 
     return Config(".dvc", validate=False)

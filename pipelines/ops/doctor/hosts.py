@@ -1,9 +1,8 @@
-"""Whether MLflow and S3 answer."""
+"""MLflow's store and S3."""
 
 import json
 import os
 import re
-import socket
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -12,143 +11,128 @@ from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
 
-from pipelines.ops.doctor.dvc_settings import dvc_settings
-from pipelines.ops.doctor.finding import Finding, fault, well
+from pipelines.ops.doctor.dvc_settings import read_dvc_settings
+from pipelines.ops.doctor.finding import Finding
 from pipelines.runtime.redaction import redact
 from pipelines.tracking.client import deleted_experiment_remedy
 from pipelines.tracking.database import EXPERIMENT, database_path, tracking_uri
 
-SECONDS = 2.0
-"""That a host is waited for."""
+TIMEOUT = 2.0
+"""Seconds."""
 
 
-def mlflow() -> Iterator[Finding]:
-    """Whether the tracking store answers, or its file can be read, and has our experiment."""
+def check_mlflow() -> Iterator[Finding]:
+    """Check that the tracking store can be read and has our experiment."""
     uri = tracking_uri()
     if urlsplit(uri).scheme in ("http", "https"):
-        found = _of_server(uri)
+        yield _check_server(uri)
     elif (path := database_path(uri)) and path.is_file():
-        found = _of_database(path, uri)
+        yield _check_database(path, uri)
     else:
-        found = well("MLflow", f"{uri}, made when it is first used")
-    yield found
+        yield Finding("ok", "MLflow", f"{uri}, created at the first use")
 
 
-def _of_server(uri: str) -> Finding:
-    about = f"/api/2.0/mlflow/experiments/get-by-name?experiment_name={EXPERIMENT}"
-    problem, answer = _ask(uri.rstrip("/") + about)
+def _check_server(uri: str) -> Finding:
+    query = f"/api/2.0/mlflow/experiments/get-by-name?experiment_name={EXPERIMENT}"
+    problem, answer = _get(uri.rstrip("/") + query)
     if problem:
-        return fault(
-            "MLflow", f"{uri}: {problem}",
-            "start the server or correct MLFLOW_TRACKING_URI; trainings go on without, and "
-            "`esrgan publish` catches up",
-        )  # fmt: skip
-    # another answer than of a server that has it is none about the experiment
+        remedy = (
+            "start the server or correct MLFLOW_TRACKING_URI; trainings run without it, and "
+            "`esrgan publish` adds their results later"
+        )
+        return Finding("error", "MLflow", f"{uri}: {problem}", remedy)
+    # a server that does not have the experiment yet answers something else
     with suppress(ValueError, KeyError, TypeError):
         experiment = json.loads(answer)["experiment"]
         if experiment["lifecycle_stage"] == "deleted":
             return _deleted(uri, experiment["experiment_id"])
-    return well("MLflow", f"{uri} answers")
+    return Finding("ok", "MLflow", f"{uri} answers")
 
 
-def _of_database(path: Path, uri: str) -> Finding:
+def _check_database(path: Path, uri: str) -> Finding:
     try:
         address = f"{path.absolute().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True, timeout=SECONDS)) as base:
-            (version,) = base.execute("SELECT version_num FROM alembic_version").fetchone()
-            deleted = base.execute(
+        with closing(sqlite3.connect(address, uri=True, timeout=TIMEOUT)) as database:
+            (version,) = database.execute("SELECT version_num FROM alembic_version").fetchone()
+            deleted = database.execute(
                 "SELECT experiment_id FROM experiments WHERE name = ? AND lifecycle_stage = ?",
                 (EXPERIMENT, "deleted"),
             ).fetchone()
     except (sqlite3.Error, TypeError) as error:
-        return fault(
-            "MLflow", f"{uri} cannot be read: {error}",
-            f"move {path.name} away; `esrgan publish` builds it again from DVC's results",
-        )  # fmt: skip
+        remedy = f"move {path.name} away; `esrgan publish` creates it again from DVC's results"
+        return Finding("error", "MLflow", f"{uri} cannot be read: {error}", remedy)
     if version != (latest := _latest_schema()):
-        return fault(
-            "MLflow", f"{uri} has the schema {version}, this MLflow the schema {latest}",
-            f"copy {path.name}, then `mlflow db upgrade {redact(uri)}`; if a newer MLflow made "
-            "it, install that one",
-        )  # fmt: skip
-    return _deleted(uri, str(deleted[0])) if deleted else well("MLflow", f"{uri} can be read")
+        message = f"{uri} has schema {version}, this version of MLflow needs {latest}"
+        remedy = (
+            f"copy {path.name}, then `mlflow db upgrade {redact(uri)}`; if a newer MLflow wrote "
+            "it, install that version"
+        )
+        return Finding("error", "MLflow", message, remedy)
+    return _deleted(uri, str(deleted[0])) if deleted else Finding("ok", "MLflow", f"{uri} is fine")
 
 
 def _deleted(uri: str, number: str) -> Finding:
-    words = f"{uri}: the experiment {EXPERIMENT} was deleted; nothing can be published"
-    return fault("MLflow", words, deleted_experiment_remedy(number))
+    message = f"{uri}: the experiment {EXPERIMENT} was deleted; nothing can be published"
+    return Finding("error", "MLflow", message, deleted_experiment_remedy(number))
 
 
 def _latest_schema() -> str:
-    """The revision of MLflow's tables that no other one follows; MLflow itself takes seconds."""
-    found = find_spec("mlflow")
-    assert found
-    assert found.origin
-    folder = Path(found.origin).parent / "store" / "db_migrations" / "versions"
+    """The last revision of MLflow's tables, read from its files: importing MLflow takes seconds."""
+    spec = find_spec("mlflow")
+    assert spec
+    assert spec.origin
+    folder = Path(spec.origin).parent / "store" / "db_migrations" / "versions"
     text = "\n".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
-    made, followed = (
+    revisions, predecessors = (
         set(re.findall(rf'^{name} = "(\w+)"', text, re.MULTILINE))
         for name in ("revision", "down_revision")
     )
-    (latest,) = made - followed
+    (latest,) = revisions - predecessors
     return latest
 
 
-def s3() -> Iterator[Finding]:
-    """Whether S3, where it is used, answers, and there are credentials."""
+def check_s3() -> Iterator[Finding]:
+    """Check that S3, if it is used, answers, and that there are credentials."""
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
-    remotes = dvc_settings().get("remote", {}).values()
+    remotes = read_dvc_settings().get("remote", {}).values()
     if not endpoint and not any(str(one.get("url", "")).startswith("s3://") for one in remotes):
-        yield well("S3", "not used")
+        yield Finding("ok", "S3", "not used")
         return
     import boto3  # noqa: PLC0415  takes a second
 
     try:
         credentials = boto3.session.Session().get_credentials()
     except Exception as error:
-        yield fault("S3", f"{error}", "correct AWS_PROFILE or ~/.aws")
+        yield Finding("error", "S3", str(error), "correct AWS_PROFILE or ~/.aws")
         return
     if credentials is None:
-        yield fault(
-            "S3",
-            "no credentials",
-            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
-        )
-    where = endpoint or "https://s3.amazonaws.com"
-    if problem := _unreachable(where):
-        yield fault(
-            "S3", f"{where}: {problem}",
-            "start it or correct AWS_ENDPOINT_URL; then `esrgan probe s3://bucket/prefix`",
-        )  # fmt: skip
+        remedy = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+        yield Finding("error", "S3", "no credentials", remedy)
+    address = endpoint or "https://s3.amazonaws.com"
+    problem, _ = _get(address)
+    if problem:
+        remedy = "start it or correct AWS_ENDPOINT_URL; then `esrgan probe s3://bucket/prefix`"
+        yield Finding("error", "S3", f"{address}: {problem}", remedy)
     elif credentials is not None:
-        yield well("S3", f"{where} answers, and there are credentials")
+        yield Finding("ok", "S3", f"{address} answers, and there are credentials")
 
 
-def _unreachable(url: str) -> str:
-    """Why nothing answers at an address within two seconds; empty if something does."""
-    return _ask(url)[0]
+def _get(url: str) -> tuple[str, str]:
+    """(problem, answer) of a request within `TIMEOUT`; the problem is empty if there is none."""
+    result: list[tuple[str, str]] = []
+    # in a thread, since no timeout of requests covers name lookup and slow answers
+    thread = Thread(target=lambda: result.append(_request(url)), daemon=True)
+    thread.start()
+    thread.join(TIMEOUT)
+    return result[0] if result else (f"no answer within {TIMEOUT:g} s", "")
 
 
-def _ask(url: str) -> tuple[str, str]:
-    """(why nothing answers at an address within two seconds, what it answers)."""
-    said: list[tuple[str, str]] = []
-    # beside this one, since no limit of time reaches into the lookup of a name
-    asking = Thread(target=lambda: said.append(_asked(url)), daemon=True)
-    asking.start()
-    asking.join(SECONDS)
-    return said[0] if said else (f"no answer within {SECONDS:g} s", "")
+def _request(url: str) -> tuple[str, str]:
+    import requests  # noqa: PLC0415  slow to import
 
-
-def _asked(url: str) -> tuple[str, str]:
-    import requests  # noqa: PLC0415
-
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        with socket.create_connection((parts.hostname or "", port), timeout=SECONDS):
-            pass
-        return "", requests.get(url, timeout=SECONDS, allow_redirects=False).text
-    except (requests.Timeout, TimeoutError):
-        return f"no answer within {SECONDS:g} s", ""
-    except (requests.RequestException, OSError) as error:
+        return "", requests.get(url, timeout=TIMEOUT, allow_redirects=False).text
+    except requests.Timeout:
+        return f"no answer within {TIMEOUT:g} s", ""
+    except requests.RequestException as error:
         return f"cannot be reached ({type(error).__name__})", ""

@@ -1,4 +1,4 @@
-"""What is installed."""
+"""The installed packages and their settings."""
 
 import importlib.metadata
 import os
@@ -10,19 +10,21 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from pipelines.ops.doctor.dvc_settings import dvc_settings
-from pipelines.ops.doctor.finding import Finding, fault, remark, well
+from pipelines.ops.doctor.dvc_settings import read_dvc_settings
+from pipelines.ops.doctor.finding import Finding
 
 PYTHONS = ((3, 11), (3, 14))
+"""The first supported version, and the first that is not."""
 LOCK = Path("requirements.lock")
 PROJECT = "esrgan[pipeline,export,dev]"
-"""What `make install` installs."""
-FIGHTING = {
-    "fastapi": ("<0.151", "later ones break Prefect's server"),
-    "torch": (">=2.10", "earlier ones lack what the training uses"),
-    "numpy": (">=2", "earlier ones lack what the data sampling uses"),
+INSTALL = "make install"
+"""Installs `PROJECT` as `LOCK` pins it."""
+INCOMPATIBLE = {
+    "fastapi": ("<0.151", "later versions break Prefect's server"),
+    "torch": (">=2.10", "earlier versions lack functions that training needs"),
+    "numpy": (">=2", "earlier versions lack functions that sampling needs"),
 }
-"""Versions that are known not to work, where they differ from what pip sees itself."""
+"""Version ranges that work, where they differ from those that packages declare."""
 TELEMETRY = {
     "MLflow": ("MLFLOW_DISABLE_TELEMETRY", "true"),
     "Prefect": ("PREFECT_SERVER_ANALYTICS_ENABLED", "false"),
@@ -30,54 +32,51 @@ TELEMETRY = {
 }
 
 
-def python() -> Iterator[Finding]:
-    """Whether this Python is supported."""
+def check_python() -> Iterator[Finding]:
+    """Check that this Python is supported."""
     version = sys.version.split()[0]
-    least, beyond = PYTHONS
-    if not least <= sys.version_info[:2] < beyond:
-        yield fault(
-            "Python", f"{version} is not supported", "make PYTHON=python3.11 (3.12 and 3.13 do)"
-        )
+    first, end = PYTHONS
+    if first <= sys.version_info[:2] < end:
+        yield Finding("ok", "Python", version)
     else:
-        yield well("Python", version)
+        message = f"{version} is not supported"
+        yield Finding("error", "Python", message, "make PYTHON=python3.11 (or 3.12, 3.13)")
 
 
-def packages() -> Iterator[Finding]:
-    """Whether the packages are the locked ones, and none is known not to work."""
+def check_packages() -> Iterator[Finding]:
+    """Check that the locked packages are installed, and no version that is known not to work."""
     found: dict[str, str] = {}
     requires: dict[str, list[str]] = {}
     for metadata in (each.metadata for each in importlib.metadata.distributions()):
         package = canonicalize_name(metadata["Name"])
         found[package] = metadata["Version"]
         requires[package] = metadata.get_all("Requires-Dist") or []
-    missing = sorted(required(PROJECT, requires) - found.keys())
+    missing = sorted(find_required(PROJECT, requires) - found.keys())
     # 2.13.0+cpu is in ==2.13.0
     other = [
         f"{pin.name} {version} instead of {str(pin.specifier).removeprefix('==')}"
-        for pin in _pins()
+        for pin in _read_pins()
         if (version := found.get(canonicalize_name(pin.name))) and version not in pin.specifier
     ]
-    install = "make install"
     if missing:
-        yield fault("packages", f"not installed: {_some(missing)}", install)
+        yield Finding("error", "packages", f"not installed: {_first(missing)}", INSTALL)
     if other:
-        yield remark("packages", f"other than {LOCK} has it: {_some(other)}", install)
-    for name, (range_, why) in FIGHTING.items():
+        yield Finding("warning", "packages", f"not as in {LOCK}: {_first(other)}", INSTALL)
+    for name, (range_, reason) in INCOMPATIBLE.items():
         version = found.get(name, "")
-        if (
-            version
-            and Version(version.partition("+")[0]) not in Requirement(name + range_).specifier
-        ):
-            yield fault("versions", f"{name} {version}: {why}", f"pip install '{name}{range_}'")
-    boto = {name: found.get(name, "") for name in ("boto3", "botocore")}
-    if len(set(boto.values())) > 1:
-        told = ", ".join(f"{name} {version or 'missing'}" for name, version in boto.items())
-        yield fault("versions", f"{told} belong together", install)
+        base = version.partition("+")[0]
+        if version and Version(base) not in Requirement(name + range_).specifier:
+            remedy = f"pip install '{name}{range_}'"
+            yield Finding("error", "versions", f"{name} {version}: {reason}", remedy)
+    versions = [found.get(name, "missing") for name in ("boto3", "botocore")]
+    if len(set(versions)) > 1:
+        message = "boto3 {} and botocore {} must have the same version".format(*versions)
+        yield Finding("error", "versions", message, INSTALL)
     if not (missing or other):
-        yield well("packages", f"{len(found)}, as {LOCK} has them")
+        yield Finding("ok", "packages", f"{len(found)}, as in {LOCK}")
 
 
-def required(root: str, requires: Mapping[str, Iterable[str]]) -> set[str]:
+def find_required(root: str, requires: Mapping[str, Iterable[str]]) -> set[str]:
     """Canonical names of all packages that `root` needs on this Python and platform.
 
     Args:
@@ -99,28 +98,27 @@ def required(root: str, requires: Mapping[str, Iterable[str]]) -> set[str]:
     return set(extras)
 
 
-def _pins() -> Iterator[Requirement]:
-    """The lines of the lock, without its comments."""
-    for line in LOCK.read_text(encoding="utf-8").splitlines() if LOCK.is_file() else []:
-        if line and not line.startswith("#"):
-            yield Requirement(line)
+def _read_pins() -> list[Requirement]:
+    lines = LOCK.read_text(encoding="utf-8").splitlines() if LOCK.is_file() else []
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
 
 
-def _some(names: list[str]) -> str:
+def _first(names: list[str]) -> str:
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return ", ".join(names[:5]) + more
 
 
-def telemetry() -> Iterator[Finding]:
-    """Whether no tool tells its makers what it is used for."""
-    on = [
-        f"{tool} ({name}={value})"
+def check_telemetry() -> Iterator[Finding]:
+    """Check that no tool reports its use to its makers."""
+    remedies = {
+        tool: f"set {name}={value}"
         for tool, (name, value) in TELEMETRY.items()
         if os.environ.get(name, value).lower() != value
-    ]
-    if (settings := dvc_settings()) and settings["core"].get("analytics") != "false":
-        on.append("DVC (dvc config core.analytics false)")
-    if on:
-        yield remark("telemetry", f"on: {', '.join(on)}", "set what stands in brackets")
+    }
+    if (settings := read_dvc_settings()) and settings["core"].get("analytics") != "false":
+        remedies["DVC"] = "dvc config core.analytics false"
+    if remedies:
+        message, remedy = f"on: {', '.join(remedies)}", "; ".join(remedies.values())
+        yield Finding("warning", "telemetry", message, remedy)
     else:
-        yield well("telemetry", "off")
+        yield Finding("ok", "telemetry", "off")

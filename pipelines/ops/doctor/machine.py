@@ -1,4 +1,4 @@
-"""What room this machine has."""
+"""Memory and disk space of this machine."""
 
 import shutil
 from collections.abc import Iterator
@@ -9,48 +9,42 @@ import psutil
 from rich.filesize import decimal
 
 from esrgan_core.memory import free_memory
-from pipelines.ops.doctor.finding import Finding, fault, well
+from pipelines.ops.doctor.finding import Finding
 from pipelines.runtime.state import state_root_path
 
-LEAST_MEMORY = 2 * 2**30
-LEAST_DISK = 5 * 2**30
+MIN_MEMORY = 2 * 2**30
+MIN_DISK = 5 * 2**30
 
 
-def memory() -> Iterator[Finding]:
-    """How much memory is free."""
+def check_memory() -> Iterator[Finding]:
+    """Check the free memory."""
     free, total = free_memory(), psutil.virtual_memory().total
-    words = f"{decimal(free)} free of {decimal(total)}"
-    if free < LEAST_MEMORY:
-        yield fault("memory", words, f"end other programs; {decimal(LEAST_MEMORY)} are little")
+    message = f"{decimal(free)} free of {decimal(total)}"
+    if free < MIN_MEMORY:
+        yield Finding("error", "memory", message, f"free at least {decimal(MIN_MEMORY)}")
     else:
-        yield well("memory", words)
+        yield Finding("ok", "memory", message)
 
 
-def disks() -> Iterator[Finding]:
-    """Whether the state root can be written, and how much room there is."""
+def check_disks() -> Iterator[Finding]:
+    """Check that the state root can be written and that disks have space."""
     root = state_root_path()
-    # where there is none yet, it is made in the nearest folder that there is
-    there = next(folder for folder in (root, *root.parents) if folder.is_dir())
+    existing = next(folder for folder in (root, *root.parents) if folder.is_dir())
     try:
-        with NamedTemporaryFile(dir=there):
+        with NamedTemporaryFile(dir=existing):
             pass
     except OSError as error:
-        yield fault(
-            "state root",
-            f"{root} cannot be written: {error}",
-            "mend its rights, or set ESRGAN_STATE",
-        )
+        message = f"{root} cannot be written: {error}"
+        remedy = "change its permissions, or set ESRGAN_STATE to another folder"
+        yield Finding("error", "state root", message, remedy)
     else:
-        yield well("state root", str(root))
-    for what, folder in {
-        "disk of the state root": there,
-        "disk of the project": Path.cwd(),
-    }.items():
+        yield Finding("ok", "state root", str(root))
+    folders = {"disk of the state root": existing, "disk of the project": Path.cwd()}
+    for subject, folder in folders.items():
         free = shutil.disk_usage(folder).free
-        words = f"{decimal(free)} free below {folder}"
-        if free < LEAST_DISK:
-            yield fault(
-                what, words, "esrgan prune --caches, dvc gc, or ESRGAN_STATE on another disk"
-            )
+        message = f"{decimal(free)} free in {folder}"
+        if free < MIN_DISK:
+            remedy = "esrgan prune --caches, dvc gc, or ESRGAN_STATE on another disk"
+            yield Finding("error", subject, message, remedy)
         else:
-            yield well(what, words)
+            yield Finding("ok", subject, message)

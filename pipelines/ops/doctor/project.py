@@ -1,4 +1,4 @@
-"""The checkout: recipe, git, DVC."""
+"""The checkout: params.yaml, git, DVC."""
 
 import shutil
 from collections.abc import Iterator
@@ -6,63 +6,62 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pipelines.config.params import PARAMS, ParamsError, read_yaml
-from pipelines.ops.doctor.dvc_settings import dvc_settings
-from pipelines.ops.doctor.finding import Finding, fault, remark, well
+from pipelines.ops.doctor.dvc_settings import read_dvc_settings
+from pipelines.ops.doctor.finding import Finding
 from pipelines.runtime.shell import CommandError, output
 from pipelines.stages.params_check import check_params
 
+IN_ROOT = "run this command in the root of the repository"
 
-def recipe() -> Iterator[Finding]:
-    """Whether params.yaml is valid for every stage."""
+
+def check_params_yaml() -> Iterator[Finding]:
+    """Check that params.yaml is valid for every stage."""
     if not PARAMS.is_file():
-        yield remark("params.yaml", "not here", "run this in the root of the repository")
+        yield Finding("warning", "params.yaml", "not found", IN_ROOT)
         return
     try:
         check_params(read_yaml(PARAMS))
     except ParamsError as error:
-        yield fault(
-            "params.yaml", str(error), "correct it; `git diff params.yaml` shows what changed"
-        )
+        remedy = "correct it; `git diff params.yaml` shows what changed"
+        yield Finding("error", "params.yaml", str(error), remedy)
     else:
-        yield well("params.yaml", "valid for every stage")
+        yield Finding("ok", "params.yaml", "valid for every stage")
 
 
-def repository() -> Iterator[Finding]:
-    """Whether runs can be saved in git."""
+def check_git() -> Iterator[Finding]:
+    """Check that runs can be saved in git."""
     if not shutil.which("git"):
-        yield fault("git", "not installed", "install git; DVC and the lineage need it")
+        yield Finding("error", "git", "not installed", "install git, which DVC needs")
         return
     try:
         output(["git", "rev-parse", "--git-dir"], Path.cwd())
     except CommandError:
-        yield fault("git", "this is no repository", "git clone the project, do not copy it")
+        yield Finding("error", "git", "not a repository", "git clone the project, do not copy it")
         return
-    if not output(["git", "config", "user.email"], Path.cwd(), check=False):
-        yield remark(
-            "git", "knows no identity, without which runs cannot be saved",
-            "git config user.email you@example.org",
-        )  # fmt: skip
+    if output(["git", "config", "user.email"], Path.cwd(), check=False):
+        yield Finding("ok", "git", "a repository with an identity")
     else:
-        yield well("git", "a repository, with an identity")
+        message = "no identity is set; runs cannot be saved without it"
+        yield Finding("warning", "git", message, "git config user.email you@example.org")
 
 
-def dvc() -> Iterator[Finding]:
-    """Whether DVC's remote is there and verified."""
+def check_dvc() -> Iterator[Finding]:
+    """Check that DVC's remote exists and is verified."""
     if not Path(".dvc").is_dir():
-        yield remark("DVC", "not set up here", "run this in the root of the repository")
+        yield Finding("warning", "DVC", "not set up here", IN_ROOT)
         return
-    settings = dvc_settings()
-    remote = settings["core"].get("remote", "")
-    facts = settings["remote"].get(remote, {})
-    if not remote:
-        yield well("DVC remote", "none; results stay on this machine")
-    elif facts.get("verify") != "true":
-        yield remark(
-            "DVC remote", f"{remote} is trusted unseen: verify is off",
-            f"dvc remote modify {remote} verify true",
-        )  # fmt: skip
+    settings = read_dvc_settings()
+    name = settings["core"].get("remote", "")
+    if not name:
+        yield Finding("ok", "DVC remote", "none; results stay on this machine")
+        return
+    remote = settings["remote"].get(name, {})
+    if remote.get("verify") == "true":
+        yield Finding("ok", "DVC remote", f"{name}, whose files are verified")
     else:
-        yield well("DVC remote", f"{remote}, whose files are verified")
-    url = str(facts.get("url", ""))
-    if remote and not urlsplit(url).scheme and not Path(url).expanduser().is_dir():
-        yield fault("DVC remote", f"{url} is not there", f"dvc remote modify {remote} url FOLDER")
+        message = f"files of {name} are not verified: verify is off"
+        yield Finding("warning", "DVC remote", message, f"dvc remote modify {name} verify true")
+    url = str(remote.get("url", ""))
+    if not urlsplit(url).scheme and not Path(url).expanduser().is_dir():
+        remedy = f"dvc remote modify {name} url FOLDER"
+        yield Finding("error", "DVC remote", f"{url} does not exist", remedy)

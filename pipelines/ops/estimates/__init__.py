@@ -1,1 +1,1 @@
-"""What a training or an upscaling will take, estimated from a short piece of it."""
+"""Time, disk space and memory of work, estimated from a short part of it."""

@@ -1,4 +1,4 @@
-"""What some work takes."""
+"""Time, disk space and memory of work."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -7,23 +7,21 @@ from rich.filesize import decimal
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
-    """What some work takes."""
+class Estimate:
+    """Time, disk space and memory of work."""
 
-    what: str
+    title: str
     seconds: float
     disk: int
-    """Bytes that it leaves."""
+    """Bytes of the files that it writes."""
     memory: int
-    """Bytes at its peak, of the machine or, computing on a GPU, of the process beside it."""
-    remarks: tuple[str, ...] = ()
+    """Bytes of main memory at the peak."""
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """As lines."""
         lines = [
-            self.what,
-            f"  time    {timedelta(seconds=round(self.seconds))}",
-            f"  disk    {decimal(self.disk)}",
-            f"  memory  {decimal(self.memory)}",
+            f"time    {timedelta(seconds=round(self.seconds))}",
+            f"disk    {decimal(self.disk)}",
+            f"memory  {decimal(self.memory)}",
         ]
-        return "\n".join([*lines, *(f"  {remark}" for remark in self.remarks)])
+        return "\n  ".join([self.title, *lines, *self.notes])

@@ -1,12 +1,13 @@
-"""What a training will take."""
+"""The estimate of a training, from a trial of some steps."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -20,161 +21,172 @@ from esrgan_core.engine.journal import MetricsJournal
 from esrgan_core.models import build_generator
 from esrgan_core.models.weights import save_weights
 from pipelines.config.artifacts import PAIRS, PRETRAINED
+from pipelines.config.errors import UserError
 from pipelines.config.params import PARAMS, load_params, read_yaml
-from pipelines.ops.estimates.estimate import Plan
+from pipelines.ops.estimates.estimate import Estimate
 from pipelines.runtime.disk import folder_bytes
 from pipelines.runtime.state import REPOSITORY, state_root
 from pipelines.stages.params_check import check_params
-from pipelines.stages.pretrain import Params as Pretraining
+from pipelines.stages.pretrain import Params as PretrainParams
 from pipelines.tracking.database import database_uri
 from pipelines.training.distributed import current_device
 from pipelines.training.execution import precision_message
 
 TRAININGS = ("pretrain", "finetune")
 STEPS = 30
-"""Of a training that is tried ..."""
-SECONDS = 120.0
-"""... and how long at most."""
-VALIDATE_AT, SAVE_AT = 10, 15
-WARMING = 3
-"""Steps that are slower than the rest."""
-LEAST = 6
+"""Of the trial."""
+VALIDATE_EVERY, SAVE_EVERY = 10, 15
+WARMUP = 3
+"""Steps that are slower than the others."""
+MIN_STEPS = 6
+TIMEOUT, SECONDS_TO_SAVE = 120.0, 60.0
 BYTES_PER_ROW = 400
 """Of a training's journal and curve."""
 
 
-def plan_training(stage: str) -> Plan:
-    """Train for a moment by params.yaml, apart from everything, and tell what all of it takes.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trial:
+    """A training of a few steps."""
+
+    startup: float
+    """Seconds before the first step."""
+    rows: list[dict[str, float]]
+    """Of its journal."""
+    checkpoints: Path
+
+    def times(self, key: str) -> dict[int, float]:
+        """The time in seconds of each step that reported a value."""
+        return {int(row["step"]): row["time"] / 1000 for row in self.rows if key in row}
+
+    def peak(self, key: str) -> int:
+        """The maximum of a value in MiB, in bytes."""
+        return int(max(row.get(key, 0.0) for row in self.rows) * 2**20)
+
+
+def estimate_trainings(stages: Sequence[str]) -> Iterator[Estimate]:
+    """Train some steps with the parameters of each stage, in a temporary folder.
 
     Raises:
         ParamsError: if params.yaml is not valid.
-        ValueError: if there are no pairs, or it cannot be trained.
+        UserError: if there is no such training, there are no pairs, or the trial fails.
     """
+    if unknown := set(stages) - set(TRAININGS):
+        known = ", ".join(TRAININGS)
+        raise UserError(f"unknown training {', '.join(sorted(unknown))}; choose from {known}")
     params = read_yaml(PARAMS)
     check_params(params)
     if not (PAIRS / "store.json").is_file():
-        raise ValueError(f"no pairs in {PAIRS}; `dvc repro bicubic` makes them")
-    section: dict[str, Any] = dict(params[stage])
-    with _apart(stage) as folder:
-        tried = section | {
+        raise UserError(f"no pairs in {PAIRS}; `dvc repro bicubic` creates them")
+    for stage in stages:
+        section: dict[str, Any] = dict(params[stage])
+        short = {
             "steps": STEPS,
             "report_every": 1,
-            "validate_every": VALIDATE_AT,
-            "save_every": SAVE_AT,
+            "validate_every": VALIDATE_EVERY,
+            "save_every": SAVE_EVERY,
         }
-        YAML().dump({**params, stage: tried}, folder / PARAMS)
-        seconds_to_begin, journal, checkpoints = _run(stage, folder)
-        return _told(
-            stage, section, seconds_to_begin, journal, checkpoints, folder, _precision(section)
-        )
-
-
-def _precision(section: Mapping[str, Any]) -> str:
-    """What a section's training computes in, and a warning where that is slow."""
-    wanted, device = section.get("precision", "auto"), current_device()
-    return precision_message(wanted, resolve_precision(wanted, device), device)
+        with _trial_folder(stage) as folder:
+            YAML().dump({**params, stage: section | short}, folder / PARAMS)
+            yield _extrapolate(stage, section, _run_trial(stage, folder), folder)
 
 
 @contextmanager
-def _apart(stage: str) -> Iterator[Path]:
-    """A folder in which a stage finds what it reads, and leaves what it writes."""
+def _trial_folder(stage: str) -> Iterator[Path]:
+    """A folder with links to what a stage reads, and a state root of its own."""
     with TemporaryDirectory(dir=state_root(), prefix="plan-") as name:
         folder = Path(name)
         (folder / PAIRS).parent.mkdir(parents=True)
         (folder / PAIRS).symlink_to(PAIRS.resolve())
-        state = folder / "state"
-        state.mkdir()
-        if (kept := state_root() / "sources").is_dir():
-            (state / "sources").symlink_to(kept)
+        (folder / "state").mkdir()
+        if (sources := state_root() / "sources").is_dir():
+            (folder / "state" / "sources").symlink_to(sources)
         if stage != "pretrain":
             start = folder / PRETRAINED
             start.parent.mkdir(parents=True)
             if PRETRAINED.is_file():
                 start.symlink_to(PRETRAINED.resolve())
             else:
-                config = load_params(Pretraining).generator
+                config = load_params(PretrainParams).generator
                 save_weights(start, build_generator(config).state_dict(), config, {})
         yield folder
 
 
-def _run(stage: str, folder: Path) -> tuple[float, list[dict[str, float]], Path]:
-    """(seconds before the first step, what was reported, the folder of checkpoints)."""
+def _run_trial(stage: str, folder: Path) -> Trial:
     env = os.environ | {
         "ESRGAN_STATE": str(folder / "state"),
         REPOSITORY: str(Path.cwd()),
         "MLFLOW_TRACKING_URI": database_uri(folder / "mlflow.db"),
     }
     log = folder / "log.txt"
-    began = time.time()
+    start = time.time()
     with log.open("w") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", f"pipelines.stages.{stage}"],
             cwd=folder, env=env, stdout=file, stderr=file,
         )  # fmt: skip
         try:
-            process.wait(SECONDS)
+            process.wait(TIMEOUT)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGTERM)  # it saves first
-            process.wait(60)
+            process.wait(SECONDS_TO_SAVE)
         finally:
             if process.poll() is None:
                 process.kill()
                 process.wait()
-    found = list((folder / "state" / "checkpoints" / stage).glob("*/metrics.jsonl"))
-    rows = MetricsJournal(found[0]).rows() if found else []
-    if len([row for row in rows if "rate" in row]) < LEAST:
-        last = log.read_text().strip().splitlines()[-1:]
-        raise ValueError(
-            f"{stage} made fewer than {LEAST} steps in {SECONDS:g} s: {' '.join(last) or 'no word'}"
-        )
-    first = min(row["time"] for row in rows if "rate" in row) / 1000
-    return first - began, rows, found[0].parent
+    journals = list((folder / "state" / "checkpoints" / stage).glob("*/metrics.jsonl"))
+    rows = MetricsJournal(journals[0]).rows() if journals else []
+    steps = [row["time"] / 1000 for row in rows if "rate" in row]
+    if len(steps) < MIN_STEPS:
+        last = " ".join(log.read_text().strip().splitlines()[-1:]) or "no output"
+        raise UserError(f"{stage} made only {len(steps)} steps in {TIMEOUT:g} s: {last}")
+    return Trial(startup=min(steps) - start, rows=rows, checkpoints=journals[0].parent)
 
 
-def _told(
-    stage: str,
-    section: dict[str, Any],
-    seconds_to_begin: float,
-    rows: list[dict[str, float]],
-    checkpoints: Path,
-    folder: Path,
-    precision: str,
-) -> Plan:
-    steps = {int(row["step"]): row["time"] / 1000 for row in rows if "rate" in row}
-    validations = {
-        int(row["step"]): row["time"] / 1000 for row in rows if "val/psnr_y" in row and row["step"]
-    }
-    after = {VALIDATE_AT * i + 1 for i in range(STEPS)} | {SAVE_AT * i + 1 for i in range(STEPS)}
-    pace = median(
-        steps[number] - steps[number - 1]
-        for number in steps
-        if number > WARMING and number - 1 in steps and number not in after
+def _extrapolate(stage: str, section: Mapping[str, Any], trial: Trial, folder: Path) -> Estimate:
+    steps = trial.times("rate")
+    step_time = median(
+        steps[step] - steps[step - 1]
+        for step in steps
+        if step > WARMUP
+        and step - 1 in steps
+        and (step - 1) % VALIDATE_EVERY
+        and (step - 1) % SAVE_EVERY
     )
-    validating = [when - steps[number] for number, when in validations.items() if number in steps]
-    saving = steps.get(SAVE_AT + 1, 0.0) - steps.get(SAVE_AT, 0.0) - pace
-    count, every = int(section["steps"]), int(section["validate_every"])
+    validations = [
+        end - steps[step] for step, end in trial.times("val/psnr_y").items() if step in steps
+    ]
+    save_time = steps.get(SAVE_EVERY + 1, 0.0) - steps.get(SAVE_EVERY, 0.0) - step_time
+    count = int(section["steps"])
     seconds = (
-        seconds_to_begin
-        + count * pace
-        + count // every * (median(validating) if validating else 0.0)
-        + count // int(section["save_every"]) * max(saving, 0.0)
+        trial.startup
+        + count * step_time
+        + count // int(section["validate_every"]) * (median(validations) if validations else 0.0)
+        + count // int(section["save_every"]) * max(save_time, 0.0)
     )
-    state = max((path.stat().st_size for path in checkpoints.glob("step_*.pt")), default=0)
-    images = [folder_bytes(path) for path in (checkpoints / "samples").glob("*")]
-    samples = (count // every + 1) * (median(images) if images else 0)
-    lines = BYTES_PER_ROW * (count // int(section["report_every"]) + count // every)
-    networks = sum(path.stat().st_size for path in folder.glob("artifacts/*/*.safetensors"))
-    memory = max((row.get("system/memory_mib", 0.0) for row in rows), default=0.0) * 2**20
-    gpu = max((row.get("system/gpu_memory_mib", 0.0) for row in rows), default=0.0) * 2**20
-    remarks = [f"{1 / pace:.2f} steps/s, {count} steps; {len(steps)} were tried", precision]
-    if gpu:
-        remarks.append(f"{decimal(int(gpu))} of the GPU's memory")
-    remarks.append("plateaus (select.patience) may end it sooner")
-    return Plan(
-        what=f"{stage}, by {PARAMS}",
+    precision, device = section.get("precision", "auto"), current_device()
+    notes = [
+        f"{1 / step_time:.2f} steps/s, {count} steps; {len(steps)} were tried",
+        precision_message(precision, resolve_precision(precision, device), device),
+    ]
+    if gpu_memory := trial.peak("system/gpu_memory_mib"):
+        notes.append(f"{decimal(gpu_memory)} of the GPU's memory")
+    notes.append("it may end earlier at a plateau (select.patience)")
+    return Estimate(
+        title=f"{stage}, by {PARAMS}",
         seconds=seconds,
-        # the images lie beside the checkpoints and in the artifacts, where links are not had
-        disk=int(int(section["keep"]) * state + 2 * samples + 2 * lines + networks),
-        memory=int(memory),
-        remarks=tuple(remarks),
+        disk=_disk(section, trial, folder),
+        memory=trial.peak("system/memory_mib"),
+        notes=tuple(notes),
     )
+
+
+def _disk(section: Mapping[str, Any], trial: Trial, folder: Path) -> int:
+    count = int(section["steps"])
+    validations = count // int(section["validate_every"])
+    state = max((path.stat().st_size for path in trial.checkpoints.glob("step_*.pt")), default=0)
+    images = [folder_bytes(path) for path in (trial.checkpoints / "samples").glob("*")]
+    samples = (validations + 1) * (median(images) if images else 0)
+    rows = BYTES_PER_ROW * (count // int(section["report_every"]) + validations)
+    networks = sum(path.stat().st_size for path in folder.glob("artifacts/*/*.safetensors"))
+    # twice: with the checkpoints and, where files cannot be linked, in the artifacts
+    return int(int(section["keep"]) * state + 2 * (samples + rows) + networks)

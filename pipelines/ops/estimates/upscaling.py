@@ -1,12 +1,13 @@
-"""What a batch of images will take."""
+"""The estimate of a batch of images, from a trial of some of them."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from operator import itemgetter
 
 import numpy as np
+import psutil
 
 from esrgan_core.inference.tiling import WHOLE_IMAGE, choose_tile_side, required_memory
 from esrgan_core.inference.upscaler import KEPT_BELOW, UpscaleConfig, Upscaler
@@ -16,62 +17,71 @@ from esrgan_core.io.formats import convert_to
 from esrgan_core.io.reading import image_size, read_image
 from esrgan_core.io.writing import encode
 from esrgan_core.memory import free_memory
-from pipelines.ops.estimates.estimate import Plan
+from pipelines.config.errors import UserError, as_user_error
+from pipelines.ops.estimates.estimate import Estimate
 from pipelines.upscaling.jobs import Job, Output
 from pipelines.upscaling.model import Model
 
-TRIED = (1.0, 0.0, 0.5, 0.83, 0.17, 0.67, 0.33)
-"""Which images of a batch are tried, by their places in the order of sizes ..."""
-ENOUGH = 30.0
-"""... until so many seconds are over and the largest and the smallest were."""
-PATIENCE = 15.0
-"""Seconds that a image may take to be tried whole; of others a piece is."""
-LEAST_SIDE = 320
-"""Of a piece, at least."""
+TRIALS = (1.0, 0.0, 0.5, 0.83, 0.17, 0.67, 0.33)
+"""Images to try, as fractions of the list sorted by size; the first two always."""
+SECONDS = 30.0
+"""After which no further image is tried."""
+SECONDS_PER_IMAGE = 15.0
+"""Of an image that would take longer, only the middle is tried."""
+MIN_SIDE = 320
+"""Pixels of that middle."""
 
 
-def plan_upscaling(
-    model: Model, config: UpscaleConfig, jobs: Sequence[Job], output: Output, began: float
-) -> Plan:
-    """Try some of the images, and tell from them what all will take.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trial:
+    """One image, or its middle, that was upscaled but not written."""
 
-    Args:
-        model: the network.
-        config: how it computes.
-        jobs: the images.
-        output: how results would be written.
-        began: when this process did, in seconds since the epoch; another one begins as slowly.
+    pixels: int
+    """LR pixels that were upscaled."""
+    seconds: float
+    bytes: int
+    """Of the result of the whole image."""
+    source_bytes: int
+    """Of the file of the image."""
+
+
+def estimate_upscaling(
+    model: Model, config: UpscaleConfig, jobs: Sequence[Job], output: Output
+) -> Estimate:
+    """Upscale some of the images without writing them.
 
     Raises:
-        ValueError: if none can be read.
+        UserError: if no image can be read or upscaled.
     """
     sizes = _sizes(jobs)
     if not sizes:
-        raise ValueError("none of the images can be read")
-    upscaler = Upscaler(model.network, config, free_memory=free_memory)
-    to_begin = time.time() - began
-    tries = list(_tries(upscaler, list(sizes), output))
-    if not tries:
-        raise ValueError("none of the images that were tried can be upscaled")
+        raise UserError("none of the images can be read")
+    with as_user_error():
+        upscaler = Upscaler(model.network, config, free_memory=free_memory)
+    # another process starts as slowly as this one
+    startup = time.time() - psutil.Process().create_time()
+    trials = list(_trials(upscaler, list(sizes), output))
+    if not trials:
+        raise UserError("none of the tried images can be upscaled")
     pixels = sum(sizes.values()) / 1e6
-    remarks = [f"{len(sizes)} images, {pixels:.1f} megapixels, {len(tries)} of them tried"]
+    notes = [f"{len(sizes)} images, {pixels:.1f} megapixels, {len(trials)} of them tried"]
     if bad := len(jobs) - len(sizes):
-        remarks.append(f"{bad} cannot be read and are left out")
+        notes.append(f"{bad} cannot be read and are not included")
     height, width = image_size(list(sizes)[-1].source)
     side = choose_tile_side(upscaler.full, height, width, free_memory())
     if side != WHOLE_IMAGE and config.tile is None:
-        remarks.append(f"the largest goes in tiles of {side} pixels")
-    return Plan(
-        what=f"{model.description}: {len(sizes)} to upscale x{upscaler.scale:g}",
-        seconds=to_begin + _seconds(tries, sizes.values()),
-        disk=_disk(tries, sizes),
+        notes.append(f"the largest is upscaled in tiles of {side} pixels")
+    return Estimate(
+        title=f"{model.description}: {len(sizes)} to upscale x{upscaler.scale:g}",
+        seconds=startup + _seconds(trials, sizes.values()),
+        disk=_disk(trials, sizes),
         memory=_memory(upscaler, height, width),
-        remarks=tuple(remarks),
+        notes=tuple(notes),
     )
 
 
-def _sizes(jobs: Iterable[Job]) -> dict[Job, int]:
-    """Pixels of those images that can be read, the smallest first."""
+def _sizes(jobs: Iterable[Job]) -> Mapping[Job, int]:
+    """Pixels of the images that can be read, the smallest first."""
     sizes: dict[Job, int] = {}
     for job in jobs:
         with suppress(BadImageError, OSError):
@@ -80,75 +90,62 @@ def _sizes(jobs: Iterable[Job]) -> dict[Job, int]:
     return dict(sorted(sizes.items(), key=itemgetter(1)))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Try:
-    pixels: int
-    """LR pixels that were upscaled."""
-    seconds: float
-    bytes: int
-    """Of the file that would be written of the whole image."""
-    source: int
-    """Bytes of the image's own file."""
-
-
-def _tries(upscaler: Upscaler, ordered: Sequence[Job], output: Output) -> Iterator[_Try]:
-    chosen = dict.fromkeys(ordered[round(share * (len(ordered) - 1))] for share in TRIED)
-    ends = time.monotonic() + ENOUGH
-    pace = 0.0
+def _trials(upscaler: Upscaler, jobs: Sequence[Job], output: Output) -> Iterator[Trial]:
+    chosen = dict.fromkeys(jobs[round(fraction * (len(jobs) - 1))] for fraction in TRIALS)
+    end = time.monotonic() + SECONDS
+    seconds_per_pixel = 0.0
     for number, job in enumerate(chosen):
-        if number > 1 and time.monotonic() > ends:
+        if number > 1 and time.monotonic() > end:
             return
-        try:
-            if not pace:
-                # the first is slower than the rest
-                first = _tried(upscaler, job, output, LEAST_SIDE)
-                pace = first.seconds / first.pixels
-            yield _tried(upscaler, job, output, _side(upscaler, job, pace))
-        except (BadImageError, OSError):
-            continue
+        with suppress(BadImageError, OSError):
+            if not seconds_per_pixel:
+                # the first image is slower than the others, hence tried twice
+                first = _try(upscaler, job, output, MIN_SIDE)
+                seconds_per_pixel = first.seconds / first.pixels
+            yield _try(upscaler, job, output, _trial_side(upscaler, job, seconds_per_pixel))
 
 
-def _side(upscaler: Upscaler, job: Job, pace: float) -> int:
-    """Of the whole, or of a piece that goes through the network in the same manner."""
+def _trial_side(upscaler: Upscaler, job: Job, seconds_per_pixel: float) -> int:
+    """The side of the whole image, or of a middle that needs the same method of the upscaler."""
     height, width = image_size(job.source)
-    if height * width * pace <= PATIENCE:
+    if height * width * seconds_per_pixel <= SECONDS_PER_IMAGE:
         return max(height, width)
-    side = LEAST_SIDE
+    side = MIN_SIDE
     if required_memory(upscaler.full, height, width) >= KEPT_BELOW:
         while required_memory(upscaler.full, side, side) < KEPT_BELOW:
             side += 32
     return side
 
 
-def _tried(upscaler: Upscaler, job: Job, output: Output, side: int) -> _Try:
-    """Upscale a image, or its middle if it is large."""
-    began = time.perf_counter()
+def _try(upscaler: Upscaler, job: Job, output: Output, side: int) -> Trial:
+    """Upscale an image, or its middle if it is larger than `side`."""
+    start = time.perf_counter()
     image = read_image(job.source)
-    reading = time.perf_counter() - began
+    reading = time.perf_counter() - start
     format_ = output.format_for(job.target.name)
 
-    def written(one: DecodedImage) -> int:
-        return len(encode(convert_to(one, format_), format_, output.quality))
+    def encoded_bytes(image: DecodedImage) -> int:
+        return len(encode(convert_to(image, format_), format_, output.quality))
 
-    middle = _middle(image, side)
-    began = time.perf_counter()
-    bytes_ = written(upscaler(middle))
-    seconds = time.perf_counter() - began
+    middle = _crop_middle(image, side)
+    start = time.perf_counter()
+    bytes_ = encoded_bytes(upscaler(middle))
+    seconds = time.perf_counter() - start
     whole, pixels = (one.pixels.shape[0] * one.pixels.shape[1] for one in (image, middle))
     if pixels < whole:
-        # the middle shows more than the rest of a image
-        bytes_ = round(bytes_ * written(image) / written(middle))
-    return _Try(
+        # the middle has more detail than the rest
+        bytes_ = round(bytes_ * encoded_bytes(image) / encoded_bytes(middle))
+    return Trial(
         pixels=pixels,
         seconds=seconds + reading * pixels / whole,
         bytes=bytes_,
-        source=job.source.stat().st_size,
+        source_bytes=job.source.stat().st_size,
     )
 
 
-def _middle(image: DecodedImage, side: int) -> DecodedImage:
+def _crop_middle(image: DecodedImage, side: int) -> DecodedImage:
+    """A crop of about `side` x `side` pixels, longer where the image is narrower."""
     height, width = image.pixels.shape[:2]
-    # a narrow image's piece is the longer
     tall = min(height, max(side, side * side // width))
     wide = min(width, max(side, side * side // height))
     rows = slice((height - tall) // 2, (height + tall) // 2)
@@ -157,23 +154,22 @@ def _middle(image: DecodedImage, side: int) -> DecodedImage:
     return replace(image, pixels=image.pixels[rows, columns], alpha=alpha)
 
 
-def _seconds(tries: Sequence[_Try], sizes: Iterable[int]) -> float:
-    """At the pace of those images that are next in size."""
-    areas = np.array([one.pixels for one in tries])
-    paces = np.array([one.seconds / one.pixels for one in tries])
+def _seconds(trials: Sequence[Trial], sizes: Iterable[int]) -> float:
+    """Interpolated between the trials that are next in size."""
+    areas = np.array([trial.pixels for trial in trials])
+    rates = np.array([trial.seconds / trial.pixels for trial in trials])
     known = np.unique(areas)
-    pace = [np.median(paces[areas == area]) for area in known]
-    return sum(float(np.interp(size, known, pace)) * size for size in sizes)
+    medians = [np.median(rates[areas == area]) for area in known]
+    return sum(float(np.interp(size, known, medians)) * size for size in sizes)
 
 
-def _disk(tries: Sequence[_Try], jobs: Iterable[Job]) -> int:
-    """What compresses well compresses well at any size."""
-    grown = sum(one.bytes for one in tries) / sum(one.source for one in tries)
-    return round(grown * sum(job.source.stat().st_size for job in jobs))
+def _disk(trials: Sequence[Trial], jobs: Iterable[Job]) -> int:
+    """In proportion to the files of the images."""
+    growth = sum(trial.bytes for trial in trials) / sum(trial.source_bytes for trial in trials)
+    return round(growth * sum(job.source.stat().st_size for job in jobs))
 
 
 def _memory(upscaler: Upscaler, height: int, width: int) -> int:
-    free = free_memory()
-    needed = min(required_memory(upscaler.full, height, width), free)
+    needed = min(required_memory(upscaler.full, height, width), free_memory())
     rows, columns = upscaler.output_size(height, width)
     return needed + 3 * rows * columns

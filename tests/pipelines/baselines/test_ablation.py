@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from esrgan_core.data.pairs import PairStore
 from pipelines.baselines.ablation import AblationRunner, Variant, variants
-from pipelines.ops.prune import trainings
+from pipelines.ops.prune import list_trainings
 from pipelines.stages.sections import AblationConfig
 from pipelines.training.locks import LOCK
 from tests.support.trainings import SECONDS_TO_END, wait_for
@@ -103,7 +103,7 @@ def test_a_network_that_another_process_trains_is_not_trained_again(
 
 def test_checkpoints_are_needed_until_the_network_is_kept(store: PairStore, state: Path) -> None:
     def found() -> list[str]:
-        return [training.state for training in trainings()]
+        return [training.state for training in list_trainings()]
 
     runner = AblationRunner(CONFIG, store)
     network = runner.pretrain(FULL, 0)

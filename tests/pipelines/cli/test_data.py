@@ -25,15 +25,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(*words: str, fails: bool = False) -> str:
-    done = CliRunner().invoke(app, ["catalog", *words])
+def run(*args: str, fails: bool = False) -> str:
+    done = CliRunner().invoke(app, ["catalog", *args])
     if done.exception and not isinstance(done.exception, SystemExit):
         return str(done.exception)
     assert (done.exit_code != 0) == fails, done.output
     return done.output
 
 
-def test_a_folder_becomes_a_catalog_that_is_used_like_any_other(folder: Path) -> None:
+def test_a_catalog_lists_the_images_of_a_folder(folder: Path) -> None:
     for seed in range(5):
         write_png(folder / f"photos/a b/p{seed}.png", textured(20, 20, seed))
     out = run("photos", "-o", "mine.csv", "--license", "CC0-1.0", "--citation", "me")
@@ -46,7 +46,7 @@ def test_a_folder_becomes_a_catalog_that_is_used_like_any_other(folder: Path) ->
         assert entry.name.startswith("a b_p")
 
 
-def test_all_of_a_folder_can_go_to_one_split(folder: Path) -> None:
+def test_a_folder_can_be_one_split(folder: Path) -> None:
     write_png(folder / "photos/p.png", textured(20, 20))
     run("make", "photos", "-o", "mine.csv", "--split", "test", "--set", "holiday")
     (entry,) = read_catalog(folder / "mine.csv").entries
@@ -54,7 +54,7 @@ def test_all_of_a_folder_can_go_to_one_split(folder: Path) -> None:
     assert "not one of train, val, test" in run("photos", "-o", "m.csv", "--split", "dev")
 
 
-def test_bad_pictures_are_named_and_nothing_is_written(folder: Path) -> None:
+def test_a_bad_image_prevents_the_catalog_unless_skipped(folder: Path) -> None:
     for seed in range(3):
         write_png(folder / f"photos/p{seed}.png", textured(20, 20, seed))
     (folder / "photos/bad.png").write_bytes(b"no")
@@ -65,7 +65,7 @@ def test_bad_pictures_are_named_and_nothing_is_written(folder: Path) -> None:
     assert len(read_catalog(folder / "mine.csv").entries) == 3
 
 
-def test_pirm_is_recognized_by_its_pictures(folder: Path) -> None:
+def test_pirm_is_recognized_by_its_images(folder: Path) -> None:
     for number in range(1, 101):
         write_png(folder / f"Original/{number}.png", textured(12, 12, number))
     run("Original", "-o", "pirm.csv")
@@ -74,13 +74,13 @@ def test_pirm_is_recognized_by_its_pictures(folder: Path) -> None:
     assert "Blau" in entries[0].citation
 
 
-def test_what_is_no_folder_is_said(folder: Path) -> None:
+def test_a_missing_or_empty_folder_is_named(folder: Path) -> None:
     assert "no folder none" in run("none", "-o", "mine.csv")
     (folder / "empty").mkdir()
     assert f"no images in {folder / 'empty'}" in run("empty", "-o", "mine.csv")
 
 
-def test_pinning_writes_what_is_missing_and_nothing_else(folder: Path) -> None:
+def test_pinning_adds_only_missing_checksums(folder: Path) -> None:
     files = {f"{seed}.png": encode_png(textured(20, 20, seed)) for seed in range(2)}
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
@@ -117,10 +117,10 @@ def test_pinning_writes_what_is_missing_and_nothing_else(folder: Path) -> None:
     assert lines[4:] == rows[4:]
 
 
-def test_a_catalog_that_is_not_there_is_said() -> None:
+def test_a_missing_catalog_is_named() -> None:
     assert "no catalog catalogs/none.csv" in run("pin", "none")
 
 
-def test_help_teaches() -> None:
+def test_help_lists_commands_and_options() -> None:
     assert "pin" in run("--help")
     assert "--skip-bad" in run("make", "--help")

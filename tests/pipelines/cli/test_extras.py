@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from pipelines.cli.extras import EXTRAS, describe_missing_extra
-from pipelines.ops.doctor.installation import required
+from pipelines.ops.doctor.installation import find_required
 from tests.support import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -41,7 +41,7 @@ def test_every_imported_module_is_of_the_base_or_of_an_extra() -> None:
     optional = {module for module in imported() if not packages[module] & base}
     for extra, modules in EXTRAS.items():
         wanted = PROJECT["optional-dependencies"][extra]
-        there = set().union(*(required(one, requires) for one in wanted))
+        there = set().union(*(find_required(one, requires) for one in wanted))
         assert [module for module in modules if not packages[module] & there] == []
     assert optional == set().union(*EXTRAS.values())
 

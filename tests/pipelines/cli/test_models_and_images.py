@@ -1,4 +1,4 @@
-"""The commands on files, as a user types them."""
+"""`esrgan lr`, `evaluate`, `info`, `interpolate` and `convert`, as a user types them."""
 
 import json
 from pathlib import Path
@@ -17,8 +17,8 @@ from pipelines.cli.app import app
 from tests.conftest import textured
 
 
-def esrgan(*words: object) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in words])
+def esrgan(*args: object) -> Result:
+    return CliRunner().invoke(app, [str(arg) for arg in args])
 
 
 @pytest.fixture
@@ -41,28 +41,28 @@ def generator(path: Path, seed: int = 0, near: Path | None = None) -> Path:
     return path
 
 
-def test_lr_keeps_the_tree_and_goes_on_after_a_bad_file(hr: Path, tmp_path: Path) -> None:
+def test_lr_keeps_the_tree_and_continues_after_a_bad_file(hr: Path, tmp_path: Path) -> None:
     (hr / "bad.png").write_text("no image")
-    result = esrgan("lr", hr, tmp_path / "LR", "--scale", 4, "--workers", 1)
+    result = esrgan("lr", hr, tmp_path / "LR", "--scale", 4)
     assert result.exit_code == 1
     assert "1 failed:" in result.output
-    assert "bad.png: not a image" in result.output
+    assert "bad.png: not an image" in result.output
     for name in ("a.png", "b.png", "deep/c.png"):
         expected = bicubic_pair(read_rgb(hr / name), 4)[1]
         assert np.array_equal(read_rgb(tmp_path / "LR" / name), expected)
 
 
-def test_lr_by_another_convention_and_crop(hr: Path, tmp_path: Path) -> None:
+def test_lr_with_another_convention_and_crop(hr: Path, tmp_path: Path) -> None:
     target = tmp_path / "small.png"
     result = esrgan(
         "lr", hr / "a.png", target, "--scale", 2, "--modcrop", 12,
-        "--convention", "per_pass_uint8", "--workers", 1,
+        "--convention", "per_pass_uint8",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     cropped = read_rgb(hr / "a.png")[:48, :60]
     assert np.array_equal(read_rgb(target), bicubic_pair(cropped, 2, "per_pass_uint8")[1])
     wrong = esrgan("lr", hr, tmp_path / "x", "--convention", "cubic")
-    assert "no convention 'cubic'; there are double" in str(wrong.exception)
+    assert "no convention 'cubic'; choose from double" in str(wrong.exception)
 
 
 def evaluated(*words: object) -> dict[str, dict[str, float]]:
@@ -72,8 +72,8 @@ def evaluated(*words: object) -> dict[str, dict[str, float]]:
     return {row.pop("name"): row for row in content["images"]} | {"mean": content["mean"]}
 
 
-def test_bicubic_on_lr_made_or_given_and_on_results_is_the_same(hr: Path, tmp_path: Path) -> None:
-    esrgan("lr", hr, tmp_path / "LR", "--workers", 1)
+def test_made_lr_provided_lr_and_results_have_the_same_scores(hr: Path, tmp_path: Path) -> None:
+    esrgan("lr", hr, tmp_path / "LR")
     for path in (tmp_path / "LR").rglob("*.png"):
         write_png(tmp_path / "SR" / f"{path.stem}_mine.png", resize_pixels(read_rgb(path), 4))
     metrics = ("--metrics", "psnr_y,ssim_rgb")
@@ -84,12 +84,12 @@ def test_bicubic_on_lr_made_or_given_and_on_results_is_the_same(hr: Path, tmp_pa
     assert set(made) == {"a", "b", "c", "mean"}
 
 
-def test_a_weights_file_brings_its_scale(hr: Path, tmp_path: Path) -> None:
+def test_a_weights_file_has_its_own_scale(hr: Path, tmp_path: Path) -> None:
     model = generator(tmp_path / "g.safetensors")
     assert set(evaluated("--hr", hr, "--model", model, "--metrics", "rmse_y")) > {"a", "b"}
 
 
-def test_one_bad_picture_does_not_end_an_evaluation(hr: Path) -> None:
+def test_a_bad_image_does_not_stop_an_evaluation(hr: Path) -> None:
     (hr / "bad.png").write_bytes((hr / "a.png").read_bytes()[:500])
     result = esrgan("evaluate", "--hr", hr, "--model", "bicubic", "--metrics", "psnr_y")
     assert result.exit_code == 1
@@ -97,7 +97,7 @@ def test_one_bad_picture_does_not_end_an_evaluation(hr: Path) -> None:
     assert "bad.png: damaged" in result.output
 
 
-def test_pi_needs_ma_scores_for_every_picture(tmp_path: Path) -> None:
+def test_pi_needs_ma_scores_of_every_image(tmp_path: Path) -> None:
     for number in range(2):
         write_png(tmp_path / "HR" / f"{number}.png", textured(200, 204, number))
     (tmp_path / "ma.csv").write_text("name,ma\n0.png,7.5\n1,6\n")
@@ -121,7 +121,7 @@ def test_pi_needs_ma_scores_for_every_picture(tmp_path: Path) -> None:
         ("a,7\nb,6\na.png,8\n", "ma.csv: 'a' has more than one line"),
     ],
 )
-def test_ma_scores_that_are_no_numbers_or_doubled_are_named(
+def test_invalid_and_duplicate_ma_scores_are_named(
     hr: Path, tmp_path: Path, lines: str, message: str
 ) -> None:
     (tmp_path / "ma.csv").write_text(f"name,ma\n{lines}")
@@ -132,42 +132,42 @@ def test_ma_scores_that_are_no_numbers_or_doubled_are_named(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--model", "bicubic", "--sr", "HR"), "say either --model"),
-        ((), "say either --model"),
+        (("--model", "bicubic", "--sr", "HR"), "give either --model"),
+        ((), "give either --model"),
         (("--model", "bicubic", "--lr", "empty"), "has no image for a, b, c"),
         (("--model", "bicubic", "--metrics", "psnr"), "no metric psnr"),
         (("--model", "none.pth"), "no weights at none.pth"),
     ],
 )
-def test_mistakes_are_named(hr: Path, words: tuple[str, ...], message: str) -> None:
+def test_invalid_arguments_are_named(hr: Path, words: tuple[str, ...], message: str) -> None:
     (hr.parent / "empty").mkdir()
     places = {"HR": hr, "empty": hr.parent / "empty"}
     result = esrgan("evaluate", "--hr", hr, *(places.get(word, word) for word in words))
     assert message in str(result.exception)
 
 
-def test_info_says_what_a_file_holds(tmp_path: Path) -> None:
+def test_info_prints_what_a_file_contains(tmp_path: Path) -> None:
     printed = esrgan("info", generator(tmp_path / "g.safetensors")).output
     for words in ("RRDBNet", "x4", "esrgan-pipeline", "num_blocks", "git.commit"):
         assert words in printed
 
 
-def test_networks_are_interpolated_if_they_belong_together(tmp_path: Path) -> None:
+def test_related_networks_are_interpolated(tmp_path: Path) -> None:
     first = generator(tmp_path / "a.safetensors")
     second = generator(tmp_path / "b.safetensors", seed=1, near=first)
     out = tmp_path / "c.safetensors"
     assert esrgan("interpolate", first, second, "--alpha", 0.25, "-o", out).exit_code == 0
-    between, (a, b) = read_weights(out), (read_weights(path).state for path in (first, second))
-    for key, value in between.state.items():
+    middle, (a, b) = read_weights(out), (read_weights(path).state for path in (first, second))
+    for key, value in middle.state.items():
         assert torch.allclose(value, 0.75 * a[key] + 0.25 * b[key], atol=1e-7)
-    assert between.lineage["interpolated"] == "0.25"
+    assert middle.lineage["interpolated"] == "0.25"
     stranger = generator(tmp_path / "d.safetensors", seed=2)
     result = esrgan("interpolate", first, stranger, "-o", out)
     assert "unrelated" in str(result.exception)
     assert str(stranger) in str(result.exception)
 
 
-def test_weights_go_through_every_layout_and_back(tmp_path: Path) -> None:
+def test_weights_are_converted_to_every_layout_and_back(tmp_path: Path) -> None:
     path = start = generator(tmp_path / "g.safetensors")
     for layout, name in (
         ("basicsr", "1.pth"),
@@ -182,7 +182,7 @@ def test_weights_go_through_every_layout_and_back(tmp_path: Path) -> None:
     before, after = read_weights(start).state, read_weights(path).state
     assert all(torch.equal(before[key], after[key]) for key in before)
     wrong = esrgan("convert", start, tmp_path / "x.pth", "--layout", "keras")
-    assert "no layout 'keras'; there are esrgan-pipeline, basicsr" in str(wrong.exception)
+    assert "no layout 'keras'; choose from esrgan-pipeline, basicsr" in str(wrong.exception)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_weights_go_through_every_layout_and_back(tmp_path: Path) -> None:
     ],
     ids=lambda words: words[0],
 )
-def test_weights_that_are_not_finite_are_refused_by_every_command(
+def test_every_command_refuses_weights_that_are_not_finite(
     hr: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[object, ...]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -207,13 +207,13 @@ def test_weights_that_are_not_finite_are_refused_by_every_command(
     save_file(network.state_dict(), broken)
     result = esrgan(*(broken if word == "BROKEN" else word for word in words))
     assert result.exit_code != 0
-    said = f"{result.output}{result.exception}"
-    assert "broken.safetensors: 1 of" in said
-    assert "conv_last.bias; the file is damaged" in said
+    printed = f"{result.output}{result.exception}"
+    assert "broken.safetensors: 1 of" in printed
+    assert "conv_last.bias; the file is damaged" in printed
     assert not [*tmp_path.glob("new*")]
 
 
-def test_a_network_whose_results_are_not_finite_has_no_figures(hr: Path, tmp_path: Path) -> None:
+def test_results_that_are_not_finite_have_no_scores(hr: Path, tmp_path: Path) -> None:
     state = read_weights(generator(tmp_path / "g.safetensors")).state
     config = RRDBNetConfig(num_features=8, num_blocks=1, growth_channels=4)
     large = {name: value * 1e12 for name, value in state.items()}

@@ -1,4 +1,4 @@
-"""The doctor names each of these faults, with a remedy."""
+"""Each problem of an installation is found, with a remedy."""
 
 import importlib.metadata
 import json
@@ -20,8 +20,8 @@ import pytest
 from typer.testing import CliRunner
 
 from pipelines.cli.app import app
-from pipelines.ops.doctor import devices, examination, hosts, installation, machine, project
-from pipelines.ops.doctor.examination import examine
+from pipelines.ops.doctor import checks, devices, hosts, installation, machine, project
+from pipelines.ops.doctor.checks import run_checks
 from pipelines.ops.doctor.finding import Finding
 from pipelines.tracking import client as store
 from pipelines.tracking.database import DATABASE
@@ -32,13 +32,13 @@ Seed = Callable[[pytest.MonkeyPatch, Path], None]
 
 
 @pytest.fixture
-def sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository in which nothing is wrong."""
+def healthy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository without problems."""
     for name in ("params.yaml", "requirements.lock"):
         shutil.copy(ROOT / name, tmp_path / name)
     shutil.copytree(ROOT / ".dvc", tmp_path / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp"))
-    for words in (["init", "--quiet"], ["config", "user.email", "a@localhost"]):
-        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    for args in (["init", "--quiet"], ["config", "user.email", "a@localhost"]):
+        subprocess.run(["git", *args], cwd=tmp_path, check=True)
     monkeypatch.chdir(tmp_path)
     for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_PROFILE",
                  "AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_URI", "ESRGAN_DEVICE",
@@ -48,13 +48,13 @@ def sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("ESRGAN_STATE", str(tmp_path / ".esrgan"))
-    monkeypatch.setattr(machine, "LEAST_MEMORY", 1)
-    monkeypatch.setattr(machine, "LEAST_DISK", 1)
+    monkeypatch.setattr(machine, "MIN_MEMORY", 1)
+    monkeypatch.setattr(machine, "MIN_DISK", 1)
     return tmp_path
 
 
 def with_version(name: str, version: str | None) -> Seed:
-    """As if another version of a package were installed, or none."""
+    """Another version of a package is installed, or none."""
 
     def seed(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         del folder
@@ -71,10 +71,10 @@ def with_version(name: str, version: str | None) -> Seed:
     return seed
 
 
-def with_env(**words: str) -> Seed:
+def with_env(**env: str) -> Seed:
     def seed(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         del folder
-        for name, value in words.items():
+        for name, value in env.items():
             monkeypatch.setenv(name, value)
 
     return seed
@@ -91,25 +91,25 @@ def with_value(module: ModuleType, name: str, value: object) -> Seed:
     return lambda monkeypatch, folder: monkeypatch.setattr(module, name, value)
 
 
-def with_command(*words: str) -> Seed:
+def with_module(*args: str) -> Seed:
     def seed(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-        subprocess.run([sys.executable, "-m", *words], cwd=folder, check=True)
+        subprocess.run([sys.executable, "-m", *args], cwd=folder, check=True)
 
     return seed
 
 
-def broken_recipe(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+def broken_params(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     text = (folder / "params.yaml").read_text()
     (folder / "params.yaml").write_text(text.replace("  steps: ", "  step: ", 1))
 
 
-def broken_store(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+def damaged_store(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     (folder / ".esrgan").mkdir()
     (folder / ".esrgan" / "mlflow.db").write_bytes(b"no database" * 100)
 
 
 def store_in(folder: Path) -> Path:
-    """The database of a real store, with our experiment."""
+    """The database of a real store that has our experiment."""
     for known in (store.client, store.experiment_id):
         known.cache_clear()
     store.experiment_id()
@@ -126,23 +126,34 @@ def changed_store(statement: str) -> Seed:
     return seed
 
 
-def server_without_experiment(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """One that answers as MLflow's does of an experiment that was deleted."""
-    del folder
-    body = json.dumps({"experiment": {"experiment_id": "7", "lifecycle_stage": "deleted"}})
+def serve_raw(monkeypatch: pytest.MonkeyPatch, *pieces: bytes, delay: float = 0) -> None:
+    """Use an MLflow server that answers one request in pieces."""
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
 
     def answer() -> None:
-        with listening:
-            listening.accept()[0].close()  # whether somebody listens at all
-            connection, _ = listening.accept()
-            with connection:
-                connection.recv(10000)
-                connection.sendall(f"HTTP/1.0 200 OK\r\n\r\n{body}".encode())
+        with listening, listening.accept()[0] as connection, suppress(OSError):
+            connection.recv(10000)
+            for piece in pieces:
+                connection.sendall(piece)
+                time.sleep(delay)
 
     Thread(target=answer, daemon=True).start()
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:{SECRET}@127.0.0.1:{port}")
+
+
+def server_with_deleted_experiment(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    body = json.dumps({"experiment": {"experiment_id": "7", "lifecycle_stage": "deleted"}})
+    serve_raw(monkeypatch, f"HTTP/1.0 200 OK\r\n\r\n{body}".encode())
+
+
+def trickling_server(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Every piece of the answer comes before the timeout, but the answer never ends."""
+    serve_raw(monkeypatch, b"HTTP/1.1 200 OK\r\n", *[b"More: to come\r\n"] * 10, delay=0.5)
+
+
+def silent_server(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    serve_raw(monkeypatch, b"", delay=5)
 
 
 def state_root_is_a_link_to_nowhere(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
@@ -155,36 +166,7 @@ def no_repository(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(folder.parent))
 
 
-def silent_server(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    listening.listen()
-    port = listening.getsockname()[1]
-    listening.detach()  # open as long as this process lives
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:{SECRET}@127.0.0.1:{port}")
-
-
-def trickling_server(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Each piece of its answer comes in time; the answer never does."""
-    del folder
-    listening = socket.create_server(("127.0.0.1", 0))
-    port = listening.getsockname()[1]
-
-    def trickle() -> None:
-        with listening:
-            listening.accept()[0].close()  # whether somebody listens at all
-            connection, _ = listening.accept()
-            with connection, suppress(OSError):
-                connection.sendall(b"HTTP/1.1 200 OK\r\n")
-                for _ in range(10):
-                    time.sleep(0.5)
-                    connection.sendall(b"More: to come\r\n")
-
-    Thread(target=trickle, daemon=True).start()
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
-
-
-FAULTS: dict[str, tuple[Seed, str, str]] = {
+PROBLEMS: dict[str, tuple[Seed, str, str]] = {
     "old Python": (
         with_value(installation, "PYTHONS", ((3, 98), (3, 99))), "Python", "is not supported",
     ),
@@ -192,33 +174,35 @@ FAULTS: dict[str, tuple[Seed, str, str]] = {
     "package of another version": (
         with_version("typer", "0.1"), "packages", "typer 0.1 instead of",
     ),
-    "fastapi too new": (with_version("fastapi", "0.155.0"), "versions", "breaks? Prefect's server"),
+    "fastapi too new": (with_version("fastapi", "0.155.0"), "versions", "break Prefect's server"),
     "torch too old": (with_version("torch", "2.4.0"), "versions", "torch 2.4.0"),
-    "boto3 and botocore apart": (with_version("botocore", "1.1"), "versions", "belong together"),
-    "device that is not there": (with_env(ESRGAN_DEVICE="cuda:9"), "device", "cuda:9"),
-    "too many threads": (with_env(OMP_NUM_THREADS="1"), "threads", "for "),
+    "boto3 and botocore differ": (
+        with_version("botocore", "1.1"), "versions", "must have the same version",
+    ),
+    "device missing": (with_env(ESRGAN_DEVICE="cuda:9"), "device", "cuda:9"),
+    "too many threads": (with_env(OMP_NUM_THREADS="1"), "threads", "on "),
     "bf16 that is emulated": (
         with_emulated_bf16, "precision",
         r"bf16 in pretrain.precision, which cpu emulates: .* takes \d+\.\d times",
     ),
-    "little memory": (with_value(machine, "LEAST_MEMORY", 2**60), "memory", "free of"),
-    "little disk": (with_value(machine, "LEAST_DISK", 2**60), "disk of the project", "free below"),
+    "little memory": (with_value(machine, "MIN_MEMORY", 2**60), "memory", "free of"),
+    "little disk": (with_value(machine, "MIN_DISK", 2**60), "disk of the project", "free in"),
     "state root not writable": (
         state_root_is_a_link_to_nowhere, "state root", "cannot be written",
     ),
-    "recipe with a mistake": (broken_recipe, "params.yaml", "did you mean steps"),
-    "no repository": (no_repository, "git", "no repository"),
+    "params.yaml with an unknown key": (broken_params, "params.yaml", "did you mean steps"),
+    "no repository": (no_repository, "git", "not a repository"),
     "no identity": (
         with_env(GIT_CONFIG_COUNT="1", GIT_CONFIG_KEY_0="user.email", GIT_CONFIG_VALUE_0=""),
-        "git", "knows no identity",
+        "git", "no identity",
     ),
     "remote not verified": (
-        with_command("dvc", "remote", "add", "--quiet", "--default", "far", "/"),
+        with_module("dvc", "remote", "add", "--quiet", "--default", "far", "/"),
         "DVC remote", "verify is off",
     ),
-    "remote not there": (
-        with_command("dvc", "remote", "add", "--quiet", "--default", "far", "/not/there"),
-        "DVC remote", "/not/there is not there",
+    "remote missing": (
+        with_module("dvc", "remote", "add", "--quiet", "--default", "far", "/not/there"),
+        "DVC remote", "/not/there does not exist",
     ),
     "MLflow down": (
         with_env(MLFLOW_TRACKING_URI=f"http://me:{SECRET}@127.0.0.1:9"), "MLflow",
@@ -226,17 +210,17 @@ FAULTS: dict[str, tuple[Seed, str, str]] = {
     ),
     "MLflow silent": (silent_server, "MLflow", "no answer within 2 s"),
     "MLflow trickling": (trickling_server, "MLflow", "no answer within 2 s"),
-    "MLflow damaged": (broken_store, "MLflow", "cannot be read"),
+    "MLflow damaged": (damaged_store, "MLflow", "cannot be read"),
     "MLflow of another version": (
         changed_store("UPDATE alembic_version SET version_num = 'other'"), "MLflow",
-        "has the schema other, this MLflow the schema ",
+        "has schema other, this version of MLflow needs ",
     ),
     "MLflow's experiment deleted": (
         changed_store("UPDATE experiments SET lifecycle_stage = 'deleted'"), "MLflow",
         "the experiment esrgan was deleted",
     ),
     "MLflow's experiment deleted at a server": (
-        server_without_experiment, "MLflow", "the experiment esrgan was deleted",
+        server_with_deleted_experiment, "MLflow", "the experiment esrgan was deleted",
     ),
     "S3 down": (
         with_env(AWS_ENDPOINT_URL="http://127.0.0.1:9", AWS_ACCESS_KEY_ID="me",
@@ -249,58 +233,63 @@ FAULTS: dict[str, tuple[Seed, str, str]] = {
     "telemetry on": (with_env(MLFLOW_DISABLE_TELEMETRY="false"), "telemetry", "MLflow"),
 }  # fmt: skip
 
-LOOKS = {
-    "Python": installation.python,
-    "packages": installation.packages,
-    "versions": installation.packages,
-    "device": devices.devices,
-    "threads": devices.devices,
-    "precision": devices.precision,
-    "memory": machine.memory,
-    "disk of the project": machine.disks,
-    "state root": machine.disks,
-    "params.yaml": project.recipe,
-    "git": project.repository,
-    "DVC remote": project.dvc,
-    "MLflow": hosts.mlflow,
-    "S3": hosts.s3,
-    "telemetry": installation.telemetry,
+CHECKS = {
+    "Python": installation.check_python,
+    "packages": installation.check_packages,
+    "versions": installation.check_packages,
+    "device": devices.check_device,
+    "threads": devices.check_device,
+    "precision": devices.check_precision,
+    "memory": machine.check_memory,
+    "disk of the project": machine.check_disks,
+    "state root": machine.check_disks,
+    "params.yaml": project.check_params_yaml,
+    "git": project.check_git,
+    "DVC remote": project.check_dvc,
+    "MLflow": hosts.check_mlflow,
+    "S3": hosts.check_s3,
+    "telemetry": installation.check_telemetry,
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_named_with_a_remedy(
-    fault: str, sound: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_a_problem_is_found_with_a_remedy(
+    problem: str, healthy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seed, what, words = FAULTS[fault]
-    seed(monkeypatch, sound)
-    # all looks are at work where nothing is wrong
-    found = [one for one in LOOKS[what]() if one.state != "well"]
-    named = [one for one in found if one.what == what and words_in(words, one)]
-    assert named, found
+    seed, subject, message = PROBLEMS[problem]
+    seed(monkeypatch, healthy)
+    # the test without problems runs all checks
+    found = [one for one in CHECKS[subject]() if one.level != "ok"]
+    assert any(one.subject == subject and re.search(message, one.message) for one in found), found
     assert all(one.remedy for one in found)
     assert SECRET not in str(found)
 
 
-def words_in(words: str, finding: Finding) -> bool:
-    return re.search(words, finding.words) is not None
-
-
-def test_where_nothing_is_wrong_nothing_is_said(sound: Path) -> None:
-    store_in(sound)
-    assert [one for one in examine() if one.state != "well"] == []
+def test_without_problems_all_checks_are_ok(healthy: Path) -> None:
+    store_in(healthy)
+    assert [one for one in run_checks() if one.level != "ok"] == []
     result = CliRunner().invoke(app, ["doctor", "--json"])
     assert result.exit_code == 0
-    assert {one["state"] for one in json.loads(result.stdout)} == {"well"}
+    assert {one["level"] for one in json.loads(result.stdout)} == {"ok"}
 
 
-def test_a_check_that_fails_hides_no_other(sound: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_that_raises_stops_no_other(healthy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def _broken() -> Iterator[Finding]:
         raise RuntimeError("unforeseen")
 
-    others = [one.what for one in examine()]
-    monkeypatch.setattr(examination, "WAITING", (_broken, *examination.WAITING))
-    found = list(examine())
-    assert [one.what for one in found if one.words != "RuntimeError: unforeseen"] == others
+    others = [one.subject for one in run_checks()]
+    monkeypatch.setattr(checks, "WAITING", (_broken, *checks.WAITING))
+    found = list(run_checks())
+    assert [one.subject for one in found if one.message != "RuntimeError: unforeseen"] == others
     assert len(found) == len(others) + 1
     assert CliRunner().invoke(app, ["doctor"]).exit_code == 1
+
+
+def test_a_warning_is_not_an_error(healthy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store_in(healthy)
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "false")
+    result = CliRunner().invoke(app, ["doctor"])
+    assert result.exit_code == 0
+    assert (
+        "warning telemetry: on: MLflow\n        set MLFLOW_DISABLE_TELEMETRY=true" in result.output
+    )

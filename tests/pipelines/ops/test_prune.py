@@ -9,14 +9,14 @@ from filelock import FileLock
 from typer.testing import CliRunner
 
 from pipelines.cli.app import app
-from pipelines.ops.prune import remove, trainings
+from pipelines.ops.prune import list_trainings, remove
 from pipelines.training.locks import LOCK
 from pipelines.training.results import note_kept, write_result
 
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository with a finished training, an unfinished one and one that runs."""
+    """A repository with a finished, an interrupted and a running training."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ESRGAN_STATE", str(tmp_path / "state"))
     monkeypatch.delenv("DVC_ROOT", raising=False)
@@ -39,10 +39,10 @@ def write_lock(repository: Path, md5: str) -> None:
 
 
 def states() -> dict[str, str]:
-    return {training.folder.name: training.state for training in trainings()}
+    return {training.folder.name: training.state for training in list_trainings()}
 
 
-def test_a_result_is_needed_until_the_lock_names_it(repository: Path) -> None:
+def test_a_result_is_needed_until_dvc_lock_names_it(repository: Path) -> None:
     digest = hashlib.md5(b"weights").hexdigest()
     assert states()["finished"] == "unlocked"
     write_lock(repository, "0" * 32)
@@ -53,7 +53,7 @@ def test_a_result_is_needed_until_the_lock_names_it(repository: Path) -> None:
     assert found == {"cut": "unfinished", "finished": "kept by dvc.lock", "running": "running"}
 
 
-def test_what_a_removed_repository_had_locked_stays_kept(repository: Path) -> None:
+def test_a_result_that_a_deleted_repository_had_locked_is_kept(repository: Path) -> None:
     lock = repository / "dvc.lock"
     for md5, state in (("0" * 32, "unlocked"), (hashlib.md5(b"weights").hexdigest(), "kept")):
         write_lock(repository, md5)
@@ -62,15 +62,15 @@ def test_what_a_removed_repository_had_locked_stays_kept(repository: Path) -> No
         assert states()["finished"].startswith(state)
 
 
-def test_prune_removes_what_dvc_has_and_with_a_wish_what_was_cut(repository: Path) -> None:
+def test_prune_removes_kept_results_and_on_request_unfinished_trainings(repository: Path) -> None:
     write_lock(repository, hashlib.md5(b"weights").hexdigest())
     folder = repository / "state/checkpoints/pretrain"
     with FileLock(folder / "running" / LOCK):
-        said = CliRunner().invoke(app, ["prune", "--dry-run"])
-        assert "would free 1.0 MiB" in said.output
+        result = CliRunner().invoke(app, ["prune", "--dry-run"])
+        assert "would free 1.0 MiB" in result.output
         assert (folder / "finished").exists()
-        said = CliRunner().invoke(app, ["prune"])
-        assert "freed 1.0 MiB" in said.output
+        result = CliRunner().invoke(app, ["prune"])
+        assert "freed 1.0 MiB" in result.output
         assert sorted(path.name for path in folder.iterdir()) == ["cut", "running"]
         CliRunner().invoke(app, ["prune", "--unfinished"])
         assert [path.name for path in folder.iterdir()] == ["running"]
@@ -78,11 +78,11 @@ def test_prune_removes_what_dvc_has_and_with_a_wish_what_was_cut(repository: Pat
     assert "freed 0.0 MiB" in CliRunner().invoke(app, ["prune"]).output
 
 
-def test_what_a_training_has_begun_to_use_is_not_removed(repository: Path) -> None:
-    found = {training.folder.name: training for training in trainings()}
+def test_a_folder_whose_state_has_changed_is_not_removed(repository: Path) -> None:
+    found = {training.folder.name: training for training in list_trainings()}
     with FileLock(found["cut"].folder / LOCK):
         assert not remove(found["cut"])
-    # it has ended since it was looked at
+    # it has finished since it was listed
     write_result(found["running"].folder, repository / "artifacts/pretrain/generator.safetensors")
     assert not remove(found["running"])
     assert all(one.folder.is_dir() for one in found.values())

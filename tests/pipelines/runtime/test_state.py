@@ -50,7 +50,7 @@ def in_folder(folder: Path, *words: str) -> Result:
 
 @pytest.mark.parametrize(
     "command",
-    ["verify", "publish", "prune", "promote 1 --model mine", "rollback --model mine"],
+    ["verify", "publish", "prune", "promote models:/mine/1", "rollback --model mine"],
 )
 def test_outside_a_repository_a_command_says_so_and_creates_nothing(
     repository: Path, command: str
@@ -75,14 +75,14 @@ def test_a_damaged_picture_is_found_from_a_subfolder(repository: Path) -> None:
     for folder in (repository, repository / "photographs" / "2026"):
         result = in_folder(folder, "verify")
         assert result.exit_code == 1
-        assert f"images: {IMAGES / row.path} is not what was written" in result.output
+        assert f"images: {IMAGES / row.path} has changed since it was written" in result.output
 
 
 def test_results_are_published_from_a_subfolder(repository: Path) -> None:
     (repository / REPORT_PAGE).parent.mkdir(parents=True)
     (repository / REPORT_PAGE).touch()
     result = in_folder(repository / "photographs", "publish")
-    assert f"image page: {repository / REPORT_PAGE}" in result.output
+    assert f"report page: {repository / REPORT_PAGE}" in result.output
 
 
 def test_looking_creates_nothing(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,7 +111,7 @@ def test_a_bad_image_stops_no_other_and_finished_images_are_skipped(
     jobs = find_jobs([str(sources)], target, Output())
     first = {Path(one.source).name: one for one in run(model, jobs, target)}
     assert {name for name, one in first.items() if one.state == "done"} == {"good.png", "large.png"}
-    assert "not a image" in first["bad.png"].message
+    assert "not an image" in first["bad.png"].message
     assert "damaged" in first["cut.png"].message
     found = read_image(target / "good.png").pixels
     assert np.array_equal(found, upscale(load_generator(weights), pixels))
@@ -209,7 +209,7 @@ def test_the_command_reads_and_writes_pipes_and_names_failures(
     assert np.array_equal(read_image(tmp_path / "piped.png").pixels, expected)
     broken = subprocess.run(command, input=b"no image", capture_output=True, check=False)
     assert (broken.returncode, broken.stdout) == (1, b"")
-    assert "-: not a image" in broken.stderr.decode()
+    assert "-: not an image" in broken.stderr.decode()
     with pytest.raises(UserError, match="give exactly one image"):
         find_jobs(["-", "a.png"], tmp_path, Output())
     (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8\xff broken")
@@ -246,7 +246,7 @@ def test_a_killed_run_of_a_thousand_images_continues(tmp_path: Path, weights: Pa
     assert again.returncode == 1
     assert f"{950 - len(finished)} done, {len(finished)} skipped" in again.stderr
     assert "50 failed:" in again.stderr
-    named = [line for line in again.stderr.splitlines() if "not a image" in line]
+    named = [line for line in again.stderr.splitlines() if "not an image" in line]
     assert len(named) == 50
     assert all(any(f"{number:04}.png" in line for line in named) for number in bad)
     results = sorted(target.rglob("*.png"))

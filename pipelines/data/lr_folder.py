@@ -1,0 +1,62 @@
+"""Low-resolution versions of a folder of HR images."""
+
+from functools import partial
+from pathlib import Path
+
+from esrgan_core.io.folder import find_images
+from esrgan_core.io.geometry import crop_to_multiple
+from esrgan_core.io.resize import CONVENTIONS, Convention, bicubic_pair
+from esrgan_core.io.rgb import read_rgb, write_png
+from pipelines.config.errors import UserError
+from pipelines.runtime.parallel import in_parallel
+from pipelines.runtime.progress import progress
+
+
+def downscale_folder(
+    source: Path, output: Path, scale: int, modcrop: int, convention: str
+) -> list[str]:
+    """Downscale one image, or all images below a folder, which keep their tree and names.
+
+    Args:
+        source: an image or a folder.
+        output: a PNG file or a folder.
+        scale: how many times smaller.
+        modcrop: HR is cropped to a multiple of this.
+        convention: one of `CONVENTIONS`.
+
+    Returns:
+        Images that could not be used, with the reason.
+
+    Raises:
+        UserError: if there are no images, two have the same name, or the convention is unknown.
+    """
+    if convention not in CONVENTIONS:
+        raise UserError(f"no convention {convention!r}; choose from {', '.join(CONVENTIONS)}")
+    if source.is_dir():
+        files = find_images(source)
+        targets = [output / path.relative_to(source).with_suffix(".png") for path in files]
+    else:
+        files, targets = [source], [output]
+    if not files:
+        raise UserError(f"no images in {source}")
+    if len(set(targets)) < len(targets):
+        raise UserError(f"{source} has images whose names differ only in the suffix; rename them")
+    downscale = partial(_downscale, scale=scale, modcrop=modcrop, convention=convention)
+    failures: list[str] = []
+    with progress("lr", len(files)) as advance:
+        problems = in_parallel(downscale, list(zip(files, targets, strict=True)))
+        for number, (path, problem) in enumerate(zip(files, problems, strict=True), start=1):
+            failures += [f"{path}: {problem}"] if problem else []
+            advance(number, path.name)
+    return failures
+
+
+def _downscale(paths: tuple[Path, Path], scale: int, modcrop: int, convention: Convention) -> str:
+    """The problem of an image; empty if there is none."""
+    source, target = paths
+    try:
+        hr = crop_to_multiple(read_rgb(source), modcrop)
+        write_png(target, bicubic_pair(hr, scale, convention)[1])
+    except (ValueError, OSError) as error:
+        return str(error)
+    return ""

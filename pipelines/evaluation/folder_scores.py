@@ -1,0 +1,114 @@
+"""Scores of one method, or of finished results, on a folder of images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from esrgan_core.engine.evaluation import Method, score
+from esrgan_core.metrics import metrics_by_name, perceptual_index
+from pipelines.config.errors import UserError, as_user_error
+from pipelines.evaluation.ma_scores import read_ma_scores
+from pipelines.evaluation.methods import bicubic, load_network
+from pipelines.evaluation.test_sets import load_sample, match_files
+from pipelines.runtime.progress import progress
+from pipelines.sources.pretrained_weights import parse_weight_files, weights_finder
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FolderScores:
+    """Metrics of every image."""
+
+    values: dict[str, dict[str, float]] = field(default_factory=dict)
+    """By image and metric."""
+    failures: list[str] = field(default_factory=list)
+    """Images and metrics that could not be measured, with the reason."""
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per image."""
+        return pd.DataFrame.from_dict(self.values, orient="index")
+
+    @property
+    def means(self) -> dict[str, float]:
+        """Mean over the images that have a value, by metric."""
+        return {str(name): float(value) for name, value in self.table.mean().items()}
+
+
+def score_folder(
+    hr: Path,
+    *,
+    lr: Path | None = None,
+    sr: Path | None = None,
+    model: str = "",
+    metrics: Sequence[str],
+    weights: Sequence[str] = (),
+    scale: int = 4,
+    modcrop: int = 0,
+    border: int | None = None,
+    ma_scores: Path | None = None,
+) -> FolderScores:
+    """Measure a model, or finished results, on the images in a folder.
+
+    Args:
+        hr: a folder or one image.
+        lr: the same names; made from HR if not given.
+        sr: finished results with the same names, instead of a model.
+        model: `bicubic` or a weights file, whose scale replaces `scale`.
+        metrics: by name.
+        weights: NAME=FILE for networks that metrics use.
+        scale: of the upscaling.
+        modcrop: HR is cropped to a multiple of this; 0 for the scale.
+        border: pixels on each side that metrics ignore; None for the scale.
+        ma_scores: a CSV file with the columns name and ma, from which `pi` is computed.
+
+    Raises:
+        UserError: if an argument is not valid.
+    """
+    if bool(model) == bool(sr) or (sr and lr):
+        raise UserError("give either --model, with or without --lr, or --sr")
+    with as_user_error():
+        finder = weights_finder(parse_weight_files(weights))
+        measured = metrics_by_name(metrics, finder)
+        pairs = match_files(hr, sr or lr)
+        method, scale = _load_method(model, scale)
+    if ma_scores and "niqe" not in measured:
+        raise UserError("--ma-scores needs niqe to compute pi; add niqe to --metrics")
+    ma = _read_ma_scores(ma_scores) if ma_scores else None
+    scores = FolderScores()
+    with progress("evaluate", len(pairs)) as advance:
+        for number, (name, hr_file, other) in enumerate(pairs, start=1):
+            try:
+                if ma is not None and name not in ma:
+                    raise ValueError(f"{ma_scores} has no score for {name}")
+                sample = load_sample(name, hr, hr_file, other, scale, modcrop or scale)
+                scored = score(sample, method(sample), measured, scale, border)
+            except (ValueError, OSError) as error:
+                scores.failures.append(f"{hr_file}: {error}")
+            else:
+                scores.values[name] = dict(scored.values)
+                if ma is not None:
+                    scores.values[name]["pi"] = perceptual_index(scored.values["niqe"], ma[name])
+                scores.failures.extend(f"{hr_file}: {why}" for why in scored.unmeasured.values())
+            advance(number, name)
+    return scores
+
+
+def _load_method(model: str, scale: int) -> tuple[Method, int]:
+    match model:
+        case "":
+            return lambda sample: sample.lr, scale  # results, read in the place of LR
+        case "bicubic":
+            return bicubic(scale), scale
+    network, method = load_network(Path(model))
+    return method, network.config.scale
+
+
+def _read_ma_scores(path: Path) -> dict[str, float]:
+    scores: dict[str, float] = {}
+    for name, ma in read_ma_scores(path, ["name"]).itertuples(index=False):
+        if (stem := Path(name).stem) in scores:
+            raise UserError(f"{path}: {stem!r} has more than one line, which differ in the suffix")
+        scores[stem] = float(ma)
+    return scores
