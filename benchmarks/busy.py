@@ -17,9 +17,10 @@ from typing import Annotated
 import torch
 import typer
 
-from benchmarks.processes import Contender, compete
+from benchmarks.processes import MethodProcess, serve
+from benchmarks.recipes import DEVICE, RECIPES
 from benchmarks.timing import machine
-from benchmarks.train import DEVICE, RECIPES, ours
+from benchmarks.train import ours
 from esrgan_core.devices import resolve_precision
 from esrgan_core.engine.execution import Execution
 
@@ -55,7 +56,7 @@ def work() -> None:
     recipe = RECIPES["sample"]
     execution = Execution(device=DEVICE, precision=resolve_precision("auto", DEVICE))
     step, pair = ours(recipe, 1, execution), recipe.batch(1)
-    compete(lambda: lambda: step(pair))
+    serve(lambda: lambda: step(pair))
 
 
 def main(
@@ -68,7 +69,7 @@ def main(
         work()
         return
     running = {
-        name: Contender("benchmarks.busy", "step", settings=settings)
+        name: MethodProcess("benchmarks.busy", "step", settings=settings)
         for name, settings in SETTINGS.items()
     }
     seconds: dict[str, dict[str, float]] = {name: {} for name in SETTINGS}

@@ -20,7 +20,7 @@ import typer
 
 from benchmarks.limits import DEVICE, conv_limit, flops
 from benchmarks.peers import basicsr, realesrgan
-from benchmarks.processes import Contender, Work, compete, most_memory
+from benchmarks.processes import MethodProcess, Work, most_memory, serve
 from benchmarks.timing import machine, side_by_side
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
 from esrgan_core.io.decoded_image import DecodedImage
@@ -103,7 +103,7 @@ def ours(precision: str) -> Callable[[int], Callable[[], np.ndarray]]:
     return make
 
 
-CONTENDERS: Mapping[str, Callable[[int], Callable[[], np.ndarray]]] = {
+METHODS: Mapping[str, Callable[[int], Callable[[], np.ndarray]]] = {
     "Real-ESRGAN": by_realesrgan,
     "BasicSR": by_basicsr,
     "ours, fp32": ours("fp32"),
@@ -115,7 +115,7 @@ def measure(rounds: int) -> dict[str, Any]:
     """All figures of all sizes."""
     results: dict[str, Any] = {"machine": machine(), "weights": _weights()}
     for side in SIDES:
-        running = {name: Contender(MODULE, f"{side}:{name}") for name in CONTENDERS}
+        running = {name: MethodProcess(MODULE, f"{side}:{name}") for name in METHODS}
         seconds = side_by_side(f"LR {side}x{side}", running, rounds=rounds)
         peaks = {name: method.end() for name, method in running.items()}
         operations = flops(network().to(DEVICE), torch.zeros(1, 3, side, side, device=DEVICE))
@@ -123,7 +123,7 @@ def measure(rounds: int) -> dict[str, Any]:
             name: conv_limit(kind, 1, side, backward=False)
             for name, kind in {"fp32": torch.float32, "bf16": torch.bfloat16}.items()
         }
-        exact = CONTENDERS["BasicSR"](side)().astype(np.float64)
+        exact = METHODS["BasicSR"](side)().astype(np.float64)
         results[f"lr_{side}"] = {
             name: {
                 "seconds": round(time, 3),
@@ -133,7 +133,7 @@ def measure(rounds: int) -> dict[str, Any]:
                     operations / time / limits["bf16" if "bf16" in name else "fp32"], 3
                 ),
                 "peak_kib_per_lr_pixel": round(peaks[name] * 2**20 / side**2, 2),
-                **_difference(CONTENDERS[name](side)().astype(np.float64), exact),
+                **_difference(METHODS[name](side)().astype(np.float64), exact),
             }
             for name, time in seconds.items()
         }
@@ -200,7 +200,7 @@ def _memory(name: str, size: float) -> None:
 
 
 def _competing(side: int, name: str) -> Callable[[], Work]:
-    return lambda: CONTENDERS[name](side)
+    return lambda: METHODS[name](side)
 
 
 def main(
@@ -216,7 +216,7 @@ def main(
         return
     if method:
         side, _, name = method.partition(":")
-        compete(_competing(int(side), name))
+        serve(_competing(int(side), name))
         return
     results = measure_memory() if memory else measure(rounds)
     if as_json:

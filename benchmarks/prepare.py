@@ -1,17 +1,15 @@
-"""2K images made ready for training, per second of one core: ours beside BasicSR's way.
+"""Preparation of 2K images for training, per second on one core: ours and BasicSR's.
 
-BasicSR's preparation makes LR with its port of MATLAB's imresize, then cuts both into sub-images
-(480 pixels every 240, of LR a quarter of that) and writes each as PNG of compression 3; ours
-makes LR exactly and writes both as raw arrays, hashed and synced, so that a kill loses nothing.
-Both read the same PNG files, on one thread. `--json` prints all figures for a file in
-`benchmarks/results/`.
+BasicSR makes LR with its port of MATLAB's imresize, cuts both images into sub-images (480 pixels
+every 240, a quarter of that for LR) and writes each as PNG of compression 3. Ours makes LR exactly
+and writes both images as arrays, hashed and synced, so that a kill loses nothing. Both read the
+same PNG files on one thread. `--json` prints all measurements for a file in `benchmarks/results/`.
 """
 
 import json
-import shutil
 import sys
 import tempfile
-from itertools import count
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,53 +43,60 @@ def cut_as_basicsr(image: Any, folder: Path, size: int, step: int, write: Any) -
             write(str(folder / f"s{number:03}.png"), image[top : top + size, left : left + size])
 
 
-def main(
-    photographs: Annotated[
-        Path | None, typer.Argument(help="folder of PNG images, 2K say; else made-up ones")
-    ] = None,
-    rounds: Annotated[int, typer.Option(help="turns that each method takes")] = 3,
-    as_json: Annotated[bool, typer.Option("--json", help="print all figures as JSON")] = False,
-) -> None:
-    """Print images per second and core, the ratio, and what that makes of DF2K on 16 cores."""
-    torch.set_num_threads(1)
-    imresize = basicsr("utils.matlab_functions").imresize
-    cv2 = sys.modules.get("cv2") or __import__("cv2")
-    cv2.setNumThreads(0)
+def prepare_as_basicsr(files: list[Path], folder: Path, imresize: Any, cv2: Any) -> None:
+    """LR by BasicSR's imresize; sub-images of both as PNG."""
 
     def write(path: str, image: Any) -> None:
         cv2.imwrite(path, image, [cv2.IMWRITE_PNG_COMPRESSION, 3])
 
+    for path in files:
+        hr = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        hr = hr[: hr.shape[0] // SCALE * SCALE, : hr.shape[1] // SCALE * SCALE]
+        lr = imresize(hr / 255.0, 1 / SCALE)
+        lr = (lr.clip(0, 1) * 255).round().astype(np.uint8)
+        cut_as_basicsr(hr, folder / "hr" / path.stem, SIZE, STEP, write)
+        cut_as_basicsr(lr, folder / "lr" / path.stem, SIZE // SCALE, STEP // SCALE, write)
+
+
+def prepare_ours(digests: Mapping[Path, str], folder: Path) -> None:
+    """Both images as arrays; `digests` has the SHA-256 of each file."""
+    for path, digest in digests.items():
+        task = PairTask(
+            folder=folder,
+            key=path.stem,
+            hr=path,
+            hr_sha256=digest,
+            lr=None,
+            lr_sha256="",
+            scale=SCALE,
+        )
+        assert prepare_pair(task).entry
+
+
+def main(
+    photographs: Annotated[
+        Path | None, typer.Argument(help="folder of PNG images of about 2K; else synthetic ones")
+    ] = None,
+    rounds: Annotated[int, typer.Option(help="number of runs of each method")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="print all measurements as JSON")] = False,
+) -> None:
+    """Print images per second and core, the ratio, and the time for DF2K on 16 cores."""
+    torch.set_num_threads(1)
+    imresize = basicsr("utils.matlab_functions").imresize
+    cv2 = sys.modules.get("cv2") or __import__("cv2")
+    cv2.setNumThreads(0)
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         files = images(root, photographs, 2)
         digests = {path: file_sha256(path) for path in files}
-        turns = count()
 
         def theirs() -> None:
-            folder = root / f"peer{next(turns)}"
-            for path in files:
-                hr = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-                hr = hr[: hr.shape[0] // SCALE * SCALE, : hr.shape[1] // SCALE * SCALE]
-                lr = imresize(hr / 255.0, 1 / SCALE)
-                lr = (lr.clip(0, 1) * 255).round().astype(np.uint8)
-                cut_as_basicsr(hr, folder / "hr" / path.stem, SIZE, STEP, write)
-                cut_as_basicsr(lr, folder / "lr" / path.stem, SIZE // SCALE, STEP // SCALE, write)
-            shutil.rmtree(folder)
+            with tempfile.TemporaryDirectory(dir=root) as folder:
+                prepare_as_basicsr(files, Path(folder), imresize, cv2)
 
         def ours() -> None:
-            folder = root / f"ours{next(turns)}"
-            for path in files:
-                task = PairTask(
-                    folder=folder,
-                    key=path.stem,
-                    hr=path,
-                    hr_sha256=digests[path],
-                    lr=None,
-                    lr_sha256="",
-                    scale=SCALE,
-                )
-                assert prepare_pair(task).entry
-            shutil.rmtree(folder)
+            with tempfile.TemporaryDirectory(dir=root) as folder:
+                prepare_ours(digests, Path(folder))
 
         seconds = side_by_side(
             f"{len(files)} images prepared, one core",

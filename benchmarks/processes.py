@@ -1,4 +1,4 @@
-"""Contenders in processes of their own: none profits from another's settings, peaks are its own."""
+"""Benchmarked methods in separate processes, with separate settings and memory peaks."""
 
 import os
 import subprocess
@@ -12,8 +12,8 @@ Work = Callable[[], object]
 CUDA = torch.cuda.is_available()
 
 
-class Contender:
-    """A process that does its work once whenever it is told to."""
+class MethodProcess:
+    """A process that runs one method once per call."""
 
     def __init__(
         self,
@@ -23,13 +23,13 @@ class Contender:
         checkout: Path | None = None,
         settings: Mapping[str, str] | None = None,
     ) -> None:
-        """Start `python -m module --method name`, which calls `compete`.
+        """Start `python -m module --method name`, which calls `serve`.
 
         Args:
-            module: of this package.
-            name: of the method.
-            checkout: another build, with its .venv: this module with that build's library.
-            settings: variables of the environment to add.
+            module: a module of this package.
+            name: the method.
+            checkout: another build with its .venv; its library is used.
+            settings: environment variables to add.
         """
         command = [sys.executable, "-m", module, "--method", name]
         environment = {**os.environ, **(settings or {})}
@@ -41,29 +41,29 @@ class Contender:
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
-        self._answer()  # that it is ready
+        self._answer()  # waits until it is ready
 
     def _answer(self) -> str:
         assert self.process.stdout is not None
         if not (line := self.process.stdout.readline()):
-            raise ChildProcessError("a method failed; what it said stands above")
+            raise ChildProcessError("a method failed; its output is above")
         return line
 
     def __call__(self) -> None:
-        """Do it once."""
+        """Run the method once."""
         assert self.process.stdin is not None
         self.process.stdin.write("once\n")
         self.process.stdin.flush()
         self._answer()
 
     def end(self) -> float:
-        """GiB that it needed at its peak."""
+        """End the process; return its peak of memory in GiB."""
         peak, _ = self.process.communicate("end\n", timeout=60)
         return float(peak)
 
 
-def compete(make: Callable[[], Work]) -> None:
-    """Work once for each line on standard input, then say the peak of memory."""
+def serve(make: Callable[[], Work]) -> None:
+    """Run the method once per line of standard input, then print the peak of memory in GiB."""
     work = make()
     before = most_memory()
     print("ready", flush=True)
@@ -76,7 +76,7 @@ def compete(make: Callable[[], Work]) -> None:
 
 
 def most_memory() -> float:
-    """GiB that this process has held at its peak."""
-    # not getrusage's, which a process inherits from the one that started it
+    """Peak of memory of this process in GiB."""
+    # a process inherits the peak that getrusage returns from its parent
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     return int(status.partition("VmHWM:")[2].split()[0]) / 2**20

