@@ -17,9 +17,9 @@ from esrgan_core.tensors import NotFiniteError, to_tensor
 Pixels = UInt8[np.ndarray, "_ _ 3"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Sample:
-    """One LR image, its HR, and the set that it belongs to."""
+    """One LR image, its HR, and the set that it belongs to; equal only to itself."""
 
     name: str
     set: str

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +11,7 @@ from esrgan_core.engine.evaluation import Method, Sample, ScoredImage
 from esrgan_core.files import atomic_path
 from esrgan_core.io.rgb import read_rgb, write_png
 from pipelines.config.artifacts import ALPHA_PER_IMAGE, ALPHA_RESULTS
-from pipelines.evaluation.methods import LastResultCache, image_interpolation, network_interpolation
+from pipelines.evaluation.methods import image_interpolation, network_interpolation
 from pipelines.evaluation.score_table import mask_incomplete, set_means
 from pipelines.runtime.tables import read_table
 
@@ -31,8 +32,9 @@ def model_alphas(chosen: float) -> dict[str, float]:
 
 def grid_methods(alphas: Iterable[float]) -> tuple[dict[str, Method], dict[str, Method]]:
     """(network interpolations by alpha, image interpolations by `images <alpha>`)."""
+    # image interpolations reuse the results of the networks for the same sample
     networks: dict[str, Method] = {
-        format_alpha(alpha): LastResultCache(network_interpolation(alpha)) for alpha in alphas
+        format_alpha(alpha): lru_cache(maxsize=1)(network_interpolation(alpha)) for alpha in alphas
     }
     images = {
         f"images {alpha}": image_interpolation(networks["0"], networks["1"], float(alpha))
@@ -54,12 +56,7 @@ def write_grid(means: pd.DataFrame, path: Path) -> None:
 
 
 def write_grid_results(frame: pd.DataFrame, results: Mapping[float, Sequence[ScoredImage]]) -> None:
-    """Write the scores of all test images, and the results of the shown ones.
-
-    Args:
-        frame: a table of scores with a column `alpha` in place of `model`.
-        results: by alpha.
-    """
+    """Write the scores of all test images, by `alpha` in place of `model`, and results by alpha."""
     with atomic_path(ALPHA_PER_IMAGE) as temporary:
         frame.to_csv(temporary, index=False)
     shutil.rmtree(ALPHA_RESULTS, ignore_errors=True)

@@ -72,20 +72,12 @@ def score_methods(
     task: str,
     shown: Collection[str] = (),
 ) -> tuple[pd.DataFrame, dict[str, list[ScoredImage]]]:
-    """Score every method on every sample.
+    """Score every method on every sample; `task` names the progress bar.
 
     A metric that cannot measure a result is NaN; a message gives the reason once for each image.
 
-    Args:
-        methods: by name.
-        samples: the images.
-        metrics: by name.
-        scale: of the upscaling.
-        task: name of the progress bar.
-        shown: names of the samples whose results are returned.
-
     Returns:
-        (table of scores, results by method).
+        (table of scores, results by method for the samples named in `shown`).
 
     Raises:
         NotFiniteError: if a result is not finite; names the method and the image.
@@ -125,15 +117,9 @@ def evaluate_methods(
     *,
     grid_alphas: Mapping[str, float] | None = None,
 ) -> Evaluation:
-    """Evaluate methods by the metrics of section `evaluate`.
+    """Evaluate methods by the metrics of section `evaluate`; `task` names the progress bar.
 
-    Args:
-        methods: by name.
-        samples: the images.
-        config: section `evaluate`.
-        scale: of the upscaling.
-        task: name of the progress bar.
-        grid_alphas: alphas, by name of the model, that `interpolate` has scored on `samples`.
+    `grid_alphas` are alphas by name of the model, which `interpolate` has scored on `samples`.
 
     Raises:
         FileNotFoundError: if weights or Ma's scores are missing.

@@ -10,13 +10,10 @@ import pandas as pd
 from esrgan_core.metric_names import LOWER_IS_BETTER
 from pipelines.evaluation.score_table import metric_columns
 
-CONFIDENCE = 0.95
-RESAMPLES = 9999
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Interval:
-    """A mean and the ends of its confidence interval; they are NaN for a single value."""
+    """A mean and its 95 % confidence interval, whose ends are NaN for a single value."""
 
     mean: float
     low: float
@@ -40,9 +37,9 @@ def mean_interval(values: Sequence[float]) -> Interval:
     found = bootstrap(
         (numbers,),
         np.mean,
-        n_resamples=RESAMPLES,
+        n_resamples=9999,
         batch=max(10**7 // count, 1),
-        confidence_level=CONFIDENCE,
+        confidence_level=0.95,
         method="percentile",
         rng=np.random.default_rng(0),
     ).confidence_interval
@@ -50,11 +47,7 @@ def mean_interval(values: Sequence[float]) -> Interval:
 
 
 def interval_table(frame: pd.DataFrame) -> pd.DataFrame:
-    """The interval of every metric: model, set, metric, mean, low, high, count.
-
-    Args:
-        frame: a table of scores (see `score_table`).
-    """
+    """The interval of every metric: model, set, metric, mean, low, high, count."""
     return pd.DataFrame(
         [
             {"model": model, "set": set_name, "metric": metric}
@@ -66,11 +59,7 @@ def interval_table(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def paired_difference(ours: pd.DataFrame, theirs: pd.DataFrame, metric: str) -> Interval | None:
-    """The mean of `ours - theirs` over the images that both tables have.
-
-    Returns:
-        None if they have no image in common, or one lacks the metric.
-    """
+    """The mean of `ours - theirs` over common images; None without images or metric in common."""
     if metric not in ours or metric not in theirs:
         return None
     both = ours.merge(theirs, on=["set", "name"], suffixes=("", "_other"))

@@ -25,11 +25,7 @@ class ChooseConfig:
         check_bounds(self, "psnr_y_loss", "rmse_y")
 
     def check_measured(self, metrics: Iterable[str]) -> None:
-        """Check that `evaluate` measures the metrics of this rule.
-
-        Raises:
-            UserError: naming the missing metrics.
-        """
+        """Raise a `UserError` if `evaluate` does not measure the metrics of this rule."""
         needed = {self.metric} if self.rmse_y is None else {self.metric, "rmse_y"}
         if missing := needed - set(metrics):
             raise UserError(
@@ -109,11 +105,7 @@ class RegisterConfig:
         check_bounds(self, "min_gain", "set_tolerance", "psnr_y_tolerance")
 
     def check_measured(self, metrics: Iterable[str]) -> None:
-        """Check that `evaluate` measures the metric that decides.
-
-        Raises:
-            UserError: naming the key of params.yaml that adds it.
-        """
+        """Raise a `UserError` if `evaluate` does not measure the metric that decides."""
         if self.metric not in metrics:
             key = "ma_scores" if self.metric == "pi" else "metrics"
             raise UserError(

@@ -82,7 +82,7 @@ def score_folder(
             try:
                 if ma is not None and name not in ma:
                     raise ValueError(f"{ma_scores} has no score for {name}")
-                sample = load_sample(name, hr, hr_file, other, scale, modcrop or scale)
+                sample = load_sample(name, hr.name, hr_file, other, scale, modcrop or scale)
                 scored = score(sample, method(sample), measured, scale, border)
             except (ValueError, OSError) as error:
                 scores.failures.append(f"{hr_file}: {error}")

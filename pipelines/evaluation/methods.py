@@ -38,20 +38,6 @@ def _prepare(network: Generator) -> Generator:
     return network.to(device).eval()
 
 
-class LastResultCache:
-    """A method that keeps its last result, for the methods that mix it with another result."""
-
-    def __init__(self, method: Method) -> None:
-        self.method = method
-        self.sample: Sample | None = None
-
-    def __call__(self, sample: Sample) -> Pixels:
-        """Upscale, unless it is the same sample as the last time."""
-        if sample is not self.sample:
-            self.sample, self.sr = sample, self.method(sample)
-        return self.sr
-
-
 def image_interpolation(psnr: Method, gan: Method, alpha: float) -> Method:
     """The weighted mean of two results, rounded half up.
 

@@ -1,7 +1,6 @@
 """Load samples to evaluate on, from the pair store or from folders of images."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,15 +54,13 @@ def match_files(hr: Path, other: Path | None) -> list[tuple[str, Path, Path | No
 
 
 def load_sample(
-    name: str, folder: Path, hr_file: Path, lr_file: Path | None, scale: int, modcrop: int
+    name: str, set_name: str, hr_file: Path, lr_file: Path | None, scale: int, modcrop: int
 ) -> Sample:
-    """One pair; LR is made from HR if it has no file.
+    """One pair, its HR cropped to a multiple of `modcrop`; LR is made from HR if it has no file.
 
     Raises:
         ValueError: if an image cannot be read or is smaller than `modcrop`.
     """
-    parent = (folder if folder.is_dir() else folder.parent).resolve()
-    set_name = parent.parent.name if parent.name.lower() in ("hr", "gt") else parent.name
     hr = np.ascontiguousarray(crop_to_multiple(read_rgb(hr_file), modcrop))
     lr = bicubic_pair(hr, scale)[1] if lr_file is None else read_rgb(lr_file)
     return Sample(name=name, set=set_name, lr=lr, hr=hr)
@@ -81,7 +78,8 @@ def load_folder_samples(sets: Sequence[str], scale: int) -> list[Sample]:
         hr, _, lr = folders.partition(",")
         if not (name and hr):
             raise UserError(f"expected NAME=HR or NAME=HR,LR, got {given!r}")
-        for stem, hr_file, lr_file in match_files(Path(hr), Path(lr) if lr else None):
-            sample = load_sample(stem, Path(hr), hr_file, lr_file, scale, scale)
-            samples.append(replace(sample, set=name))
+        samples += [
+            load_sample(stem, name, hr_file, lr_file, scale, scale)
+            for stem, hr_file, lr_file in match_files(Path(hr), Path(lr) if lr else None)
+        ]
     return samples

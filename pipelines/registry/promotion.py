@@ -22,10 +22,6 @@ from pipelines.tracking.model_registry import (
 )
 
 
-class RefusedError(UserError):
-    """A model does not pass the gates; the message has the reasons."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decision:
     """The alias that a version got, and the results of the gates."""
@@ -74,8 +70,7 @@ def promote(config: RegisterConfig, version: str, reason: str, *, force: bool) -
     """Make a version the champion if it passes the gates, or in any case with `force`.
 
     Raises:
-        RefusedError: if it does not pass; nothing has changed.
-        UserError: if there is no such version, or it is the champion.
+        UserError: if it does not pass, does not exist, or is the champion; nothing has changed.
         StoreDownError: if MLflow does not answer.
     """
     with registry_lock(config.model) as completed:
@@ -92,7 +87,7 @@ def promote(config: RegisterConfig, version: str, reason: str, *, force: bool) -
             failed = ["  it has no readable evidence"]
         if failed and not force:
             lines = "\n".join(failed)
-            raise RefusedError(
+            raise UserError(
                 f"{config.model} version {version} is refused:\n{lines}\n"
                 "to promote it anyway, use --force with a --reason"
             )

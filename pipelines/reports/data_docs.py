@@ -24,14 +24,7 @@ def write_data_docs(
     frame: pd.DataFrame,
     accepted: Distribution | None,
 ) -> None:
-    """Write the page: one HTML file that loads no other file.
-
-    Args:
-        path: the HTML file.
-        results: of all expectations.
-        frame: the table of images (see `data.image_table`).
-        accepted: shares of sizes and shapes in the last accepted run.
-    """
+    """Write the page of a table of images, as one HTML file that loads no other file."""
     issues = [issue for result in results for issue in result.issues]
     issues.sort(key=lambda issue: not issue.is_error)
     thumbnails = dict(zip(frame["path"], frame["thumbnail"], strict=True))

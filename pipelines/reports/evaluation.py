@@ -25,15 +25,7 @@ def write_evaluation_report(
     *,
     trainings: Sequence[str],
 ) -> None:
-    """Write the HTML report, its crops and `models.png`; print set means and the report's path.
-
-    Args:
-        path: the HTML file.
-        evaluation: scores of all methods.
-        scale: of the methods.
-        interpolate: has the alphas that the report shows.
-        trainings: stages whose curves and cost are shown.
-    """
+    """Write the HTML report with its crops, and `models.png`; print set means and the path."""
     choice, shown = read_choice(), evaluation.shown
     alphas = [alpha for alpha in interpolate.alphas if alpha not in (0.0, choice.alpha, 1.0)]
     between = {alpha: grid_results(alpha, shown) for alpha in alphas}

@@ -49,14 +49,13 @@ def patch_figure(sample: Sample, results: Mapping[str, ScoredImage]) -> "Figure"
     rows, columns = box = most_detailed_crop(hr, CROP, hr.shape[0] // sample.lr.shape[0])
     crops = [*results.items(), ("HR", originals([sample])[0])]
     figure, axes = _subplots(-(-len(crops) // PER_ROW), PER_ROW + 2, cell=(1.6, 1.85))
-    grid = axes[0][0].get_gridspec()
+    whole = figure.add_subplot(axes[0][0].get_gridspec()[:, :2])
     for axis in axes[:, :2].flatten():
         axis.remove()
-    whole = figure.add_subplot(grid[:, :2])
     whole.imshow(hr)
-    width, height = columns.stop - columns.start, rows.stop - rows.start
+    size = columns.stop - columns.start
     corner = columns.start, rows.start
-    whole.add_patch(Rectangle(corner, width, height, fill=False, color="red", linewidth=2))
+    whole.add_patch(Rectangle(corner, size, size, fill=False, color="red", linewidth=2))
     whole.set_title(_escape(sample.name.rpartition("/")[2]), fontsize=8)
     whole.set_axis_off()
     for axis, crop in zip_longest(axes[:, 2:].flatten(), crops):
@@ -98,10 +97,7 @@ def curves_figure(stage: str, curve: pd.DataFrame) -> "Figure":
 def plane_figure(networks: pd.DataFrame, images: pd.DataFrame, means: pd.DataFrame) -> "Figure":
     """The perception-distortion plane: NIQE over PSNR-Y, one panel per set.
 
-    Args:
-        networks: grid of interpolated networks.
-        images: grid of interpolated images.
-        means: set means of the methods; only methods outside the grid are drawn.
+    It shows the grids of interpolated networks and images, and the methods outside of them.
     """
     sets = list(networks["set"].unique())
     figure, axes = _subplots(1, len(sets), cell=(4.6, 3.6))

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -40,17 +39,7 @@ def write_html_report(
     scale: int,
     trainings: Sequence[str],
 ) -> None:
-    """Write the report of one evaluation.
-
-    Args:
-        path: the HTML file.
-        evaluation: scores of all methods.
-        views: results that the page shows.
-        choice: the default alpha.
-        scale: of the methods.
-        trainings: stages whose curves and cost are shown.
-    """
-    package = files(__package__)
+    """Write the report; `trainings` are the stages whose curves and cost it shows."""
     frame = evaluation.frame
     images = embed_images(evaluation.shown, views)
     manifest = pd.DataFrame([asdict(row) for row in read_manifest(MANIFEST)])
@@ -63,8 +52,6 @@ def write_html_report(
     last = frame["model"].unique()[-1]
     html = load_template("page.html.j2", autoescape=True).render(
         run=run_name(),
-        style=(package / "page.css").read_text(encoding="utf-8"),
-        script=(package / "page.js").read_text(encoding="utf-8"),
         display_name=display_name,
         format_value=format_value,
         choice=choice,

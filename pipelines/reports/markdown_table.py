@@ -8,13 +8,7 @@ from pipelines.reports.published_results import published_result, training_size_
 
 
 def comparison_table(frame: pd.DataFrame, scale: int, training_images: int) -> str:
-    """One table per set, one row per method; published results follow in brackets.
-
-    Args:
-        frame: a table of scores (see `evaluation.score_table`).
-        scale: of the methods.
-        training_images: how many the methods were trained on.
-    """
+    """One table per set, one row per method; published results follow in brackets."""
     metrics = metric_columns(frame)
     lines = []
     for set_name, rows in set_means(frame).groupby("set", sort=False):

@@ -1,16 +1,15 @@
 """Results that papers report for x4, to compare ours to."""
 
-from dataclasses import dataclass
 from functools import cache
-from importlib.resources import as_file, files
+from pathlib import Path
+from typing import NamedTuple
 
 from pipelines.runtime.tables import read_table
 
 SCALE = 4
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PublishedResult:
+class PublishedResult(NamedTuple):
     """A value and the paper that reports it."""
 
     value: float
@@ -31,12 +30,9 @@ def published_result(model: str, set_name: str, metric: str, scale: int) -> Publ
 
 @cache
 def _results() -> dict[tuple[str, str, str], PublishedResult]:
-    with as_file(files(__package__) / "published.csv") as path:
-        rows = read_table(path).to_dict("records")
+    rows = read_table(Path(__file__).with_name("published.csv")).to_dict("records")
     return {
-        (row["model"], row["set"], row["metric"]): PublishedResult(
-            value=float(row["value"]), source=row["source"]
-        )
+        (row["model"], row["set"], row["metric"]): PublishedResult(row["value"], row["source"])
         for row in rows
     }
 

@@ -44,10 +44,7 @@ def collect_views(
 ) -> list[View]:
     """Every method, then the networks sorted by alpha, then HR.
 
-    Args:
-        evaluation: has the results of the methods.
-        between: results by alpha, for alphas that are not among the methods.
-        chosen: alpha of the method `interpolated`.
+    `between` has results of alphas that are not among the methods; `interpolated` has `chosen`.
     """
     results, networks = evaluation.images, model_alphas(chosen)
     methods = [

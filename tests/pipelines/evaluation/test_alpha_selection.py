@@ -1,16 +1,11 @@
-"""Which alpha is chosen: held to brute force over random grids."""
-
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esrgan_core.engine.evaluation import Sample
 from pipelines.evaluation.alpha_selection import choose_alpha
 from pipelines.evaluation.config import ChooseConfig
-from pipelines.evaluation.methods import image_interpolation
-from tests.conftest import textured
 
 FIGURES = st.floats(0, 40, allow_nan=False)
 GRIDS = st.lists(st.tuples(FIGURES, FIGURES, FIGURES), min_size=2, max_size=8)
@@ -18,7 +13,7 @@ BOUNDS = st.none() | st.floats(0, 20)
 
 
 @given(rows=GRIDS, psnr_y_loss=BOUNDS, rmse_y=BOUNDS)
-def test_the_choice_is_that_of_brute_force(
+def test_the_choice_equals_brute_force_over_random_grids(
     rows: list[tuple[float, float, float]], psnr_y_loss: float | None, rmse_y: float | None
 ) -> None:
     grid = pd.DataFrame(rows, columns=["psnr_y", "rmse_y", "niqe"])
@@ -42,13 +37,13 @@ def test_the_choice_is_that_of_brute_force(
         assert choice.alpha == grid["alpha"][nearest]
 
 
-def test_more_is_better_for_a_metric_that_says_so() -> None:
+def test_the_highest_ssim_is_the_best() -> None:
     grid = pd.DataFrame({"alpha": [0.0, 1.0], "psnr_y": [30.0, 29.0], "ssim_y": [0.8, 0.9]})
     assert choose_alpha(grid, ChooseConfig(metric="ssim_y")).alpha == 1
     assert choose_alpha(grid, ChooseConfig(metric="ssim_y", psnr_y_loss=0.5)).alpha == 0
 
 
-def test_an_alpha_without_a_value_is_never_the_best() -> None:
+def test_an_alpha_without_a_value_is_never_chosen() -> None:
     nan = float("nan")
     grid = pd.DataFrame({"alpha": [0.0, 0.5, 1.0], "psnr_y": [30.0, 29.9, 29.0], "niqe": 3 * [nan]})
     with pytest.raises(ValueError, match="niqe could not be measured on any validation image"):
@@ -57,18 +52,8 @@ def test_an_alpha_without_a_value_is_never_the_best() -> None:
     assert choose_alpha(grid, ChooseConfig(metric="niqe", psnr_y_loss=0.5)).alpha == 0.5
 
 
-def test_a_rule_by_what_is_not_measured_is_refused() -> None:
+def test_a_rule_needs_its_metrics_measured() -> None:
     with pytest.raises(ValueError, match=r"lpips.*add it to evaluate\.metrics"):
         ChooseConfig(metric="lpips").check_measured(["psnr_y", "niqe"])
     with pytest.raises(ValueError, match="rmse_y"):
         ChooseConfig(metric="niqe", rmse_y=11.5).check_measured(["psnr_y", "niqe"])
-
-
-def test_interpolated_pictures_have_the_results_at_their_ends() -> None:
-    first, second = textured(8, 8, seed=1), textured(8, 8, seed=2)
-    sample = Sample(name="a", set="own", lr=first, hr=first)
-    for alpha, expected in ((0.0, first), (1.0, second)):
-        mixed = image_interpolation(lambda _: first, lambda _: second, alpha)(sample)
-        assert np.array_equal(mixed, expected)
-    half = image_interpolation(lambda _: first, lambda _: second, 0.5)(sample)
-    assert np.array_equal(half, (first.astype(int) + second + 1) // 2)
