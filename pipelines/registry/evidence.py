@@ -56,6 +56,10 @@ def collect_evidence() -> Evidence:
     results = from_json(EVALUATION_METRICS.read_text(encoding="utf-8"))
     frame = read_table(EVALUATION_METRICS.with_name("per_image.csv"))
     images = frame[frame["model"].isin(["pretrained", "interpolated"])]
+    trainings = {
+        stage: from_json((ARTIFACTS / stage / "metrics.json").read_text(encoding="utf-8"))
+        for stage in ("pretrain", "finetune")
+    }
     return Evidence(
         results=results,
         evaluation=evaluation_hash(results, test),
@@ -63,7 +67,11 @@ def collect_evidence() -> Evidence:
         images=[
             {str(name): value for name, value in row.items()} for row in images.to_dict("records")
         ],
-        health_warnings=[*_health_warnings("pretrain"), *_health_warnings("finetune")],
+        health_warnings=[
+            f"{stage}: {warning['name']} at step {warning['step']}: {warning['evidence']}"
+            for stage, content in trainings.items()
+            for warning in content["alarms"]
+        ],
         mismatches=find_mismatches(),
     )
 
@@ -73,11 +81,3 @@ def evaluation_hash(results: Results, test: Sequence[PairEntry]) -> str:
     metrics = sorted({name for sets in results.values() for row in sets.values() for name in row})
     pairs = [[pair.set, pair.name, pair.hr_sha256, pair.lr_sha256] for pair in test]
     return hashlib.sha256(to_json([MEASUREMENT_VERSION, metrics, pairs]).encode()).hexdigest()
-
-
-def _health_warnings(stage: str) -> list[str]:
-    content = from_json((ARTIFACTS / stage / "metrics.json").read_text(encoding="utf-8"))
-    return [
-        f"{stage}: {warning['name']} at step {warning['step']}: {warning['evidence']}"
-        for warning in content["alarms"]
-    ]

@@ -63,13 +63,10 @@ def check_candidate(candidate: Evidence, metric: str) -> list[GateResult]:
         "no health warning in its trainings": candidate.health_warnings,
         "resize and metrics have their reference values": candidate.mismatches,
     }
-    return [
-        *results,
-        *(
-            GateResult(rule=rule, holds=not found, figures="; ".join(found) or "none")
-            for rule, found in problems.items()
-        ),
-    ]
+    for rule, found in problems.items():
+        figures = "; ".join(found) or "none"
+        results.append(GateResult(rule=rule, holds=not found, figures=figures))
+    return results
 
 
 def incomparable(reason: str) -> GateResult:
@@ -80,12 +77,8 @@ def incomparable(reason: str) -> GateResult:
 def _compare(candidate: Evidence, champion: Evidence, config: RegisterConfig) -> list[GateResult]:
     metric = config.metric
     if candidate.evaluation != champion.evaluation:
-        return [
-            incomparable(
-                "the champion was measured on other test images or sets, or by other code; "
-                "compare by hand and promote it"
-            )
-        ]
+        reason = "the champion was measured on other test images or sets, or by other code"
+        return [incomparable(f"{reason}; compare by hand and promote it")]
     new, old = candidate.results["interpolated"], champion.results["interpolated"]
     if not all(metric in row for row in (*new.values(), *old.values())):
         return [incomparable(f"{metric} was not measured for both")]

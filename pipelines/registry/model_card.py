@@ -1,13 +1,10 @@
 """The model card: description, figures, decision, data and origin of a registered model."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 
-from pipelines.config.artifacts import MANIFEST
-from pipelines.data.manifest import read_manifest
 from pipelines.registry.evidence import Evidence
 from pipelines.registry.gates import GateResult
-from pipelines.reports.labels import display_name, format_value
+from pipelines.reports.image_sets import read_manifest_table, summarize_sets
 from pipelines.reports.template import load_template
 from pipelines.runtime.lineage import data_md5, git_commit
 from pipelines.runtime.run_record import read_record
@@ -15,18 +12,13 @@ from pipelines.runtime.run_record import read_record
 
 def model_card(model: str, evidence: Evidence, reasons: Sequence[GateResult]) -> str:
     """Render the card of the model in `artifacts/` as Markdown."""
-    licenses: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for row in read_manifest(MANIFEST):
-        licenses[row.split, row.set].append(row.license)
     # no escaping: MLflow and the HTML report escape the Markdown that they show
     card = load_template("card.md.j2", autoescape=False, trim_blocks=True, lstrip_blocks=True)
     return card.render(
         model=model,
         evidence=evidence,
         reasons=reasons,
-        licenses=licenses,
-        display_name=display_name,
-        format_value=format_value,
+        sets=summarize_sets(read_manifest_table()),
         commit=git_commit(),
         md5=data_md5(),
         records=list(filter(None, map(read_record, ("pretrain", "finetune")))),

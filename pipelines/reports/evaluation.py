@@ -30,7 +30,7 @@ def write_evaluation_report(
     alphas = [alpha for alpha in interpolate.alphas if alpha not in (0.0, choice.alpha, 1.0)]
     between = {alpha: grid_results(alpha, shown) for alpha in alphas}
     views = collect_views(evaluation, between, choice.alpha)
-    write_html_report(path, evaluation, views, choice, scale, trainings)
+    write_html_report(path, evaluation, views, scale, trainings)
     _write_crops(path.parent / "crops", evaluation)
     columns = {**evaluation.images, "HR": originals(shown)}
     sheet = {name: images[:SHEET] for name, images in columns.items()}

@@ -1,7 +1,6 @@
 """The HTML report of an evaluation: one file that works without a network."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +9,13 @@ import pandas as pd
 from esrgan_core.files import write_text
 from esrgan_core.metric_names import LOWER_IS_BETTER, METRIC_NAMES
 from esrgan_core.strict_json import from_json
-from pipelines.config.artifacts import ALPHA_GRID, ARTIFACTS, IMAGE_GRID, MANIFEST
-from pipelines.data.manifest import read_manifest
-from pipelines.evaluation.alpha_selection import AlphaChoice
+from pipelines.config.artifacts import ALPHA_GRID, ARTIFACTS, IMAGE_GRID
+from pipelines.evaluation.alpha_selection import read_choice
 from pipelines.evaluation.benchmark import Evaluation
-from pipelines.evaluation.bootstrap import (
-    interval_table,
-    paired_difference,
-    worst_images,
-)
+from pipelines.evaluation.bootstrap import interval_table, paired_difference, worst_images
 from pipelines.evaluation.score_table import metric_columns
 from pipelines.reports.figures import curves_figure, plane_figure, to_svg
-from pipelines.reports.image_sets import summarize_sets
-from pipelines.reports.labels import display_name, format_value
+from pipelines.reports.image_sets import read_manifest_table, summarize_sets
 from pipelines.reports.published_results import published_result, training_size_note
 from pipelines.reports.template import load_template
 from pipelines.reports.views import View, embed_images
@@ -32,17 +25,12 @@ from pipelines.runtime.tables import read_table
 
 
 def write_html_report(
-    path: Path,
-    evaluation: Evaluation,
-    views: Sequence[View],
-    choice: AlphaChoice,
-    scale: int,
-    trainings: Sequence[str],
+    path: Path, evaluation: Evaluation, views: Sequence[View], scale: int, trainings: Sequence[str]
 ) -> None:
     """Write the report; `trainings` are the stages whose curves and cost it shows."""
     frame = evaluation.frame
     images = embed_images(evaluation.shown, views)
-    manifest = pd.DataFrame([asdict(row) for row in read_manifest(MANIFEST)])
+    manifest = read_manifest_table()
     curves = [
         to_svg(curves_figure(stage, read_table(ARTIFACTS / stage / "curve.csv")))
         for stage in trainings
@@ -52,9 +40,7 @@ def write_html_report(
     last = frame["model"].unique()[-1]
     html = load_template("page.html.j2", autoescape=True).render(
         run=run_name(),
-        display_name=display_name,
-        format_value=format_value,
-        choice=choice,
+        choice=read_choice(),
         tables=list(_tables(evaluation, scale)),
         absent=[name for name in (*METRIC_NAMES, "pi") if name not in frame.columns],
         differences={metric: _differences(frame, metric) for metric in metrics},

@@ -6,8 +6,6 @@ from typing import NamedTuple
 
 from pipelines.runtime.tables import read_table
 
-SCALE = 4
-
 
 class PublishedResult(NamedTuple):
     """A value and the paper that reports it."""
@@ -25,7 +23,7 @@ def published_result(model: str, set_name: str, metric: str, scale: int) -> Publ
     >>> published_result("bicubic", "Set5", "psnr_y", 4).value
     28.42
     """
-    return _results().get((model, set_name.lower(), metric)) if scale == SCALE else None
+    return _results().get((model, set_name.lower(), metric)) if scale == 4 else None
 
 
 @cache

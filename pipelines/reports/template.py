@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from esrgan_core.strict_json import to_json
+from pipelines.reports.labels import display_name, format_value
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -15,5 +16,6 @@ def load_template(name: str, **options: Any) -> "Template":
 
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, **options)
+    environment.globals.update(display_name=display_name, format_value=format_value)
     environment.policies["json.dumps_function"] = to_json  # used by the filter `tojson`
     return environment.get_template(name)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -63,15 +64,9 @@ def collect_views(
 
 def embed_images(shown: Sequence[Sample], views: Sequence[View]) -> list[dict[str, Any]]:
     """The data of as many images as fit into `MAX_BYTES`."""
-    images: list[dict[str, Any]] = []
-    size = 0
-    for index, sample in enumerate(shown):
-        image = _embed_image(index, sample, views)
-        size += len(to_json(image))
-        if size > MAX_BYTES:
-            break
-        images.append(image)
-    return images
+    images = [_embed_image(index, sample, views) for index, sample in enumerate(shown)]
+    sizes = accumulate(len(to_json(image)) for image in images)
+    return [image for image, size in zip(images, sizes, strict=True) if size <= MAX_BYTES]
 
 
 def _embed_image(index: int, sample: Sample, views: Sequence[View]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from playwright.sync_api import Page
 from esrgan_core.engine.evaluation import Sample, ScoredImage
 from pipelines.config.artifacts import ALPHA_GRID, IMAGE_GRID, MANIFEST
 from pipelines.data.manifest import ManifestRow, write_manifest
-from pipelines.evaluation.alpha_selection import AlphaChoice
+from pipelines.evaluation.alpha_selection import AlphaChoice, write_choice
 from pipelines.evaluation.benchmark import Evaluation
 from pipelines.reports.html_report import write_html_report
 from pipelines.reports.views import View, collect_views
@@ -73,9 +73,8 @@ def write_report(
         for place, alpha in enumerate((0.2, 0.6))
     }
     evaluation = Evaluation(frame=pd.DataFrame(rows), shown=samples, images=images)
-    choice = AlphaChoice(alpha=0.8, why="given", within_bound=True, values={})
-    views = collect_views(evaluation, between, choice.alpha)
-    write_html_report(path, evaluation, views, choice, scale=4, trainings=())
+    views = collect_views(evaluation, between, 0.8)
+    write_html_report(path, evaluation, views, scale=4, trainings=())
     return views
 
 
@@ -86,6 +85,7 @@ def write_files(set_name: str, texts: tuple[str, ...]) -> None:
     grid = pd.DataFrame(
         {"alpha": [0.0, 1.0], "set": set_name, "psnr_y": [30.0, 28.0], "niqe": [7.0, 5.0]}
     )
+    write_choice(AlphaChoice(alpha=0.8, why="given", within_bound=True, values={}))
     grid.to_csv(ALPHA_GRID, index=False)
     grid.to_csv(IMAGE_GRID, index=False)
     rows = [
