@@ -1,196 +1,173 @@
-"""Trainings under fire, for long: `make soak`, or `make soak SOAK=short` in minutes.
+"""Long tests of interruptions: `make soak`, or `make soak SOAK=short` in minutes.
 
-Prints a line for each thing that must hold, and ends with 1 if any does not.
+Prints a line per check, and exits with code 1 if a check fails.
 """
 
 import json
-import os
-import resource
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Annotated, get_args
 
 import torch
 import typer
-from torch import nn
 
-from esrgan_core.engine.checkpoint import Checkpoints
 from tests.e2e.conftest import moved, run_whole
 from tests.support import ROOT
+from tests.support.checkpoint_faults import damages, full_disks, kills_while_saving
 from tests.support.cloud import clouded, kill_uploads
 from tests.support.flows import LONG, Flows
 from tests.support.interruptions import INTERRUPTIONS, interrupt, resume
 from tests.support.publishing import Publishing
-from tests.support.states import spoil
 from tests.support.stores import When
 from tests.support.trainings import STAGES, Trainings, disturb, orphans, train_whole
 
 PER_TRAINING = 5
-"""Signals; a training of forty steps has room for no more."""
-WIDTH = 700
-"""Of a layer whose state of 2 MB takes long enough to be hit while it is written."""
+"""Signals per training; forty steps leave no time for more."""
 
 
 class Tally:
-    """What was tried, and what went wrong."""
+    """Runs checks, prints their problems, and remembers whether there were any."""
 
     def __init__(self) -> None:
         self.failed = False
 
-    def take(self, what: str, tries: int, problems: Sequence[str], began: float) -> None:
+    def check(self, fact: str, tries: int, find_problems: Callable[[], Sequence[str]]) -> None:
         """Print one line, and the problems below it."""
+        began = time.monotonic()
+        problems = find_problems()
         seconds = time.monotonic() - began
-        print(f"{what}: {tries - len(problems)} of {tries}  ({seconds:.0f} s)", flush=True)
+        print(f"{fact}: {tries - len(problems)} of {tries}  ({seconds:.0f} s)", flush=True)
         for problem in problems:
             print(f"  {problem}", flush=True)
         self.failed |= bool(problems)
 
 
-def layer(value: float) -> dict[str, nn.Module]:
-    """A state whose every number is `value`."""
-    module = nn.Linear(WIDTH, WIDTH)
-    for weight in module.parameters():
-        nn.init.constant_(weight, value)
-    return {"layer": module}
+def check_checkpoints(tally: Tally, folder: Path, part: int, random: Random) -> None:
+    """Kill, damage and starve processes that save checkpoints; try a `part`-th of all moments."""
+    tally.check(
+        "kills while saving, the newest checkpoint readable",
+        count := 200 // part,
+        partial(kills_while_saving, folder / "saving", count, random),
+    )
+    tally.check(
+        "flips and cuts detected, the previous checkpoint used",
+        count := 100 // part,
+        partial(damages, folder / "damages", count, random),
+    )
+    tally.check(
+        "writes refused by the system, the previous checkpoint intact",
+        count := 20,
+        partial(full_disks, folder / "full", count),
+    )
 
 
-def in_child(work: Callable[[], None]) -> int:
-    """Process id of a fork that does the work and ends."""
-    if child := os.fork():
-        return child
-    code = 1
-    try:
-        work()
-        code = 0
-    finally:
-        os._exit(code)
+def check_trainings(tally: Tally, folder: Path, part: int, random: Random) -> None:
+    """Interrupt trainings of both stages at random moments, and DVC while it runs one."""
+    train_whole(moved(folder / "trained", folder / "project"))
+    trainings = Trainings(folder / "project")
+
+    def interrupted(stage: str, numbers: Sequence[signal.Signals], count: int) -> list[str]:
+        found = []
+        for index in range(count):
+            number = numbers[index % len(numbers)]
+            state = f"{stage}-{number.name}-{index}"
+            found += disturb(trainings, stage, state, [number] * PER_TRAINING, random)
+        return found
+
+    def orphaned(count: int) -> list[str]:
+        found = []
+        for index in range(count):
+            how = (signal.SIGTERM, signal.SIGKILL)[index % 2]
+            found += orphans(trainings, how, f"orphan-{index}", random)
+        return found
+
+    count = 50 // part // PER_TRAINING
+    for numbers, fact in (
+        ([signal.SIGKILL], "KILL at random moments, the same bits in the end"),
+        (
+            [signal.SIGTERM, signal.SIGINT],
+            "TERM or INT at random moments, saved at once, the same bits in the end",
+        ),
+    ):
+        for stage in STAGES:
+            tries = count * PER_TRAINING
+            tally.check(f"{stage}: {fact}", tries, partial(interrupted, stage, numbers, count))
+    count = 20 // part
+    tally.check("dvc ended by TERM or KILL, no training left", count, partial(orphaned, count))
+    trainings.end_all()
 
 
-def problem_of(folder: Path, at_least: int) -> str:
-    """Why the newest state cannot be gone on from; "" if it can."""
-    found = layer(-1)
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        step = Checkpoints(folder).restore(found, at_most=10**6)
-    weight = next(found["layer"].parameters())
-    if said:
-        return f"the newest state was damaged: {said[0].message}"
-    if step is None or step < at_least or not bool((weight == step).all()):
-        return f"restored {step}, {at_least} was saved"
-    return ""
-
-
-def kills_while_saving(folder: Path, count: int, random: Random) -> list[str]:
-    """Kill a process that saves one state after the other, and restore what it left."""
-    checkpoints = Checkpoints(folder)
-    checkpoints.save(1, layer(1))
-    problems, last = [], 1
-
-    def save_on() -> None:
-        step = last
-        while True:
-            step += 1
-            checkpoints.save(step, layer(step))
-
-    for number in range(count):
-        child = in_child(save_on)
-        time.sleep(random.uniform(0.0, 0.15))
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        if problem := problem_of(folder, last):
-            problems.append(f"kill {number}: {problem}")
-        last = checkpoints.steps()[-1]
-        checkpoints.tidy()
-    return problems
-
-
-def damages(folder: Path, count: int, random: Random) -> list[str]:
-    """Flip a bit of the newest state or its manifest, or cut it; it must be passed over."""
-    problems = []
-    for number in range(count):
-        own = folder / str(number)
-        checkpoints = Checkpoints(own)
-        for step in (1, 2):
-            checkpoints.save(step, layer(step))
-        newest = own / f"step_00000002{random.choice(['.pt', '.json'])}"
-        place = spoil(newest, random, flip=bool(number % 2))
-        with warnings.catch_warnings(record=True) as said:
-            warnings.simplefilter("always")
-            restored = checkpoints.restore(layer(0), at_most=9)
-        if restored != 1 or not any("damaged" in str(one.message) for one in said):
-            problems.append(f"{newest.name}, byte {place}: restored {restored}")
-        for path in own.iterdir():
-            path.unlink()
-    return problems
-
-
-def full_disks(folder: Path, count: int) -> list[str]:
-    """Let the system refuse to write beyond some size; the state before must stay."""
-    checkpoints = Checkpoints(folder)
-    checkpoints.save(1, layer(1))
-    size = next(folder.glob("*.pt")).stat().st_size
-    problems = []
-    for point in range(count):
-
-        def save(point: int = point) -> None:
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            limit = size * point // count
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-            checkpoints.save(2, layer(2))
-
-        sys.stderr.flush()
-        _, status = os.waitpid(in_child(save), 0)
-        if os.waitstatus_to_exitcode(status) == 0 or checkpoints.steps() != [1]:
-            problems.append(f"a limit at {point} of {count} parts was not noticed")
-        elif problem := problem_of(folder, 1):
-            problems.append(f"a limit at {point} of {count} parts: {problem}")
-    return problems
-
-
-def cut_publishing(project: Path, every: int) -> tuple[int, list[str]]:
-    """Publish, cut at each `every`-th call, and again: (tries, what differs in the end)."""
+def check_publishing(tally: Tally, project: Path, every: int) -> None:
+    """Cut publishing at each `every`-th call, and publish again."""
     publishing = Publishing(project)
     numbers = range(0, len(publishing.calls), every)
-    found = [publishing.problem(n, when) for when in get_args(When) for n in numbers]
-    return len(found), list(filter(None, found))
+    cuts = [(number, when) for when in get_args(When) for number in numbers]
+    tally.check(
+        "publishing cut at each call, completed by the next",
+        len(cuts),
+        lambda: list(filter(None, (publishing.problem(*cut) for cut in cuts))),
+    )
 
 
-def under_fire(flows: Flows, tally: Tally, count: int, random: Random) -> None:
-    """Interrupt runs of the flow in every way, each time of a run that is then finished."""
-    run = flows.start_run("whole", overrides=LONG)
-    assert flows.wait(run) == "COMPLETED", flows.message(run)
-    whole, began, found = flows.weights("whole"), time.monotonic(), []
-    for index in range(count):
-        flows.delete_trainings()
-        how = INTERRUPTIONS[index % len(INTERRUPTIONS)]
-        found += interrupt(flows, f"fire-{index}", how, random).wait(flows)
-        found += resume(flows, f"fire-{index}", whole)
-    words = "flows ended in eight ways: no orphan, a true state, the same bits when run again"
-    tally.take(words, count, found, began)
+def check_flows(tally: Tally, project: Path, part: int, random: Random) -> None:
+    """Interrupt runs of the flow in every way, and continue each of them."""
+    flows, count = Flows.start(project), max(20 // part, len(INTERRUPTIONS))
+
+    def interrupted() -> list[str]:
+        found = []
+        for index in range(count):
+            flows.delete_trainings()
+            how = INTERRUPTIONS[index % len(INTERRUPTIONS)]
+            found += interrupt(flows, f"fire-{index}", how, random).wait(flows)
+            found += resume(flows, f"fire-{index}", whole)
+        return found
+
+    try:
+        run = flows.start_run("whole", overrides=LONG)
+        assert flows.wait(run) == "COMPLETED", flows.message(run)
+        whole = flows.weights("whole")
+        tally.check(
+            "flows ended in eight ways: no orphan, a correct state, the same bits when run again",
+            count,
+            interrupted,
+        )
+    finally:
+        flows.local("stop")
 
 
-def tests(*words: str) -> list[str]:
-    """Run tests; what failed."""
+def check_uploads(tally: Tally, folder: Path, count: int, random: Random) -> None:
+    """Kill uploads to S3."""
+    with clouded(folder) as cloud:
+        tally.check(
+            "uploads to S3 killed, no partial object visible",
+            count,
+            partial(kill_uploads, cloud, count, random),
+        )
+
+
+def tests(*arguments: str) -> list[str]:
+    """Run pytest; return the first test that failed, if any."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", *words],
+        [sys.executable, "-m", "pytest", "-q", *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
     print("  " + done.stdout.splitlines()[-1], flush=True)
-    return [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    lines = done.stdout.splitlines()
+    return [line for line in lines if line.startswith(("FAILED", "ERROR"))][:1]
 
 
 def telemetry() -> list[str]:
-    """Step times under a store that is slow, hangs, or is dead, within 5 % of one that is well."""
+    """Stores (slow, hanging, down) with which a step takes more than 5 % longer than normally."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.telemetry", "--json"],
         cwd=ROOT,
@@ -203,86 +180,47 @@ def telemetry() -> list[str]:
     return [f"{name}: {ratio}" for name, ratio in ratios.items() if ratio > 1.05]
 
 
-def main(
-    short: Annotated[bool, typer.Option("--short", help="a fifth of the points")] = False,
-    seed: Annotated[int, typer.Option(help="of the random moments")] = 0,
-) -> None:
-    """Do everything, print a line for each, and end with 1 if anything is not as it must be."""
-    torch.set_num_threads(1)
-    tally, random = Tally(), Random(seed)
-
-    def points(full: int) -> int:
-        return full // 5 if short else full
-
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        began = time.monotonic()
-        found = kills_while_saving(folder / "saving", count := points(200), random)
-        tally.take("kills while saving, the newest state readable", count, found, began)
-        began = time.monotonic()
-        found = damages(folder / "damages", count := points(100), random)
-        tally.take("flips and cuts noticed, the state before used", count, found, began)
-        began = time.monotonic()
-        found = full_disks(folder / "full", count := 20)
-        tally.take("writes refused by the system, the state before intact", count, found, began)
-
-        run_whole(folder / "trained")
-        train_whole(moved(folder / "trained", folder / "project"))
-        trainings = Trainings(folder / "project")
-        for numbers, words in (
-            ([signal.SIGKILL], "kill -9 at random moments, the same bits in the end"),
-            (
-                [signal.SIGTERM, signal.SIGINT],
-                "TERM or INT at random moments, saved at once, the same bits in the end",
-            ),
-        ):
-            for stage in STAGES:
-                began, found = time.monotonic(), []
-                for index in range(count := points(50) // PER_TRAINING):
-                    number = numbers[index % len(numbers)]
-                    state = f"{stage}-{number.name}-{index}"
-                    found += disturb(trainings, stage, state, [number] * PER_TRAINING, random)
-                tally.take(f"{stage}: {words}", count * PER_TRAINING, found, began)
-        began = time.monotonic()
-        count = points(20)
-        found = []
-        for index in range(count):
-            how = (signal.SIGTERM, signal.SIGKILL)[index % 2]
-            found += orphans(trainings, how, f"orphan-{index}", random)
-        tally.take("dvc ended by TERM or KILL, no training left", count, found, began)
-        trainings.end_all()
-        began = time.monotonic()
-        project = moved(folder / "trained", folder / "publishing")
-        count, found = cut_publishing(project, every=5 if short else 1)
-        tally.take("publishing cut at each call, completed by the next", count, found, began)
-
-        flows = Flows.start(moved(folder / "trained", folder / "flows"))
-        try:
-            under_fire(flows, tally, max(points(20), len(INTERRUPTIONS)), random)
-        finally:
-            flows.local("stop")
-        began = time.monotonic()
-        with clouded(folder / "cloud") as one:
-            found = kill_uploads(one, count := points(20), random)
-        tally.take("uploads to S3 killed, no part to be seen", count, found, began)
-
-    for what, which in {
-        "a photograph of full size in parts as a whole, where ESRGAN_TEST_DATA is": ["-m", "long"],
-        "not finite, caught before the update": ["tests/esrgan_core/engine/test_steps.py"],
-        "collapses alarmed, healthy trainings not": ["tests/esrgan_core/engine/test_health.py"],
-        "two processes as one": ["tests/esrgan_core/engine/test_distributed.py"],
-        "MLflow dead, hanging, slow: nothing lost or doubled": [
+def check_with_tests(tally: Tally) -> None:
+    """Run tests that are long, or that show what the checks above rely on."""
+    for fact, arguments in {
+        "a photograph of full size in tiles equals the whole (needs ESRGAN_TEST_DATA)": [
+            "-m",
+            "long",
+        ],
+        "values that are not finite are detected before the update": [
+            "tests/esrgan_core/engine/test_steps.py"
+        ],
+        "health warnings for collapses, none for healthy trainings": [
+            "tests/esrgan_core/engine/test_health.py"
+        ],
+        "two processes equal one": ["tests/esrgan_core/engine/test_distributed.py"],
+        "MLflow down, hanging, slow: nothing lost or duplicated": [
             "tests/e2e/test_telemetry.py",
             "-m",
             "long or not long",
         ],
     }.items():
-        began = time.monotonic()
-        found = tests(*which)
-        tally.take(f"tests: {what}", 1, found[:1], began)
+        tally.check(f"tests: {fact}", 1, partial(tests, *arguments))
+
+
+def main(
+    short: Annotated[bool, typer.Option("--short", help="a fifth of the tries")] = False,
+    seed: Annotated[int, typer.Option(help="of the random moments")] = 0,
+) -> None:
+    """Run all checks, print a line for each, and exit with code 1 if one fails."""
+    torch.set_num_threads(1)
+    tally, random, part = Tally(), Random(seed), 5 if short else 1
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        check_checkpoints(tally, folder, part, random)
+        run_whole(folder / "trained")
+        check_trainings(tally, folder, part, random)
+        check_publishing(tally, moved(folder / "trained", folder / "publishing"), every=part)
+        check_flows(tally, moved(folder / "trained", folder / "flows"), part, random)
+        check_uploads(tally, folder / "cloud", 20 // part, random)
+    check_with_tests(tally)
     if not short:
-        began = time.monotonic()
-        tally.take("step time within 5 %", 3, telemetry(), began)
+        tally.check("step time within 5 %", 3, telemetry)
     raise typer.Exit(code=int(tally.failed))
 
 
