@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-LrGenerator = Literal["matlab", "any"]
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DownloadConfig:
@@ -23,14 +21,14 @@ class DownloadConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ValidateConfig:
-    """Section `validate`."""
+class ValidationRules:
+    """Section `validate`: requirements that images have to meet."""
 
     min_side: int
     """Smallest side in pixels after cropping: the HR patch, or two NIQE blocks."""
     modes: list[Literal["RGB", "L"]]
     """Modes of Pillow that later stages read."""
-    lr_generator: LrGenerator = "matlab"
+    lr_generator: Literal["matlab", "any"] = "matlab"
     """Whether provided LR must be MATLAB's bicubic."""
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 from esrgan_core.files import write_text
 from esrgan_core.io.resize import CONVENTIONS
 from esrgan_core.strict_json import to_json
-from pipelines.data.config import LrGenerator
+from pipelines.data.config import ValidationRules
 from pipelines.data.image_table import Distribution
 
 MIN_CONTRAST = 2.0
@@ -28,17 +28,6 @@ NEW_WEIGHT = 0.02
 """Weight of sizes that the last accepted run did not have."""
 LEAVE_OUT = "name it in download.exclude, or set skip_bad"
 LOSSLESS = "a lossless original is better"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ValidationRules:
-    """Requirements that images have to meet."""
-
-    min_side: int
-    modes: Sequence[str]
-    lr_generator: LrGenerator
-    accepted: Distribution | None
-    """Shares of `size_class` and `shape_class` in the last accepted run; None for the first."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,8 +56,10 @@ class ExpectationResult:
     issues: list[ValidationIssue]
 
 
-def validate(frame: pd.DataFrame, rules: ValidationRules) -> list[ExpectationResult]:
-    """Validate an image table."""
+def validate(
+    frame: pd.DataFrame, rules: ValidationRules, accepted: Distribution | None
+) -> list[ExpectationResult]:
+    """Validate an image table; `accepted` is the distribution of the last accepted run, if any."""
     import great_expectations as gx  # noqa: PLC0415  great_expectations is slow
 
     context = gx.get_context(mode="ephemeral")
@@ -76,7 +67,7 @@ def validate(frame: pd.DataFrame, rules: ValidationRules) -> list[ExpectationRes
     asset = context.data_sources.add_pandas("images").add_dataframe_asset("manifest")
     batch = asset.add_batch_definition_whole_dataframe("all")
     suite = context.suites.add(gx.ExpectationSuite(name="images"))
-    for expectation in (*_image_rules(rules), *_lr_rules(rules), *_drift_rules(rules)):
+    for expectation in (*_image_rules(rules), *_lr_rules(rules), *_drift_rules(accepted or {})):
         suite.add_expectation(expectation)
     definition = context.validation_definitions.add(
         gx.ValidationDefinition(name="images", data=batch, suite=suite)
@@ -194,7 +185,7 @@ def _lr_rules(rules: ValidationRules) -> list[Any]:
     ]  # fmt: skip
 
 
-def _drift_rules(rules: ValidationRules) -> list[Any]:
+def _drift_rules(accepted: Distribution) -> list[Any]:
     return [
         _expect(
             "ColumnKLDivergenceToBeLessThan",
@@ -206,7 +197,7 @@ def _drift_rules(rules: ValidationRules) -> list[Any]:
             threshold=MAX_DRIFT,
             tail_weight_holdout=NEW_WEIGHT,
         )
-        for column, shares in (rules.accepted or {}).items()
+        for column, shares in accepted.items()
     ]
 
 

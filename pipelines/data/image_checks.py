@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -71,17 +72,17 @@ def check_images(
         for entry in entries
         if entry.path in missing
     ]
-    tasks = [(entry, folder) for entry in entries if entry.path not in missing]
-    with progress("check", len(tasks)) as advance:
-        for number, check in enumerate(in_parallel(check_image, tasks), start=1):
+    present = [entry for entry in entries if entry.path not in missing]
+    work = partial(check_image, folder=folder)
+    with progress("check", len(present)) as advance:
+        for number, check in enumerate(in_parallel(work, present), start=1):
             checks.append(check)
             advance(number, check.entry.name)
     return checks
 
 
-def check_image(task: tuple[CatalogEntry, Path]) -> ImageCheck:
-    """Check one image, given as its entry and the image folder."""
-    entry, folder = task
+def check_image(entry: CatalogEntry, folder: Path) -> ImageCheck:
+    """Check one image of the image folder."""
     path = folder / entry.path
     try:
         sha256 = file_sha256(path)

@@ -32,16 +32,15 @@ def image_table(
     frame["lr_problem"] = frame["lr_problem"].fillna("")
     for side in ("width", "height"):
         frame[f"{side}_cropped"] = frame[side] - frame[side] % multiple
-    paths, splits = list(frame["path"]), list(frame["split"])
-    same_as, leaks, looks_like = ([""] * len(frame) for _ in range(3))
-    for pair in find_duplicates(frame):
-        if pair.is_equal:
-            same_as[pair.extra] = paths[pair.kept]
-        if splits[pair.extra] != splits[pair.kept]:
-            leaks[pair.extra] = paths[pair.kept]
-        elif not pair.is_equal:
-            looks_like[pair.extra] = paths[pair.kept]
-    frame = frame.assign(same_as=same_as, leaks=leaks, looks_like=looks_like)
+    frame = frame.assign(same_as="", leaks="", looks_like="")
+    for kept, extra in find_duplicates(frame):
+        one, other = frame.loc[kept], frame.loc[extra]
+        if one["sha256"] == other["sha256"]:
+            frame.loc[extra, "same_as"] = one["path"]
+        elif one["split"] == other["split"]:
+            frame.loc[extra, "looks_like"] = one["path"]
+        if one["split"] != other["split"]:
+            frame.loc[extra, "leaks"] = one["path"]
     area = np.log2(frame["width"] * frame["height"] / 1e6)
     frame["size_class"] = [f"{2.0**level:g} MP" for level in area.round()]
     shape = np.log2(frame["width"] / frame["height"])

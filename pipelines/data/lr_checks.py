@@ -1,6 +1,7 @@
 """Check of provided LR images: their generator, and their alignment with the HR."""
 
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,21 +20,11 @@ MAX_PSNR = 99.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ProvidedPair:
-    """Files of an HR image and its provided LR."""
-
-    path: str
-    """Of the HR in the image folder."""
-    hr: Path
-    lr: Path
-    scale: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class LrCheck:
     """Result of checking one provided LR."""
 
     path: str
+    """Of the HR in the image folder."""
     lr_problem: str = ""
     """Why the LR does not fit the HR; "" if it does."""
     lr_generator: str = ""
@@ -47,33 +38,30 @@ def check_provided_lr(
     pairs: list[tuple[ManifestRow, ManifestRow | None]], folder: Path, scale: int
 ) -> pd.DataFrame:
     """Check all provided LR images; returns a table with the fields of `LrCheck` as columns."""
-    tasks = [
-        ProvidedPair(path=hr.path, hr=folder / hr.path, lr=folder / lr.path, scale=scale)
-        for hr, lr in pairs
-        if lr is not None
-    ]
-    checks = [asdict(check) for check in in_parallel(check_pair, tasks)]
+    paths = [(hr.path, lr.path) for hr, lr in pairs if lr is not None]
+    check = partial(check_pair, folder=folder, scale=scale)
+    checks = [asdict(found) for found in in_parallel(check, paths)]
     return pd.DataFrame(checks, columns=[field.name for field in fields(LrCheck)])
 
 
-def check_pair(task: ProvidedPair) -> LrCheck:
-    """Compare a provided LR with the output of known generators."""
+def check_pair(paths: tuple[str, str], folder: Path, scale: int) -> LrCheck:
+    """Compare a provided LR with the output of known generators; `paths` are (HR, LR)."""
     from skimage.registration import phase_cross_correlation  # noqa: PLC0415  skimage is slow
 
     try:
-        hr, lr = read_rgb(task.hr), read_rgb(task.lr)
-        generator = identify_downscaler(hr, lr, task.scale)
+        hr, lr = (read_rgb(folder / path) for path in paths)
+        generator = identify_downscaler(hr, lr, scale)
     except (OSError, ValueError) as error:
-        return LrCheck(path=task.path, lr_problem=f"{task.lr}: {error}")
+        return LrCheck(path=paths[0], lr_problem=f"{folder / paths[1]}: {error}")
     shift = np.zeros(2)
     # an LR of a known generator is not shifted, and the shift of stripes cannot be measured
     if generator.name == "unknown":
-        ours = luma(bicubic_pair(hr, task.scale)[1])
+        ours = luma(bicubic_pair(hr, scale)[1])
         shift, *_ = phase_cross_correlation(
             ours, luma(lr), upsample_factor=STEPS, normalization=None
         )
     return LrCheck(
-        path=task.path,
+        path=paths[0],
         lr_generator=generator.name,
         lr_psnr=min(generator.psnr, MAX_PSNR),
         lr_shift=float(np.abs(shift).max()),

@@ -7,7 +7,6 @@ quality 25, at half the size, brighter by a third or with noise at 0.95 or more,
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import imagehash
 import numpy as np
@@ -25,34 +24,20 @@ PRIORITY = {"test": 0, "val": 1, "train": 2}
 Thumbnail = NDArray[np.uint8]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Duplicate:
-    """Rows of two images that show the same."""
+def find_duplicates(frame: pd.DataFrame) -> Iterator[tuple[int, int]]:
+    """Find duplicates in a table with the columns path, split and thumbnail.
 
-    extra: int
-    """The image to leave out."""
-    kept: int
-    is_equal: bool
-    """Whether the files are equal."""
-
-
-def find_duplicates(frame: pd.DataFrame) -> list[Duplicate]:
-    """Find all pairs of duplicates in a table with the columns path, split, sha256, thumbnail."""
-    order = {
-        row: (PRIORITY[split], path)
-        for row, (split, path) in enumerate(zip(frame["split"], frame["path"], strict=True))
-    }
-    sha256 = list(frame["sha256"])
+    Yields:
+        (kept, extra) rows of two images that show the same.
+    """
+    order = list(zip(frame["split"].map(PRIORITY), frame["path"], strict=True))
     thumbnails = [
         np.frombuffer(content, dtype=np.uint8).reshape(THUMBNAIL, THUMBNAIL)
         for content in frame["thumbnail"]
     ]
-    duplicates = []
-    for one, other in _similar_pairs(thumbnails):
-        kept, extra = sorted((one, other), key=order.__getitem__)
-        is_equal = sha256[one] == sha256[other]
-        duplicates.append(Duplicate(extra=extra, kept=kept, is_equal=is_equal))
-    return duplicates
+    for pair in _similar_pairs(thumbnails):
+        kept, extra = sorted(pair, key=order.__getitem__)
+        yield kept, extra
 
 
 def _similar_pairs(thumbnails: list[Thumbnail]) -> Iterator[tuple[int, int]]:

@@ -48,12 +48,6 @@ from pipelines.sources.transfer import (
 CHECKSUM_SETTINGS = ("request_checksum_calculation", "response_checksum_validation")
 Checksums = Literal["when_supported", "when_required"]
 ConnectionErrors = (BotoCoreError, urllib3.exceptions.HTTPError)
-TRANSIENT = frozenset({"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "429"})
-CREDENTIALS = frozenset(
-    {"InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "ExpiredToken", "401", "403"}
-)
-MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "404"})
-CHANGED = frozenset({"PreconditionFailed", "InvalidRange", "412", "416"})
 
 
 class MissingObjectError(HostError):
@@ -231,15 +225,17 @@ def _translate(location: S3Object, error: Exception) -> Exception:
     if not isinstance(error, ClientError):
         return BusyHostError(f"{location} at {endpoint}: {error}")
     code = str(error.response["Error"].get("Code", ""))
-    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    if code in CREDENTIALS:
-        return HostError(
-            f"{location}: {endpoint} refuses the credentials ({code}); check AWS_ACCESS_KEY_ID, "
-            "AWS_SECRET_ACCESS_KEY and AWS_PROFILE, and their permissions"
-        )
-    if code in MISSING:
-        return MissingObjectError(f"{location}: {endpoint} has no such object or bucket")
-    if code in CHANGED:
-        return ChangedError(f"{location} changed since the partial download")
-    kind = BusyHostError if code in TRANSIENT or status >= 500 else HostError
-    return kind(f"{location}: {endpoint} answers {code or status}")
+    match int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)):
+        case 401 | 403:
+            return HostError(
+                f"{location}: {endpoint} refuses the credentials ({code}); check "
+                "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_PROFILE, and their permissions"
+            )
+        case 404:
+            return MissingObjectError(f"{location}: {endpoint} has no such object or bucket")
+        case 412 | 416:
+            return ChangedError(f"{location} changed since the partial download")
+        case status:
+            is_busy = status >= 500 or status == 429 or code in ("RequestTimeout", "SlowDown")
+            kind = BusyHostError if is_busy else HostError
+            return kind(f"{location}: {endpoint} answers {code or status}")

@@ -14,7 +14,7 @@ from esrgan_core.models.rrdb import RRDBNetConfig
 from esrgan_core.models.sft import SFTNetConfig
 from esrgan_core.models.srcnn import SRCNNConfig
 from esrgan_core.models.srresnet import SRResNetConfig
-from pipelines.data.config import BicubicConfig, DownloadConfig, ValidateConfig
+from pipelines.data.config import BicubicConfig, DownloadConfig, ValidationRules
 from pipelines.evaluation.config import EvaluateConfig, InterpolateConfig, RegisterConfig
 from pipelines.training.adversarial import AdversarialTraining
 from pipelines.training.pixel import PixelTraining
@@ -103,7 +103,7 @@ class Sections:
     scale: int
     skip_bad: bool
     download: DownloadConfig
-    validate: ValidateConfig
+    validate: ValidationRules
     bicubic: BicubicConfig
     generator: RRDBNetConfig
     pretrain: PixelTraining

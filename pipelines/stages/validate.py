@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 import pandas as pd
 
 from pipelines.config.artifacts import IMAGES, MANIFEST, QUALITY_STATS, VALIDATION_REPORT
-from pipelines.data.config import ValidateConfig
+from pipelines.data.config import ValidationRules
 from pipelines.data.drift import load_accepted, save_accepted
-from pipelines.data.expectations import ExpectationResult, ValidationRules, validate, write_report
+from pipelines.data.expectations import ExpectationResult, validate, write_report
 from pipelines.data.image_table import image_table
 from pipelines.data.lr_checks import check_provided_lr
 from pipelines.data.manifest import BadImagesError, current_sha256, pair_with_lr, read_manifest
@@ -26,7 +26,7 @@ class Params:
 
     scale: int
     skip_bad: bool
-    validate: ValidateConfig
+    validate: ValidationRules
 
 
 def run(params: Params) -> None:
@@ -41,8 +41,7 @@ def run(params: Params) -> None:
         in_parallel(current_sha256, [images / path for path in frame["path"]])
     )
     before = load_accepted(frame)
-    rules = ValidationRules(accepted=before, **asdict(params.validate))
-    results = validate(frame, rules)
+    results = validate(frame, params.validate, before)
     excluded = write_report(VALIDATION_REPORT, results, frame)
     docs = VALIDATION_REPORT.parent / "docs" / "index.html"
     write_data_docs(docs, results, frame, before)
@@ -52,7 +51,7 @@ def run(params: Params) -> None:
         for issue in (issue for o in results for issue in o.issues if issue.is_error):
             print(f"skipped:{issue}", file=sys.stderr)
         # without them the others may be too few
-        results = validate(good, rules)
+        results = validate(good, params.validate, before)
     if issues := [issue for result in results for issue in result.issues if issue.is_error]:
         raise BadImagesError([*map(str, issues), f"all of it as a page: {docs}"])
     save_accepted(good)

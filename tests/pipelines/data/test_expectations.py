@@ -7,14 +7,15 @@ import pytest
 
 from esrgan_core.io.inspection import inspect_image
 from esrgan_core.io.rgb import write_png
-from pipelines.data.expectations import ValidationIssue, ValidationRules, validate, write_report
+from pipelines.data.config import ValidationRules
+from pipelines.data.expectations import ValidationIssue, validate, write_report
 from pipelines.data.image_table import distribution, image_table
 from pipelines.data.lr_checks import LrCheck
 from pipelines.reports.data_docs import write_data_docs
 from tests.conftest import textured
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-RULES = ValidationRules(min_side=200, modes=["RGB", "L"], lr_generator="matlab", accepted=None)
+RULES = ValidationRules(min_side=200, modes=["RGB", "L"])
 PAIR_COLUMNS = list(LrCheck.__dataclass_fields__)
 QUALITY_STATS = ("format", "contrast", "blockiness", "detail_drop", "thumbnail")
 
@@ -58,12 +59,12 @@ def frame(thumbnails: dict[str, bytes], **changes: Mapping[str, object]) -> pd.D
 
 
 def issues(table: pd.DataFrame, rules: ValidationRules = RULES) -> list[ValidationIssue]:
-    return [issue for result in validate(table, rules) for issue in result.issues]
+    return [issue for result in validate(table, rules, None) for issue in result.issues]
 
 
 def test_good_images_pass(tmp_path: Path, thumbnails: dict[str, bytes]) -> None:
     table = frame(thumbnails)
-    results = validate(table, RULES)
+    results = validate(table, RULES, None)
     assert all(result.success for result in results)
     assert write_report(tmp_path / "report.json", results, table) == []
     report = json.loads((tmp_path / "report.json").read_text())
@@ -79,7 +80,9 @@ def test_the_docs_show_issues_and_escape_names(
     tmp_path: Path, thumbnails: dict[str, bytes]
 ) -> None:
     table = frame(thumbnails, a={"path": "train/<b>.png", "contrast": 0.1})
-    write_data_docs(tmp_path / "index.html", validate(table, RULES), table, distribution(table))
+    write_data_docs(
+        tmp_path / "index.html", validate(table, RULES, None), table, distribution(table)
+    )
     page = (tmp_path / "index.html").read_text()
     assert "train/&lt;b&gt;.png" in page
     assert "data:image/webp;base64" in page
@@ -139,7 +142,7 @@ def test_sides_are_measured_after_cropping(thumbnails: dict[str, bytes]) -> None
 
 def test_provided_lr_of_any_generator_can_be_allowed(thumbnails: dict[str, bytes]) -> None:
     table = frame(thumbnails, a={"lr_generator": "unknown", "lr_psnr": 30.0})
-    free = ValidationRules(min_side=200, modes=["RGB"], lr_generator="any", accepted=None)
+    free = ValidationRules(min_side=200, modes=["RGB"], lr_generator="any")
     (issue,) = issues(table, free)
     assert not issue.is_error
     assert issue.remedy == "set download.lr to made"
@@ -157,10 +160,7 @@ def test_changed_sizes_are_a_warning_that_is_not_in_the_report(
     small = frame(thumbnails, **{name: {"width": 1200, "height": 1000} for name in "abc"})
     reports = []
     for table, drifts in ((before, 0), (small, 2)):
-        rules = ValidationRules(
-            min_side=200, modes=["RGB"], lr_generator="matlab", accepted=distribution(before)
-        )
-        results = validate(table, rules)
+        results = validate(table, RULES, distribution(before))
         found = [issue for result in results for issue in result.issues]
         assert len(found) == drifts
         assert not any(issue.is_error for issue in found)
@@ -172,4 +172,4 @@ def test_changed_sizes_are_a_warning_that_is_not_in_the_report(
 def test_a_broken_expectation_raises_an_error(thumbnails: dict[str, bytes]) -> None:
     table = frame(thumbnails).drop(columns="contrast")
     with pytest.raises(RuntimeError, match="contrast"):
-        validate(table, RULES)
+        validate(table, RULES, None)

@@ -35,7 +35,7 @@ def checked(path: Path, expected: ExpectedFile | None = None) -> ImageCheck:
     target = path.parent / "images" / made.path
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(path.read_bytes())
-    return check_image((made, path.parent / "images"))
+    return check_image(made, path.parent / "images")
 
 
 def test_a_good_image_gets_a_row_and_statistics(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ from tests.support.memory import peak_kib
 from tests.pipelines.data.test_image_checks import check_image, entry
 folder = Path(sys.argv[1])
 for path in sorted((folder / "images" / "train").iterdir()):
-    found = check_image((entry(path.name), folder / "images"))
+    found = check_image(entry(path.name), folder / "images")
     print(path.name, "|", "intact" if found.row else found.problem.replace(chr(10), " "))
 print("peak", peak_kib() // 1024)
 """

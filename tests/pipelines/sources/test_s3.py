@@ -1,15 +1,12 @@
 """Images on S3, with a real server on this machine that asks for credentials."""
 
-import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from random import Random
-from threading import Thread
 
 import pytest
 from PIL import Image
@@ -29,6 +26,7 @@ from pipelines.sources.transfer import TransferOptions
 from tests.conftest import textured
 from tests.support.http_server import FAST_RETRY
 from tests.support.images import encode_png
+from tests.support.proxy import CuttingProxy
 from tests.support.s3 import S3, serving_s3
 
 HASTE = TransferOptions(retry=FAST_RETRY)
@@ -201,77 +199,20 @@ def test_a_probe_leaves_no_object(server: S3) -> None:
     assert server.keys("images") == before
 
 
-class Cutter:
-    """A way to the server that is cut after a random number of bytes, so many times."""
-
-    def __init__(self, endpoint: str, cuts: int) -> None:
-        self.target, self.cuts, self.random = int(endpoint.rpartition(":")[2]), cuts, Random(0)
-        self.port = 0
-        self.loop = asyncio.new_event_loop()
-        self.ready = Thread(target=self.loop.run_forever, daemon=True)
-
-    def __enter__(self) -> "Cutter":
-        self.ready.start()
-        start = asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.server = asyncio.run_coroutine_threadsafe(start, self.loop).result()
-        self.port = self.server.sockets[0].getsockname()[1]
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._end(), self.loop).result()
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self.ready.join()
-        self.loop.close()
-
-    async def _end(self) -> None:
-        self.server.close()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-
-    async def _serve(self, client: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.CancelledError):
-            await self._connect(client, answer)
-
-    async def _connect(self, client: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.target)
-        up = asyncio.ensure_future(self._pass(client, writer, 1 << 60))
-        left = self.random.randrange(1, 300_000) if self.cuts else 1 << 60
-        try:
-            await self._pass(reader, answer, left)
-        finally:
-            up.cancel()
-            for one in (writer, answer):
-                one.close()
-
-    async def _pass(
-        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, left: int
-    ) -> None:
-        passed = 0
-        while chunk := await source.read(65536):
-            target.write(chunk[: left - passed])
-            await target.drain()
-            passed += len(chunk)
-            if passed >= left:
-                self.cuts = max(self.cuts - 1, 0)
-                break
-
-
 def test_no_byte_is_fetched_twice_after_a_cut(
     server: S3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     content = Random(1).randbytes(5_000_000)
     server.client.put_object(Bucket="images", Key="large.bin", Body=content)
-    with Cutter(server.endpoint, cuts=15) as way:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{way.port}")
+    with CuttingProxy(server.endpoint, cuts=15) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.uri)
         fresh_client()
         got: list[int] = []
         options = TransferOptions(retry=FAST_RETRY.new(total=19), on_bytes=got.append)
         part = tmp_path / "part"
         download_object(parse_s3("s3://images/large.bin"), part, ExpectedFile(), options)
     assert part.read_bytes() == content
-    assert way.cuts == 0
+    assert proxy.cuts == 0
     assert sum(got) == len(content)
     assert min(got) > 0
 

@@ -25,8 +25,8 @@ from esrgan_core.files import file_sha256
 from esrgan_core.io.resize import bicubic_pair, imresize
 from esrgan_core.io.rgb import read_rgb, write_png
 from pipelines.config.artifacts import MANIFEST, PAIRS, SKIPPED, VALIDATION_REPORT
-from pipelines.data.config import BicubicConfig, DownloadConfig, ValidateConfig
-from pipelines.data.lr_checks import ProvidedPair, check_pair
+from pipelines.data.config import BicubicConfig, DownloadConfig, ValidationRules
+from pipelines.data.lr_checks import check_pair
 from pipelines.data.manifest import BadImagesError, read_manifest
 from pipelines.stages import bicubic, download, validate
 from tests.conftest import textured
@@ -64,7 +64,7 @@ def run_download(
 
 
 def run_validate(*, skip_bad: bool = False, lr_generator: str = "matlab") -> None:
-    config = ValidateConfig(
+    config = ValidationRules(
         min_side=128,
         modes=["RGB", "L"],
         lr_generator=lr_generator,  # type: ignore[arg-type]
@@ -294,4 +294,4 @@ def test_stripes_have_no_shift(tmp_path: Path) -> None:
     hr, lr = tmp_path / "hr.png", tmp_path / "lr.png"
     write_png(hr, stripes)
     write_png(lr, bicubic_pair(stripes, 4)[1])
-    assert check_pair(ProvidedPair(path="hr.png", hr=hr, lr=lr, scale=4)).lr_shift == 0
+    assert check_pair((hr.name, lr.name), tmp_path, 4).lr_shift == 0
