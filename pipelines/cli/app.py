@@ -65,7 +65,3 @@ def _user_message(error: Exception) -> str | None:
             command = next((arg for arg in sys.argv[1:] if not arg.startswith("-")), "")
             return describe_missing_extra(error, command)
     return None
-
-
-if __name__ == "__main__":
-    main()

@@ -33,22 +33,18 @@ catalog = typer.Typer(
 def make(
     source: Annotated[str, typer.Argument(help="a folder of images, or s3://bucket/prefix/")],
     output: Annotated[Path, typer.Option("--output", "-o", help="the CSV file to write")],
-    split: Annotated[
-        str, typer.Option(help="train, val or test for all  [default: by folder or content]")
-    ] = "",
+    split: Annotated[str, typer.Option(help="train, val or test, for all images")] = "",
     set_name: Annotated[str, typer.Option("--set", help="name of the set")] = "",
     license_: Annotated[str, typer.Option("--license", help="of all images")] = "unknown",
     citation: Annotated[str, typer.Option(help="the publication to cite")] = "",
     scale: Annotated[int, typer.Option(help="of provided LR whose name does not say it")] = 4,
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="omit bad images instead of writing nothing")
-    ] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="omit bad images")] = False,
 ) -> None:
     """Write a catalog of the images in a folder, with the size and SHA-256 of each.
 
     The folders train, val and test/SET decide the split; without them it is decided by a hash of
     the content. Images in lr/ are provided LR. PIRM's self-validation set is recognized by its 100
-    images.
+    images. If an image is bad, nothing is written, except with --skip-bad.
 
     Example: esrgan catalog photographs -o catalogs/mine.csv
     """
@@ -71,7 +67,7 @@ def make(
 
 @catalog.command()
 def pin(
-    names: Annotated[list[str], typer.Argument(help="catalogs by name, or CSV files")],
+    names: Annotated[list[str], typer.Argument(help="names of catalogs, or CSV files")],
 ) -> None:
     """Add the size and SHA-256 of every file that has none in a catalog, by downloading it.
 
@@ -109,9 +105,7 @@ def probe(
 
 
 def verify(
-    percent: Annotated[
-        float, typer.Option(min=0, max=100, help="share of the files, chosen at random")
-    ] = 100,
+    percent: Annotated[float, typer.Option(min=0, max=100, help="of the files, at random")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """Compare images, pairs, checkpoints, registered models and caches with their checksums.

@@ -1,31 +1,13 @@
-"""The project's extras: which optional packages each of them installs."""
+"""The extras of this project and the packages that they install."""
 
-EXTRAS: dict[str, frozenset[str]] = {
-    "export": frozenset({"onnxruntime", "onnxscript"}),
-    "pipeline": frozenset(
-        {
-            "boto3",
-            "botocore",
-            "distributed",
-            "dvc",
-            "great_expectations",
-            "imagehash",
-            "jinja2",
-            "joblib",
-            "matplotlib",
-            "mlflow",
-            "networkx",
-            "packaging",
-            "prefect",
-            "pydantic",
-            "requests",
-            "ruamel",
-            "skimage",
-            "sklearn",
-            "urllib3",
-        }
-    ),
-}
+EXTRAS = {
+    "export": {"onnxruntime", "onnxscript"},
+    "pipeline": {
+        "boto3", "botocore", "distributed", "dvc", "great_expectations", "imagehash", "jinja2",
+        "joblib", "matplotlib", "mlflow", "networkx", "packaging", "prefect", "pydantic",
+        "requests", "ruamel", "skimage", "sklearn", "urllib3",
+    },
+}  # fmt: skip
 """Top-level modules that the code imports, by the extra that installs them."""
 
 
@@ -33,11 +15,11 @@ def describe_missing_extra(error: ModuleNotFoundError, command: str) -> str | No
     """A line that names the extra that `command` needs, and how to install it.
 
     Args:
-        error: its notes follow the line.
+        error: its notes are appended.
         command: such as `models`.
 
     Returns:
-        None if no extra installs the module: the error is a defect then.
+        None if no extra installs the module, so that the error is a defect.
 
     >>> describe_missing_extra(ModuleNotFoundError(name="onnxruntime.tools"), "export")
     "export needs the extra 'export': pip install 'esrgan[export]'"

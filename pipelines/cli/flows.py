@@ -7,16 +7,12 @@ import typer
 
 
 def flow(
-    profile: Annotated[
-        str, typer.Option(help="sample for params.yaml as it is, or a file in profiles/, as full")
-    ] = "sample",
+    profile: Annotated[str, typer.Option(help="sample, or a file in profiles/")] = "sample",
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="a value of params.yaml; may be repeated"),
     ] = None,
-    revision: Annotated[
-        str, typer.Option(help="commit, branch or tag  [default: what is checked out]")
-    ] = "",
+    revision: Annotated[str, typer.Option(help="commit, branch or tag  [default: HEAD]")] = "",
     name: Annotated[str, typer.Option(help="of the run; that of an earlier run continues it")] = "",
     update_data: Annotated[
         bool, typer.Option("--update-data", help="look for a newer version of imported data first")
@@ -24,7 +20,8 @@ def flow(
 ) -> None:
     """Run the whole pipeline as Prefect does, without a permanent server.
 
-    It works in runs/NAME and is saved as DVC's experiment NAME. Only what is committed is run.
+    It works in runs/NAME and is saved as DVC's experiment NAME. Only what is committed is run: the
+    profile `sample` is params.yaml as it is.
     `make prefect` starts a server that runs flows in the background.
 
     Example: esrgan flow --name long --set pretrain.steps=500000
@@ -47,13 +44,9 @@ def flow(
 
 
 def runs(
-    prune: Annotated[
-        bool, typer.Option("--prune", help="remove the folders of saved runs")
-    ] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="remove folders of saved runs")] = False,
     days: Annotated[float, typer.Option(help="with --prune: only if unused for this long")] = 7,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="with --prune: only list them")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="with --prune: only list")] = False,
 ) -> None:
     """List the folders of runs, and whether they can be removed.
 

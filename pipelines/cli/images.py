@@ -7,6 +7,8 @@ import typer
 
 from pipelines.cli.failures import exit_if_any
 
+Modcrop = Annotated[int, typer.Option(help="crop HR to a multiple of this; 0 for the scale")]
+
 
 def lr(
     source: Annotated[Path, typer.Argument(help="an HR image, or a folder of HR images")],
@@ -15,9 +17,7 @@ def lr(
     convention: Annotated[
         str, typer.Option(help="double, per_pass_uint8 or per_pass_uint8_replicate")
     ] = "double",
-    modcrop: Annotated[
-        int, typer.Option(help="crop HR to a multiple of this first; 0 for the scale")
-    ] = 0,
+    modcrop: Modcrop = 0,
 ) -> None:
     """Make low-resolution images exactly as MATLAB's imresize does.
 
@@ -33,41 +33,23 @@ def lr(
 
 def evaluate(
     hr: Annotated[Path, typer.Option(help="a folder of HR images, or one image")],
-    lr: Annotated[
-        Path | None, typer.Option(help="LR images with the same names  [default: made from HR]")
-    ] = None,
-    sr: Annotated[
-        Path | None, typer.Option(help="results with the same names, instead of a model")
-    ] = None,
+    lr: Annotated[Path | None, typer.Option(help="LR images  [default: made from HR]")] = None,
+    sr: Annotated[Path | None, typer.Option(help="results, instead of a model")] = None,
     model: Annotated[str, typer.Option(help="a weights file, or bicubic")] = "",
-    metrics: Annotated[
-        str, typer.Option(help="names separated by commas; an unknown name lists all")
-    ] = "psnr_y,ssim_y,niqe",
-    scale: Annotated[
-        int, typer.Option(help="of bicubic or --sr; a weights file has its own scale")
-    ] = 4,
-    modcrop: Annotated[
-        int, typer.Option(help="crop HR to a multiple of this; 0 for the scale")
-    ] = 0,
-    border: Annotated[
-        int | None,
-        typer.Option(help="pixels on each side that metrics ignore  [default: the scale]"),
-    ] = None,
-    weights: Annotated[
-        list[str] | None,
-        typer.Option(help="NAME=FILE for lpips: alexnet, vgg16, lpips_alex or lpips_vgg"),
-    ] = None,
-    ma_scores: Annotated[
-        Path | None,
-        typer.Option(help="CSV file with the columns name and ma; adds pi, from NIQE and Ma"),
-    ] = None,
+    metrics: Annotated[str, typer.Option(help="separated by commas")] = "psnr_y,ssim_y,niqe",
+    scale: Annotated[int, typer.Option(help="of bicubic and --sr")] = 4,
+    modcrop: Modcrop = 0,
+    border: Annotated[int | None, typer.Option(help="pixels  [default: the scale]")] = None,
+    weights: Annotated[list[str] | None, typer.Option(help="NAME=FILE, for lpips")] = None,
+    ma_scores: Annotated[Path | None, typer.Option(help="CSV file with columns name, ma")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of a table")] = False,
 ) -> None:
     """Measure a model, or finished results, on one test set.
 
-    HR is cropped to a multiple of the scale. All metrics except LPIPS ignore a border as wide as
-    the scale. Images are matched by name without suffix. The perceptual index (pi) needs the scores
-    of Ma's model, which is not freely available: without --ma-scores it is absent.
+    Images are matched by name without suffix. All metrics except LPIPS ignore a border. An unknown
+    metric lists all; lpips takes the weights alexnet, vgg16, lpips_alex and lpips_vgg. The
+    perceptual index (pi) needs the scores of Ma's model, which is not freely available: without
+    --ma-scores it is absent.
 
     Example: esrgan evaluate --hr Set5/HR --lr Set5/LRbicx4 --model generator.safetensors
     """

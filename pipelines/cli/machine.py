@@ -20,13 +20,11 @@ plan = typer.Typer(help="Estimate time, disk space and memory of work from a sho
 
 
 def doctor(
-    as_json: Annotated[
-        bool, typer.Option("--json", help="print JSON, without credentials")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """Check packages, devices, memory, disks, MLflow, S3, DVC and telemetry; print remedies.
 
-    Nothing is changed. The exit code is 1 if there is an error; warnings do not count.
+    Changes nothing and prints no credentials. The exit code is 1 if there is an error.
 
     Example: esrgan doctor --json
     """
@@ -50,11 +48,9 @@ def doctor(
 
 @plan.command()
 def train(
-    stages: Annotated[
-        list[str] | None, typer.Argument(help="pretrain, finetune  [default: both]")
-    ] = None,
+    stages: Annotated[list[str] | None, typer.Argument(help="pretrain, finetune")] = None,
 ) -> None:
-    """Estimate a training by params.yaml from a trial of some steps.
+    """Estimate both trainings of params.yaml, or one, from a trial of some steps.
 
     Takes up to two minutes for each stage, and needs the pairs: `dvc repro bicubic`.
 

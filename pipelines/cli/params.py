@@ -7,9 +7,7 @@ import typer
 
 
 def params(
-    profile: Annotated[
-        str, typer.Option(help="a file in profiles/, without its suffix, such as full")
-    ] = "",
+    profile: Annotated[str, typer.Option(help="a file in profiles/, such as full")] = "",
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="a single value; may be repeated"),

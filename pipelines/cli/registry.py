@@ -14,9 +14,7 @@ ModelOption = Annotated[
 
 def models(
     model: ModelOption = "",
-    reasons: Annotated[
-        bool, typer.Option("--reasons", help="also the gates that each passed or failed")
-    ] = False,
+    reasons: Annotated[bool, typer.Option("--reasons", help="also list the gates")] = False,
 ) -> None:
     """List the versions of the registered model with their aliases, origin and metrics.
 
@@ -31,9 +29,7 @@ def models(
 def promote(
     version: Annotated[str, typer.Argument(help="a number, an alias or models:/NAME/VERSION")],
     reason: Annotated[str, typer.Option(help="recorded with the decision")] = "",
-    force: Annotated[
-        bool, typer.Option("--force", help="even if it does not pass; needs --reason")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="even if a gate fails")] = False,
 ) -> None:
     """Make a version the champion, if it passes every gate against the present one.
 

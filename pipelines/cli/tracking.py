@@ -21,26 +21,18 @@ def publish() -> None:
 
 def prune(
     unfinished: Annotated[
-        bool,
-        typer.Option(
-            "--unfinished",
-            help="also those of interrupted trainings, and of results that no dvc.lock names",
-        ),
+        bool, typer.Option("--unfinished", help="also of interrupted and unlocked trainings")
     ] = False,
     caches: Annotated[
-        bool,
-        typer.Option(
-            "--caches",
-            help="also all caches: prepared pairs, downloads, registered models, semantic maps, "
-            "networks of the ablation; not while the pipeline runs",
-        ),
+        bool, typer.Option("--caches", help="also all caches; not while the pipeline runs")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only list them")] = False,
 ) -> None:
     """Remove checkpoints of finished trainings whose result DVC or the ablation has.
 
-    Checkpoints of running trainings and DVC's results are never removed. What the caches held is
-    downloaded or created again when it is needed.
+    Checkpoints of running trainings and DVC's results are never removed. A training is unlocked if
+    no dvc.lock names its result. The caches are prepared pairs, downloads, registered models,
+    semantic maps and networks of the ablation, which are created again when they are needed.
 
     Example: esrgan prune --caches --dry-run
     """

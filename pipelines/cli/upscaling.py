@@ -14,16 +14,12 @@ Inputs = Annotated[
 ModelName = Annotated[
     str | None,
     typer.Option(
-        "--model",
-        help="models:/NAME@ALIAS, models:/NAME/VERSION or a weights file  "
-        "[default: models:/esrgan@champion]",
+        "--model", help="weights or models:/NAME@ALIAS  [default: models:/esrgan@champion]"
     ),
 ]
 Alpha = Annotated[
     float | None,
-    typer.Option(
-        min=0, max=1, help="of a registered model, 0: faithful, 1: sharp  [default: the model's]"
-    ),
+    typer.Option(min=0, max=1, help="0: faithful, 1: sharp  [default: the registered model's]"),
 ]
 Scale = Annotated[float | None, typer.Option(help="of the result  [default: the network's]")]
 FormatName = Annotated[
@@ -50,9 +46,7 @@ def upscale(
     inputs: Inputs,
     output: Annotated[
         str,
-        typer.Option(
-            "--output", "-o", help="a folder, a file for a single image, or - for standard output"
-        ),
+        typer.Option("--output", "-o", help="a folder, a file, or - for standard output"),
     ],
     model: ModelName = None,
     alpha: Alpha = None,
@@ -67,13 +61,14 @@ def upscale(
         bool, typer.Option("--strip-metadata", help="drop EXIF, XMP and the color profile")
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="also replace files that esrgan did not write")
+        bool, typer.Option("--overwrite", help="replace any existing file")
     ] = False,
 ) -> None:
     """Upscale images and keep their mode, bit depth and metadata.
 
     Finished images are recorded in the output folder and skipped in the next run, so that an
-    interrupted run can be repeated. Images that fail are listed at the end, and the exit code is 1.
+    interrupted run can be repeated; other files are not replaced without --overwrite. Images that
+    fail are listed at the end, and the exit code is 1.
 
     Example: esrgan upscale photographs -o large --alpha 0.5
     """

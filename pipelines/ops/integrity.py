@@ -51,27 +51,19 @@ class Damage:
     problem: str
 
     def __str__(self) -> str:
-        return f"{self.area}: {self.path} {self.problem}; {REMEDIES[self.area]}"
+        return f"{self.area}: {self.path} {self.problem}; {AREAS[self.area][1]}"
 
 
-MANIFESTS = {
-    "outputs": LOCK,
-    "images": MANIFEST,
-    "pairs": PAIRS / "index.parquet",
-    "checkpoints": Path("checkpoints"),
-    "registered": Path("the MLflow store"),
-    "sources": Path("sources"),
-    "prepared": Path("prepared"),
+AREAS = {
+    "outputs": (LOCK, "`dvc checkout` restores it from the cache, `dvc repro` creates it again"),
+    "images": (MANIFEST, "`dvc repro download` downloads it again"),
+    "pairs": (PAIRS / "index.parquet", "`dvc repro bicubic` creates it again"),
+    "checkpoints": (Path("checkpoints"), "the training resumes from the state before it"),
+    "registered": (Path("the MLflow store"), "`dvc repro register` registers it again"),
+    "sources": (Path("sources"), "it is downloaded again when it is needed"),
+    "prepared": (Path("prepared"), "it is created again when it is needed"),
 }
-REMEDIES = {
-    "outputs": "`dvc checkout` restores it from the cache, `dvc repro` creates it again",
-    "images": "`dvc repro download` downloads it again",
-    "pairs": "`dvc repro bicubic` creates it again",
-    "checkpoints": "the training resumes from the state before it",
-    "registered": "`dvc repro register` registers it again",
-    "sources": "it is downloaded again when it is needed",
-    "prepared": "it is created again when it is needed",
-}
+"""The manifest of each area, and what repairs its files."""
 
 
 def list_files() -> Iterator[CheckedFile | Damage]:
@@ -83,7 +75,7 @@ def list_files() -> Iterator[CheckedFile | Damage]:
         except Exception as error:
             # a damaged manifest can raise anything
             problem = f"cannot be read ({type(error).__name__}: {error})"
-            yield Damage(area=name, path=MANIFESTS[name], problem=problem)
+            yield Damage(area=name, path=AREAS[name][0], problem=problem)
 
 
 def verify(percent: float = 100) -> tuple[int, list[Damage]]:

@@ -6,11 +6,12 @@ repeats at most one image.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 
@@ -64,16 +65,8 @@ class Batch:
     overwrite: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ImageTask:
-    """One image of a batch."""
-
-    batch: Batch
-    source: str
-    target: str
-    stamp: Stamp
-    key: str
-    threads: int
+Image = tuple[str, str, Stamp]
+"""(source, target, stamp of the source)."""
 
 
 def upscale_batch(batch: Batch, workers: int = -1) -> Iterator[Outcome]:
@@ -92,36 +85,30 @@ def upscale_batch(batch: Batch, workers: int = -1) -> Iterator[Outcome]:
     # before the images, so that a wrong model is not an error of each
     key = settings_key(load_model(batch.model, batch.alpha), batch.config, batch.output)
     processes = _cores() if workers < 0 else max(workers, 1)
-    threads = max(_cores() // processes, 1)
-    tasks = [
-        ImageTask(batch=batch, source=source, target=target, stamp=stamp, key=key, threads=threads)
-        for source, target, stamp in _find_images(batch)
-    ]
+    upscale = partial(_upscale, batch, key, max(_cores() // processes, 1))
+    images = list(_find_images(batch))
     if batch.target.startswith(S3):
         # each process asks S3 about its results, since every request takes time
-        yield from in_parallel(_upscale, tasks, workers, fewer="with fewer workers")
+        yield from in_parallel(upscale, images, workers, fewer="with fewer workers")
         return
-    folder = Path(batch.target)
-    with folder_lock(folder):
-        journal = Journal(folder, key)
+    with folder_lock(Path(batch.target)):
+        journal = Journal(Path(batch.target), key)
         todo = []
-        for task in tasks:
-            outcome = journal.begin(
-                task.source, Path(task.target), task.stamp, overwrite=batch.overwrite
-            )
+        for image in images:
+            source, target, stamp = image
+            outcome = journal.begin(source, Path(target), stamp, overwrite=batch.overwrite)
             if outcome is None:
-                todo.append(task)
+                todo.append(image)
             else:
                 yield outcome
-        outcomes = in_parallel(_upscale, todo, workers, fewer="with fewer workers")
-        for task, outcome in zip(todo, outcomes, strict=True):
+        outcomes = in_parallel(upscale, todo, workers, fewer="with fewer workers")
+        for (_, target, stamp), outcome in zip(todo, outcomes, strict=True):
             if outcome.state == "done":
-                journal.finish(Path(task.target), task.stamp)
+                journal.finish(Path(target), stamp)
             yield outcome
 
 
-def _find_images(batch: Batch) -> Iterator[tuple[str, str, Stamp]]:
-    """(source, target, stamp of the source) of every image."""
+def _find_images(batch: Batch) -> Iterator[Image]:
     is_remote = batch.target.startswith(S3)
     root = Path("/") if is_remote else Path(batch.target)
 
@@ -166,47 +153,53 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _upscale(task: ImageTask) -> Outcome:
-    """Run one task, in any process."""
-    upscale = _to_s3 if task.target.startswith(S3) else _to_file
+def _upscale(batch: Batch, key: str, threads: int, image: Image) -> Outcome:
+    """Upscale one image, in any process."""
+    source, target, stamp = image
     try:
         with TemporaryDirectory() as name:
-            changes = upscale(task, Path(name))
-    except (BadImageError, HostError, MemoryError, OSError) as error:
+            folder = Path(name)
+
+            def run(path: Path) -> tuple[str, ...]:
+                local = folder / Path(source).name if source.startswith(S3) else Path(source)
+                if source.startswith(S3):
+                    download(parse_s3(source), local)
+                return upscale_file(_make_upscaler(batch, key, threads), local, path, batch.output)
+
+            if target.startswith(S3):
+                changes = _to_s3(batch, target, {"key": key, "source": stamp}, folder, run)
+            else:
+                changes = run(Path(target))
+    except (BadImageError, MemoryError, OSError) as error:
         message = str(error) or type(error).__name__
-        return Outcome(source=task.source, target=task.target, state="failed", message=message)
+        return Outcome(source=source, target=target, state="failed", message=message)
     if changes is None:
-        return Outcome(source=task.source, target=task.target, state="skipped")
-    message = "; ".join(changes)
-    return Outcome(source=task.source, target=task.target, state="done", message=message)
+        return Outcome(source=source, target=target, state="skipped")
+    return Outcome(source=source, target=target, state="done", message="; ".join(changes))
 
 
-def _to_file(task: ImageTask, folder: Path, target: Path | None = None) -> tuple[str, ...]:
-    source = Path(task.source)
-    if task.source.startswith(S3):
-        place = parse_s3(task.source)
-        source = folder / Path(place.key).name
-        download(place, source)
-    upscaler = _make_upscaler(task.batch, task.key, task.threads)
-    return upscale_file(upscaler, source, target or Path(task.target), task.batch.output)
-
-
-def _to_s3(task: ImageTask, folder: Path) -> tuple[str, ...] | None:
+def _to_s3(
+    batch: Batch,
+    target: str,
+    record: Mapping[str, Any],
+    folder: Path,
+    run: Callable[[Path], tuple[str, ...]],
+) -> tuple[str, ...] | None:
     """Upload a result and its record; None if both exist."""
-    place, root = parse_s3(task.target), parse_s3(task.batch.target)
+    place, root = parse_s3(target), parse_s3(batch.target)
     name = place.key.removeprefix(root.key).lstrip("/")
     key = "/".join(part for part in (root.key.rstrip("/"), RECORDS_PREFIX, f"{name}.json") if part)
-    record = S3Object(bucket=place.bucket, key=key)
-    size, text = object_size(place), get_text(record)
-    expected = {"key": task.key, "source": task.stamp}
-    if text is not None and size is not None and from_json(text) == {**expected, "bytes": size}:
-        return None
-    if text is None and size is not None and not task.batch.overwrite:
-        raise HostError(FOREIGN.format(place))
+    record_place = S3Object(bucket=place.bucket, key=key)
+    size, text = object_size(place), get_text(record_place)
+    if size is not None:
+        if text is not None and from_json(text) == {**record, "bytes": size}:
+            return None
+        if text is None and not batch.overwrite:
+            raise HostError(FOREIGN.format(place))
     # before the result, so that a result without a complete record is known as one of ours
-    put_text(to_json({**expected, "bytes": 0}), record)
-    target = folder / f"result{Path(task.target).suffix}"
-    changes = _to_file(task, folder, target)
-    upload(target, place)
-    put_text(to_json({**expected, "bytes": target.stat().st_size}), record)
+    put_text(to_json({**record, "bytes": 0}), record_place)
+    result = folder / f"result{Path(target).suffix}"
+    changes = run(result)
+    upload(result, place)
+    put_text(to_json({**record, "bytes": result.stat().st_size}), record_place)
     return changes

@@ -34,16 +34,10 @@ def upscale_jobs(
     *,
     overwrite: bool = False,
 ) -> Iterator[Outcome]:
-    """Run all jobs; an image that fails does not stop the others.
+    """Run all jobs of `find_jobs`; an image that fails does not stop the others.
 
-    Args:
-        model: the network.
-        config: how it computes.
-        jobs: what `find_jobs` found.
-        target: the folder of the results, whose finished results are skipped, or the path of the
-            only result, which is overwritten.
-        output: how results are written.
-        overwrite: whether to replace files in the folder that were not written by this function.
+    Results in the folder `target` that are finished are skipped. If `target` is the path of the
+    only result, it is overwritten.
 
     Raises:
         OSError: if the disk is full.

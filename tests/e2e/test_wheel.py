@@ -68,7 +68,7 @@ def base(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         str(canonicalize_name(each.metadata["Name"])): each.requires or []
         for each in importlib.metadata.distributions()
     }
-    names = find_required("esrgan", {**requires, "esrgan": own}) - {"esrgan"}
+    names = find_required("esrgan", {**requires, "esrgan": own}).keys() - {"esrgan"}
     site = Path(sysconfig.get_path("purelib", "venv", {"base": str(folder)}))
     for name in names:
         distribution = importlib.metadata.distribution(name)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 
 from pipelines.ops.doctor.dvc_settings import read_dvc_settings
 from pipelines.ops.doctor.finding import Finding
@@ -19,12 +19,6 @@ LOCK = Path("requirements.lock")
 PROJECT = "esrgan[pipeline,export,dev]"
 INSTALL = "make install"
 """Installs `PROJECT` as `LOCK` pins it."""
-INCOMPATIBLE = {
-    "fastapi": ("<0.151", "later versions break Prefect's server"),
-    "torch": (">=2.10", "earlier versions lack functions that training needs"),
-    "numpy": (">=2", "earlier versions lack functions that sampling needs"),
-}
-"""Version ranges that work, where they differ from those that packages declare."""
 TELEMETRY = {
     "MLflow": ("MLFLOW_DISABLE_TELEMETRY", "true"),
     "Prefect": ("PREFECT_SERVER_ANALYTICS_ENABLED", "false"),
@@ -44,50 +38,46 @@ def check_python() -> Iterator[Finding]:
 
 
 def check_packages() -> Iterator[Finding]:
-    """Check that the locked packages are installed, and no version that is known not to work."""
+    """Check that all packages are installed, with versions that fit together and the lock."""
     found: dict[str, str] = {}
     requires: dict[str, list[str]] = {}
     for metadata in (each.metadata for each in importlib.metadata.distributions()):
         package = canonicalize_name(metadata["Name"])
         found[package] = metadata["Version"]
         requires[package] = metadata.get_all("Requires-Dist") or []
-    missing = sorted(find_required(PROJECT, requires) - found.keys())
+    required = find_required(PROJECT, requires)
+    if missing := sorted(required.keys() - found.keys()):
+        yield Finding("error", "packages", f"not installed: {_first(missing)}", INSTALL)
+    for name, versions in required.items():
+        if name in found and not versions.contains(found[name], prereleases=True):
+            message = f"{name} {found[name]} does not fit; other packages need {versions}"
+            yield Finding("error", "versions", message, f"pip install '{name}{versions}'")
     # 2.13.0+cpu is in ==2.13.0
     other = [
         f"{pin.name} {version} instead of {str(pin.specifier).removeprefix('==')}"
         for pin in _read_pins()
         if (version := found.get(canonicalize_name(pin.name))) and version not in pin.specifier
     ]
-    if missing:
-        yield Finding("error", "packages", f"not installed: {_first(missing)}", INSTALL)
     if other:
         yield Finding("warning", "packages", f"not as in {LOCK}: {_first(other)}", INSTALL)
-    for name, (range_, reason) in INCOMPATIBLE.items():
-        version = found.get(name, "")
-        base = version.partition("+")[0]
-        if version and Version(base) not in Requirement(name + range_).specifier:
-            remedy = f"pip install '{name}{range_}'"
-            yield Finding("error", "versions", f"{name} {version}: {reason}", remedy)
-    versions = [found.get(name, "missing") for name in ("boto3", "botocore")]
-    if len(set(versions)) > 1:
-        message = "boto3 {} and botocore {} must have the same version".format(*versions)
-        yield Finding("error", "versions", message, INSTALL)
-    if not (missing or other):
+    elif not missing:
         yield Finding("ok", "packages", f"{len(found)}, as in {LOCK}")
 
 
-def find_required(root: str, requires: Mapping[str, Iterable[str]]) -> set[str]:
-    """Canonical names of all packages that `root` needs on this Python and platform.
+def find_required(root: str, requires: Mapping[str, Iterable[str]]) -> dict[str, SpecifierSet]:
+    """All packages that `root` needs on this Python and platform, with the versions that fit.
 
     Args:
         root: a requirement, such as `esrgan[pipeline]`; it is in the result.
         requires: what each package requires according to its metadata, by canonical names.
     """
+    versions: dict[str, SpecifierSet] = {}
     extras: dict[str, set[str]] = {}
     waiting = [Requirement(root)]
     while waiting:
         wanted = waiting.pop()
         name = canonicalize_name(wanted.name)
+        versions[name] = versions.get(name, SpecifierSet()) & wanted.specifier
         new = {"", *wanted.extras} - extras.setdefault(name, set())
         extras[name] |= new
         waiting += [
@@ -95,7 +85,7 @@ def find_required(root: str, requires: Mapping[str, Iterable[str]]) -> set[str]:
             for one in map(Requirement, requires.get(name, ()) if new else ())
             if one.marker is None or any(one.marker.evaluate({"extra": extra}) for extra in new)
         ]
-    return set(extras)
+    return versions
 
 
 def _read_pins() -> list[Requirement]:

@@ -7,12 +7,12 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+import pandas as pd
 from rich.filesize import decimal
 from ruamel.yaml import YAML
 
@@ -44,25 +44,6 @@ BYTES_PER_ROW = 400
 """Of a training's journal and curve."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Trial:
-    """A training of a few steps."""
-
-    startup: float
-    """Seconds before the first step."""
-    rows: list[dict[str, float]]
-    """Of its journal."""
-    checkpoints: Path
-
-    def times(self, key: str) -> dict[int, float]:
-        """The time in seconds of each step that reported a value."""
-        return {int(row["step"]): row["time"] / 1000 for row in self.rows if key in row}
-
-    def peak(self, key: str) -> int:
-        """The maximum of a value in MiB, in bytes."""
-        return int(max(row.get(key, 0.0) for row in self.rows) * 2**20)
-
-
 def estimate_trainings(stages: Sequence[str]) -> Iterator[Estimate]:
     """Train some steps with the parameters of each stage, in a temporary folder.
 
@@ -87,7 +68,7 @@ def estimate_trainings(stages: Sequence[str]) -> Iterator[Estimate]:
         }
         with _trial_folder(stage) as folder:
             YAML().dump({**params, stage: section | short}, folder / PARAMS)
-            yield _extrapolate(stage, section, _run_trial(stage, folder), folder)
+            yield _extrapolate(stage, section, *_run_trial(stage, folder))
 
 
 @contextmanager
@@ -111,7 +92,8 @@ def _trial_folder(stage: str) -> Iterator[Path]:
         yield folder
 
 
-def _run_trial(stage: str, folder: Path) -> Trial:
+def _run_trial(stage: str, folder: Path) -> tuple[float, pd.DataFrame, Path]:
+    """(seconds before the first step, rows of the journal by step, folder of checkpoints)."""
     env = os.environ | {
         "ESRGAN_STATE": str(folder / "state"),
         REPOSITORY: str(Path.cwd()),
@@ -134,59 +116,65 @@ def _run_trial(stage: str, folder: Path) -> Trial:
                 process.kill()
                 process.wait()
     journals = list((folder / "state" / "checkpoints" / stage).glob("*/metrics.jsonl"))
-    rows = MetricsJournal(journals[0]).rows() if journals else []
-    steps = [row["time"] / 1000 for row in rows if "rate" in row]
+    rows = pd.DataFrame(MetricsJournal(journals[0]).rows() if journals else [{"step": 0}])
+    steps = _times(rows.set_index("step"), "rate")
     if len(steps) < MIN_STEPS:
         last = " ".join(log.read_text().strip().splitlines()[-1:]) or "no output"
         raise UserError(f"{stage} made only {len(steps)} steps in {TIMEOUT:g} s: {last}")
-    return Trial(startup=min(steps) - start, rows=rows, checkpoints=journals[0].parent)
+    return steps.min() - start, rows.set_index("step"), journals[0].parent
 
 
-def _extrapolate(stage: str, section: Mapping[str, Any], trial: Trial, folder: Path) -> Estimate:
-    steps = trial.times("rate")
-    step_time = median(
-        steps[step] - steps[step - 1]
-        for step in steps
-        if step > WARMUP
-        and step - 1 in steps
-        and (step - 1) % VALIDATE_EVERY
-        and (step - 1) % SAVE_EVERY
-    )
-    validations = [
-        end - steps[step] for step, end in trial.times("val/psnr_y").items() if step in steps
-    ]
-    save_time = steps.get(SAVE_EVERY + 1, 0.0) - steps.get(SAVE_EVERY, 0.0) - step_time
+def _times(rows: pd.DataFrame, name: str) -> pd.Series:
+    """The time in seconds of each step that reported a value."""
+    return rows["time"][rows[name].notna()] / 1000 if name in rows else pd.Series(dtype=float)
+
+
+def _peak(rows: pd.DataFrame, name: str) -> int:
+    """The maximum of a value in MiB, in bytes."""
+    return int(rows[name].max() * 2**20) if name in rows else 0
+
+
+def _extrapolate(
+    stage: str, section: Mapping[str, Any], startup: float, rows: pd.DataFrame, checkpoints: Path
+) -> Estimate:
+    steps = _times(rows, "rate")
+    durations = steps.diff()[steps.index > WARMUP]
+    before = durations.index - 1
+    step_time = durations[(before % VALIDATE_EVERY > 0) & (before % SAVE_EVERY > 0)].median()
+    validation_time = np.nan_to_num((_times(rows, "val/psnr_y") - steps).median())
+    save_time = max(durations.get(SAVE_EVERY + 1, 0.0) - step_time, 0.0)
     count = int(section["steps"])
     seconds = (
-        trial.startup
+        startup
         + count * step_time
-        + count // int(section["validate_every"]) * (median(validations) if validations else 0.0)
-        + count // int(section["save_every"]) * max(save_time, 0.0)
+        + count // int(section["validate_every"]) * validation_time
+        + count // int(section["save_every"]) * save_time
     )
     precision, device = section.get("precision", "auto"), current_device()
     notes = [
         f"{1 / step_time:.2f} steps/s, {count} steps; {len(steps)} were tried",
         precision_message(precision, resolve_precision(precision, device), device),
     ]
-    if gpu_memory := trial.peak("system/gpu_memory_mib"):
+    if gpu_memory := _peak(rows, "system/gpu_memory_mib"):
         notes.append(f"{decimal(gpu_memory)} of the GPU's memory")
     notes.append("it may end earlier at a plateau (select.patience)")
     return Estimate(
         title=f"{stage}, by {PARAMS}",
-        seconds=seconds,
-        disk=_disk(section, trial, folder),
-        memory=trial.peak("system/memory_mib"),
+        seconds=float(seconds),
+        disk=_disk(section, checkpoints),
+        memory=_peak(rows, "system/memory_mib"),
         notes=tuple(notes),
     )
 
 
-def _disk(section: Mapping[str, Any], trial: Trial, folder: Path) -> int:
+def _disk(section: Mapping[str, Any], checkpoints: Path) -> int:
     count = int(section["steps"])
     validations = count // int(section["validate_every"])
-    state = max((path.stat().st_size for path in trial.checkpoints.glob("step_*.pt")), default=0)
-    images = [folder_bytes(path) for path in (trial.checkpoints / "samples").glob("*")]
-    samples = (validations + 1) * (median(images) if images else 0)
+    state = max((path.stat().st_size for path in checkpoints.glob("step_*.pt")), default=0)
+    images = [folder_bytes(path) for path in (checkpoints / "samples").glob("*")] or [0]
+    samples = (validations + 1) * np.median(images)
     rows = BYTES_PER_ROW * (count // int(section["report_every"]) + validations)
-    networks = sum(path.stat().st_size for path in folder.glob("artifacts/*/*.safetensors"))
+    trial_folder = checkpoints.parents[3]
+    networks = sum(path.stat().st_size for path in trial_folder.glob("artifacts/*/*.safetensors"))
     # twice: with the checkpoints and, where files cannot be linked, in the artifacts
     return int(int(section["keep"]) * state + 2 * (samples + rows) + networks)

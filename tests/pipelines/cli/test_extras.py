@@ -1,4 +1,4 @@
-"""Every package that the code imports is a declared one, and the extra that has it is known."""
+"""Every imported package is declared, and the extra that installs it is known."""
 
 import ast
 import importlib.metadata
@@ -28,7 +28,7 @@ def imported() -> set[str]:
     return modules - sys.stdlib_module_names - {"esrgan_core", "pipelines"}
 
 
-def test_every_imported_module_is_of_the_base_or_of_an_extra() -> None:
+def test_every_imported_module_is_installed_by_default_or_by_an_extra() -> None:
     installed = list(importlib.metadata.distributions())
     requires = {
         str(canonicalize_name(each.metadata["Name"])): each.requires or [] for each in installed
@@ -46,6 +46,6 @@ def test_every_imported_module_is_of_the_base_or_of_an_extra() -> None:
     assert optional == set().union(*EXTRAS.values())
 
 
-def test_what_no_extra_has_is_a_defect() -> None:
+def test_a_module_that_no_extra_installs_is_a_defect() -> None:
     assert describe_missing_extra(ModuleNotFoundError(name="torch"), "info") is None
     assert describe_missing_extra(ModuleNotFoundError(name="esrgan_core.nowhere"), "info") is None

@@ -174,10 +174,10 @@ PROBLEMS: dict[str, tuple[Seed, str, str]] = {
     "package of another version": (
         with_version("typer", "0.1"), "packages", "typer 0.1 instead of",
     ),
-    "fastapi too new": (with_version("fastapi", "0.155.0"), "versions", "break Prefect's server"),
-    "torch too old": (with_version("torch", "2.4.0"), "versions", "torch 2.4.0"),
+    "fastapi too new": (with_version("fastapi", "0.155.0"), "versions", "0.155.0 .* need <0.151"),
+    "torch too old": (with_version("torch", "2.4.0"), "versions", "torch 2.4.0 .* need >=2.10"),
     "boto3 and botocore differ": (
-        with_version("botocore", "1.1"), "versions", "must have the same version",
+        with_version("botocore", "1.1"), "versions", "botocore 1.1 does not fit",
     ),
     "device missing": (with_env(ESRGAN_DEVICE="cuda:9"), "device", "cuda:9"),
     "too many threads": (with_env(OMP_NUM_THREADS="1"), "threads", "on "),
