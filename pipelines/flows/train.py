@@ -181,8 +181,7 @@ def _import_again(address: str) -> None:
     if path.read_text(encoding="utf-8") != committed:
         write_text(path, committed)
         raise StageError(
-            f"{address}: the data has changed at its source since it was imported; to use the new "
-            "version, run with update_data"
+            f"{address}: the data has changed at its source; to use it, run with update_data"
         )
 
 

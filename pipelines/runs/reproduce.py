@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+from esrgan_core.files import write_text
 from pipelines.config.errors import UserError
-from pipelines.runs.repository import Repository
-from pipelines.runs.workspace import prepare_files
+from pipelines.config.params import PARAMS
+from pipelines.runs.repository import Repository, clone
+from pipelines.runs.workspace import Request, new_workspace
+from pipelines.runtime.shell import git
 from pipelines.tracking.model_files import read_origin
 from pipelines.tracking.model_registry import ModelVersion
 
@@ -19,11 +22,10 @@ def reproduce(repository: Repository, version: ModelVersion, name: str) -> tuple
         (the workspace, warnings about possible differences).
 
     Raises:
-        UserError: if the commit is unknown, or the workspace belongs to another run.
-        ValueError: if the version has no record of its origin.
+        UserError: if the origin of the version is unknown, or the workspace belongs to another run.
     """
-    origin = read_origin(version)
-    commit = origin.pop("commit")
+    texts = read_origin(version)
+    commit = texts.pop("commit")
     if not commit:
         raise UserError(
             f"{version.model} version {version.version} was made outside git, so its code is "
@@ -31,9 +33,20 @@ def reproduce(repository: Repository, version: ModelVersion, name: str) -> tuple
         )
     warnings = []
     if commit.endswith(CHANGED):
+        commit = commit.rstrip(CHANGED)
         warnings.append(
             f"files differed from commit {commit[:10]} when the version was made; only "
-            f"{', '.join(origin)} are restored; `dvc status` shows the stages that differ"
+            f"{', '.join(texts)} are restored; `dvc status` shows the stages that differ"
         )
-    texts = {Path(path): text for path, text in origin.items()}
-    return prepare_files(repository, name, commit.rstrip(CHANGED), texts), warnings
+    folder = repository.runs / Request(name=name).name
+    with new_workspace(folder) as partial:
+        if partial is not None:
+            clone(repository, partial, commit)
+            for path, text in texts.items():
+                write_text(partial / path, text)
+        else:
+            params = (folder / PARAMS).read_text(encoding="utf-8")
+            head = git(["rev-parse", "HEAD"], folder)
+            if head != commit or texts.get(str(PARAMS), params) != params:
+                raise UserError(f"{folder} belongs to another run; choose another --name")
+    return folder, warnings

@@ -67,7 +67,7 @@ def prepare(repository: Repository, request: Request) -> Path:
         CommandError: if the repository cannot be cloned.
     """
     folder = repository.runs / request.name
-    with _created(folder) as partial:
+    with new_workspace(folder) as partial:
         if partial is None:
             _check_same_run(repository, folder, request)
             folder.touch()  # `esrgan runs --prune` might remove an old one before the flow uses it
@@ -78,25 +78,8 @@ def prepare(repository: Repository, request: Request) -> Path:
     return folder
 
 
-def prepare_files(
-    repository: Repository, name: str, commit: str, texts: Mapping[Path, str]
-) -> Path:
-    """Create the workspace of a commit with the given files, or find the existing one."""
-    folder = repository.runs / Request(name=name).name
-    with _created(folder) as partial:
-        if partial is not None:
-            clone(repository, partial, commit)
-            for path, text in texts.items():
-                write_text(partial / path, text)
-        else:
-            params = (folder / PARAMS).read_text(encoding="utf-8")
-            if git(["rev-parse", "HEAD"], folder) != commit or texts.get(PARAMS, params) != params:
-                raise UserError(f"{folder} belongs to another run; choose another --name")
-    return folder
-
-
 @contextmanager
-def _created(folder: Path) -> Iterator[Path | None]:
+def new_workspace(folder: Path) -> Iterator[Path | None]:
     """A temporary folder that is renamed to `folder` on success; None if `folder` exists."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(creation_lock_path(folder)):

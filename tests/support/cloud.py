@@ -1,4 +1,4 @@
-"""A copy of the project that has data, DVC's remote and MLflow's artifacts on a real S3 server."""
+"""A copy of the project with data, the DVC remote and MLflow's artifacts on a real S3 server."""
 
 import hashlib
 import signal
@@ -27,20 +27,20 @@ class Cloud:
 
     folder: Path
     server: S3
-    printed: str = ""
-    """By the run of the flow."""
+    output: str = ""
+    """Of the run of the flow."""
 
     @property
     def env(self) -> dict[str, str]:
-        """What leads to the server."""
+        """Environment variables that select the server."""
         return {**self.server.env, "MLFLOW_DEFAULT_ARTIFACT_ROOT": "s3://mlflow/artifacts"}
 
     def run(self, *command: str, fails: bool = False, **extra: str) -> str:
-        """Run a command in the copy; what it prints."""
+        """Run a command in the copy; its output."""
         return command_in(self.folder)(*command, fails=fails, **{**self.env, **extra})
 
     def wrong_objects(self) -> list[str]:
-        """Objects of DVC's remote that are not what their name says."""
+        """Keys of objects of the DVC remote whose content does not have the hash in their name."""
         wrong = []
         for key in self.server.keys("dvc"):
             body = self.server.client.get_object(Bucket="dvc", Key=key)["Body"].read()
@@ -50,8 +50,8 @@ class Cloud:
 
 
 @contextmanager
-def clouded(folder: Path) -> Iterator[Cloud]:
-    """A copy whose data is an import from S3, and whose remote is there; committed."""
+def project_on_s3(folder: Path) -> Iterator[Cloud]:
+    """A copy whose data is imported from S3 and whose remote is on S3, both committed."""
     with serving_s3(folder / "s3") as server:
         for bucket in ("images", "dvc", "mlflow"):
             server.client.create_bucket(Bucket=bucket)
@@ -69,7 +69,7 @@ def clouded(folder: Path) -> Iterator[Cloud]:
 
 
 def kill_uploads(cloud: Cloud, count: int, random: Random) -> list[str]:
-    """Kill uploads of a large file at random moments; what of it was to be seen and not whole."""
+    """Kill uploads of a large file at random moments; the incomplete objects that were visible."""
     problems, killed = [], 0
     for number in range(count):
         large = cloud.folder / "large.bin"
@@ -84,17 +84,17 @@ def kill_uploads(cloud: Cloud, count: int, random: Random) -> list[str]:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        # what it has read tells how far it is; its own code is some 30 MB
-        enough = random.uniform(30e6, 130e6)
+        # its progress is what it has read, of which some 30 MB are its own code
+        limit = random.uniform(30e6, 130e6)
         with suppress(psutil.Error):
             process = psutil.Process(upload.pid)
-            while upload.poll() is None and process.io_counters().read_chars < enough:
+            while upload.poll() is None and process.io_counters().read_chars < limit:
                 time.sleep(0.002)
         upload.kill()
         killed += upload.wait() == -signal.SIGKILL
-        problems += [f"kill {number}: {key} is not whole" for key in cloud.wrong_objects()]
+        problems += [f"kill {number}: {key} is incomplete" for key in cloud.wrong_objects()]
     cloud.run("dvc", "push", "large.bin.dvc")
-    print(f"  {killed} of {count} uploads were killed, the others were over", flush=True)
+    print(f"  {killed} of {count} uploads were killed, the others had finished", flush=True)
     if not killed:
-        problems.append("no upload was killed in its midst")
-    return problems + [f"in the end {key} is not whole" for key in cloud.wrong_objects()]
+        problems.append("every upload finished before it was killed")
+    return problems + [f"at the end {key} is incomplete" for key in cloud.wrong_objects()]

@@ -21,7 +21,7 @@ import typer
 from tests.e2e.conftest import moved, run_whole
 from tests.support import ROOT
 from tests.support.checkpoint_faults import damages, full_disks, kills_while_saving
-from tests.support.cloud import clouded, kill_uploads
+from tests.support.cloud import kill_uploads, project_on_s3
 from tests.support.flows import LONG, Flows
 from tests.support.interruptions import INTERRUPTIONS, interrupt, resume
 from tests.support.publishing import Publishing
@@ -144,7 +144,7 @@ def check_flows(tally: Tally, project: Path, part: int, random: Random) -> None:
 
 def check_uploads(tally: Tally, folder: Path, count: int, random: Random) -> None:
     """Kill uploads to S3."""
-    with clouded(folder) as cloud:
+    with project_on_s3(folder) as cloud:
         tally.check(
             "uploads to S3 killed, no partial object visible",
             count,
