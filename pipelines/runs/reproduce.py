@@ -35,7 +35,7 @@ def reproduce(repository: Repository, version: ModelVersion, name: str) -> tuple
     if commit.endswith(CHANGED):
         commit = commit.rstrip(CHANGED)
         warnings.append(
-            f"files differed from commit {commit[:10]} when the version was made; only "
+            f"files differed from commit {commit[:10]} when the version was made; of these only "
             f"{', '.join(texts)} are restored; `dvc status` shows the stages that differ"
         )
     folder = repository.runs / Request(name=name).name

@@ -31,32 +31,32 @@ def flows(project: Path) -> Iterator[Flows]:
 
 
 @pytest.fixture(scope="module")
-def whole(flows: Flows) -> str:
+def first_run(flows: Flows) -> str:
     """A run whose trainings are cached, started by the command of the README; its id."""
-    command = ["prefect", "deployment", "run", "esrgan/sample", "--watch", "--param", "name=whole"]
+    command = ["prefect", "deployment", "run", "esrgan/sample", "--watch", "--param", "name=first"]
     printed = flows.run(*command)
     assert "finished successfully" in printed
-    (run,) = flows.request("POST", "flow_runs/filter", flow_runs={"name": {"any_": ["whole"]}})
+    (run,) = flows.request("POST", "flow_runs/filter", flow_runs={"name": {"any_": ["first"]}})
     return str(run["id"])
 
 
-def test_a_run_has_one_name_in_prefect_dvc_and_mlflow(flows: Flows, whole: str) -> None:
-    assert flows.state(whole) == "COMPLETED"
-    parent = flows.mlflow_runs("whole", "pipeline")[0]
-    assert parent.info.run_name == "whole"
-    assert parent.data.tags["prefect.flow_run_id"] == whole
-    assert parent.data.tags["prefect.flow_run_url"].endswith(whole)
-    assert flows.mlflow_states("whole") == {"FINISHED"}
-    assert "whole" in flows.run("dvc", "exp", "show", "--csv")
-    artifacts = flows.artifacts(whole)
+def test_a_run_has_one_name_in_prefect_dvc_and_mlflow(flows: Flows, first_run: str) -> None:
+    assert flows.state(first_run) == "COMPLETED"
+    parent = flows.mlflow_runs("first", "pipeline")[0]
+    assert parent.info.run_name == "first"
+    assert parent.data.tags["prefect.flow_run_id"] == first_run
+    assert parent.data.tags["prefect.flow_run_url"].endswith(first_run)
+    assert flows.mlflow_states("first") == {"FINISHED"}
+    assert "first" in flows.run("dvc", "exp", "show", "--csv")
+    artifacts = flows.artifacts(first_run)
     assert {"metrics", "images", "page", "mlflow"} <= artifacts.keys()
     assert parent.info.run_id in artifacts["mlflow"]["description"]
     models = {row["model"] for row in json.loads(artifacts["metrics"]["data"])}
     assert models == {"bicubic", "pretrained", "interpolated", "finetuned"}
 
 
-def test_a_run_does_not_change_the_working_tree(flows: Flows, whole: str) -> None:
-    assert whole
+@pytest.mark.usefixtures("first_run")
+def test_a_run_does_not_change_the_working_tree(flows: Flows) -> None:
     assert flows.run("git", "status", "--porcelain") == ""
     assert not (flows.folder / "data").exists()
 
@@ -69,12 +69,12 @@ def test_an_unknown_parameter_fails_before_a_workspace_is_created(flows: Flows) 
 
 
 def test_a_run_finds_cached_results_and_its_name_needs_the_same_recipe(
-    flows: Flows, whole: str
+    flows: Flows, first_run: str
 ) -> None:
-    assert set(re.findall(r"Running stage '(\w+)'", flows.log(whole))) <= {"register"}
+    assert set(re.findall(r"Running stage '(\w+)'", flows.log(first_run))) <= {"register"}
     weights = [flows.folder / f"artifacts/{stage}/generator.safetensors" for stage in LONG]
-    assert flows.weights("whole") == b"".join(path.read_bytes() for path in weights)
-    other = flows.start_run("whole", overrides={"pretrain.steps": 7})
+    assert flows.weights("first") == b"".join(path.read_bytes() for path in weights)
+    other = flows.start_run("first", overrides={"pretrain.steps": 7})
     assert flows.wait(other) == "FAILED"
     assert "another recipe (pretrain.steps is 60 there and 7 here)" in flows.message(other)
 
@@ -136,16 +136,16 @@ def test_a_cancelled_run_continues_to_the_same_weights(flows: Flows) -> None:
     assert resume(flows, "fire", expected) == []
 
 
-def test_a_folder_is_upscaled_by_the_registered_model(flows: Flows, whole: str) -> None:
-    assert whole
+@pytest.mark.usefixtures("first_run")
+def test_a_folder_is_upscaled_by_the_registered_model(flows: Flows) -> None:
     photos, large = flows.folder.parent / "photos", flows.folder.parent / "large"
     photos.mkdir()
     for name in "abc":
         write_png(photos / f"{name}.png", textured(24, 36, seed=ord(name)))
-    words = ["--param", f"source={photos}", "--param", f"target={large}"]
+    parameters = ["--param", f"source={photos}", "--param", f"target={large}"]
     version = flows.run("esrgan", "models").splitlines()[0].split()[1]
-    words += ["--param", f"model=models:/esrgan/{version}"]
-    command = ["prefect", "deployment", "run", "upscale/images", "--watch", *words]
+    parameters += ["--param", f"model=models:/esrgan/{version}"]
+    command = ["prefect", "deployment", "run", "upscale/images", "--watch", *parameters]
     assert "finished successfully" in flows.run(*command)
     sizes = {path.name: read_rgb(path).shape for path in large.glob("*.png")}
     assert sizes == {f"{name}.png": (96, 144, 3) for name in "abc"}
@@ -156,15 +156,15 @@ def test_a_folder_is_upscaled_by_the_registered_model(flows: Flows, whole: str) 
     assert flows.run("git", "status", "--porcelain") == ""
 
 
-def test_only_workspaces_of_saved_runs_are_removed(flows: Flows, whole: str) -> None:
-    assert whole
+@pytest.mark.usefixtures("first_run")
+def test_only_workspaces_of_saved_runs_are_removed(flows: Flows) -> None:
     trained = flows.weights("twin-one")
-    with (flows.folder / "runs" / "whole" / "params.yaml").open("a") as params:
+    with (flows.folder / "runs" / "first" / "params.yaml").open("a") as params:
         params.write("# changed\n")
     printed = flows.run("esrgan", "runs", "--prune", "--days", "0")
-    states = {words[1]: (words[0], words[4]) for words in map(str.split, printed.splitlines())}
+    states = {line[1]: (line[0], line[4]) for line in map(str.split, printed.splitlines())}
     assert states["twin-one"] == states["fire"] == ("remove", "saved")
-    for name in ("whole", "turns", "twin-two"):
+    for name in ("first", "turns", "twin-two"):
         assert states[name] == ("keep", "unsaved")
     assert not (flows.folder / "runs" / "twin-one").exists()
     # the experiment still has the results
