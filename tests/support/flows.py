@@ -127,7 +127,7 @@ class Flows:
 
     def engine(self, name: str) -> psutil.Process:
         """The process of a run's flow."""
-        # the pull step's process has become it, with the Python flags of prefect.yaml
+        # its command is that of prefect.yaml
         found = self._find(name, "-P", "-m", "prefect.engine")
         assert found, f"no flow runs for {name}"
         return found
