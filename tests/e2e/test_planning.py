@@ -1,4 +1,4 @@
-"""What a plan says of disk is what then lies there; times are for a person to compare."""
+"""`esrgan plan` estimates disk usage correctly; times are compared by hand."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ UNITS = {"bytes": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}
 TOLERANCE = 0.1
 
 
-def told(printed: str, what: str) -> float:
+def estimate(printed: str, what: str) -> float:
     found = re.search(rf"{what}\s+([\d.]+) (\w+)", printed)
     assert found, printed
     return float(found[1]) * UNITS[found[2]]
@@ -24,11 +24,11 @@ def told(printed: str, what: str) -> float:
 def test_disk_of_a_training(esrgan: Run, project: Path, stage: str) -> None:
     printed = esrgan("plan", "train", stage)
     assert re.search(r"time    \d+:\d\d:\d\d", printed)
-    assert told(printed, "memory") > 1e8
+    assert estimate(printed, "memory") > 1e8
     checkpoints = project / ".esrgan" / "checkpoints" / stage
     there = max(folder_bytes(one) for one in checkpoints.iterdir())
     there += folder_bytes(project / "artifacts" / stage)
-    assert told(printed, "disk") == pytest.approx(there, rel=TOLERANCE)
+    assert estimate(printed, "disk") == pytest.approx(there, rel=TOLERANCE)
     assert not list((project / ".esrgan").glob("plan-*"))
 
 
@@ -45,4 +45,4 @@ def test_disk_of_a_batch(esrgan: Run, project: Path, tmp_path: Path) -> None:
     assert not (project / "nowhere").exists()
     esrgan("upscale", *words, "-o", str(tmp_path / "out"), fails=True)
     there = sum(path.stat().st_size for path in (tmp_path / "out").glob("*.png"))
-    assert told(printed, "disk") == pytest.approx(there, rel=TOLERANCE)
+    assert estimate(printed, "disk") == pytest.approx(there, rel=TOLERANCE)

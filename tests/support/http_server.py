@@ -1,4 +1,4 @@
-"""A web server on this machine that serves files, and misbehaves as it is told."""
+"""A web server on this machine that serves files, with faults that a test chooses."""
 
 import random
 import threading
