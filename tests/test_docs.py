@@ -25,8 +25,9 @@ CREATED_BY_COMMANDS = (
 
 def code_in(document: Path) -> list[str]:
     """Inline code, and the lines of code blocks without comments."""
-    # the first column of an indented table has the old names of what was renamed
-    text = re.sub(r"^  \|[^|]*\|", "", document.read_text(), flags=re.MULTILINE)
+    # the changelog names what was removed, and in the first column of a table what was renamed
+    former = re.compile(r"^### Removed\n.*?(?=^#)|^  \|[^|]*\|", re.MULTILINE | re.DOTALL)
+    text = former.sub("", document.read_text())
     blocks = re.findall(r"```\w*\n(.*?)```", text, re.DOTALL)
     inline = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
     return inline + [
