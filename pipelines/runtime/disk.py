@@ -1,7 +1,6 @@
 """Disk space: checked before it is needed, measured, and freed."""
 
 import shutil
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,23 +10,16 @@ from pipelines.config.errors import UserError
 
 
 def require_disk_space(needs: Mapping[Path, int]) -> None:
-    """Check that the disks have the bytes that each folder needs; folders may share a disk.
-
-    Raises:
-        UserError: naming a folder of the disk that is too small.
-    """
-    folders: dict[int, Path] = {}
-    totals: Counter[int] = Counter()
+    """Raise a UserError if a disk lacks the bytes that folders on it need."""
+    disks: dict[int, tuple[Path, int]] = {}
     for folder, bytes_ in needs.items():
         existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
         disk = existing.stat().st_dev
-        folders.setdefault(disk, existing)
-        totals[disk] += bytes_
-    for disk, folder in folders.items():
-        free = shutil.disk_usage(folder).free
-        if totals[disk] > free:
+        disks[disk] = (existing, disks.get(disk, (existing, 0))[1] + bytes_)
+    for folder, bytes_ in disks.values():
+        if bytes_ > (free := shutil.disk_usage(folder).free):
             raise UserError(
-                f"{decimal(totals[disk])} are needed on the disk of {folder.absolute()}, "
+                f"{decimal(bytes_)} are needed on the disk of {folder.absolute()}, "
                 f"{decimal(free)} are free; free some space, set ESRGAN_STATE to a folder on "
                 "another disk, or use fewer images"
             )

@@ -23,16 +23,10 @@ def in_parallel(
     *,
     fewer: str = "after closing other programs",
 ) -> Iterator[Result]:
-    """Yield the results of `work` for each item, in order.
+    """Yield the results of `work`, which other processes can import, for each item in order.
 
-    Args:
-        work: a function that other processes can import.
-        items: its arguments.
-        workers: processes, -1 for one per core; a Dask cluster uses all its workers instead.
-        fewer: how to use less memory, for the error message.
-
-    Raises:
-        UserError: if a process was killed.
+    There is one process per core if `workers` is -1. If a process is killed, probably because
+    memory ran out, `fewer` is the advice of the UserError. A Dask cluster uses all its workers.
     """
     if address := os.environ.get(SCHEDULER):
         yield from _in_dask(address, work, items)

@@ -20,12 +20,8 @@ def die_with_parent(
     """Send this process a signal when the process that started it has ended.
 
     DVC starts stages through a shell, which may outlive DVC, so the parent of a shell is watched
-    as well.
-
-    Args:
-        number: the signal.
-        seconds: time to exit after the signal before the process is killed, since a process that
-            waits for other processes may never handle the signal; None for no limit.
+    as well. A process that waits for others may never handle the signal, so it is killed after
+    `seconds`.
     """
     if os.getppid() != PARENT:
         os.kill(os.getpid(), number)

@@ -33,12 +33,7 @@ def progress(
 ) -> Iterator[Advance]:
     """Yield a function that shows the number of completed units and a note.
 
-    Args:
-        what: the work.
-        total: units in all; 0 if unknown.
-        done: units that were completed before, which do not count for the ETA.
-        shown: False in processes that must not show anything.
-        bytes_: whether the units are bytes.
+    `total` is 0 if it is unknown. Units that were `done` before do not count for the ETA.
     """
     if not shown:
         yield lambda completed, note: None
@@ -66,17 +61,15 @@ def progress(
         bar.update(task.id, completed=completed, note=note)
         now, ended = time.monotonic(), 0 < total <= completed
         if ended or now - status_time > SECONDS_BETWEEN_STATUS:
-            status_time = now
-            seconds = task.time_remaining or 0.0
+            status_time, seconds = now, task.time_remaining or 0.0
             write_status(
                 Status(what=what, completed=completed, total=total, seconds_left=seconds, note=note)
             )
         if bar.disable and (ended or now - line_time >= SECONDS_BETWEEN_LINES):
-            line_time = now
-            seconds_left = task.time_remaining
-            left = "?" if seconds_left is None else timedelta(seconds=seconds_left)
+            line_time, left = now, task.time_remaining
+            eta = "?" if left is None else timedelta(seconds=left)
             of_total = as_text(total) if total else "?"
-            line = f"{what} {as_text(completed)}/{of_total}, {left} left  {note}".rstrip()
+            line = f"{what} {as_text(completed)}/{of_total}, {eta} left  {note}".rstrip()
             print(line, file=sys.stderr, flush=True)
 
     with bar:
@@ -84,10 +77,10 @@ def progress(
 
 
 @contextmanager
-def byte_progress(what: str, total: int, done: int = 0) -> Iterator[Callable[[int], None]]:
+def byte_progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """Yield a function that takes the bytes of each chunk, from any thread."""
-    lock = Lock()
-    with progress(what, total, done, bytes_=True) as advance:
+    lock, done = Lock(), 0
+    with progress(what, total, bytes_=True) as advance:
 
         def on_bytes(count: int) -> None:
             nonlocal done

@@ -49,7 +49,7 @@ class RunRecord:
 
 
 def record_path(stage: str) -> Path:
-    """The file of a stage's record."""
+    """The record of a stage."""
     return ARTIFACTS / stage / "run.json"
 
 
@@ -82,6 +82,8 @@ def run_name() -> str:
         return path.read_text(encoding="utf-8")
 
 
-def clear_run_name() -> None:
-    """Let the next stage start a new pipeline run."""
-    (state_root() / "current_run").unlink(missing_ok=True)
+def clear_run_name(name: str) -> None:
+    """Let the next stage start a new pipeline run, if this one is current."""
+    path = state_root() / "current_run"
+    if path.exists() and path.read_text(encoding="utf-8") == name:
+        path.unlink()

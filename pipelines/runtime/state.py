@@ -29,11 +29,7 @@ def state_root_path() -> Path:
 
 
 def require_state_root() -> None:
-    """Check that the state root would not be created outside a repository.
-
-    Raises:
-        UserError: if the current folder is not in a repository and `ESRGAN_STATE` is not set.
-    """
+    """Raise a UserError if the state root would be created outside a repository."""
     if not os.environ.get("ESRGAN_STATE") and _find_repository() is None:
         raise UserError(
             f"{Path.cwd()} is not in a repository; run this command in one, or set ESRGAN_STATE"
@@ -41,11 +37,7 @@ def require_state_root() -> None:
 
 
 def in_repository() -> AbstractContextManager[None]:
-    """Work in the root of the repository that contains the current folder.
-
-    Raises:
-        UserError: if the current folder is not in a repository.
-    """
+    """Work in the root of the repository that contains the current folder; a UserError outside."""
     if (root := _find_repository()) is None:
         raise UserError(f"{Path.cwd()} is not in a repository; run this command in one")
     return chdir(root)
@@ -57,6 +49,5 @@ def ablation_network_path(fingerprint: str) -> Path:
 
 
 def _find_repository() -> Path | None:
-    """The nearest parent folder that has a `.dvc` folder."""
     current = Path.cwd()
     return next((path for path in (current, *current.parents) if (path / ".dvc").is_dir()), None)

@@ -1,1 +1,4 @@
-"""MLflow runs and registered models. A store that is down never stops a training."""
+"""MLflow runs and registered models. A store that is down never stops a training.
+
+Functions raise `StoreDownError` if the store does not respond, `StoreError` if it refuses.
+"""

@@ -11,9 +11,8 @@ from pipelines.tracking.client import (
     RUN_TAG,
     STAGE_TAG,
     client,
-    create_child_run,
-    find_run,
     get_or_create_parent_run,
+    get_or_create_run,
     log_metrics,
     log_params,
     sanitize_name,
@@ -53,16 +52,14 @@ def _publish_training(
         "ablation.seed": seed,
         "ablation.figures": str(pd.util.hash_pandas_object(rows, index=False).sum()),
     }
-    run = find_run(tags)
-    if run and run.info.status == "FINISHED":
+    run_id = get_or_create_run(f"{variant}, stage {stage}, seed {seed}", tags, parent)
+    run = client().get_run(run_id)
+    if run.info.status == "FINISHED":
         return
-    title = f"{variant}, stage {stage}, seed {seed}"
-    run_id = run.info.run_id if run else create_child_run(parent, title, tags)
     log_params(run_id, dict(flatten(params)) | {"variant": variant, "stage": stage})
-    # the same time in every attempt, so that MLflow keeps one of equal metrics
-    time = client().get_run(run_id).info.start_time
     metrics = [
-        Metric(f"{sanitize_name(str(row['set']))}/{name}", float(row[name]), time, 0)
+        # the same time in every attempt, so that MLflow keeps one of equal metrics
+        Metric(f"{sanitize_name(str(row['set']))}/{name}", float(row[name]), run.info.start_time, 0)
         for row in rows.to_dict("records")
         for name in row.keys() - {*TRAINING_COLUMNS, "set"}
     ]

@@ -126,17 +126,18 @@ def running_run_ids(name: str) -> list[str]:
     return [str(run.info.run_id) for run in runs]
 
 
-def get_or_create_parent_run(name: str) -> str:
-    """Id of the MLflow run that represents a whole pipeline run."""
-    tags = {RUN_TAG: name, STAGE_TAG: "pipeline"}
-    run = find_run(tags) or client().create_run(experiment_id(), run_name=name, tags=tags)
+def get_or_create_run(name: str, tags: Mapping[str, str], parent: str = "") -> str:
+    """Id of the newest run with these tags, or of a new one below `parent`."""
+    run = find_run(tags)
+    if run is None:
+        tags = {"mlflow.parentRunId": parent, **tags} if parent else dict(tags)
+        run = client().create_run(experiment_id(), run_name=name, tags=tags)
     return str(run.info.run_id)
 
 
-def create_child_run(parent: str, name: str, tags: Mapping[str, str]) -> str:
-    """Id of a new run below `parent`."""
-    tags = {"mlflow.parentRunId": parent, **tags}
-    return str(client().create_run(experiment_id(), run_name=name, tags=tags).info.run_id)
+def get_or_create_parent_run(name: str) -> str:
+    """Id of the MLflow run that represents a whole pipeline run."""
+    return get_or_create_run(name, {RUN_TAG: name, STAGE_TAG: "pipeline"})
 
 
 def get_or_create_logged_model(

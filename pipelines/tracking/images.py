@@ -13,13 +13,7 @@ def log_images(run_id: str, images: Mapping[str, Path], step: int, time: int) ->
     """Log images for the grid of the UI as `MlflowClient.log_image` does, but idempotently.
 
     MLflow's names contain a random number and the current time, so a repeated attempt would log
-    the images twice.
-
-    Args:
-        run_id: 32 hexadecimal digits.
-        images: file by key.
-        step: the training step.
-        time: milliseconds since 1970, the same in every attempt.
+    the images twice. `time` is in milliseconds since 1970 and must be the same in every attempt.
     """
     from mlflow.tracking.multimedia import (  # noqa: PLC0415
         compress_image_size,

@@ -124,11 +124,7 @@ def _read_file(version: ModelVersion, name: str) -> str | None:
 
 
 def registered_files() -> Iterator[RegisteredFiles]:
-    """Yield the files of every version that has checksums; those of a remote store are downloaded.
-
-    Raises:
-        StoreDownError: if MLflow does not respond.
-    """
+    """Yield the files of every version that has checksums, after a download if necessary."""
     if not has_store():
         return
     with translate_errors():

@@ -43,14 +43,9 @@ def log_version(
 ) -> ModelVersion:
     """Log both generators and the library as one model of a run, and register it as a version.
 
-    Args:
-        model: name of the registered model.
-        key: identifies the weights and the evidence.
-        alpha: the default of the model.
-        content: the decision and its evidence.
-        card: the description of the version.
-        run_id: the MLflow run of the model.
-        pending: the change of the registry that the version causes.
+    `key` identifies the weights and the evidence, `alpha` is the default of the model, `content`
+    the decision with its evidence, `card` the description of the version, and `pending` the change
+    of the registry that the version causes.
     """
     with translate_errors():
         logged = get_or_create_logged_model(model, run_id, {KEY_TAG: key})

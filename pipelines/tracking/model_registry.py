@@ -30,7 +30,6 @@ class ModelVersion:
     model: str
     version: str
     model_id: str
-    run_id: str
     created: datetime
     tags: Mapping[str, str]
 
@@ -47,7 +46,6 @@ class ModelVersion:
             version=str(version.version),
             # the field of its own is empty in search results
             model_id=version.source.removeprefix("models:/"),
-            run_id=version.run_id or "",
             created=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC),
             tags=dict(version.tags),
         )

@@ -18,9 +18,9 @@ from pipelines.tracking.client import (
     STAGE_TAG,
     STATE_TAG,
     client,
-    create_child_run,
     find_run,
     get_or_create_logged_model,
+    get_or_create_run,
     log_metrics,
     log_params,
     sanitize_name,
@@ -41,12 +41,8 @@ def publish_models(
 ) -> None:
     """Log metrics, tables, crops, test sets and weights of each model of an evaluation.
 
-    Args:
-        folder: the results of the stage.
-        record: the record of the stage.
-        parent: the parent of the models' runs.
-        key: identifies the evaluation; models that were logged with it are skipped.
-        tags: tags of a complete run.
+    `folder` has the results of the stage; `key` identifies them, and models that were logged with
+    it are skipped. `tags` are those of a complete run.
     """
     from mlflow.entities import Metric  # noqa: PLC0415
 
@@ -59,9 +55,7 @@ def publish_models(
         }  # fmt: skip
         if find_run({**own, STATE_TAG: "complete"}) is not None:
             continue
-        run = find_run(own)
-        title = f"{model} ({record.run})"
-        run_id = run.info.run_id if run else create_child_run(parent, title, own)
+        run_id = get_or_create_run(f"{model} ({record.run})", own, parent)
         log_params(run_id, {"model": model})
         client().log_inputs(run_id, list(test_sets.values()))
         table = frame[frame["model"] == model].drop(columns="model")

@@ -47,11 +47,7 @@ class Listing:
 
 
 def list_model(model: str) -> Listing:
-    """The versions of a registered model, the oldest first.
-
-    Raises:
-        StoreDownError: if MLflow does not respond.
-    """
+    """The versions of a registered model, the oldest first."""
     if not has_store():
         return Listing(versions=[], aliases={}, history=[])
     path, state = state_root() / "registry.json", _database_state()

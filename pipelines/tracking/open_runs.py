@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock, Thread
+from typing import TypeVar
 
 from esrgan_core.files import write_text
 from pipelines.runtime.run_record import run_name
@@ -15,9 +16,8 @@ from pipelines.tracking.client import (
     STAGE_TAG,
     STATE_TAG,
     client,
-    create_child_run,
-    find_run,
     get_or_create_parent_run,
+    get_or_create_run,
     run_url,
     running_run_ids,
 )
@@ -29,15 +29,12 @@ SECONDS_FOR_RUN = 60.0
 SECONDS_FOR_STORE = 10.0
 """Time to wait for the store if a stage does not need its run."""
 _creation = Lock()
+Result = TypeVar("Result")
 
 
 @contextmanager
 def run_creation_lock() -> Iterator[None]:
-    """Hold the lock of threads that create runs, so that no stage gets two.
-
-    Raises:
-        StoreDownError: if another thread holds it for a minute.
-    """
+    """Hold the lock of threads that create runs, so that no stage gets two."""
     if not _creation.acquire(timeout=SECONDS_FOR_RUN):
         raise StoreDownError(f"MLflow did not respond within {SECONDS_FOR_RUN:.0f} s")
     try:
@@ -64,11 +61,8 @@ def open_run(stage: str) -> str:
         parent = get_or_create_parent_run(name)
         client().update_run(parent, status="RUNNING")
         tags = {RUN_TAG: name, STAGE_TAG: stage, STATE_TAG: "open"}
-        if (run := find_run(tags)) is None:
-            run_id = create_child_run(parent, stage, tags)
-        else:
-            run_id = str(run.info.run_id)
-            client().update_run(run_id, status="RUNNING")
+        run_id = get_or_create_run(stage, tags, parent)
+        client().update_run(run_id, status="RUNNING")
     write_text(open_run_path(stage), run_id)
     return run_id
 
@@ -77,8 +71,7 @@ def wait_for_run_id(stage: str) -> str:
     """Id of the run that the running stage reports to, for stages that need one.
 
     Raises:
-        StoreDownError: if the store does not respond within a minute.
-        StoreError: if the store refuses to create a run.
+        StoreError: if the store refuses, or does not respond within a minute.
     """
     end = time.monotonic() + SECONDS_FOR_RUN
     while not (run_id := open_run_id(stage)):
@@ -93,21 +86,16 @@ def wait_for_run_id(stage: str) -> str:
 
 
 def start_parent_run(name: str, tags: Mapping[str, str]) -> tuple[str, str] | None:
-    """Open the run of a whole pipeline run; return its id and its URL.
+    """Open the run of a whole pipeline run; return its id and URL, or None if that fails."""
 
-    Returns None if the store does not respond soon or fails; the stages try again.
-    """
-    started: list[tuple[str, str]] = []
-
-    def start() -> None:
+    def start() -> tuple[str, str]:
         run_id = get_or_create_parent_run(name)
         client().update_run(run_id, status="RUNNING")
         for key, text in tags.items():
             client().set_tag(run_id, key, text)
-        started.append((run_id, run_url(run_id)))
+        return run_id, run_url(run_id)
 
-    _try_for_seconds(start)
-    return started[0] if started else None
+    return _try_for_seconds(start)
 
 
 def close_runs(name: str, status: str) -> None:
@@ -127,13 +115,14 @@ def close_stage_run(stage: str, status: str) -> None:
     open_run_path(stage).unlink(missing_ok=True)
 
 
-def _try_for_seconds(work: Callable[[], None]) -> None:
-    """Do work that may fail or hang; then print a message and continue."""
+def _try_for_seconds(work: Callable[[], Result]) -> Result | None:
+    """Result of work that may fail or hang; then print a message and return None."""
+    results: list[Result] = []
 
     def attempt() -> None:
         try:
             with translate_errors():
-                work()
+                results.append(work())
         except StoreError as error:
             print(error, file=sys.stderr)
 
@@ -142,3 +131,4 @@ def _try_for_seconds(work: Callable[[], None]) -> None:
     thread.join(timeout=SECONDS_FOR_STORE)
     if thread.is_alive():
         print(f"MLflow did not respond within {SECONDS_FOR_STORE:g} s", file=sys.stderr)
+    return results[0] if results else None

@@ -6,7 +6,7 @@ attempt gets the same result: objects are created with the tags by which they ar
 have the time of the record, files have fixed names, and a run is marked complete last.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,20 +14,10 @@ import pandas as pd
 
 from esrgan_core.files import file_sha256
 from esrgan_core.strict_json import from_json
-from pipelines.config.artifacts import (
-    ALPHA_CHOICE,
-    ALPHA_GRID,
-    ARTIFACTS,
-    EVALUATION_METRICS,
-    IMAGE_GRID,
-    MANIFEST,
-    SKIPPED,
-    VALIDATION_REPORT,
-)
+from pipelines.config.artifacts import ALPHA_GRID, ARTIFACTS, EVALUATION_METRICS
 from pipelines.config.errors import UserError
 from pipelines.config.params import flatten
 from pipelines.runtime.run_record import RunRecord, clear_run_name, read_record, record_path
-from pipelines.runtime.state import state_root
 from pipelines.runtime.tables import read_table
 from pipelines.tracking.client import (
     KEY_TAG,
@@ -35,9 +25,9 @@ from pipelines.tracking.client import (
     STAGE_TAG,
     STATE_TAG,
     client,
-    create_child_run,
     find_run,
     get_or_create_parent_run,
+    get_or_create_run,
     log_metrics,
     log_params,
     sanitize_name,
@@ -50,28 +40,28 @@ if TYPE_CHECKING:
     from mlflow.entities import RunTag
 
 STAGES = (
-    "download", "validate", "bicubic", "pretrain", "finetune", "interpolate", "evaluate",
+    "download",
+    "validate",
+    "bicubic",
+    "pretrain",
+    "finetune",
+    "interpolate",
+    "evaluate",
     "register",
-)  # fmt: skip
+)
 BASELINES = ("srcnn", "srresnet", "srgan", "sftnet", "sftgan", "contextual", "compare")
-
-
-def _paths(stage: str, *names: str) -> tuple[Path, ...]:
-    return tuple(ARTIFACTS / stage / name for name in names)
-
-
 EVALUATED = ("metrics.json", "per_image.csv", "intervals.csv", "models.png", "report")
-FILES = {
-    "download": (MANIFEST, SKIPPED),
-    "validate": (VALIDATION_REPORT, VALIDATION_REPORT.with_name("docs")),
-    "bicubic": (),
-    "interpolate": (ALPHA_GRID, IMAGE_GRID, ALPHA_CHOICE, ALPHA_GRID.with_name("images")),
-    "evaluate": _paths("evaluate", *EVALUATED),
-    "compare": _paths("compare", *EVALUATED),
-    "register": _paths("register", "decision.json"),
+FILES: Mapping[str, tuple[str, ...]] = {
+    stage: ("metrics.json", "curve.csv") for stage in ("pretrain", "finetune", *BASELINES)
+} | {
+    "download": ("skipped.csv", "../images/manifest.csv"),
+    "validate": ("report.json", "docs"),
+    "interpolate": ("grid.csv", "image_grid.csv", "choice.json", "images"),
+    "evaluate": EVALUATED,
+    "compare": EVALUATED,
+    "register": ("decision.json",),
 }
-"""Files and folders for the UI; those of trainings are `TRAINING_FILES`."""
-TRAINING_FILES = ("metrics.json", "curve.csv")
+"""Files and folders of a stage for the UI."""
 
 
 def publish_all() -> list[str]:
@@ -84,29 +74,29 @@ def publish_stage(stage: str) -> bool:
     """Complete the MLflow run of a stage; return whether anything was missing.
 
     Raises:
-        StoreDownError: if the store does not respond.
-        StoreError: if the store refuses, or a file cannot be read.
+        StoreError: if the store does not respond or refuses, or a file cannot be read.
     """
     from mlflow.entities import Metric, RunTag  # noqa: PLC0415
 
     record = read_record(stage)
     if record is None:
         raise UserError(f"no {record_path(stage)}; run `dvc repro` or `dvc pull`")
-    key = file_sha256(record_path(stage))
+    folder, key = ARTIFACTS / stage, file_sha256(record_path(stage))
     with translate_errors():
         if find_run({KEY_TAG: key, STAGE_TAG: stage, STATE_TAG: "complete"}) is not None:
             return False
         parent = get_or_create_parent_run(record.run)
         run_id = _get_or_create_run(record, key, parent)
         log_params(run_id, dict(flatten(record.params)))
-        for table in filter(Path.is_file, _paths(stage, "curve.csv", "usage.csv")):
-            MetricsUploader(run_id).upload(list(_rows(table)), ARTIFACTS / stage / "samples")
-        _log_files(run_id, FILES.get(stage, _paths(stage, *TRAINING_FILES)))
+        for table in (folder / "curve.csv", folder / "usage.csv"):
+            if table.is_file():
+                MetricsUploader(run_id).upload(list(_rows(table)), folder / "samples")
+        _log_files(run_id, folder, FILES.get(stage, ()))
         match stage:
             case "interpolate":
                 _publish_grid(run_id, record.ended)
             case "evaluate" | "compare":
-                publish_models(ARTIFACTS / stage, record, parent, key, _tags(record))
+                publish_models(folder, record, parent, key, _tags(record))
             case "register":
                 complete_parent_run(record.run)
             case _:
@@ -128,11 +118,7 @@ def published_run_id(stage: str) -> str:
 
 
 def complete_parent_run(name: str) -> None:
-    """Log the final metrics and the report to the run of a whole pipeline run, and end it.
-
-    Args:
-        name: the pipeline run; its results may be those of another run.
-    """
+    """Log metrics and report to the run of a pipeline run, which may reuse results, and end it."""
     record = read_record("register")
     assert record
     key = file_sha256(record_path("register"))
@@ -142,9 +128,7 @@ def complete_parent_run(name: str) -> None:
         else:
             parent = str(run.info.run_id)
         client().set_terminated(parent, "FINISHED")
-    current = state_root() / "current_run"
-    if current.exists() and current.read_text(encoding="utf-8") == record.run:
-        clear_run_name()
+    clear_run_name(record.run)
 
 
 def _get_or_create_run(record: RunRecord, key: str, parent: str) -> str:
@@ -154,12 +138,11 @@ def _get_or_create_run(record: RunRecord, key: str, parent: str) -> str:
     the one of an earlier attempt.
     """
     own = {RUN_TAG: record.run, STAGE_TAG: record.stage}
-    if run := find_run({**own, KEY_TAG: key, STATE_TAG: "publishing"}):
-        return str(run.info.run_id)
+    publishing = {**own, KEY_TAG: key, STATE_TAG: "publishing"}
     run = find_run({**own, STATE_TAG: "open"})
-    if run and record.mlflow_run_id in (run.info.run_id, ""):
+    if run and record.mlflow_run_id in (run.info.run_id, "") and not find_run(publishing):
         return str(run.info.run_id)
-    return create_child_run(parent, record.stage, {**own, KEY_TAG: key, STATE_TAG: "publishing"})
+    return get_or_create_run(record.stage, publishing, parent)
 
 
 def _tags(record: RunRecord) -> "list[RunTag]":
@@ -180,8 +163,8 @@ def _rows(path: Path) -> Iterator[dict[str, float]]:
         yield {str(name): float(value) for name, value in row.items() if pd.notna(value)}
 
 
-def _log_files(run_id: str, paths: Iterable[Path]) -> None:
-    for path in paths:
+def _log_files(run_id: str, folder: Path, names: Iterable[str]) -> None:
+    for path in (folder / name for name in names):
         if path.is_dir():
             client().log_artifacts(run_id, str(path), path.name)
         else:
@@ -213,6 +196,6 @@ def _fill_parent(record: RunRecord, key: str, parent: str) -> None:
         for name, value in values.items()
     ]
     log_metrics(parent, metrics)
-    _log_files(parent, FILES["evaluate"])
+    _log_files(parent, EVALUATION_METRICS.parent, EVALUATED)
     client().set_tag(parent, "esrgan.made_by", record.run)
     client().log_batch(parent, tags=[*_tags(record), RunTag(KEY_TAG, key)])

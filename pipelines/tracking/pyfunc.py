@@ -1,6 +1,6 @@
-"""The registered model's code: MLflow runs this file wherever the model is loaded.
+"""The code of the registered model, which MLflow runs wherever the model is loaded.
 
-It may import the library, which travels with the model, and nothing else of the repository.
+It may import only the library, which is stored with the model.
 """
 
 import os
@@ -25,20 +25,20 @@ from esrgan_core.io.writing import encode
 from esrgan_core.memory import free_memory
 from esrgan_core.models.weights import interpolate, load_generator, load_state
 
-MOST_PIXELS = int(os.environ.get("ESRGAN_SERVE_PIXELS", 16 * 10**6))
-"""Of a image that is sent; larger ones are refused by their header."""
+MAX_PIXELS = int(os.environ.get("ESRGAN_SERVE_PIXELS", 16 * 10**6))
+"""Of an input image, by its header."""
 
 
 class EsrganModel(PythonModel):
-    """Both generators; every call interpolates between them."""
+    """Both generators; a call interpolates between them."""
 
     def load_context(self, context: Any) -> None:
-        """Read both networks."""
+        """Load both networks."""
         self.psnr = load_generator(Path(context.artifacts["psnr"]))
         self.gan = load_generator(Path(context.artifacts["gan"]))
         self.network = load_generator(Path(context.artifacts["psnr"]))
-        self.made: dict[tuple[float, str], Upscaler] = {}
-        self.making = Lock()
+        self.upscalers: dict[tuple[float, str], Upscaler] = {}
+        self.lock = Lock()
 
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
@@ -46,59 +46,55 @@ class EsrganModel(PythonModel):
         """Upscale every image of the column `image` (bytes of a file) to bytes of a file.
 
         Args:
-            context: MLflow's.
-            model_input: the images, of any mode and size.
+            context: of MLflow.
+            model_input: images of any mode and size.
             params: `alpha` in [0, 1]; `format` png, jpg, webp or tif; `precision` fp32, bf16 or
                 auto.
 
         Raises:
-            MlflowException: if one of these is something else, or a image cannot be upscaled; a
-                server answers 400 then.
+            MlflowException: if a parameter or an image is invalid; a server responds with 400.
         """
-        given = params or {}
-        upscaler = self._upscaler(given["alpha"], given.get("precision", "fp32"))
-        format_ = SUFFIX_FORMATS.get(f".{given.get('format', 'png')}")
+        params = params or {}
+        upscaler = self._upscaler(params["alpha"], params.get("precision", "fp32"))
+        format_ = SUFFIX_FORMATS.get(f".{params.get('format', 'png')}")
         if format_ is None:
-            raise _refused(f"no format {given['format']!r}; there are png, jpg, webp, tif")
+            raise _invalid(f"no format {params['format']!r}; there are png, jpg, webp, tif")
         results = []
         for number, data in enumerate(model_input["image"], start=1):
             if not isinstance(data, bytes | bytearray | memoryview):
-                raise _refused(f"image {number} is {data!r:.40}, not the bytes of a file")
+                raise _invalid(f"image {number} is {data!r:.40}, not the bytes of a file")
             source = BytesIO(data)
             try:
                 height, width = image_size(source)
-                if height * width > MOST_PIXELS:
-                    raise BadImageError(
-                        f"{width}x{height} pixels are more than the {MOST_PIXELS} that this "
-                        "server takes"
-                    )
+                if height * width > MAX_PIXELS:
+                    limit = f"the {MAX_PIXELS} that this server accepts"
+                    raise BadImageError(f"{width}x{height} pixels are more than {limit}")
                 check_size(*upscaler.output_size(height, width)[::-1], format_)
                 result = convert_to(upscaler(read_image(source)), format_)
             except (BadImageError, MemoryError) as error:
-                raise _refused(f"image {number}: {error}") from error
+                raise _invalid(f"image {number}: {error}") from error
             results.append(encode(result, format_))
         return pd.DataFrame({"image": results})
 
     def _upscaler(self, alpha: float | None, precision: str | None) -> Upscaler:
-        """Made anew only where the last call wanted another."""
-        # MLflow checks the types by the signature, but lets None pass
+        """The upscaler of the last call, or a new one if the parameters changed."""
+        # MLflow checks types by the signature, but accepts None
         if alpha is None or not 0 <= alpha <= 1:
-            raise _refused(f"alpha must lie in [0, 1], got {alpha}")
+            raise _invalid(f"alpha must lie in [0, 1], got {alpha}")
         if precision is None or precision not in get_args(PrecisionChoice):
-            raise _refused(f"no precision {precision!r}; there are {get_args(PrecisionChoice)}")
+            raise _invalid(f"no precision {precision!r}; there are {get_args(PrecisionChoice)}")
         key = alpha, precision
-        with self.making:  # requests come side by side
-            if key not in self.made:
+        with self.lock:  # a server handles requests concurrently
+            if key not in self.upscalers:
                 state = interpolate(self.psnr.state_dict(), self.gan.state_dict(), alpha)
                 load_state(self.network, state, Path("the registered model"))
                 config = UpscaleConfig(precision=precision)  # type: ignore[arg-type]  # just checked
-                # the last one alone is kept
-                self.made = {key: Upscaler(self.network, config, free_memory=free_memory)}
-            return self.made[key]
+                self.upscalers = {key: Upscaler(self.network, config, free_memory=free_memory)}
+            return self.upscalers[key]
 
 
-def _refused(words: str) -> MlflowException:
-    return MlflowException(words, error_code=INVALID_PARAMETER_VALUE)
+def _invalid(message: str) -> MlflowException:
+    return MlflowException(message, error_code=INVALID_PARAMETER_VALUE)
 
 
 set_model(EsrganModel())

@@ -31,42 +31,30 @@ DOWN = {
     "sqlalchemy.exc.TimeoutError",
 }
 DOWN_CODES = {
-    "ABORTED",
-    "CANCELLED",
-    "DEADLINE_EXCEEDED",
-    "REQUEST_LIMIT_EXCEEDED",
-    "RESOURCE_EXHAUSTED",
-    "SlowDown",
-    "RequestTimeout",
-    "TEMPORARILY_UNAVAILABLE",
-}
-"""Of MLflow and of S3."""
+    "ABORTED", "CANCELLED", "DEADLINE_EXCEEDED", "REQUEST_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED",
+    "TEMPORARILY_UNAVAILABLE", "SlowDown", "RequestTimeout", "SQLITE_BUSY", "SQLITE_LOCKED",
+    "ENETDOWN", "ENETUNREACH", "EHOSTDOWN", "EHOSTUNREACH",
+}  # fmt: skip
 DOWN_STATUS = {408, 425, 429}
 """Of HTTP, in addition to 500 and above."""
-NETWORK = {errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH}
-LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 NOT_FOUND = "RESOURCE_DOES_NOT_EXIST"
 FREE_SPACE = "free some space, as with `esrgan prune --caches`, or set ESRGAN_STATE to another disk"
 PERMISSIONS = "correct its permissions"
 REBUILD = "move it away; `esrgan publish` rebuilds it from DVC's results"
 LOGIN = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
-OS_REMEDIES = {
-    errno.ENOSPC: FREE_SPACE,
-    errno.EDQUOT: FREE_SPACE,
-    errno.EACCES: PERMISSIONS,
-    errno.EPERM: PERMISSIONS,
-    errno.EROFS: PERMISSIONS,
-    errno.ENOENT: "`dvc pull` or `dvc repro` creates the files in artifacts/",
-}
-SQLITE_REMEDIES = {
-    sqlite3.SQLITE_FULL: FREE_SPACE,
-    sqlite3.SQLITE_READONLY: PERMISSIONS,
-    sqlite3.SQLITE_PERM: PERMISSIONS,
-    sqlite3.SQLITE_CANTOPEN: PERMISSIONS,
-    sqlite3.SQLITE_CORRUPT: REBUILD,
-    sqlite3.SQLITE_NOTADB: REBUILD,
-}
-CODE_REMEDIES = {
+REMEDIES = {
+    "ENOSPC": FREE_SPACE,
+    "EDQUOT": FREE_SPACE,
+    "SQLITE_FULL": FREE_SPACE,
+    "EACCES": PERMISSIONS,
+    "EPERM": PERMISSIONS,
+    "EROFS": PERMISSIONS,
+    "SQLITE_READONLY": PERMISSIONS,
+    "SQLITE_PERM": PERMISSIONS,
+    "SQLITE_CANTOPEN": PERMISSIONS,
+    "SQLITE_CORRUPT": REBUILD,
+    "SQLITE_NOTADB": REBUILD,
+    "ENOENT": "`dvc pull` or `dvc repro` creates the files in artifacts/",
     NOT_FOUND: "it was removed, or is in another store than MLFLOW_TRACKING_URI",
     "PERMISSION_DENIED": LOGIN,
     "UNAUTHENTICATED": LOGIN,
@@ -124,15 +112,13 @@ def _is_down(error: BaseException) -> bool:
 
 def _shows_down(error: BaseException) -> bool | None:
     """Whether one error shows that the store is down; None if it does not show either."""
-    if isinstance(error, sqlite3.Error):
-        return _sqlite_code(error) in LOCKED
     if isinstance(error, ssl.SSLCertVerificationError):
         return False
     if isinstance(error, ConnectionError | TimeoutError | socket.gaierror | ssl.SSLError):
         return True
-    if isinstance(error, OSError) and error.errno:
-        return error.errno in NETWORK
     names, code = set(_class_names(error)), _code(error)
+    if isinstance(error, sqlite3.Error) or (isinstance(error, OSError) and error.errno):
+        return code in DOWN_CODES
     if code in DOWN_CODES or not DOWN.isdisjoint(names):
         return True
     if status := _status(error):
@@ -144,15 +130,9 @@ def _shows_down(error: BaseException) -> bool | None:
 
 def _remedy(error: BaseException, uri: str) -> str:
     for one in reversed(list(causes(error))):
-        if isinstance(one, sqlite3.Error):
-            remedy = SQLITE_REMEDIES.get(_sqlite_code(one))
-        elif isinstance(one, OSError) and one.errno:
-            remedy = OS_REMEDIES.get(one.errno)
-        elif "out-of-date database schema" in str(one):
-            remedy = f"run `mlflow db upgrade {uri}`, or install the MLflow version that created it"
-        else:
-            remedy = CODE_REMEDIES.get(_code(one))
-        if remedy:
+        if "out-of-date database schema" in str(one):
+            return f"run `mlflow db upgrade {uri}`, or install the MLflow version that created it"
+        if remedy := REMEDIES.get(_code(one)):
             return remedy
     return ""
 
@@ -162,13 +142,13 @@ def _class_names(error: BaseException) -> Iterator[str]:
         yield f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _sqlite_code(error: sqlite3.Error) -> int:
-    """The primary code; 0 if the database did not raise the error."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
 def _code(error: BaseException) -> str:
-    """The error code of MLflow or S3."""
+    """The name of an error code of the system, SQLite, MLflow or S3; "" if there is none."""
+    if isinstance(error, sqlite3.Error):
+        # the primary code, without the suffix of an extended one
+        return "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
+    if isinstance(error, OSError) and error.errno:
+        return errno.errorcode.get(error.errno, "")
     response = getattr(error, "response", None)
     if isinstance(response, dict):
         return str(response.get("Error", {}).get("Code", ""))

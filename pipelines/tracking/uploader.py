@@ -103,9 +103,6 @@ class MetricsUploader:
 
         Nothing is uploaded twice: neither after a response that was lost, nor after a training
         was resumed and repeats steps.
-
-        Raises:
-            StoreError: if the store does not respond or refuses, or a file cannot be read.
         """
         try:
             with translate_errors():

@@ -1,4 +1,4 @@
-"""`esrgan publish` after any call to MLflow has failed: the store of an undisturbed one."""
+"""`esrgan publish` after a failed call to MLflow: the same store as without a failure."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from tests.support.publishing import Publishing
 from tests.support.stores import When
 
 TRIED = 5
-"""Calls, evenly spread; `make soak` tries every one."""
+"""Number of calls, evenly spread; `make soak` tries every call."""
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ def client(project: Path) -> MlflowClient:
 
 @pytest.fixture
 def seed(esrgan: Run, project: Path) -> Iterator[Seed]:
-    """Registers the networks with figures that they do not have: (PSNR-Y, NIQE)."""
+    """Registers the networks with invented metrics: (PSNR-Y, NIQE)."""
     path = project / "artifacts/evaluate/metrics.json"
     before = path.read_text()
 
@@ -39,7 +39,7 @@ def seed(esrgan: Run, project: Path) -> Iterator[Seed]:
         content = json.loads(before)
         content["pretrained"]["sample"] |= {"psnr_y": psnr_y, "niqe": 9.0}
         content["interpolated"]["sample"] |= {"psnr_y": psnr_y - 0.5, "niqe": niqe}
-        # dvc gives out links into its cache, which must stay as it is
+        # a link into DVC's cache, which must not change
         path.unlink()
         path.write_text(json.dumps(content))
         printed = esrgan("publish")
@@ -52,12 +52,12 @@ def seed(esrgan: Run, project: Path) -> Iterator[Seed]:
     path.write_text(before)
 
 
-def test_a_worse_challenger_is_refused_a_better_one_promoted_and_rolled_back(
+def test_a_worse_challenger_is_refused_and_a_better_one_promoted_and_rolled_back(
     esrgan: Run, seed: Seed, client: MlflowClient
 ) -> None:
     first, alias = seed(30.0, 6.0).split()
     if alias != "champion":
-        # the tiny network that was registered before by its own figures may hold the place
+        # the tiny network that was registered before may be the champion
         printed = esrgan("promote", first, "--force", "--reason", "a beginning")
         assert f"version {first} is the champion" in printed
     worse, alias = seed(30.0, 6.5).split()
@@ -79,13 +79,12 @@ def test_a_worse_challenger_is_refused_a_better_one_promoted_and_rolled_back(
     assert str(version.version) == first
     assert "## Figures" in str(version.description)
     listed = esrgan("models")
-    # nothing is forgotten
     assert re.search(rf"champion {better[0]} since \S+, rolled back \S+, by the gates", listed)
-    # what was rolled back may come back, by the gates
+    # the gates may promote it again
     assert f"version {better[0]} is the champion" in esrgan("promote", better[0])
 
 
-def test_an_older_version_is_made_again_to_the_same_weights(
+def test_an_older_version_is_reproduced_with_the_same_weights(
     run: Run, esrgan: Run, project: Path, client: MlflowClient, tmp_path: Path
 ) -> None:
     (oldest,) = [
@@ -102,7 +101,7 @@ def test_an_older_version_is_made_again_to_the_same_weights(
     kept = Path(str(model.artifact_location).removeprefix("file://"))
     origin = json.loads((kept / "origin.json").read_text())
     assert (folder / "params.yaml").read_text() == origin["params.yaml"]
-    # again, from nothing but data and parameters
+    # only data and parameters are reused
     run(
         "bash", "-c", f"cd {folder} && dvc repro pretrain && dvc repro --force --single-item "
         "pretrain && dvc repro --force --single-item finetune",
@@ -114,7 +113,7 @@ def test_an_older_version_is_made_again_to_the_same_weights(
             assert torch.equal(again[key], value), (stage, key)
 
 
-ADMITTING = """
+REGISTER = """
 import sys
 from dataclasses import replace
 from pipelines.config.params import load_section
@@ -128,7 +127,7 @@ for line in sys.stdin:
 """
 
 
-LOADING = """
+LOAD = """
 import sys
 from esrgan_core.files import file_sha256
 from pipelines.tracking.model_files import load_generators
@@ -141,7 +140,7 @@ for line in sys.stdin:
 
 @pytest.fixture
 def large(client: MlflowClient) -> Iterator[tuple[str, str]]:
-    """(id, hashes) of version 1 while its weights take long enough to be met half copied."""
+    """(id, hashes) of version 1 with weights so large that a process may meet a partial copy."""
     model = client.get_logged_model(
         str(client.get_model_version("esrgan", "1").source).removeprefix("models:/")
     )
@@ -154,25 +153,23 @@ def large(client: MlflowClient) -> Iterator[tuple[str, str]]:
         path.write_bytes(content)
 
 
-def test_two_that_load_a_version_at_once_each_get_it_whole(
-    project: Path, large: tuple[str, str]
-) -> None:
+def test_concurrent_loads_of_a_version_are_complete(project: Path, large: tuple[str, str]) -> None:
     model, wanted = large
     cache = project / ".esrgan" / "models"
     loaders = [
         subprocess.Popen(
-            [sys.executable, "-c", LOADING], cwd=project, env=environment(project),
+            [sys.executable, "-c", LOAD], cwd=project, env=environment(project),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )
         for _ in range(2)
     ]  # fmt: skip
-    assert [told(one) for one in loaders] == ["ready", "ready"]
+    assert [read_answer(one) for one in loaders] == ["ready", "ready"]
     for _ in range(ROUNDS):
         shutil.rmtree(cache, ignore_errors=True)
         (cache / f".{model}-of a killed process").mkdir(parents=True)
         for one in loaders:
             ask(one, "models:/esrgan/1")
-        assert [told(one) for one in loaders] == [wanted, wanted]
+        assert [read_answer(one) for one in loaders] == [wanted, wanted]
         assert {path.name for path in cache.iterdir() if path.is_dir()} == {model}
     shutil.rmtree(cache)
     for one in loaders:
@@ -181,7 +178,7 @@ def test_two_that_load_a_version_at_once_each_get_it_whole(
 
 @pytest.fixture
 def candidates(project: Path, tmp_path: Path) -> Iterator[list["subprocess.Popen[str]"]]:
-    """Processes that each register a model when they read its name, the second one better."""
+    """Processes that each register a model when they read its name; the second one is better."""
     started = []
     for niqe in (6.0, 5.5):
         folder = tmp_path / str(niqe)
@@ -195,12 +192,12 @@ def candidates(project: Path, tmp_path: Path) -> Iterator[list["subprocess.Popen
         results["interpolated"]["sample"] |= {"niqe": niqe}
         path.write_text(json.dumps(results))
         env = environment(project) | {"ESRGAN_STATE": str(project / ".esrgan")}
-        words = [sys.executable, "-c", ADMITTING, str(niqe)]
+        words = [sys.executable, "-c", REGISTER, str(niqe)]
         one = subprocess.Popen(
             words, cwd=folder, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         started.append(one)
-        assert told(one) == "ready"
+        assert read_answer(one) == "ready"
     yield started
     for one in started:
         one.communicate()
@@ -212,23 +209,23 @@ def ask(process: "subprocess.Popen[str]", line: str) -> None:
     process.stdin.flush()
 
 
-def told(process: "subprocess.Popen[str]") -> str:
+def read_answer(process: "subprocess.Popen[str]") -> str:
     assert process.stdout
     return process.stdout.readline().strip()
 
 
-def test_two_models_at_once_are_judged_one_after_the_other(
+def test_concurrent_registrations_are_judged_one_after_the_other(
     candidates: list["subprocess.Popen[str]"], client: MlflowClient
 ) -> None:
     for number in range(ROUNDS):
         name = f"at-once-{number}"
         for one in candidates:
             ask(one, name)
-        worse, better = map(told, candidates)
+        worse, better = map(read_answer, candidates)
         assert {worse, better} == {"1", "2"}
         model = client.get_registered_model(name)
         champions = [line["version"] for line in json.loads(model.tags[CHAMPIONS])]
-        # the better one comes second and takes the place, or first and keeps it
+        # the better one is second and becomes the champion, or first and remains the champion
         assert champions == (["1", "2"] if better == "2" else ["1"])
         assert str(model.aliases["champion"]) == better
         assert str(model.aliases.get("challenger", "")) == ("" if better == "2" else worse)

@@ -1,4 +1,4 @@
-"""A store that hangs, dies and comes back changes nothing in a training and loses nothing."""
+"""A store that hangs, dies and comes back does not affect a training and loses nothing."""
 
 import signal
 from collections import Counter
@@ -49,19 +49,19 @@ def expected(trainings: Trainings, state: str) -> set[tuple[str, int]]:
 @pytest.mark.parametrize(
     "condition", ["dead", "hanging", pytest.param("slow", marks=pytest.mark.long)]
 )
-def test_nothing_is_lost_or_doubled(
+def test_no_point_is_lost_or_logged_twice(
     trainings: Trainings, server: int, condition: Condition
 ) -> None:
     with Proxy(server) as proxy:
         settings = {
             "MLFLOW_TRACKING_URI": proxy.uri,
             "ESRGAN_RUN": f"store-{condition}",
-            # a store that is slow answers in half a second, one that hangs is waited for
+            # a slow store responds in half a second, one that hangs until the timeout
             "MLFLOW_HTTP_REQUEST_TIMEOUT": "5" if condition == "slow" else "2",
         }
         first = trainings.start("pretrain", condition, **settings)
         wait_for(lambda: trainings.steps_done("pretrain", condition) >= 30)
-        # well at the beginning, so that some points may be there already
+        # the store works at first, so that it has some points
         proxy.condition = condition
         wait_for(lambda: trainings.steps_done("pretrain", condition) >= 60)
         first.send_signal(signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""MLflow stores of tests: cut at a call, emptied, and compared."""
+"""MLflow stores of tests: calls that fail, snapshots, and comparison."""
 
 import re
 import shutil
@@ -22,16 +22,16 @@ from pipelines.tracking.client import MODEL_TAG, RUN_TAG, STAGE_TAG
 from pipelines.tracking.database import ARTIFACT_FOLDER, DATABASE
 
 When = Literal["before", "after"]
-"""A call that never arrives, or one whose answer is lost."""
+"""A call that does not reach the store, or whose response is lost."""
 CALLS = re.compile("create|delete|download|finalize|get|list|log|search|set|update")
-"""How the methods of a store begin that reach its database or its files."""
-OF_AN_ATTEMPT = re.compile("time|last_update|input_uuid")
-"""Columns that no two attempts have alike."""
+"""Prefixes of the methods that access the database or the files of a store."""
+CHANGING = re.compile("time|last_update|input_uuid")
+"""Columns that differ in every attempt."""
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
-class Fault:
-    """Counts the calls to the real stores, and lets the n-th of them fail."""
+class FailingCall:
+    """Counts the calls to the real stores, and makes the n-th of them fail."""
 
     def __init__(self, number: int | None = None, when: When = "before") -> None:
         self.number, self.when = number, when
@@ -40,7 +40,7 @@ class Fault:
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
-        """Do so for whatever is published meanwhile."""
+        """Count the calls in the context."""
         with ExitStack() as patches:
             for kind in (Tracking, Registry, LocalArtifactRepository):
                 for name in filter(CALLS.match, dir(kind)):
@@ -52,29 +52,25 @@ class Fault:
         @wraps(method)
         def call(*given: Any, **named: Any) -> Any:
             if self.within:
-                return method(*given, **named)  # a store's own call of another method
+                return method(*given, **named)  # a call of the store itself
             fails = len(self.calls) == self.number
             self.calls.append(name)
             if fails and self.when == "before":
-                raise MlflowException("it never arrived", TEMPORARILY_UNAVAILABLE)
+                raise MlflowException("the call did not arrive", TEMPORARILY_UNAVAILABLE)
             self.within = True
             try:
                 result = method(*given, **named)
             finally:
                 self.within = False
             if fails:
-                raise MlflowException("the answer was lost", TEMPORARILY_UNAVAILABLE)
+                raise MlflowException("the response was lost", TEMPORARILY_UNAVAILABLE)
             return result
 
         return call
 
 
-class KeptStore:
-    """A store as it is now, to begin from again and again.
-
-    Args:
-        state: the state root, where the database has been made.
-    """
+class StoreSnapshot:
+    """A copy of the store in a state root, which can be restored."""
 
     def __init__(self, state: Path) -> None:
         self.state, self.kept = state, state / "kept"
@@ -84,20 +80,20 @@ class KeptStore:
         shutil.copytree(state / ARTIFACT_FOLDER, self.kept / ARTIFACT_FOLDER)
 
     def restore(self) -> None:
-        """Undo what came since."""
+        """Undo all changes since the copy."""
         _copy(self.kept / DATABASE, self.state / DATABASE)
         shutil.rmtree(self.state / ARTIFACT_FOLDER, ignore_errors=True)
         shutil.copytree(self.kept / ARTIFACT_FOLDER, self.state / ARTIFACT_FOLDER)
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy what is in a database; MLflow's connections to the target stay."""
+    """Copy the content of a database; MLflow's connections to the target stay open."""
     with closing(sqlite3.connect(source)) as one, closing(sqlite3.connect(target)) as other:
         one.backup(other)
 
 
 def content(state: Path) -> Counter[str]:
-    """Every row and file of a store, less times and ids, which each attempt has of its own."""
+    """Every row and file of a store, without times and ids, which differ in every attempt."""
     with closing(sqlite3.connect(state / DATABASE)) as base:
         base.row_factory = _as_dict
         names = base.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
@@ -107,13 +103,13 @@ def content(state: Path) -> Counter[str]:
     place = state / ARTIFACT_FOLDER
     files = [path for path in sorted(place.rglob("*")) if path.is_file()]
     words = _ids(tables) | {
-        # these have a time within
+        # files that contain a time
         file_sha256(path): f"sha256 of {path.name}"
         for path in files
         if path.name in ("MLmodel", "checksums.json")
     }
     found = [
-        f"{table}: { {key: value for key, value in row.items() if not OF_AN_ATTEMPT.search(key)} }"
+        f"{table}: { {key: value for key, value in row.items() if not CHANGING.search(key)} }"
         for table, rows in tables.items()
         for row in rows
     ]
@@ -126,7 +122,7 @@ def _as_dict(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def _ids(tables: Rows) -> dict[str, str]:
-    """What stands behind each id."""
+    """A description of the object of each id."""
     tags: dict[str, dict[str, str]] = {}
     for row in tables["tags"]:
         tags.setdefault(row["run_uuid"], {})[row["key"]] = row["value"]

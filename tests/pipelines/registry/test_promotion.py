@@ -13,7 +13,7 @@ from pipelines.tracking.client import client, experiment_id
 from pipelines.tracking.errors import StoreDownError
 from pipelines.tracking.model_files import EVIDENCE_FILE
 from pipelines.tracking.model_registry import MAX_CHAMPIONS, get_aliases, read_history
-from tests.support.stores import Fault, KeptStore, When, content
+from tests.support.stores import FailingCall, StoreSnapshot, When, content
 
 CONFIG = RegisterConfig(metric="niqe")
 NIQE = {"1": 6.0, "2": 5.5, "3": 7.0}
@@ -92,14 +92,14 @@ def test_an_interrupted_change_is_made_once(
 ) -> None:
     if change is roll_back:
         promote_by_force()
-    before = KeptStore(registry)
-    undisturbed = Fault()
+    before = StoreSnapshot(registry)
+    undisturbed = FailingCall()
     with undisturbed():
         change()
     expected, champion = content(registry), get_aliases(CONFIG.model)
     for number in range(len(undisturbed.calls)):
         before.restore()
-        with Fault(number, when)():
+        with FailingCall(number, when)():
             try:
                 change()
             except StoreDownError:

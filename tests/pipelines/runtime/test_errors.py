@@ -23,7 +23,7 @@ HASTE = TransferOptions(retry=FAST_RETRY)
 
 
 @pytest.mark.parametrize(
-    ("error", "passes"),
+    ("error", "transient"),
     [
         (StoreDownError("MLflow"), True),
         (StoreError("no database"), False),
@@ -35,16 +35,18 @@ HASTE = TransferOptions(retry=FAST_RETRY)
         (FloatingPointError("diverged"), False),
     ],
 )
-def test_what_may_pass(error: Exception, passes: bool) -> None:
-    assert is_transient(error) == passes
-    told = OSError("in other words")
-    told.__cause__ = error
-    assert is_transient(told) == passes
+def test_transient_errors_are_recognized(error: Exception, transient: bool) -> None:
+    assert is_transient(error) == transient
+    wrapped = OSError("another message")
+    wrapped.__cause__ = error
+    assert is_transient(wrapped) == transient
 
 
-@pytest.mark.parametrize(("code", "passes"), [(503, True), (429, True), (404, False), (403, False)])
-def test_a_host_that_is_busy_may_not_be_later(
-    code: int, passes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("code", "transient"), [(503, True), (429, True), (404, False), (403, False)]
+)
+def test_only_a_busy_host_is_transient(
+    code: int, transient: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ESRGAN_STATE", str(tmp_path))
     with serving({"a.png": b"image"}, Misbehavior(failures=[code] * 9)) as server:
@@ -52,12 +54,12 @@ def test_a_host_that_is_busy_may_not_be_later(
         entry = CatalogEntry(name="a", split="train", set="own", source=source, origin="a")
         catalog = Catalog(entries=[entry], archives={})
         (problem,) = fetch_all(catalog, tmp_path / "images", HASTE).values()
-    assert is_transient(problem) == passes, problem
+    assert is_transient(problem) == transient, problem
 
 
 @pytest.fixture(scope="module")
-def prefect_alone() -> Iterator[None]:
-    """A Prefect of the test's own."""
+def prefect_harness() -> Iterator[None]:
+    """A separate Prefect."""
     from prefect.testing.utilities import prefect_test_harness
 
     with prefect_test_harness():
@@ -65,8 +67,8 @@ def prefect_alone() -> Iterator[None]:
 
 
 @pytest.mark.parametrize(("error", "tries"), [(TransientStageError, 3), (StageError, 1)])
-def test_only_what_may_pass_is_tried_again(
-    error: type[Exception], tries: int, prefect_alone: None
+def test_only_transient_errors_are_retried(
+    error: type[Exception], tries: int, prefect_harness: None
 ) -> None:
     from pipelines.flows.train import is_retried
 
@@ -75,12 +77,12 @@ def test_only_what_may_pass_is_tried_again(
     @task(retries=2, retry_delay_seconds=0, retry_condition_fn=is_retried)
     def work() -> None:
         tried.append(1)
-        raise error("it says why")
+        raise error("the reason")
 
     @flow
-    def of_one() -> None:
+    def one_task() -> None:
         work()
 
-    with pytest.raises(error, match="it says why"):
-        of_one()
+    with pytest.raises(error, match="the reason"):
+        one_task()
     assert len(tried) == tries

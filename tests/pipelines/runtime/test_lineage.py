@@ -25,7 +25,7 @@ def commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return git("rev-parse", "HEAD")
 
 
-def test_what_a_run_itself_rewrites_is_no_change_of_the_code(commit: str) -> None:
+def test_files_that_a_run_rewrites_do_not_change_the_commit(commit: str) -> None:
     assert git_commit() == commit
     for name in ("params.yaml", "dvc.lock", "artifacts/pretrain/metrics.json"):
         Path(name).write_text("b\n")
@@ -41,7 +41,7 @@ def test_a_subfolder_has_the_same_commit(commit: str, monkeypatch: pytest.Monkey
     assert git_commit() == f"{commit}+"
 
 
-def test_there_is_none_outside_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_is_no_commit_outside_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert git_commit() == ""

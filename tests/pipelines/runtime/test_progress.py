@@ -41,7 +41,7 @@ def test_units_that_were_completed_before_do_not_count_for_the_eta(
     assert capsys.readouterr().err.splitlines()[-1] == "work 990/1000, 0:00:40 left"
 
 
-def test_without_a_terminal_there_are_lines_now_and_then_and_at_the_end(
+def test_without_a_terminal_lines_are_printed_at_intervals_and_at_the_end(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with progress("work", 40) as advance:
@@ -83,7 +83,7 @@ def test_a_terminal_shows_a_bar(
     assert counts in shown
 
 
-def test_nothing_is_shown_where_another_process_shows_it(
+def test_nothing_is_shown_if_another_process_shows_the_progress(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with progress("work", 1, shown=False) as advance:

@@ -1,4 +1,4 @@
-"""Credentials in addresses: they serve to fetch, and appear nowhere."""
+"""Credentials in addresses are used to download and appear nowhere."""
 
 import io
 import os
@@ -38,11 +38,11 @@ from tests.support.http_server import serving
         ("wheel://package/file, a@b, x?y=1", "wheel://package/file, a@b, x?y=1"),
     ],
 )  # fmt: skip
-def test_credentials_go_and_the_rest_stays(text: str, shown: str) -> None:
+def test_credentials_are_removed_and_the_rest_is_kept(text: str, shown: str) -> None:
     assert redact(text) == shown
 
 
-def test_a_download_uses_them_and_shows_none(tmp_path: Path) -> None:
+def test_a_download_uses_credentials_and_shows_none(tmp_path: Path) -> None:
     image = (files("skimage") / "data/coffee.png").read_bytes()
     with serving({"one.png": image, "two.png": image[:999]}) as server:
         host = server.address.removeprefix("http://")
@@ -79,7 +79,7 @@ def test_a_download_uses_them_and_shows_none(tmp_path: Path) -> None:
         assert "12ab34" not in place
 
 
-def test_errors_of_stores_and_commands_show_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_of_stores_and_commands_show_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     secret = "http://me:hunter2@127.0.0.1:9/x?token=12ab34"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", secret)
     with pytest.raises(StoreDownError) as caught, translate_errors():

@@ -29,7 +29,7 @@ def test_the_state_root_is_found_from_any_folder(
         assert state_root_path() == repository / ".esrgan"
 
 
-def test_a_relative_state_root_is_one_of_the_repository(
+def test_a_relative_state_root_is_relative_to_the_repository(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for given, place in (("mine", "mine"), ("", ".esrgan"), ("../apart", "../apart")):
@@ -52,7 +52,7 @@ def in_folder(folder: Path, *words: str) -> Result:
     "command",
     ["verify", "publish", "prune", "promote models:/mine/1", "rollback --model mine"],
 )
-def test_outside_a_repository_a_command_says_so_and_creates_nothing(
+def test_outside_a_repository_a_command_fails_and_creates_nothing(
     repository: Path, command: str
 ) -> None:
     elsewhere = repository.parent / "elsewhere"
@@ -64,7 +64,7 @@ def test_outside_a_repository_a_command_says_so_and_creates_nothing(
     assert not [*elsewhere.iterdir()]
 
 
-def test_a_damaged_picture_is_found_from_a_subfolder(repository: Path) -> None:
+def test_a_damaged_image_is_found_from_a_subfolder(repository: Path) -> None:
     row = ManifestRow(
         path="test/a.png", kind="hr", split="test", set="own", width=8, height=8, mode="RGB",
         sha256=64 * "0", license="", origin="", citation="",
@@ -85,7 +85,7 @@ def test_results_are_published_from_a_subfolder(repository: Path) -> None:
     assert f"report page: {repository / REPORT_PAGE}" in result.output
 
 
-def test_looking_creates_nothing(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_has_store_creates_nothing(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     elsewhere = repository.parent / "elsewhere"
     elsewhere.mkdir()
     for folder in (repository, elsewhere):

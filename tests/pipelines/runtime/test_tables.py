@@ -1,4 +1,4 @@
-"""Tables come back as they were written."""
+"""Tables are read as they were written."""
 
 import math
 from pathlib import Path
@@ -13,7 +13,7 @@ from pipelines.runtime.tables import read_table
 NAMES = ["NA", "nan", "NaN", "null", "None", "N/A", "", "007", "1.0", "inf", "True", 'a "b", c']
 
 
-def test_names_are_text_and_numbers_keep_what_they_are(tmp_path: Path) -> None:
+def test_names_are_text_and_numbers_keep_their_values(tmp_path: Path) -> None:
     values = [math.inf, -math.inf, math.nan, *(number / 3 for number in range(9))]
     columns = {name: NAMES for name in ("model", "set", "name")}
     before = pd.DataFrame(columns | {"psnr_y": values, "step": range(12)})
@@ -36,7 +36,7 @@ def test_an_error_names_a_file_that_is_not_a_table(tmp_path: Path) -> None:
         ("m,NA,null,7\nm,NA,null,7\n", "model 'm', set 'NA', name 'null' has more than one line"),
     ],
 )
-def test_a_picture_has_one_score_of_ma(tmp_path: Path, lines: str, message: str) -> None:
+def test_an_image_has_one_score_of_ma(tmp_path: Path, lines: str, message: str) -> None:
     path = tmp_path / "ma.csv"
     frame = pd.DataFrame({"model": ["m"], "set": ["NA"], "name": ["null"], "niqe": [3.0]})
     path.write_text(f"model,set,name,ma\n{lines}", encoding="utf-8")

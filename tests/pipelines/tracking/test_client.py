@@ -19,7 +19,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_an_interrupted_making_of_the_database_leaves_none(
+def test_an_interrupted_creation_of_the_database_creates_none(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(uri: str) -> None:
@@ -36,21 +36,25 @@ def test_an_interrupted_making_of_the_database_leaves_none(
 
 
 @pytest.mark.parametrize("kind", [ConnectionError, MlflowException])
-def test_trouble_tells_no_secret(kind: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_contain_no_credentials(
+    kind: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:secret@host")
     with pytest.raises(StoreError, match="at https://host") as caught, translate_errors():
         raise kind("https://me:secret@host/api/2.0 hangs")
     assert "secret" not in str(caught.value)
 
 
-def test_a_store_of_ones_own_is_used_as_it_is(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_variable_selects_the_store(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert database.tracking_uri() == f"sqlite:///{root}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
     assert database.tracking_uri() == "http://127.0.0.1:1"
 
 
-def in_a_process(code: str, state: Path) -> "subprocess.CompletedProcess[str]":
-    """What some calls of the store do in a process of their own: MLflow remembers stores."""
+def run_code(code: str, state: Path) -> "subprocess.CompletedProcess[str]":
+    """Run code in a process of its own, since MLflow caches stores."""
     env = os.environ | {"ESRGAN_STATE": str(state)}
     text = f"from pipelines.tracking import client as store\n{code}"
     return subprocess.run(
@@ -60,26 +64,26 @@ def in_a_process(code: str, state: Path) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.parametrize("name", ["50%20off", "what?"])
 def test_a_state_root_may_have_any_name(name: str, tmp_path: Path) -> None:
-    in_a_process("store.get_or_create_parent_run('first')", tmp_path / name)
+    run_code("store.get_or_create_parent_run('first')", tmp_path / name)
     found = {path.relative_to(tmp_path).parts for path in tmp_path.rglob("*") if path.is_file()}
     assert (name, database.DATABASE) in found
     assert {parts[0] for parts in found} == {name}
 
 
-def test_a_store_that_was_moved_finds_its_files(tmp_path: Path) -> None:
+def test_a_moved_store_finds_its_files(tmp_path: Path) -> None:
     before, after = tmp_path / "before", tmp_path / "after"
     make = (
         "run = store.get_or_create_parent_run('first')\n"
         "store.client().log_text(run, 'kept', 'note.txt')"
     )
-    in_a_process(make, before)
+    run_code(make, before)
     before.rename(after)
     look = (
         "run = store.get_or_create_parent_run('first')\n"
         "print(open(store.client().download_artifacts(run, 'note.txt')).read())\n"
         "store.client().log_text(run, 'new', 'new.txt')"
     )
-    done = in_a_process(look, after)
+    done = run_code(look, after)
     assert done.stdout == "kept\n"
     assert f"begin with {(after / 'mlartifacts').as_uri()}" in done.stderr
     assert not before.exists()

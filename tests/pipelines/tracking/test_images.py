@@ -1,4 +1,4 @@
-"""Images of runs, beside those that MLflow itself logs."""
+"""Images of runs, compared with those that MLflow logs."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.conftest import textured
 OWN = re.compile(r"timestamp\+\d+\+[-0-9a-f]{36}")
 
 
-def test_pictures_are_as_mlflow_logs_them_but_once(state: Path, tmp_path: Path) -> None:
+def test_images_are_logged_once_and_as_by_mlflow(state: Path, tmp_path: Path) -> None:
     ours, theirs = get_or_create_parent_run("ours"), get_or_create_parent_run("theirs")
     path = tmp_path / "a.png"
     write_png(path, textured(300, 200))

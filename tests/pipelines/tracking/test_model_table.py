@@ -1,4 +1,4 @@
-"""What `esrgan models` lists, from MLflow and from what it said before."""
+"""The listing of `esrgan models`, from MLflow and from the cache."""
 
 import json
 import os
@@ -13,16 +13,16 @@ from pipelines.tracking.errors import StoreDownError
 from pipelines.tracking.model_files import EVIDENCE_FILE, read_evidence
 from pipelines.tracking.model_registry import CHAMPIONS, list_versions, set_alias
 from pipelines.tracking.model_table import Listing, list_model
-from tests.support.stores import Fault
+from tests.support.stores import FailingCall
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, of its own dependencies
+pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow's dependencies
 EVIDENCE = {"alpha": 0.8, "results": {"interpolated": {"set5": {"niqe": 5.5}}}}
 CHAMPION = {"version": "1", "when": "today", "why": "the first", "forced": False}
 
 
 @pytest.fixture
 def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A store with one version of a model, untouched for a while."""
+    """A store with one version of a model that has not changed for a while."""
     monkeypatch.setenv("ESRGAN_STATE", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (tmp_path / EVIDENCE_FILE).write_text(json.dumps({"evidence": EVIDENCE}))
@@ -38,14 +38,14 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def aged(database: Path) -> Path:
-    """Put the last change of a database before the time in which a further one looks the same."""
+    """Set the time of the last change so far back that another change has another time."""
     seconds = database.stat().st_mtime - 60
     os.utime(database, (seconds, seconds))
     return database
 
 
 def unreadable(database: Path) -> None:
-    """Replace the content in place, so that the file looks unchanged and no program can read it."""
+    """Make a database unreadable without changing its time and size."""
     before = database.stat()
     with database.open("r+b") as file:
         file.write(b"\0" * before.st_size)
@@ -56,7 +56,7 @@ def summary(listing: Listing) -> list[tuple[str, object, object]]:
     return [(one.version.version, one.alpha, one.results) for one in listing.versions]
 
 
-def test_what_mlflow_said_holds_while_its_database_stays(database: Path) -> None:
+def test_the_listing_is_cached_while_the_database_does_not_change(database: Path) -> None:
     first = list_model("esrgan")
     assert summary(first) == [("1", 0.8, {"set5": {"niqe": 5.5}})]
     assert first.history == [CHAMPION]
@@ -65,25 +65,25 @@ def test_what_mlflow_said_holds_while_its_database_stays(database: Path) -> None
     assert list_model("esrgan") == first
 
 
-def test_a_change_is_seen(database: Path) -> None:
+def test_a_change_of_the_database_is_listed(database: Path) -> None:
     assert list_model("esrgan").aliases == {}
     set_alias("esrgan", "champion", "1")
     aged(database)
     assert list_model("esrgan").aliases == {"champion": "1"}
 
 
-def test_another_model_is_not_taken_for_the_one_listed_before(database: Path) -> None:
+def test_each_model_has_its_own_listing(database: Path) -> None:
     assert list_model("esrgan").versions
     assert list_model("other") == Listing(versions=[], aliases={}, history=[])
 
 
-def test_a_database_that_changes_now_is_not_remembered(database: Path) -> None:
+def test_the_listing_of_a_recently_changed_database_is_not_cached(database: Path) -> None:
     database.touch()
     list_model("esrgan")
     assert not (database.parent / "registry.json").exists()
 
 
-def test_without_a_store_there_is_no_model_and_none_is_made(
+def test_without_a_store_the_listing_is_empty_and_no_store_is_created(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ESRGAN_STATE", str(tmp_path))
@@ -92,7 +92,7 @@ def test_without_a_store_there_is_no_model_and_none_is_made(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_state_root_of_any_name_is_not_mistaken_for_an_unchanged_one(
+def test_a_change_is_listed_in_a_state_root_of_any_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ESRGAN_STATE", str(tmp_path / "50%20off"))
@@ -106,17 +106,17 @@ def test_a_state_root_of_any_name_is_not_mistaken_for_an_unchanged_one(
     store.client.cache_clear()
 
 
-def test_evidence_that_cannot_be_fetched_now_is_not_taken_for_none(database: Path) -> None:
+def test_evidence_that_cannot_be_downloaded_is_an_error(database: Path) -> None:
     (version,) = list_versions("esrgan")
-    undisturbed = Fault()
+    undisturbed = FailingCall()
     with undisturbed():
         assert read_evidence(version) == EVIDENCE
     number = undisturbed.calls.index("LocalArtifactRepository.download_artifacts")
-    with Fault(number)(), pytest.raises(StoreDownError):
+    with FailingCall(number)(), pytest.raises(StoreDownError):
         read_evidence(version)
 
 
-def test_a_store_elsewhere_is_asked_each_time(
+def test_a_remote_store_is_queried_every_time(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")

@@ -9,17 +9,19 @@ from pipelines.tracking.session import recording
 from pipelines.tracking.store_errors import translate_errors
 
 
-def test_one_name_lasts_until_the_run_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_has_one_name_until_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ESRGAN_STATE", str(tmp_path))
     monkeypatch.delenv("ESRGAN_RUN", raising=False)
     monkeypatch.delenv("DVC_EXP_NAME", raising=False)
     first = run_name()
     assert run_name() == first
-    clear_run_name()
+    clear_run_name(first)
     assert not (tmp_path / "current_run").exists()
 
 
-def test_a_given_name_goes_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_variables_name_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ESRGAN_STATE", str(tmp_path))
     monkeypatch.setenv("DVC_EXP_NAME", "lucky-fox")
     assert run_name() == "lucky-fox"
@@ -47,7 +49,7 @@ def project(state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     return tmp_path
 
 
-def test_stages_before_a_training_are_reported_by_it(project: Path) -> None:
+def test_a_training_reports_the_stages_before_it(project: Path) -> None:
     with recording("bicubic", Settings()):
         pass
     assert not (project / "state" / "mlflow.db").exists()
@@ -60,7 +62,7 @@ def test_stages_before_a_training_are_reported_by_it(project: Path) -> None:
     }  # fmt: skip
 
 
-def test_a_stage_that_fails_has_a_run_that_says_so(project: Path) -> None:
+def test_a_stage_that_fails_has_a_failed_run(project: Path) -> None:
     with pytest.raises(OSError, match="full"), recording("bicubic", Settings()):
         raise OSError("the disk is full")
     assert runs_by_stage()["bicubic"] == ["FAILED"]

@@ -1,4 +1,4 @@
-"""DivergenceGuard with MLflow is told as what it is: another try may help, or a remedy."""
+"""Errors of MLflow are reported as what they are: down, or with a remedy."""
 
 import errno
 import os
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # of MLflow'
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int, str], None]]:
-    """Lets the tracking store be one that gives the same answer to everything."""
+    """Sets the tracking store to a server that gives the same response to every request."""
     servers = []
 
     def answer(status: int, text: str) -> None:
@@ -41,7 +41,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int, str], Non
                 self.end_headers()
                 self.wfile.write(text.encode())
 
-            do_POST = do_GET  # noqa: N815  as its base calls it
+            do_POST = do_GET  # noqa: N815  the name in the base class
 
             def log_message(self, *words: object) -> None:
                 pass
@@ -80,7 +80,7 @@ REFUSAL = '{"error_code": "%s", "message": "says the server"}'
         (413, "too large", False),
     ],
 )
-def test_what_a_server_answers(
+def test_responses_of_a_server(
     state: Path, server: Callable[[int, str], None], status: int, text: str, down: bool
 ) -> None:
     server(status, text)
@@ -90,7 +90,7 @@ def test_what_a_server_answers(
     assert ("is down" in str(caught.value)) == down
 
 
-def test_a_server_that_is_not_there_or_does_not_answer(
+def test_a_server_that_is_absent_or_hangs_is_down(
     state: Path, server: Callable[[int, str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
@@ -113,7 +113,7 @@ def test_a_server_that_is_not_there_or_does_not_answer(
         (ClientError({"Error": {"Code": "NoSuchBucket"}}, "PutObject"), False),
     ],
 )
-def test_what_s3_answers(error: Exception, down: bool, state: Path) -> None:
+def test_responses_of_s3(error: Exception, down: bool, state: Path) -> None:
     def upload() -> None:
         try:
             raise error
@@ -126,7 +126,7 @@ def test_what_s3_answers(error: Exception, down: bool, state: Path) -> None:
     assert down or "; " in str(caught.value)
 
 
-def test_a_database_that_another_process_holds_is_down(state: Path, tmp_path: Path) -> None:
+def test_a_locked_database_is_down(state: Path, tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "a.db")) as one:
         one.execute("BEGIN EXCLUSIVE")
         with (
@@ -137,8 +137,8 @@ def test_a_database_that_another_process_holds_is_down(state: Path, tmp_path: Pa
             other.execute("BEGIN EXCLUSIVE")
 
 
-def not_allowed(state: Path) -> None:
-    # root, who may run the tests, may read and write any file
+def no_permission(state: Path) -> None:
+    # the tests may run as root, who can read and write any file
     raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), state / "a.png")
 
 
@@ -171,14 +171,14 @@ def deleted_experiment(state: Path) -> None:
     experiment_id()
 
 
-STAY: dict[str, tuple[Callable[[Path], object], type[Exception], str]] = {
+PERMANENT: dict[str, tuple[Callable[[Path], object], type[Exception], str]] = {
     "file missing": (
         lambda _: client().log_artifact(get_or_create_parent_run("a"), "artifacts/none.csv"),
         StoreError,
         "artifacts/none.csv: No such file or directory; `dvc pull`",
     ),
-    "no right": (
-        not_allowed,
+    "no permission": (
+        no_permission,
         StoreError,
         "a.png: Permission denied; correct its permissions",
     ),
@@ -200,12 +200,12 @@ STAY: dict[str, tuple[Callable[[Path], object], type[Exception], str]] = {
         StoreError,
         "f{32} not found; it was removed, or is in another store",
     ),
-    "no name of a figure": (
+    "invalid metric name": (
         lambda _: client().log_metric(get_or_create_parent_run("a"), "a<b>", 1.0),
         StoreError,
         'Invalid value "a<b>"',
     ),
-    "no such kind of store": (
+    "unknown kind of store": (
         lambda _: __import__("mlflow").MlflowClient("foo://here").search_registered_models(),
         StoreError,
         "unsupported URI 'foo://here'",
@@ -213,12 +213,12 @@ STAY: dict[str, tuple[Callable[[Path], object], type[Exception], str]] = {
 }
 
 
-@pytest.mark.parametrize("trouble", STAY)
-def test_what_another_try_would_meet_again_is_not_called_down(trouble: str, state: Path) -> None:
-    cause, kind, words = STAY[trouble]
+@pytest.mark.parametrize("name", PERMANENT)
+def test_permanent_errors_have_a_remedy_and_are_not_called_down(name: str, state: Path) -> None:
+    cause, kind, message = PERMANENT[name]
     with translate_errors():
         client()
-    with pytest.raises(kind, match=words) as caught, translate_errors():
+    with pytest.raises(kind, match=message) as caught, translate_errors():
         cause(state)
     assert not isinstance(caught.value, StoreDownError)
     assert "is down" not in str(caught.value)
@@ -226,14 +226,14 @@ def test_what_another_try_would_meet_again_is_not_called_down(trouble: str, stat
 
 @pytest.fixture
 def damaged(state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project whose store is no database."""
+    """A project whose store is not a database."""
     monkeypatch.chdir(tmp_path)
     state.mkdir()
     (state / DATABASE).write_bytes(b"no database" * 1000)
     return tmp_path
 
 
-def test_a_training_outlives_it_and_says_what_it_is(
+def test_a_training_survives_a_damaged_store_and_reports_it(
     damaged: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with recording("srcnn", Settings()):
@@ -241,19 +241,21 @@ def test_a_training_outlives_it_and_says_what_it_is(
             (damaged / "artifacts" / "srcnn").mkdir(parents=True, exist_ok=True)
             (damaged / "artifacts" / "srcnn" / name).write_text("{}" if "json" in name else "step")
     assert (damaged / "artifacts/srcnn/run.json").is_file()
-    said = capsys.readouterr().err
-    assert "file is not a database; move it away" in said
-    assert "its results are complete, but MLflow lacks some of them: run `esrgan publish`" in said
-    assert "is down" not in said
+    printed = capsys.readouterr().err
+    assert "file is not a database; move it away" in printed
+    assert (
+        "its results are complete, but MLflow lacks some of them: run `esrgan publish`" in printed
+    )
+    assert "is down" not in printed
     with pytest.raises(StoreError, match="not a database"):
         publish_stage("srcnn")
-    (damaged / ".dvc").mkdir()  # the command is one for a repository
+    (damaged / ".dvc").mkdir()  # publish requires a repository
     done = CliRunner().invoke(app, ["publish"])
     assert done.exit_code == 1
     assert isinstance(done.exception, StoreError)
 
 
-def test_work_that_needs_a_run_hears_at_once_why_there_is_none(damaged: Path) -> None:
+def test_a_stage_that_needs_a_run_fails_at_once(damaged: Path) -> None:
     with (
         pytest.raises(StoreError, match="not a database") as caught,
         recording("register", Settings()),
@@ -262,7 +264,7 @@ def test_work_that_needs_a_run_hears_at_once_why_there_is_none(damaged: Path) ->
     assert not isinstance(caught.value, StoreDownError)
 
 
-def test_a_journal_whose_run_is_gone_does_not_keep_others(
+def test_a_removed_run_does_not_prevent_other_uploads(
     state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""What a training ships to MLflow while it runs, cut at any call."""
+"""A training uploads to MLflow while it runs, and any call may fail."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from pipelines.tracking.client import client, experiment_id, get_or_create_paren
 from pipelines.tracking.errors import StoreDownError
 from pipelines.tracking.uploader import MetricsUploader
 from tests.conftest import textured
-from tests.support.stores import Fault, KeptStore, content
+from tests.support.stores import FailingCall, StoreSnapshot, content
 
 ROWS = [
     {"step": 0, "time": 1e12, "val/psnr_y": 20.0},
@@ -18,29 +18,29 @@ ROWS = [
 ]
 
 
-def test_nothing_is_shipped_twice_whatever_call_fails(state: Path, tmp_path: Path) -> None:
+def test_nothing_is_uploaded_twice_whichever_call_fails(state: Path, tmp_path: Path) -> None:
     samples = tmp_path / "samples"
     for step in (0, 10):
         for name in ("tree", "wall"):
             (samples / f"{step:08}").mkdir(parents=True, exist_ok=True)
             write_png(samples / f"{step:08}" / f"{name}.png", textured(20, 30, seed=step))
     client()
-    store = KeptStore(state)
+    store = StoreSnapshot(state)
 
-    def cargo() -> MetricsUploader:
+    def new_uploader() -> MetricsUploader:
         store.restore()
         experiment_id.cache_clear()
         return MetricsUploader(get_or_create_parent_run("a training"))
 
-    undisturbed, one = Fault(), cargo()
+    undisturbed, one = FailingCall(), new_uploader()
     with undisturbed():
         one.upload(ROWS, samples)
     expected = content(state)
     assert sum("images/" in line or "+step+" in line for line in expected.elements()) == 8
     for number in range(len(undisturbed.calls)):
         for when in ("before", "after"):
-            one = cargo()
-            with Fault(number, when)(), pytest.raises(StoreDownError):
+            one = new_uploader()
+            with FailingCall(number, when)(), pytest.raises(StoreDownError):
                 one.upload(ROWS, samples)
             one.upload(ROWS, samples)
             assert content(state) == expected, (undisturbed.calls[number], when)
