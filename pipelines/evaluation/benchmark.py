@@ -14,6 +14,7 @@ from esrgan_core.files import atomic_path, write_text
 from esrgan_core.metrics import Metric, metrics_by_name
 from esrgan_core.strict_json import to_json
 from esrgan_core.tensors import NotFiniteError
+from pipelines.config.errors import as_user_error
 from pipelines.evaluation.alpha_grid import grid_results, grid_scores
 from pipelines.evaluation.bootstrap import interval_table
 from pipelines.evaluation.config import EvaluateConfig
@@ -43,12 +44,12 @@ class Evaluation:
         return set_means(self.frame)
 
 
+@as_user_error()
 def load_metrics(config: EvaluateConfig) -> dict[str, Metric]:
     """The metrics of section `evaluate`.
 
     Raises:
-        FileNotFoundError: if weights are missing.
-        ValueError: if weights differ from their hash in params.yaml.
+        UserError: if weights are missing, or differ from their hash in params.yaml.
     """
     files = {name: str(find_pinned(value)) for name, value in config.weight_files.items()}
     return metrics_by_name(config.metrics, weights_finder(files))
@@ -81,6 +82,7 @@ def score_methods(
 
     Raises:
         NotFiniteError: if a result is not finite; names the method and the image.
+        UserError: if the LR and HR of a sample do not fit together.
     """
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in methods}
     images: dict[str, list[ScoredImage]] = {name: [] for name in methods}
@@ -94,7 +96,8 @@ def score_methods(
                     sr = method(sample)
                 except NotFiniteError as error:
                     raise NotFiniteError(f"{name} on {sample.name}: ") from error
-                scored = score(sample, sr, metrics, scale)
+                with as_user_error():
+                    scored = score(sample, sr, metrics, scale)
                 rows[name].append(
                     {"model": name, "set": sample.set, "name": image, **scored.values}
                 )
@@ -122,8 +125,7 @@ def evaluate_methods(
     `grid_alphas` are alphas by name of the model, which `interpolate` has scored on `samples`.
 
     Raises:
-        FileNotFoundError: if weights or Ma's scores are missing.
-        ValueError: if Ma's scores are invalid, or a file differs from its hash.
+        UserError: if weights or Ma's scores are missing, invalid, or differ from their hash.
     """
     shown = select_shown(samples)
     names = {sample.name for sample in shown}

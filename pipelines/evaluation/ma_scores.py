@@ -16,7 +16,6 @@ def add_perceptual_index(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     """Add the column `pi` to a table of scores; NaN for images that have no Ma score.
 
     Raises:
-        FileNotFoundError: if `path` does not exist.
         UserError: as `read_ma_scores`.
     """
     both = frame.merge(read_ma_scores(path, KEYS), on=KEYS, how="left")

@@ -11,6 +11,7 @@ from esrgan_core.io.resize import resize_pixels
 from esrgan_core.models import Generator
 from esrgan_core.models.weights import load_generator, load_interpolated
 from pipelines.config.artifacts import FINETUNED, PRETRAINED
+from pipelines.config.errors import as_user_error
 from pipelines.runtime.device import requested_device
 
 
@@ -19,12 +20,18 @@ def bicubic(scale: int) -> Method:
     return lambda sample: resize_pixels(np.asarray(sample.lr), scale)
 
 
+@as_user_error()
 def load_network(path: Path) -> tuple[Generator, Method]:
-    """The generator of a weights file on the requested device, and its method."""
+    """The generator of a weights file on the requested device, and its method.
+
+    Raises:
+        UserError: if the weights or the device cannot be used.
+    """
     network = _prepare(load_generator(path))
     return network, network_method(network)
 
 
+@as_user_error()
 def network_interpolation(alpha: float) -> Method:
     """The network `(1 - alpha) psnr + alpha gan` (ESRGAN section 3.4)."""
     return network_method(_prepare(load_interpolated(PRETRAINED, FINETUNED, alpha)))

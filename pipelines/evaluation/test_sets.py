@@ -70,7 +70,7 @@ def load_folder_samples(sets: Sequence[str], scale: int) -> list[Sample]:
     """The pairs of sets that are given as NAME=HR or NAME=HR,LR; LR is made if it is not given.
 
     Raises:
-        ValueError: if a set has another form, has no images, or cannot be read.
+        UserError: if a set has another form, has no images, or cannot be read.
     """
     samples = []
     for given in sets:
@@ -78,8 +78,9 @@ def load_folder_samples(sets: Sequence[str], scale: int) -> list[Sample]:
         hr, _, lr = folders.partition(",")
         if not (name and hr):
             raise UserError(f"expected NAME=HR or NAME=HR,LR, got {given!r}")
-        samples += [
-            load_sample(stem, name, hr_file, lr_file, scale, scale)
-            for stem, hr_file, lr_file in match_files(Path(hr), Path(lr) if lr else None)
-        ]
+        for stem, hr_file, lr_file in match_files(Path(hr), Path(lr) if lr else None):
+            try:
+                samples.append(load_sample(stem, name, hr_file, lr_file, scale, scale))
+            except ValueError as error:
+                raise UserError(f"{hr_file}: {error}") from error
     return samples
