@@ -175,12 +175,12 @@ def _memory(name: str, size: float) -> None:
     height = int((size * 1e6 / 1.5) ** 0.5)
     lr = np.zeros((height, int(height * 1.5), 3), dtype=np.uint8)
     lr[...] = np.arange(lr.shape[1])[:, None] % 256
-    said: list[str] = []
+    messages: list[str] = []
     upscaler = Upscaler(
         RRDBNet(config).eval(),
         UpscaleConfig(device="cpu", precision="fp32"),
         free_memory=free_memory,
-        say=said.append,
+        log=messages.append,
     )
     upscaler(DecodedImage(pixels=lr[:64, :64]))
     before = most_memory()
@@ -193,7 +193,7 @@ def _memory(name: str, size: float) -> None:
             {
                 "kib_per_lr_pixel": round(peak / pixels, 2),
                 "of_it_the_result": round(output / pixels, 3),
-                "said": said,
+                "messages": messages,
             }
         )
     )

@@ -1,4 +1,4 @@
-"""Bounds of a configuration's values, for its `__post_init__`."""
+"""Checks of a configuration's values, for its `__post_init__`."""
 
 import math
 from collections.abc import Mapping
@@ -6,16 +6,12 @@ from typing import Any
 
 
 def check_bounds(config: object, *names: str, least: float = 0, below: float = math.inf) -> None:
-    """Refuse fields with a value, or one of several, out of [least, below); NaN is out of any.
+    """Check that the numbers of fields are in [least, below); NaN never is.
 
-    Args:
-        config: a configuration.
-        names: of its fields: numbers, mappings to or sequences of numbers, or None for no value.
-        least: the lowest number that is taken.
-        below: the number that all must be below.
+    A field may be a number, a mapping to or a sequence of numbers, or None, which is valid.
 
     Raises:
-        ValueError: naming the first such field and its value.
+        ValueError: with the first invalid field and its value.
     """
     for name in names:
         value: Any = getattr(config, name)
@@ -31,10 +27,10 @@ def check_bounds(config: object, *names: str, least: float = 0, below: float = m
 
 
 def check_positive(config: object, *names: str) -> None:
-    """Refuse fields with a number that is not above 0 and finite.
+    """Check that the numbers of fields are above 0 and finite.
 
     Raises:
-        ValueError: naming the first such field and its value.
+        ValueError: with the first invalid field and its value.
     """
     for name in names:
         if not 0 < (value := getattr(config, name)) < math.inf:

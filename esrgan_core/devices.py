@@ -1,4 +1,4 @@
-"""Which device computes, and in which precision: one decision for training and inference."""
+"""Device and precision, chosen by the same rules for training and inference."""
 
 import os
 import time
@@ -11,37 +11,37 @@ from torch import nn
 
 Precision = Literal["fp32", "bf16"]
 PrecisionChoice = Literal["auto", "fp32", "bf16"]
-"""`auto` is bf16 where the device computes in it natively, else fp32."""
+"""`auto`: bf16 if the device computes in it natively, else fp32."""
 
 ISA_VARIABLES = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
-"""Environment variables that limit what oneDNN uses; the first that is set counts."""
+"""Environment variables that limit oneDNN; the first that is set counts."""
 ISA_WITHOUT_BF16 = frozenset(
     {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI"}
 )
-"""Their values under which oneDNN has no bf16 dot products and emulates them."""
+"""Values with which oneDNN emulates bf16."""
 BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
 PROBE_ROUNDS = 10
 
 
-def resolve_device(word: str) -> torch.device:
-    """The device that a setting names: `auto`, `cpu`, `cuda`, `cuda:1`.
+def resolve_device(name: str) -> torch.device:
+    """The device of a setting: `auto`, `cpu`, `cuda`, `cuda:1`.
 
     Raises:
         ValueError: if torch cannot use it.
     """
-    if word == "auto":
+    if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        torch.empty(1, device=word)
-        return torch.device(word)
+        torch.empty(1, device=name)
+        return torch.device(name)
     except (RuntimeError, AssertionError) as error:
-        said = str(error).splitlines()[0]
-        raise ValueError(f"device {word!r} cannot be used: {said}; take auto or cpu") from error
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device {name!r} cannot be used: {reason}; use auto or cpu") from error
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CpuCapabilities:
-    """What decides whether a CPU's libraries compute in bf16 or emulate it."""
+    """Instruction sets that the libraries of this process may use."""
 
     instructions: frozenset[str]
     """Instruction sets of the processor, by torch's names."""
@@ -52,7 +52,7 @@ class CpuCapabilities:
 
     @property
     def has_native_bf16(self) -> bool:
-        """Whether both libraries use bf16 instructions. Other processors than x86's: no."""
+        """Whether both libraries use bf16 instructions; False if the processor is not x86."""
         return (
             any(name in self.instructions for name in BF16_INSTRUCTIONS)
             and self.aten.upper().startswith("AVX512")
@@ -61,7 +61,7 @@ class CpuCapabilities:
 
 
 def cpu_capabilities(environment: Mapping[str, str] = os.environ) -> CpuCapabilities:
-    """What the libraries of this process use of the processor."""
+    """The processor's instruction sets, and the limits of this process."""
     # torch has no public function for a single instruction set before `get_capabilities`
     known: Any = torch.cpu
     found: Mapping[str, Any] = getattr(known, "get_capabilities", dict)()
@@ -77,7 +77,7 @@ def cpu_capabilities(environment: Mapping[str, str] = os.environ) -> CpuCapabili
 
 
 def has_native_bf16(device: torch.device) -> bool:
-    """Whether bf16 is computed there by instructions of its own, hence faster than fp32."""
+    """Whether the device has bf16 instructions, hence is faster than in fp32."""
     match device.type:
         case "cuda":
             with torch.cuda.device(device):
@@ -89,16 +89,16 @@ def has_native_bf16(device: torch.device) -> bool:
 
 
 def resolve_precision(wanted: PrecisionChoice, device: torch.device) -> Precision:
-    """The precision that a device computes in."""
+    """The precision to compute in."""
     if wanted != "auto":
         return wanted
     return "bf16" if has_native_bf16(device) else "fp32"
 
 
 def bf16_slowdown(device: torch.device) -> float:
-    """Time of a convolution's forward and backward pass in bf16 over that in fp32, measured now.
+    """Measure the time of a convolution's forward and backward pass in bf16 over that in fp32.
 
-    Takes about a second where bf16 is emulated.
+    Takes about a second if bf16 is emulated.
     """
     x = torch.rand(4, 32, 32, 32, device=device).to(memory_format=torch.channels_last)
     conv = nn.Conv2d(32, 32, 3, padding=1).to(device)
@@ -115,6 +115,6 @@ def bf16_slowdown(device: torch.device) -> float:
         return time.perf_counter() - start
 
     rounds = [(seconds(bf16=True), seconds(bf16=False)) for _ in range(PROBE_ROUNDS + 1)]
-    # the first one sets up; the least of the others is disturbed least by other programs
+    # the first round warms up; the minimum is least disturbed by other programs
     slow, fast = (min(times) for times in zip(*rounds[1:], strict=True))
     return slow / fast

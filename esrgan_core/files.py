@@ -1,4 +1,4 @@
-"""Writing files so that a reader sees the old content or the new one, never a part."""
+"""Atomic writes: a reader sees the old or the new content, never a part."""
 
 import hashlib
 import os
@@ -10,16 +10,16 @@ from pathlib import Path
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it is synced and takes its place.
+    """Yield a temporary path in the folder of `path`; on success, sync it and rename it to `path`.
 
-    An exception removes the temporary file and leaves `path` as it was.
+    An exception removes the temporary file and does not change `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # short, since the name itself may be as long as the system allows
+    # short, since the name of `path` may have the maximum length
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp{path.suffix}")
     try:
         yield temporary
-        with temporary.open("r+b") as handle:  # Windows syncs what is open for writing
+        with temporary.open("r+b") as handle:  # Windows syncs only files open for writing
             os.fsync(handle.fileno())
         temporary.replace(path)
     except BaseException:

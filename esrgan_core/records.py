@@ -1,16 +1,18 @@
-"""Settings as they are hashed and stored: names on disk are apart from names in code.
+"""Records of settings, for hashes and files; names on disk are independent of names in code.
 
 A class, field or default may change in code without a change on disk. `RECORDS` maps the names:
-a renamed field keeps its name on disk, and a new field gets an absent value, the one that means
-what programs did before the field was there. A field at its absent value is left out, so that
-records, and the hashes of them, stay as they were.
+a renamed field keeps its name on disk, and a new field gets an absent value, with the behavior of
+programs before the field. A record omits fields with their absent value, so that old records and
+their hashes do not change.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+Settings = TypeVar("Settings")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,13 +22,13 @@ class RecordType:
     kind: str
     """Name of the class on disk."""
     names: Mapping[str, str]
-    """Names on disk by names in code. A field without one is neither hashed nor stored."""
+    """Names on disk by names in code; a field without one is neither hashed nor stored."""
     absent: Mapping[str, Any] = field(default_factory=dict)
-    """By name on disk, the value that is left out."""
+    """The value to omit, by name on disk."""
 
 
 def same(*names: str) -> dict[str, str]:
-    """Fields that are called the same on disk as in code."""
+    """Fields with the same name on disk as in code."""
     return {name: name for name in names}
 
 
@@ -95,16 +97,16 @@ RECORDS: Mapping[str, RecordType] = {
 
 
 def to_record(value: Any, records: Mapping[str, RecordType] = RECORDS) -> Any:
-    """Settings as JSON knows them, with their names on disk and without what is absent.
+    """Convert settings to JSON types under their names on disk.
 
-    A class that has no entry of its own is stored as the nearest of its bases that has one.
+    A class without an entry is stored as its nearest base that has one.
 
     >>> from esrgan_core.models.srresnet import SRResNetConfig
     >>> to_record({"generator": SRResNetConfig(num_blocks=4)})
     {'generator': {'record': 'SRResNet', 'scale': 4, 'num_features': 64, 'num_blocks': 4}}
 
     Raises:
-        TypeError: for a value or class that has no form on disk.
+        TypeError: if a value or class has no form on disk.
     """
     match value:
         case None | bool() | int() | float() | str():
@@ -117,11 +119,7 @@ def to_record(value: Any, records: Mapping[str, RecordType] = RECORDS) -> Any:
 
 
 def to_fields(value: Any, records: Mapping[str, RecordType] = RECORDS) -> dict[str, Any]:
-    """The record of settings without the name of its kind, for places that imply it.
-
-    Raises:
-        TypeError: for a value or class that has no form on disk.
-    """
+    """The record of settings without the name of its kind, for files that imply it."""
     found = _record_type(type(value), records)
     content = {
         stored: to_record(getattr(value, name), records) for name, stored in found.names.items()
@@ -133,24 +131,26 @@ def to_fields(value: Any, records: Mapping[str, RecordType] = RECORDS) -> dict[s
     }
 
 
-def settings_of(
-    kind: type, content: Mapping[str, Any], records: Mapping[str, RecordType] = RECORDS
-) -> dict[str, Any]:
-    """Arguments that build a `kind` from its record, absent values filled in.
+def from_fields(
+    kind: type[Settings], content: Mapping[str, Any], records: Mapping[str, RecordType] = RECORDS
+) -> Settings:
+    """Build a `kind` from the output of `to_fields`.
 
     Raises:
-        ValueError: for a name that no version of `kind` up to this one has stored.
+        ValueError: if a value is invalid, or this version of `kind` has no such name.
     """
     found = _record_type(kind, records)
     given = {**found.absent, **content}
     in_code = {stored: name for name, stored in found.names.items()}
     if unknown := sorted(given.keys() - in_code.keys()):
         raise ValueError(f"{found.kind} has no {unknown}; a newer version of this program wrote it")
-    # JSON knows no tuples
-    return {
-        in_code[name]: tuple(value) if isinstance(value, list) else value
-        for name, value in given.items()
-    }
+    # JSON has no tuples
+    return kind(
+        **{
+            in_code[name]: tuple(value) if isinstance(value, list) else value
+            for name, value in given.items()
+        }
+    )
 
 
 def record_hash(value: Any, records: Mapping[str, RecordType] = RECORDS) -> str:
@@ -164,4 +164,4 @@ def _record_type(kind: type, records: Mapping[str, RecordType]) -> RecordType:
     for base in kind.__mro__:
         if base.__name__ in records:
             return records[base.__name__]
-    raise TypeError(f"{kind.__name__} has no entry in the table of records, so no form on disk")
+    raise TypeError(f"{kind.__name__} has no entry in RECORDS, so no form on disk")

@@ -1,4 +1,4 @@
-"""JSON as RFC 8259 has it, for values that may not be finite.
+"""JSON of RFC 8259, also for values that are not finite.
 
 Python's own module writes `NaN` and `Infinity`, which other readers refuse.
 """
@@ -8,8 +8,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-BESIDE = "_is"
-"""What follows a key in the key beside it, which says what a null stands for."""
+KIND_SUFFIX = "_is"
+"""Suffix of the second key that tells what a null stands for."""
 NAMES = {"infinite": math.inf, "minus infinite": -math.inf, "not a number": math.nan}
 
 
@@ -20,50 +20,50 @@ def to_json(
     sort_keys: bool = False,
     default: Callable[[Any], Any] | None = None,
 ) -> str:
-    """Content as JSON; a number that is not finite becomes null, and its name stands beside it.
+    """Encode content; a number that is not finite becomes null, with its kind in a second key.
 
-    `default` makes a value of what JSON has no type for.
+    `default` converts values of types that JSON lacks.
 
     >>> to_json({"psnr_y": float("inf")})
     '{"psnr_y": null, "psnr_y_is": "infinite"}'
     """
-    return json.dumps(  # noqa: TID251  the place that makes it valid
-        _without(content), indent=indent, sort_keys=sort_keys, default=default, allow_nan=False
+    return json.dumps(  # noqa: TID251  its values are finite
+        _encode(content), indent=indent, sort_keys=sort_keys, default=default, allow_nan=False
     )
 
 
 def from_json(text: str) -> Any:
-    """What `to_json` was given.
+    """Decode the content that `to_json` encoded.
 
     Raises:
-        json.JSONDecodeError: if it is no JSON.
+        json.JSONDecodeError: if it is not JSON.
     """
-    return json.loads(text, object_hook=_with)
+    return json.loads(text, object_hook=_decode)
 
 
-def _without(content: Any) -> Any:
+def _encode(content: Any) -> Any:
     if isinstance(content, Mapping):
         found: dict[str, Any] = {}
         for key, value in content.items():
-            found[key] = _without(value)
+            found[key] = _encode(value)
             if isinstance(value, float) and not math.isfinite(value):
-                found[f"{key}{BESIDE}"] = _name(value)
+                found[f"{key}{KIND_SUFFIX}"] = _kind(value)
         return found
     if isinstance(content, (list, tuple)):
-        return [_without(value) for value in content]
+        return [_encode(value) for value in content]
     if isinstance(content, float) and not math.isfinite(content):
         return None
     return content
 
 
-def _name(value: float) -> str:
+def _kind(value: float) -> str:
     if math.isnan(value):
         return "not a number"
     return "infinite" if value > 0 else "minus infinite"
 
 
-def _with(found: dict[str, Any]) -> dict[str, Any]:
+def _decode(found: dict[str, Any]) -> dict[str, Any]:
     for key in [key for key, value in found.items() if value is None]:
-        if found.get(f"{key}{BESIDE}") in NAMES:
-            found[key] = NAMES[found.pop(f"{key}{BESIDE}")]
+        if found.get(f"{key}{KIND_SUFFIX}") in NAMES:
+            found[key] = NAMES[found.pop(f"{key}{KIND_SUFFIX}")]
     return found

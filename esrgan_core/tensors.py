@@ -1,4 +1,4 @@
-"""Images as tensors: from pixels and back, cropped, as luma, enlarged; what is not finite."""
+"""Images as tensors: conversion, cropping, luma, enlargement; values that are not finite."""
 
 from collections.abc import Mapping
 
@@ -12,25 +12,23 @@ from esrgan_core.io.decoding import BadImageError
 from esrgan_core.io.luma import BT601
 
 EDGE = 2
-"""Pixels beyond the border that enlargement looks at."""
+"""Pixels beyond the border that enlargement reads."""
 
 
 class NotFiniteError(BadImageError):
-    """A network made of an image what is no image."""
+    """A network's result is not finite."""
 
     def __init__(self, where: str = "") -> None:
-        """Say what to do about it, and `where` it was, if that is known."""
-        super().__init__(f"{where}the network's result is not finite; take other weights")
+        super().__init__(f"{where}the network's result is not finite; use other weights")
 
 
 def describe_not_finite(state: Mapping[str, Tensor]) -> str:
-    """How many tensors hold values that are not finite, and the first's name; empty if none does.
+    """Describe the tensors with values that are not finite; empty if there are none.
 
     Waits for the device once.
     """
-    if not state:
-        return ""
-    finite = torch.stack([value.isfinite().all() for value in state.values()]).tolist()
+    flags = [value.isfinite().all() for value in state.values()]
+    finite = torch.stack(flags).tolist() if flags else []
     bad = [name for name, good in zip(state, finite, strict=True) if not good]
     if not bad:
         return ""
@@ -58,18 +56,18 @@ def crop_border(image: Float[Tensor, "b c h w"], border: int) -> Float[Tensor, "
     """Cut `border` pixels from each side.
 
     Raises:
-        ValueError: if nothing would be left.
+        ValueError: if no pixels remain.
     """
     height, width = image.shape[-2:]
     if min(height, width) <= 2 * border:
-        raise ValueError(f"a border of {border} leaves nothing of a {width}x{height} image")
+        raise ValueError(f"a {width}x{height} image has no pixels inside a border of {border}")
     return image[..., border : height - border, border : width - border]
 
 
 def rgb_to_y(image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1 h w"]:
-    """BT.601 studio luma of RGB in [0, 1], itself in [16/255, 235/255] (MATLAB's rgb2ycbcr).
+    """BT.601 studio luma in [16/255, 235/255] of RGB in [0, 1]: MATLAB's rgb2ycbcr.
 
-    Not rounded, as MATLAB's is for images of class double.
+    Not rounded, like MATLAB's for images of class double.
     """
     red, green, blue = image.unbind(1)
     # in place: fresh memory costs more than the arithmetic
@@ -82,22 +80,20 @@ def rgb_to_y(image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1 h w"]:
 
 
 def enlarge(image: Float[Tensor, "b c h w"], factor: int) -> Float[Tensor, "b c hh ww"]:
-    """MATLAB's bicubic by a whole factor as a network's first layer: on its device, in float32.
+    """MATLAB's bicubic by a whole factor, as a layer of a network.
 
     Raises:
         ValueError: if a side is shorter than two pixels.
     """
-    if min(image.shape[-2:]) < EDGE:
-        height, width = image.shape[-2:]
-        raise ValueError(
-            f"{width}x{height} pixels are too few to enlarge; {EDGE} a side are needed"
-        )
+    height, width = image.shape[-2:]
+    if min(height, width) < EDGE:
+        raise ValueError(f"cannot enlarge {width}x{height} pixels; {EDGE} a side are needed")
     for axis in (2, 3):
-        # mirrored with the outermost pixel doubled, which no mode of torch's padding does
+        # mirror with the outermost pixel doubled, which torch's padding cannot
         near = image.narrow(axis, 0, EDGE).flip(axis)
         far = image.narrow(axis, image.shape[axis] - EDGE, EDGE).flip(axis)
         image = torch.cat([near, image, far], dim=axis)
-    # antialiasing changes nothing in an enlargement, but selects MATLAB's kernel
+    # antialiasing does not affect enlargement, but selects MATLAB's kernel
     wide = interpolate(image, scale_factor=factor, mode="bicubic", antialias=True)
     edge = EDGE * factor
     return wide[..., edge:-edge, edge:-edge]

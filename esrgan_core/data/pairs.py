@@ -1,10 +1,10 @@
-"""The pair store: HR and LR images as raw arrays that are read by memory map.
+"""The pair store: HR and LR images as raw arrays, read by memory map.
 
     hr/<name>.npy, lr/<name>.npy   uint8, height x width x 3
     index.parquet                  name, split, set, sha256 of both files, height, width of HR
     store.json                     version, scale, resize convention
 
-A name is an image's path in the image folder without its suffix (`test/set5/baby`).
+A name is the path of an image in the image folder, without suffix (`test/set5/baby`).
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ from esrgan_core.files import atomic_path, file_sha256, write_text
 from esrgan_core.io.geometry import crop_to_multiple
 from esrgan_core.io.resize import bicubic_pair
 from esrgan_core.io.rgb import read_rgb
-from esrgan_core.records import record_hash, settings_of, to_fields
+from esrgan_core.records import from_fields, record_hash, to_fields
 from esrgan_core.strict_json import from_json, to_json
 
 VERSION = 1
@@ -33,17 +33,17 @@ Pixels = UInt8[np.ndarray, "_ _ 3"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoreFacts:
-    """What holds for every pair of a store."""
+    """Properties of all pairs of a store."""
 
     scale: int
     convention: str = "matlab_double"
-    """LR in double precision, rounded once; `supplied` where LR was provided."""
+    """LR in double precision, rounded once; `supplied` if LR was provided."""
     version: int = VERSION
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PairEntry:
-    """One image's row of the index."""
+    """A row of the index."""
 
     name: str
     split: str
@@ -67,16 +67,16 @@ def add_image(
     """Write one image's HR and LR arrays.
 
     Args:
-        root: of the store.
+        root: the store.
         source: the HR image's file.
-        name: what it is called in the store.
-        split: which split it serves.
-        set_name: the set that it belongs to.
+        name: the image's name in the store.
+        split: of the image.
+        set_name: of the image.
         scale: of the pair.
-        lr: the LR image's file; made from the whole HR if left out.
+        lr: the LR image's file; None to downscale the whole HR.
 
     Raises:
-        ValueError: if an image cannot be read, or the LR has another size than the HR divided by
+        ValueError: if an image cannot be read, or LR does not have the size of HR divided by
             `scale`.
     """
     if lr is None:
@@ -107,13 +107,13 @@ def add_image(
 
 
 def write_index(root: Path, entries: list[PairEntry], facts: StoreFacts) -> None:
-    """Write what makes the arrays under `root` a store; the index last.
+    """Write `store.json` and the index, which complete a store; the index last.
 
     Raises:
-        ValueError: if two entries have one name, and so one array.
+        ValueError: if two entries have the same name, and so the same array.
     """
     if twice := [name for name, count in Counter(e.name for e in entries).items() if count > 1]:
-        raise ValueError(f"several images are called {', '.join(twice)}")
+        raise ValueError(f"several images have the name {', '.join(twice)}")
     write_text(root / "store.json", to_json(to_fields(facts), indent=2) + "\n")
     rows = [to_fields(entry) for entry in sorted(entries, key=attrgetter("name"))]
     with atomic_path(root / "index.parquet") as temporary:
@@ -121,10 +121,7 @@ def write_index(root: Path, entries: list[PairEntry], facts: StoreFacts) -> None
 
 
 class PairStore:
-    """Read access to a pair store; arrays are mapped, not loaded.
-
-    `entries` has its images, sorted by name.
-    """
+    """Read access to a pair store; `entries` are sorted by name, arrays are memory-mapped."""
 
     def __init__(self, root: Path) -> None:
         """Open the store at `root`.
@@ -139,17 +136,16 @@ class PairStore:
         facts = from_json((root / "store.json").read_text(encoding="utf-8"))
         if facts["version"] != VERSION:
             raise ValueError(f"{root} has version {facts['version']}, this code reads {VERSION}")
-        self.facts = StoreFacts(**settings_of(StoreFacts, facts))
+        self.facts = from_fields(StoreFacts, facts)
         rows = parquet.read_table(root / "index.parquet").to_pylist()
-        self.entries = sorted(
-            (PairEntry(**settings_of(PairEntry, row)) for row in rows), key=attrgetter("name")
-        )
+        entries = (from_fields(PairEntry, row) for row in rows)
+        self.entries = sorted(entries, key=attrgetter("name"))
         self._sets = {entry.name: entry.set for entry in self.entries}
 
     def content_hash(self, *splits: Split) -> str:
-        """SHA-256 of what splits hold: equal for equal pairs at an equal scale, and only then.
+        """SHA-256 of the pairs of splits and of the scale.
 
-        The bytes of the index do not count: those of a Parquet file name the program that wrote it.
+        The bytes of the index do not count: a Parquet file names the program that wrote it.
         """
         rows = [list(to_fields(one).values()) for one in self.entries if one.split in splits]
         return record_hash([self.facts, rows])
@@ -159,13 +155,13 @@ class PairStore:
         return [entry.name for entry in self.entries if entry.split == split]
 
     def set_name(self, name: str) -> str:
-        """The set (Set5, ...) that an image belongs to."""
+        """The set (Set5, ...) of an image."""
         return self._sets[name]
 
     def hr(self, name: str) -> Pixels:
-        """The HR image, mapped."""
+        """The HR image, memory-mapped."""
         return np.load(self.root / "hr" / f"{name}.npy", mmap_mode="r")
 
     def lr(self, name: str) -> Pixels:
-        """The LR image, mapped."""
+        """The LR image, memory-mapped."""
         return np.load(self.root / "lr" / f"{name}.npy", mmap_mode="r")

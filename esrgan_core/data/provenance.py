@@ -1,11 +1,12 @@
-"""Which program made an LR image from its HR: every one leaves its own fingerprint.
+"""Which program made an LR image from its HR.
 
-Programs that call their filter bicubic differ by far more than rounding: OpenCV does not
-antialias and is 22 dB from MATLAB, Pillow cuts its kernel off otherwise and is 48 dB from it.
+The programs' filters named bicubic differ by far more than rounding: OpenCV does not antialias and
+has 22 dB against MATLAB, Pillow truncates its kernel differently and has 48 dB.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -14,30 +15,25 @@ from esrgan_core.io.resize import CONVENTIONS, bicubic_pair
 from esrgan_core.io.rgb import resize_with_pillow
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
-NAMED_FROM = 45.0
-"""dB of PSNR from which a generator counts as recognized."""
+RECOGNIZED_FROM = 45.0
+"""dB of PSNR."""
 BORDER = 2
-"""LR pixels left out, where programs treat the edge in their own ways."""
-KEYS_OF_OPENCV = -0.75
+"""LR pixels to ignore, since programs treat the edge differently."""
+OPENCV_A = -0.75
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Downscaler:
-    """What an LR image looks to be made by."""
+    """The program and filter that made an LR image."""
 
     name: str
-    """As in `generators`, or `unknown`."""
+    """A key of `known_downscalings`, or `unknown`."""
     psnr: float
-    """dB from what the likeliest generator makes of the HR; infinite for equal images."""
-
-    @property
-    def is_matlab(self) -> bool:
-        """Whether it is MATLAB's bicubic by any of its conventions."""
-        return self.name.startswith("MATLAB")
+    """dB against its own result from the HR; infinite for equal images."""
 
 
 def known_downscalings(hr: Pixels, scale: int) -> Mapping[str, Pixels]:
-    """What every program that we can tell makes of an HR image, cropped to a multiple."""
+    """The LR image of each known program, from HR cropped to a multiple of `scale`."""
     cropped = bicubic_pair(hr, scale)[0]
     size = cropped.shape[0] // scale, cropped.shape[1] // scale
     blocks = cropped.reshape(size[0], scale, size[1], scale, 3)
@@ -53,10 +49,10 @@ def known_downscalings(hr: Pixels, scale: int) -> Mapping[str, Pixels]:
 
 
 def identify_downscaler(hr: Pixels, lr: Pixels, scale: int) -> Downscaler:
-    """The generator that comes closest to `lr`.
+    """Find the program whose result is closest to `lr`.
 
     Raises:
-        ValueError: if the LR has another size than the HR divided by `scale`.
+        ValueError: if LR does not have the size of HR divided by `scale`.
     """
     size = hr.shape[0] // scale, hr.shape[1] // scale
     if lr.shape[:2] != size:
@@ -64,13 +60,12 @@ def identify_downscaler(hr: Pixels, lr: Pixels, scale: int) -> Downscaler:
             f"it has {lr.shape[1]}x{lr.shape[0]} pixels, its HR by {scale} is {size[1]}x{size[0]}"
         )
     distances = {name: _psnr(lr, made) for name, made in known_downscalings(hr, scale).items()}
-    name = max(distances, key=lambda key: distances[key])
-    psnr = distances[name]
-    return Downscaler(name=name if psnr >= NAMED_FROM else "unknown", psnr=psnr)
+    name, psnr = max(distances.items(), key=itemgetter(1))
+    return Downscaler(name=name if psnr >= RECOGNIZED_FROM else "unknown", psnr=psnr)
 
 
 def _opencv_cubic(image: Float[np.ndarray, "h w 3"] | Pixels, scale: int, axis: int) -> np.ndarray:
-    """Keys' kernel over the four pixels around each sample, however far apart samples are."""
+    """Keys' kernel over the four pixels around each sample, without antialiasing."""
     image = np.moveaxis(image, axis, 0).astype(np.float64)
     position = (np.arange(image.shape[0] // scale) + 0.5) * scale - 0.5
     first = np.floor(position).astype(int)
@@ -82,7 +77,7 @@ def _opencv_cubic(image: Float[np.ndarray, "h w 3"] | Pixels, scale: int, axis: 
     return np.moveaxis(result, 0, axis)
 
 
-def _keys(x: Float[np.ndarray, " n"], a: float = KEYS_OF_OPENCV) -> Float[np.ndarray, " n"]:
+def _keys(x: Float[np.ndarray, " n"], a: float = OPENCV_A) -> Float[np.ndarray, " n"]:
     near = ((a + 2) * x - (a + 3)) * x * x + 1
     far = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
     return np.where(x <= 1, near, np.where(x < 2, far, 0.0))

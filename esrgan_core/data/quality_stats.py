@@ -1,7 +1,7 @@
 """Statistics of pixels that reveal compression, enlargement, or no content.
 
-The thresholds that belong to these figures were set on some ninety photographs and on what JPEG
-and resizing make of them; docs/data.md has the figures.
+The typical values are of some ninety photographs, and of these after JPEG and resizing; see
+docs/data.md.
 """
 
 import numpy as np
@@ -9,45 +9,44 @@ from jaxtyping import Float
 
 Luma = Float[np.ndarray, "h w"]
 TILE = 128
-MOST_TILES = 64
-BLOCK = 8
-"""Of JPEG."""
+MAX_TILES = 64
+JPEG_BLOCK = 8
 
 
 def contrast(image: Luma) -> float:
-    """Standard deviation in gray levels; a blank page has about 0."""
+    """Standard deviation in gray levels; about 0 for a blank page."""
     return float(image.std())
 
 
 def blockiness(image: Luma) -> float:
-    """How much stronger the steps on an 8-pixel grid are than those off it, relative to their mean.
+    """Excess of the steps on an 8-pixel grid over the others, relative to the mean step.
 
     About 0.02 for photographs without compression, 0.1 after JPEG of quality 75, 0.3 after 50.
-    The grid may lie anywhere, since a JPEG may have been cropped; 0 for an image that is too
-    small to tell.
+    The grid may have any offset, since a JPEG may have been cropped; 0 for images that are too
+    small.
 
     >>> bool(blockiness(np.kron(np.random.default_rng(0).random((9, 9)), np.ones((8, 8)))) > 1)
     True
     """
-    if min(image.shape) < 4 * BLOCK:
+    if min(image.shape) < 4 * JPEG_BLOCK:
         return 0.0
     found = []
     for along in (image, image.T):
         steps = np.abs(np.diff(along, axis=1)).mean(axis=0)
         excess = steps[1:-1] - (steps[:-2] + steps[2:]) / 2
-        whole = len(excess) // BLOCK * BLOCK
-        phases = excess[:whole].reshape(-1, BLOCK).mean(axis=0)
+        whole = len(excess) // JPEG_BLOCK * JPEG_BLOCK
+        phases = excess[:whole].reshape(-1, JPEG_BLOCK).mean(axis=0)
         found.append(float((phases.max() - np.median(phases)) / max(steps.mean(), 1e-6)))
-    # both directions have the grid, or it is the image's own
+    # JPEG has the grid in both directions; in one only, it is content
     return min(found)
 
 
 def detail_drop(image: Luma) -> float:
-    """How far the finest detail lies below what coarser detail promises, in dB.
+    """Level of the finest detail in dB, relative to its extrapolation from coarser detail.
 
-    Power spectra of photographs fall as a power of frequency; the law of 0.03 to 0.2 cycles per
-    pixel is held against what is there above 0.36. Photographs have -10 to 5; enlarged by two,
-    they have -14 to -30, since enlarging adds no detail. 0 for an image that is too small.
+    Power spectra of photographs fall as a power of frequency, which is fitted from 0.03 to 0.2
+    cycles per pixel and compared above 0.36. Photographs have -10 to 5; enlarged by two, they have
+    -14 to -30, since enlargement adds no detail. 0 for images that are too small.
     """
     height, width = image.shape
     if min(height, width) < TILE:
@@ -61,7 +60,7 @@ def detail_drop(image: Luma) -> float:
 
 
 def _radial_spectrum(image: Luma) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-    """(cycles per pixel, power) averaged over tiles spread evenly over the image."""
+    """(cycles per pixel, power), averaged over evenly spread tiles."""
     height, width = image.shape
     corners = [
         (top, left)
@@ -70,7 +69,7 @@ def _radial_spectrum(image: Luma) -> tuple[Float[np.ndarray, " n"], Float[np.nda
     ]
     window = np.outer(np.hanning(TILE), np.hanning(TILE))
     total = np.zeros((TILE, TILE))
-    chosen = corners[:: -(-len(corners) // MOST_TILES)]
+    chosen = corners[:: -(-len(corners) // MAX_TILES)]
     for top, left in chosen:
         tile = image[top : top + TILE, left : left + TILE]
         total += np.abs(np.fft.fft2((tile - tile.mean()) * window)) ** 2

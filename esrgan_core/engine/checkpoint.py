@@ -1,4 +1,4 @@
-"""Training states on disk: written atomically, checked by sha256 before they are believed."""
+"""Training states on disk: written atomically, verified by sha256 before they are loaded."""
 
 import re
 import shutil
@@ -13,50 +13,48 @@ from esrgan_core.files import atomic_path, file_sha256, write_text
 from esrgan_core.strict_json import to_json
 
 HEADROOM = 1.1
-"""Room that must be free, in sizes of the state."""
+"""Free space to require, as a multiple of the state's size."""
 
 
 class Checkpoints:
-    """The states of one training in one folder, the newest `keep` up to the last that was saved.
+    """The states of one training in one folder.
 
-    Later ones are a longer run's, which goes on from them.
-
-    A state is `step_N.pt`; its manifest `step_N.json` with the sha256 is written last, so a
-    state without one was interrupted and does not count.
+    Saving keeps the newest `keep` up to its step; later ones belong to a longer run, which
+    continues from them. A state is `step_N.pt`; its manifest `step_N.json` with the sha256 is
+    written last, so a state without a manifest is incomplete and ignored.
     """
 
     def __init__(self, folder: Path, *, keep: int = 2) -> None:
-        """Use `folder`, made if it is not there."""
         self.folder, self.keep = folder, keep
         folder.mkdir(parents=True, exist_ok=True)
 
     def save(self, step: int, parts: Mapping[str, Any]) -> None:
-        """Save the state dict of every part after `step`, then drop the oldest states before it.
+        """Save the state dict of every part after `step`, then delete old states.
 
         Raises:
-            FloatingPointError: if something in it is not finite: nobody should go on from there.
-            OSError: if there is no room for it, or it cannot be written; the states before stay.
+            FloatingPointError: if a value is not finite, since no training should continue from it.
+            OSError: if there is no space, or it cannot be written; old states are kept.
         """
-        path = self._state(step)
+        path = self._path(step)
         state = {name: part.state_dict() for name, part in parts.items()}
         needed, free = sum(t.nbytes for t in _tensors(state)), shutil.disk_usage(self.folder).free
         if free < needed * HEADROOM:
-            raise OSError(f"{self.folder} has {free >> 20} MiB free, a state takes {needed >> 20}")
+            raise OSError(f"{self.folder} has {free >> 20} MiB free, a state needs {needed >> 20}")
         if not all(bool(tensor.isfinite().all()) for tensor in _tensors(state)):
             raise FloatingPointError("weights or moments are not finite")
         with atomic_path(path) as temporary:
             try:
                 torch.save(state, temporary)
             except RuntimeError as error:
-                # how torch says that the system would not write
+                # torch's error for a failed write
                 raise OSError(f"{path} could not be written ({error})") from error
         write_text(path.with_suffix(".json"), manifest_text(step, file_sha256(path)))
         for old in [one for one in self.steps() if one <= step][: -self.keep]:
-            self._state(old).with_suffix(".json").unlink()
-            self._state(old).unlink()
+            self._path(old).with_suffix(".json").unlink()
+            self._path(old).unlink()
 
-    def tidy(self) -> None:
-        """Remove what interrupted writes have left. Nobody else may be saving here."""
+    def remove_partial_writes(self) -> None:
+        """Remove the files of interrupted writes; no other process may be saving here."""
         for left in self.folder.glob(".*.tmp*"):
             left.unlink()
 
@@ -66,19 +64,19 @@ class Checkpoints:
 
     @staticmethod
     def steps_in(folder: Path) -> list[int]:
-        """Steps of the complete states in a folder, ascending; none where there is no folder."""
+        """Steps of the complete states in a folder, ascending; empty if there is no folder."""
         found = (re.fullmatch(r"step_(\d+)\.json", path.name) for path in folder.glob("*.json"))
         return sorted(int(match[1]) for match in found if match)
 
     def restore(self, parts: Mapping[str, Any], *, at_most: int) -> int | None:
-        """Load the newest intact state up to step `at_most`; return its step, None if none is.
+        """Load the newest intact state up to step `at_most`; return its step, or None.
 
-        Warns of a state that is damaged and goes back to the one before.
+        Warns of damaged states and tries the previous one.
         """
         for step in reversed([step for step in self.steps() if step <= at_most]):
-            path = self._state(step)
-            if not self._intact(path, step):
-                warnings.warn(f"{path} is damaged; going back to the one before", stacklevel=2)
+            path = self._path(step)
+            if not self._is_intact(path, step):
+                warnings.warn(f"{path} is damaged; trying the previous one", stacklevel=2)
                 continue
             state = torch.load(path, map_location="cpu", weights_only=True)
             for name, part in parts.items():
@@ -86,14 +84,14 @@ class Checkpoints:
             return step
         return None
 
-    def _intact(self, path: Path, step: int) -> bool:
-        """Whether manifest and state are, to the byte, what was written together."""
+    def _is_intact(self, path: Path, step: int) -> bool:
+        """Whether the state matches its manifest."""
         if not path.is_file():
             return False
         text = manifest_text(step, file_sha256(path))
         return path.with_suffix(".json").read_bytes() == text.encode()
 
-    def _state(self, step: int) -> Path:
+    def _path(self, step: int) -> Path:
         return self.folder / f"step_{step:08}.pt"
 
 
@@ -103,7 +101,6 @@ def manifest_text(step: int, sha256: str) -> str:
 
 
 def _tensors(state: Any) -> Iterator[torch.Tensor]:
-    """All tensors in nested containers."""
     if isinstance(state, torch.Tensor):
         yield state
     elif isinstance(state, Mapping | list | tuple):

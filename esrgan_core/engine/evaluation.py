@@ -19,7 +19,7 @@ Pixels = UInt8[np.ndarray, "_ _ 3"]
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Sample:
-    """One LR image, its HR, and the set that it belongs to; equal only to itself."""
+    """A pair of images and its set; equal only to itself."""
 
     name: str
     set: str
@@ -38,14 +38,14 @@ def network_method(network: Generator) -> Method:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScoredImage:
-    """An upscaled image and what the metrics say of it."""
+    """An upscaled image and its metrics."""
 
     name: str
     set: str
     sr: Pixels
     values: Mapping[str, float]
     unmeasured: Mapping[str, str] = field(default_factory=dict)
-    """Why a metric could not judge the image; its value is NaN."""
+    """Reasons of metrics that cannot measure the image; their values are NaN."""
 
 
 def evaluate(
@@ -73,16 +73,11 @@ def score(
 ) -> ScoredImage:
     """Measure `sr` against the sample's HR, cropped to a multiple of `scale`.
 
-    Args:
-        sample: its HR is what `sr` should be.
-        sr: the upscaled image.
-        metrics: by name.
-        scale: of the upscaling.
-        border: pixels that metrics leave out on each side; by default as many as `scale`.
+    Metrics ignore `border` pixels on each side; by default as many as `scale`.
 
     Raises:
-        ValueError: if `sr` differs in size from HR, or a metric is not a number though it can
-            judge the image; names the image.
+        ValueError: if `sr` differs in size from HR, or a metric that can measure the image is
+            not a number; names the image.
     """
     hr = crop_to_multiple(np.asarray(sample.hr), scale)
     if sr.shape != hr.shape:
@@ -97,9 +92,9 @@ def score(
             values[name] = metric(*images, scale if border is None else border)
         except UnmeasurableError as error:
             unmeasured[name] = str(error)
-        else:
-            if isnan(values[name]):
-                raise ValueError(f"{sample.name}: {name} is not a number")
+            continue
+        if isnan(values[name]):
+            raise ValueError(f"{sample.name}: {name} is not a number")
     return ScoredImage(
         name=sample.name, set=sample.set, sr=sr, values=values, unmeasured=unmeasured
     )

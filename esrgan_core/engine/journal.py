@@ -1,4 +1,4 @@
-"""What a run reported, step by step: an append-only file that survives the process."""
+"""The reports of a training, step by step, in an append-only file."""
 
 import json
 import time
@@ -14,12 +14,11 @@ Row = Mapping[str, float]
 class MetricsJournal:
     """A `metrics.jsonl`: one line `{"step": n, "time": ms, name: value, ...}` per report.
 
-    The time, in milliseconds since 1970, makes a point the same point wherever and however often
-    it is sent.
+    The time, in milliseconds since 1970, identifies a report if it is sent again.
 
-    Beside it lies what a run does not have, but another may want again: `later.jsonl` has the
-    reports of steps that come again and that states of a longer run vouch for, `ends.jsonl` the
-    reports out of turn that runs have ended with.
+    Two more files hold reports for other runs of the same training: `later.jsonl` those after the
+    current step that saved states of a longer run include, `ends.jsonl` the extra reports at the
+    ends of shorter runs.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,18 +33,18 @@ class MetricsJournal:
             file.write(to_json({"step": step, "time": time.time_ns() // 10**6, **values}) + "\n")
 
     def rows(self) -> list[dict[str, float]]:
-        """All reports in order; a last line cut short by a kill is left out."""
+        """All reports in order, without a last line that is incomplete."""
         return _read(self.path)
 
     def rewind(self, done: int, *, known: int, in_turn: Callable[[Row], bool], over: bool) -> None:
-        """Go back to what an undisturbed run has reported up to step `done`.
+        """Restore the reports that an uninterrupted run would have at step `done`.
 
         Args:
             done: the step.
-            known: the last step that a state vouches for; reports after it are dropped.
-            in_turn: whether a report is one that longer runs make as well. Where the last run
-                ended, others are set aside; validations are dropped, since they are made again.
-            over: whether the run ends at `done`, and reports no more there.
+            known: the last step of a saved state; later reports are dropped.
+            in_turn: whether longer runs make a report, too. Other reports at the end of the last
+                run move to `ends.jsonl`, except validations, which are repeated.
+            over: whether the run ends at `done`, and reports nothing more there.
         """
         rows = self.rows()
         ended = rows[-1]["step"] if rows else done
@@ -56,7 +55,7 @@ class MetricsJournal:
             for row in (*_read(self.ends), *last)
             if row["step"] <= known and not is_validation(row)
         }
-        # of two reports of a step that counts which led to `done`, or to the later states
+        # of two reports of a step, the one that led to `done`, or to the later states, counts
         found = {
             (row["step"], is_validation(row)): row
             for row in (
@@ -67,14 +66,14 @@ class MetricsJournal:
         }
         ordered = sorted(found.values(), key=lambda row: row["step"])
         own = [row for row in ordered if row["step"] <= done]
-        # the journal itself at last: a kill in between loses nothing
+        # the journal last: a kill in between loses nothing
         _write(self.later, (row for row in ordered if done < row["step"] <= known))
         _write(self.ends, ends.values())
         _write(self.path, own + ([ends[done]] if over and done in ends else []))
 
 
 def is_validation(row: Row) -> bool:
-    """Whether a row is a validation's, and not a report of the training's terms."""
+    """Whether a row is of a validation, not of the training's terms."""
     return any(name.startswith("val/") for name in row)
 
 

@@ -35,7 +35,6 @@ class OptimizerConfig:
     """First updates, in which only the parameters of `rate_factors` are trained."""
 
     def __post_init__(self) -> None:
-        """Refuse values that diverge or train nothing."""
         check_positive(self, "learning_rate")
         check_bounds(self, "betas", "momentum", below=1)
         check_bounds(self, "rate_factors", "freeze_steps")

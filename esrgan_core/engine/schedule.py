@@ -1,4 +1,4 @@
-"""The learning rate as a function of the step, so that nothing of it need be saved."""
+"""The learning rate as a function of the step, without state."""
 
 import math
 from bisect import bisect_right
@@ -10,19 +10,18 @@ from esrgan_core.bounds import check_bounds, check_positive
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Schedule:
-    """Constant with halvings, or half a cosine down to a floor; both after a linear warm-up."""
+    """Steps at milestones, or half a cosine down to a floor; both after a linear warm-up."""
 
     kind: Literal["multistep", "cosine"] = "multistep"
     milestones: tuple[int, ...] = ()
-    """multistep: steps after which the rate is multiplied by gamma."""
+    """multistep: steps after which gamma multiplies the rate."""
     gamma: float = 0.5
     floor: float = 0.0
-    """cosine: fraction of the rate that is left at the last step."""
+    """cosine: fraction of the rate at the last step."""
     warmup: int = 0
     """Steps over which the rate rises from zero."""
 
     def __post_init__(self) -> None:
-        """Refuse what would stop or turn a training, and milestones that have no effect."""
         check_positive(self, "gamma")
         check_bounds(self, "floor", "warmup")
         if self.floor > 1:
@@ -37,7 +36,7 @@ class Schedule:
             )
 
     def factor(self, step: int, steps: int) -> float:
-        """What to multiply the rate with at `step` (from 1) of `steps`.
+        """Factor of the rate at `step` (from 1) of `steps`.
 
         >>> Schedule(milestones=(10, 20)).factor(11, 100)
         0.5

@@ -1,4 +1,4 @@
-"""Which of a training's networks is handed on: the best that validation saw, by a stated rule."""
+"""Selection of a training's best network by its validations."""
 
 import math
 from collections.abc import Mapping
@@ -18,28 +18,26 @@ class SelectConfig:
     """The rule; the default is that of stage 1, the best PSNR-Y."""
 
     metric: str = "psnr_y"
-    """Validation metric that decides, by name."""
+    """Name of the validation metric that decides."""
     psnr_y_loss: float | None = None
-    """dB of PSNR-Y that the chosen network may be below the training's start; None for no bound."""
+    """Allowed loss of PSNR-Y in dB since the start of training; None for no bound."""
     patience: int = 0
-    """Validations in a row without a better network that end the training; 0 for none."""
+    """Validations without a better network that end the training; 0 to disable."""
 
     def __post_init__(self) -> None:
-        """Refuse what no validation can decide by."""
         if self.metric not in METRICS:
             raise ValueError(f"no metric {self.metric!r}; there are {sorted(METRICS)}")
         check_bounds(self, "patience", "psnr_y_loss")
 
 
 class Selection:
-    """The best network so far; a part of the training's state, so that resuming is exact.
+    """The best network so far; a part of the training's state.
 
-    A network within the bound is better than one outside; within, the metric decides, outside,
-    PSNR-Y does.
+    A network within the bound is better than one outside; among those within, the metric decides,
+    among others PSNR-Y.
     """
 
     def __init__(self, config: SelectConfig, network: nn.Module) -> None:
-        """HealthMonitor `network`, whose weights change between validations."""
         self.config, self.network = config, network
         self.start = float("-inf")
         self.step = self.waited = 0
@@ -47,16 +45,16 @@ class Selection:
         self.weights: dict[str, Tensor] = {}
 
     def begin(self, values: Mapping[str, float]) -> None:
-        """Take the validation before the first step, which the bound counts from."""
+        """Take the validation before the first step, the reference of the bound."""
         self.start = values["psnr_y"]
 
     def consider(self, step: int, values: Mapping[str, float]) -> None:
-        """Take the validation after `step`; a network that is better is kept.
+        """Take the validation after `step`; keep the network if it is better.
 
-        Never one whose weights are not finite, or whose results had no PSNR-Y.
+        Networks with weights that are not finite, or without PSNR-Y, are never kept.
         """
         key, state = self._key(values), self.network.state_dict()
-        # the weights are looked at last, since that waits for the device
+        # the weights last, since checking them waits for the device
         if math.isnan(values["psnr_y"]) or key <= self.key or describe_not_finite(state):
             self.waited += 1
             return
@@ -73,17 +71,17 @@ class Selection:
         return [1.0, -value if self.config.metric in LOWER_IS_BETTER else value]
 
     @property
-    def within_bound(self) -> bool:
-        """Whether the chosen network keeps to the bound."""
+    def is_within_bound(self) -> bool:
+        """Whether the selected network is within the bound."""
         return self.key[0] > 0
 
     @property
-    def exhausted(self) -> bool:
-        """Whether the training has waited for a better network as long as it may."""
+    def is_exhausted(self) -> bool:
+        """Whether `patience` validations had no better network."""
         return 0 < self.config.patience <= self.waited
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that must survive."""
+        """The state to save."""
         return {
             "start": self.start,
             "step": self.step,
@@ -93,6 +91,6 @@ class Selection:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a saved state."""
+        """Restore a saved state."""
         self.start, self.step, self.waited = state["start"], state["step"], state["waited"]
         self.key, self.weights = state["key"], state["weights"]

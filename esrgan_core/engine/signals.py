@@ -1,4 +1,4 @@
-"""Asking a training to stop or to save: signals are noted, and heeded between two steps."""
+"""Signals that ask a training to stop or to save; the training reads them between steps."""
 
 import os
 import signal
@@ -9,13 +9,7 @@ from types import FrameType
 
 
 class InterruptedTrainingError(Exception):
-    """A signal ended the training, after its state was saved if that could be done.
-
-    Args:
-        number: of the signal.
-        step: the last one that was taken.
-        saved: the last one that a resumed training goes on from.
-    """
+    """A signal ended the training after `step`; it can resume from step `saved`."""
 
     def __init__(self, number: int, step: int, saved: int) -> None:
         kept = "saved" if saved == step else f"which was not saved; the last saved step is {saved}"
@@ -25,20 +19,20 @@ class InterruptedTrainingError(Exception):
 
 @dataclass(slots=True)
 class SignalRequests:
-    """What signals have asked for so far."""
+    """The signals received so far."""
 
     stop: int = 0
-    """Number of the signal that asked to stop, 0 if none did."""
+    """Number of the signal that asked to stop, or 0."""
     save: bool = False
-    """SIGUSR1 came: save and go on."""
+    """SIGUSR1: save and continue."""
 
 
 @contextmanager
 def handle_signals() -> Iterator[SignalRequests]:
-    """Note SIGTERM, SIGINT, SIGHUP and SIGUSR1 while within.
+    """Record SIGTERM, SIGINT, SIGHUP and SIGUSR1 in the context.
 
-    A second SIGTERM or SIGINT ends the process at once. SIGHUP, which comes when a terminal or
-    a parent goes, is never taken for a second wish. Windows has neither SIGHUP nor SIGUSR1.
+    A second SIGTERM or SIGINT ends the process at once; SIGHUP does not, since it also comes when
+    a terminal or a parent ends. Windows has neither SIGHUP nor SIGUSR1.
     """
     requests = SignalRequests()
 

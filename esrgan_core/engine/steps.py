@@ -42,7 +42,6 @@ class LossWeights:
     """Of a discriminator that classifies; SFTGAN's is 5e-3."""
 
     def __post_init__(self) -> None:
-        """Refuse weights that would maximize a term."""
         check_bounds(self, "pixel", "perceptual", "adversarial", "classification")
 
 

@@ -1,4 +1,4 @@
-"""AlexNet's convolutions (Krizhevsky 2014, torchvision's form), which LPIPS compares."""
+"""AlexNet's convolutions for LPIPS (Krizhevsky 2014, torchvision's form)."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,7 +8,7 @@ from torch import nn
 from esrgan_core.features.loading import load_features
 from esrgan_core.features.sequential import SequentialFeatures
 
-# (inputs, outputs, kernel, stride, padding, is there a pooling before it)
+# (inputs, outputs, kernel, stride, padding, has a pooling before)
 _CONVOLUTIONS = (
     (3, 64, 11, 4, 2, False),
     (64, 192, 5, 1, 2, True),
@@ -29,9 +29,9 @@ def _layers() -> dict[str, nn.Module]:
 
 
 def alexnet_features(weights: Path, layers: Iterable[str]) -> SequentialFeatures:
-    """AlexNet up to the last of `layers`, of `conv1` to `relu5`, with ImageNet weights.
+    """AlexNet up to the last of `layers` (`conv1` to `relu5`), with ImageNet weights.
 
-    The keys are torchvision's, `features.N.weight`.
+    The file's keys are torchvision's, `features.N.weight`.
 
     Raises:
         FileNotFoundError: if there are no weights.

@@ -1,7 +1,7 @@
 """EfficientNet-Lite0's blocks as perceptual features (Tan and Le 2019; TensorFlow's Lite variant).
 
-Its blocks end in a linear projection, so every slice is "before activation". Small enough
-for a laptop, which the paper's VGG19 is not.
+Its blocks end in a linear projection, so every slice is "before activation". Unlike the paper's
+VGG19, it is small enough for a laptop.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from esrgan_core.features.loading import load_features, select_layers
 
-# (times, kernel, stride, expansion, inputs, outputs) of each group of blocks
+# (blocks, kernel, stride, expansion, inputs, outputs) of each group
 _GROUPS = (
     (1, 3, 1, 1, 32, 16),
     (2, 3, 2, 6, 16, 24),
@@ -26,7 +26,7 @@ _GROUPS = (
 
 
 class _SamePadded(nn.Conv2d):
-    """A convolution padded as TensorFlow does: the odd pixel goes right and below."""
+    """A convolution with TensorFlow's padding: an odd pixel goes right and below."""
 
     def forward(self, x: Tensor) -> Tensor:
         pads: list[int] = []
@@ -39,13 +39,13 @@ class _SamePadded(nn.Conv2d):
 
 
 def _names(number: int) -> list[str]:
-    """Layers of a block, in order; the first block does not widen its input."""
+    """Layers of a block, in order; the first block does not expand its input."""
     inner = [f"expand{number}", f"expand{number}_relu"] if number else []
     return [*inner, f"block{number}"]
 
 
 def layer_names() -> list[str]:
-    """Names of all layers that can be looked at, in order."""
+    """Names of all layers, in order."""
     blocks = sum(times for times, *_ in _GROUPS)
     return [name for number in range(blocks) for name in _names(number)]
 
@@ -55,7 +55,7 @@ def _norm(width: int) -> nn.BatchNorm2d:
 
 
 class _Block(nn.Module):
-    """Expand, convolve each channel, project; attribute names are those of the weights."""
+    """Expand, convolve each channel, project; attributes are named as in the weights."""
 
     def __init__(self, kernel: int, stride: int, expansion: int, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class _Block(nn.Module):
         self.skips = stride == 1 and inputs == outputs
 
     def expanded(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c2 h w"]:
-        """The wide features before their activation."""
+        """The expanded features before their activation."""
         wide: Tensor = self._bn0(self._expand_conv(x))
         return wide
 
@@ -87,8 +87,8 @@ class _Block(nn.Module):
 class EfficientNetLite0Features(nn.Module):
     """Outputs of chosen blocks, `block0` to `block15`; frozen, always in eval mode.
 
-    From `block1` on a block widens its input first: `expand1` to `expand15` are that before its
-    activation, `expand1_relu` to `expand15_relu` after it.
+    Blocks from `block1` expand their input first: `expand1` to `expand15` are the expansions before
+    the activation, `expand1_relu` to `expand15_relu` after it.
     """
 
     def __init__(self, weights: Path, layers: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""A frozen stack of layers that shows what happens at some of them."""
+"""A frozen stack of layers that returns the outputs of some."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -13,7 +13,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class SequentialFeatures(nn.Module):
-    """Outputs of chosen layers; the stack is `features`, numbered as torchvision does."""
+    """Outputs of selected layers; the stack is `features`, numbered as in torchvision."""
 
     mean: Tensor
     std: Tensor
@@ -27,10 +27,10 @@ class SequentialFeatures(nn.Module):
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
     ) -> None:
-        """Take the stack up to the last of `layers`; images are normalised by mean and std.
+        """Use the stack up to the last of `layers`; images are normalized by mean and std.
 
         Raises:
-            ValueError: if a layer is unknown; names `network`.
+            ValueError: if a layer is unknown.
         """
         super().__init__()
         self.layers, last = select_layers(network, list(stack), layers)

@@ -1,8 +1,8 @@
 """VGG's convolutions as perceptual features (Simonyan and Zisserman 2015), by published name.
 
 `conv5_4` is before activation (ESRGAN), `relu5_4` after it (SRGAN). `minc` is VGG16 trained to
-tell materials (Bell et al. 2015), for ESRGAN's entry to PIRM 2018 (section 4.6): its images
-are not normalised, its poolings keep an odd last row, and its keys are its own.
+classify materials (Bell et al. 2015), for ESRGAN's entry to PIRM 2018 (section 4.6): its images
+are not normalized, its poolings keep an odd last row, and its keys differ.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ _STAGES: Mapping[VggKind, tuple[int, ...]] = {
 
 
 def vgg_layers(kind: VggKind) -> dict[str, nn.Module]:
-    """One of the networks' layers by name, untrained."""
+    """The layers of a network by name, untrained."""
     layers: dict[str, nn.Module] = {}
     inputs = 3
     for name in layer_names(kind):
@@ -41,7 +41,7 @@ def vgg_layers(kind: VggKind) -> dict[str, nn.Module]:
 
 
 def layer_names(kind: VggKind) -> list[str]:
-    """Names of all layers in order; torchvision numbers them so."""
+    """Names of all layers, in torchvision's order."""
     names: list[str] = []
     for stage, times in enumerate(_STAGES[kind], start=1):
         for number in range(1, times + 1):
@@ -51,19 +51,20 @@ def layer_names(kind: VggKind) -> list[str]:
 
 
 def vgg_features(kind: VggKind, weights: Path, layers: Iterable[str]) -> SequentialFeatures:
-    """One of the networks up to the last of `layers`, with its published weights.
+    """A network up to the last of `layers`, with its published weights.
 
-    The keys are torchvision's, `features.N.weight`; MINC's are `conv11.weight` and so on.
+    The file's keys are torchvision's, `features.N.weight`; MINC's are `conv11.weight` and so on.
 
     Raises:
         FileNotFoundError: if there are no weights.
         ValueError: if a layer is unknown, or the file is not of this network.
     """
+    stack = vgg_layers(kind)
     if kind != "minc":
-        network = SequentialFeatures(kind, vgg_layers(kind), layers)
+        network = SequentialFeatures(kind, stack, layers)
         load_features(network, weights)
         return network
-    network = SequentialFeatures(kind, vgg_layers(kind), layers, mean=(0, 0, 0), std=(1, 1, 1))
+    network = SequentialFeatures(kind, stack, layers, mean=(0, 0, 0), std=(1, 1, 1))
     keys = {
         f"features.{index}.{part}": f"{name.replace('_', '')}.{part}"
         for index, name in enumerate(network.names)

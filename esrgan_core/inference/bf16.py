@@ -1,4 +1,4 @@
-"""A network in half precision, where what it makes is right."""
+"""A network in bf16, if its results are accurate."""
 
 from copy import deepcopy
 
@@ -12,39 +12,38 @@ from esrgan_core.models import Generator
 
 Values = Float[np.ndarray, "_ _ 3"]
 PROBE = 48
-"""Pixels a side on which half precision is tried."""
-MOST_DRIFT = 32.0
-"""Levels of 255 by which half precision may be off at a pixel of the probe ..."""
-MOST_MEAN_DRIFT = 0.75
-"""... and at all of them in the mean. The published x4plus network is off by a third of a level in
-the mean of a photograph, and by up to 11 at single pixels."""
+"""Pixels a side of the test."""
+MAX_ERROR = 32.0
+"""Levels of 255, at any pixel of the probe."""
+MAX_MEAN_ERROR = 0.75
+"""Levels of 255, averaged over the probe. The published x4plus network has a mean error of a third
+of a level on a photograph, and up to 11 at single pixels."""
 
 
 def try_bf16(network: Generator, lr: Float[Tensor, "1 3 h w"]) -> tuple[Generator | None, str]:
-    """The network in bf16, if its result for a piece of an image is right, and words on it.
+    """Convert a network to bf16 and test it on the middle of an image.
 
-    Args:
-        network: in fp32, where it computes.
-        lr: RGB in [0, 1]; its middle is tried.
+    Returns:
+        (the network in bf16, or None if its result is wrong; a message).
     """
     half: Generator = deepcopy(network).to(torch.bfloat16)
     top, left = (max(length - PROBE, 0) // 2 for length in lr.shape[-2:])
-    piece = lr[..., top : top + PROBE, left : left + PROBE]
-    wanted, found = _result(network, piece), _result(half, piece)
+    probe = lr[..., top : top + PROBE, left : left + PROBE]
+    wanted, found = _result(network, probe), _result(half, probe)
     if problem := describe_error(found, wanted):
-        return None, f"bf16 gives {problem} with this network; fp32 it is"
+        return None, f"bf16 gives {problem} with this network; using fp32"
     worst = float(np.abs(found - wanted).max()) * 255
     return half, f"bf16, off by at most {worst:.1f} of 255 on a probe; --precision fp32 is exact"
 
 
 def describe_error(found: Values, wanted: Values) -> str:
-    """What is wrong with a result in half precision; empty if nothing is."""
+    """Describe the error of a result in bf16; empty if it is accurate."""
     if not np.isfinite(found).all():
         return "values that are not finite"
     if found.max() <= 0 < wanted.max():
         return "black"
     off = np.abs(found.clip(0, 1) - wanted.clip(0, 1)) * 255
-    if off.max() > MOST_DRIFT or off.mean() > MOST_MEAN_DRIFT:
+    if off.max() > MAX_ERROR or off.mean() > MAX_MEAN_ERROR:
         return f"results off by up to {off.max():.1f} of 255, {off.mean():.2f} in the mean,"
     return ""
 

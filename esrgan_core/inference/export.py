@@ -1,4 +1,4 @@
-"""A generator as ONNX, for every size, held to the network that it came from."""
+"""Export of a generator to ONNX with dynamic sizes, compared with the original."""
 
 import logging
 import warnings
@@ -14,41 +14,36 @@ from esrgan_core.models.sft import SFTNet
 
 OPSET = 18
 SIZES = ((32, 32), (48, 33), (17, 29))
-"""(height, width) at which both are compared; odd ones too."""
-MOST_APART = 1e-4
-"""Of white."""
+"""(height, width) to compare at."""
+MAX_DIFFERENCE = 1e-4
+"""As a fraction of white."""
 TRACED = (24, 20)
 
 
 class ParityError(ValueError):
-    """What was exported computes something else."""
+    """The exported network computes something else."""
 
 
 def export_onnx(
     network: Generator, path: Path, on_size: Callable[[tuple[int, int], float], None]
 ) -> None:
-    """Write `network` as ONNX of dynamic batch, height and width, once it agrees at all `SIZES`.
+    """Write `network` as ONNX with dynamic batch, height and width, if it agrees at all `SIZES`.
 
     Args:
-        network: in eval mode; computes in fp32 on its device.
+        network: in eval mode, in fp32.
         path: a `.onnx` file; input `lr` and output `sr`, float `b 3 h w` in [0, 1].
-        on_size: told each size and how far apart the results are at most there.
+        on_size: called with each size and the largest difference there.
 
     Raises:
         ParityError: if ONNX Runtime's result differs; nothing is written then.
-        ValueError: if the network takes more than images.
+        ValueError: if the network has other inputs.
     """
     if isinstance(network, SFTNet):
-        raise ValueError("SFTNet must be told what an image shows; it cannot be exported alone")
+        raise ValueError("SFTNet needs a semantic map; it cannot be exported")
     example = torch.rand(1, 3, *TRACED)
-    dynamic = {
-        0: torch.export.Dim.DYNAMIC,
-        2: torch.export.Dim.DYNAMIC,
-        3: torch.export.Dim.DYNAMIC,
-    }
+    dynamic = dict.fromkeys((0, 2, 3), torch.export.Dim.DYNAMIC)
     with atomic_path(path) as temporary:
         with warnings.catch_warnings():
-            # of the exporter's own making
             warnings.simplefilter("ignore")
             logging.getLogger("torch.onnx").setLevel(logging.ERROR)
             torch.onnx.export(
@@ -78,10 +73,10 @@ def _check_parity(
         (found,) = session.run(["sr"], {"lr": lr})
         with torch.inference_mode():
             wanted = network(torch.from_numpy(lr)).numpy()
-        apart = float(np.abs(found - wanted).max())
-        on_size(size, apart)
-        if found.shape != wanted.shape or not apart <= MOST_APART:
+        difference = float(np.abs(found - wanted).max())
+        on_size(size, difference)
+        if found.shape != wanted.shape or not difference <= MAX_DIFFERENCE:
             raise ParityError(
-                f"at {size[1]}x{size[0]} pixels the exported network is off by {apart:.2e}, more "
-                f"than {MOST_APART:g}; nothing was written"
+                f"at {size[1]}x{size[0]} pixels the exported network differs by {difference:.2e}, "
+                f"more than {MAX_DIFFERENCE:g}; nothing was written"
             )

@@ -1,4 +1,4 @@
-"""Images through a network."""
+"""Upscale 8-bit RGB images."""
 
 from jaxtyping import UInt8
 from numpy import empty, ndarray, uint8
@@ -14,12 +14,9 @@ def upscale(
     lr: UInt8[ndarray, "h w 3"],
     semantic_map: UInt8[ndarray, "ch cw k"] | None = None,
 ) -> UInt8[ndarray, "hh ww 3"]:
-    """Upscale 8-bit RGB by the network's scale, on the device of its weights.
+    """Upscale 8-bit RGB by a network in eval mode, on the device of its weights.
 
-    Args:
-        network: in eval mode.
-        lr: the image.
-        semantic_map: the input of SFTNet, in 255ths.
+    The semantic map of SFTNet is in 255ths.
 
     Raises:
         NotFiniteError: if the result is not finite.

@@ -1,4 +1,4 @@
-"""Images of every kind through one network: what `esrgan upscale` and the served model run."""
+"""Upscale images of all kinds; used by `esrgan upscale` and the served model."""
 
 import math
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from torch import Tensor
 from esrgan_core.devices import PrecisionChoice, has_native_bf16, resolve_device
 from esrgan_core.inference.bf16 import try_bf16
 from esrgan_core.inference.tiling import (
-    SMALLEST_TILE,
+    MIN_TILE,
     choose_tile_side,
     is_exact,
     required_memory,
@@ -29,8 +29,8 @@ from esrgan_core.models import Generator
 from esrgan_core.tensors import NotFiniteError
 
 KEPT_BELOW = 2**29
-"""Bytes that an image needs, below which freed memory is kept from layer to layer: twice as fast,
-but half as much again is needed."""
+"""Bytes of an image below which freed memory is kept between layers: twice as fast, but it needs
+half as much memory again."""
 SYMMETRIES = 8
 
 Canvas = Shaped[np.ndarray, "_ _ _"]
@@ -42,26 +42,25 @@ class UpscaleConfig:
     """How images are upscaled."""
 
     device: str = "auto"
-    """`cpu`, `cuda`, `cuda:1`; `auto` takes a GPU where there is one."""
+    """`cpu`, `cuda`, `cuda:1`; `auto`: a GPU if there is one."""
     precision: PrecisionChoice = "auto"
-    """`auto` takes bf16 where the hardware computes in it and a probe finds nothing wrong."""
+    """`auto`: bf16 if the hardware has it and a test of the network finds it accurate."""
     tile: int | None = None
-    """LR pixels a side; 0 for none; None to choose by the memory that is free."""
+    """LR pixels a side; 0 for one tile; None to choose by the free memory."""
     ensemble: bool = False
-    """The mean over the eight symmetries of the square (self-ensemble), eight times the work."""
+    """Mean over the eight symmetries of the square (self-ensemble), at eight times the cost."""
     scale: float | None = None
-    """Of the result; the network's own is resized bicubically where it differs."""
+    """Of the result; the network's output is resized bicubically to it."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be done."""
-        if self.tile is not None and self.tile and self.tile < SMALLEST_TILE:
-            raise ValueError(f"tiles must be at least {SMALLEST_TILE} pixels, got {self.tile}")
+        if self.tile is not None and self.tile and self.tile < MIN_TILE:
+            raise ValueError(f"tiles must be at least {MIN_TILE} pixels, got {self.tile}")
         if self.scale is not None and not 0 < self.scale <= 16:
-            raise ValueError(f"scale must lie in (0, 16], got {self.scale:g}")
+            raise ValueError(f"scale must be in (0, 16], got {self.scale:g}")
 
 
 class Upscaler:
-    """A network made ready for a device; call it with images."""
+    """A copy of a network on a device; call it with images."""
 
     def __init__(
         self,
@@ -69,32 +68,32 @@ class Upscaler:
         config: UpscaleConfig,
         *,
         free_memory: Callable[[], int],
-        say: Callable[[str], None] = lambda words: None,
+        log: Callable[[str], None] = lambda message: None,
     ) -> None:
-        """Move a copy of `network` to where it computes.
+        """Copy `network` to its device.
 
         Args:
             network: in eval mode.
             config: how to compute.
-            free_memory: bytes that are free on a CPU now; a GPU says so itself.
-            say: takes what a person should know, once.
+            free_memory: returns the free bytes of a CPU.
+            log: called with messages for the user.
 
         Raises:
             ValueError: if the device cannot be used.
         """
-        self.config, self.free_memory, self.say = config, free_memory, say
+        self.config, self.free_memory, self.log = config, free_memory, log
         self.device = resolve_device(config.device)
-        kept: Generator = deepcopy(network).to(self.device)
-        self.full = kept.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        copy: Generator = deepcopy(network).to(self.device)
+        self.full = copy.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network_scale: int = network.config.scale
         self.scale = float(config.scale or network.config.scale)
         self.half: Generator | None = None
         wanted = config.precision == "auto" and has_native_bf16(self.device)
-        self.untried = wanted or config.precision == "bf16"
+        self.may_try_bf16 = wanted or config.precision == "bf16"
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
         """(height, width) of the result."""
-        # 0.1 * 30 is a little more than 3
+        # 0.1 * 30 is slightly more than 3
         rows, columns = (math.ceil(round(side * self.scale, 6)) for side in (height, width))
         return rows, columns
 
@@ -107,19 +106,19 @@ class Upscaler:
     ) -> DecodedImage:
         """Upscale an image in its own mode and depth.
 
-        Gray goes through the network in all three channels; CMYK as the colors that its first
-        three inks leave and its black as gray; alpha is resized bicubically, and what it hides
-        does not bleed into what is seen.
+        The network gets gray in all three channels, CMYK as the inverse of its first three inks and
+        then its black as gray. Alpha is resized bicubically; hidden colors do not affect visible
+        ones.
 
         Args:
             image: of any kind.
-            canvas: makes the array of the result, color and alpha as its channels, of a shape
-                and type; one that lies on a disk, perhaps.
-            on_part: told how many of the image's parts are done, and of how many.
+            canvas: creates the array of the result by shape and type, with color and alpha as
+                channels; it may be memory-mapped.
+            on_part: called with the number of finished parts, and of all.
 
         Raises:
             NotFiniteError: if the result is not finite.
-            MemoryError: if it does not fit, in tiles neither.
+            MemoryError: if even tiles do not fit.
         """
         pixels, alpha = image.pixels, image.alpha
         height, width, channels = pixels.shape
@@ -128,26 +127,26 @@ class Upscaler:
         color = whole[..., :channels]
         if alpha is not None:
             pixels = fill_transparent(pixels, alpha)
-            shares = as_type(alpha, np.float32)[..., None]
-            enlarged = imresize(shares, size=self.output_size(height, width))[..., 0]
+            opacity = as_type(alpha, np.float32)[..., None]
+            enlarged = imresize(opacity, size=self.output_size(height, width))[..., 0]
             whole[..., channels] = as_type(enlarged, pixels.dtype)
-        # half precision tells no 16 bits apart
+        # bf16 has less than 16 bits
         exact = pixels.dtype != np.uint8
         match image.kind:
             case "rgb":
-                self._color(pixels, color, exact, on_part)
+                self._upscale_color(pixels, color, exact, on_part)
             case "gray":
-                self._color(pixels.repeat(3, axis=2), color, exact, on_part)
+                self._upscale_color(pixels.repeat(3, axis=2), color, exact, on_part)
             case "cmyk":
                 inks, black = color[..., :3], color[..., 3:]
-                self._color(_inverse(pixels[..., :3]), inks, exact, on_part)
-                inks[...] = _inverse(inks)
-                self._color(pixels[..., 3:].repeat(3, axis=2), black, exact, on_part)
+                self._upscale_color(_invert(pixels[..., :3]), inks, exact, on_part)
+                inks[...] = _invert(inks)
+                self._upscale_color(pixels[..., 3:].repeat(3, axis=2), black, exact, on_part)
         if self.device.type == "cpu":
             release_freed_memory()
         return replace(image, pixels=color, alpha=None if alpha is None else whole[..., channels])
 
-    def _color(
+    def _upscale_color(
         self,
         rgb: Canvas,
         result: Canvas,
@@ -157,62 +156,63 @@ class Upscaler:
         """Upscale RGB into `result`, which has three channels, or one for its luma."""
         divisor = WHITE[rgb.dtype]
         lr = torch.from_numpy(rgb.astype(np.float32)).div_(divisor).permute(2, 0, 1)[None]
-        if not exact and self.untried:
-            self.untried = False
-            self.half, words = try_bf16(self.full, lr)
-            self.say(words)
+        if not exact and self.may_try_bf16:
+            self.may_try_bf16 = False
+            self.half, message = try_bf16(self.full, lr)
+            self.log(message)
         network = self.full if exact or self.half is None else self.half
         if not self.config.ensemble and self.scale == self.network_scale:
-            self._in_memory(network, lr, result, on_part)
+            self._upscale_in_memory(network, lr, result, on_part)
             return
         shape = (rgb.shape[0] * self.network_scale, rgb.shape[1] * self.network_scale, 3)
         values = np.empty(shape, dtype=np.float32)
-        self._in_memory(network, lr, values, on_part)
+        self._upscale_in_memory(network, lr, values, on_part)
         if self.scale != self.network_scale:
             size = result.shape[:2]
             values = imresize(values, size=(size[0], size[1])).astype(np.float32)
-        result[...] = _quantised(values, result)
+        result[...] = _quantize(values, result)
 
-    def _in_memory(
+    def _upscale_in_memory(
         self,
         network: Generator,
         lr: Float[Tensor, "1 3 h w"],
         values: Canvas,
         on_part: Callable[[int, int], None],
     ) -> None:
-        """Fill `values` by parts as large as the memory allows."""
+        """Fill `values` with tiles as large as the memory allows."""
         height, width = lr.shape[-2:]
         if self.device.type == "cpu":
             small = required_memory(network, height, width) < KEPT_BELOW
             _ = keep_freed_memory() if small else use_default_allocator()
         side = self.config.tile
         if side is None:
-            side = choose_tile_side(network, height, width, self._memory())
+            side = choose_tile_side(network, height, width, self._free_memory())
         while True:
             if side:
-                self.say(_tiles(network, side, height, width))
+                exact = "exact" if is_exact(network, side) else "nearly exact; measuring seams"
+                self.log(f"{width}x{height} pixels in tiles of {side} ({exact})")
             try:
-                apart = self._all_turns(network, lr, values, side, on_part)
+                difference = self._upscale_symmetries(network, lr, values, side, on_part)
                 break
             except (MemoryError, RuntimeError) as error:
-                if not _wants_memory(error):
+                if not _is_out_of_memory(error):
                     raise
                 if self.config.tile is not None:
                     raise MemoryError(
                         f"a tile of {self.config.tile or 'the whole image'} does not fit into "
-                        "memory; take smaller ones, or --tile auto"
+                        "memory; use smaller tiles, or --tile auto"
                     ) from error
             smaller = (side or max(height, width)) // 2
-            if smaller < SMALLEST_TILE:
+            if smaller < MIN_TILE:
                 raise MemoryError("the smallest tile does not fit into memory")
-            self.say(f"out of memory; tiles of {smaller} pixels are tried")
+            self.log(f"out of memory; trying tiles of {smaller} pixels")
             side = smaller
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
         if side and not is_exact(network, side):
-            self.say(f"tiles differ by at most {apart * 255:.2f} of 255 at their seams")
+            self.log(f"tiles differ by at most {difference * 255:.2f} of 255 at their seams")
 
-    def _all_turns(
+    def _upscale_symmetries(
         self,
         network: Generator,
         lr: Float[Tensor, "1 3 h w"],
@@ -220,11 +220,11 @@ class Upscaler:
         side: int,
         on_part: Callable[[int, int], None],
     ) -> float:
-        """Fill `values` with the image's result, or the ensemble's mean; how far tiles differ."""
+        """Fill `values` with the result, or the ensemble's mean; return the tiles' difference."""
         count = SYMMETRIES if self.config.ensemble else 1
         if count > 1:
             values[...] = 0
-        apart = 0.0
+        difference = 0.0
         for which in range(count):
             turned = np.ascontiguousarray(symmetry(lr[0].permute(1, 2, 0).numpy(), which))
             images = torch.from_numpy(turned).permute(2, 0, 1)[None]
@@ -238,39 +238,34 @@ class Upscaler:
                 if count > 1:
                     target[rows, columns] += block / count
                 else:
-                    target[rows, columns] = _quantised(block, values)
+                    target[rows, columns] = _quantize(block, values)
 
             def part_done(done: int, total: int, which: int = which) -> None:
                 on_part(which * total + done, count * total)
 
             seams = upscale_tiled(network, images, write, side=side, on_tile=part_done)
-            apart = max(apart, seams)
-        return apart
+            difference = max(difference, seams)
+        return difference
 
-    def _memory(self) -> int:
+    def _free_memory(self) -> int:
         if self.device.type == "cuda":
             return int(torch.cuda.mem_get_info(self.device)[0] * 0.9)
         return self.free_memory()
 
 
-def _quantised(block: Values, like: Canvas) -> Canvas:
-    """Values in [0, 1] in the type and the number of channels of `like`."""
+def _quantize(block: Values, like: Canvas) -> Canvas:
+    """Convert values in [0, 1] to the type and the channels of `like`."""
     if like.shape[2] == 1:
         block = luma(block)[..., None]
     return as_type(block, like.dtype)
 
 
-def _inverse(values: Canvas) -> Canvas:
+def _invert(values: Canvas) -> Canvas:
     top = WHITE[values.dtype]
     return (np.asarray(top, dtype=values.dtype) - values).astype(values.dtype)
 
 
-def _wants_memory(error: Exception) -> bool:
+def _is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(
         error
     )
-
-
-def _tiles(network: Generator, side: int, height: int, width: int) -> str:
-    exact = "exact" if is_exact(network, side) else "nearly exact; the seams are measured"
-    return f"{width}x{height} pixels in tiles of {side} ({exact})"

@@ -16,7 +16,7 @@ GanKind = Literal["relativistic_average", "relativistic_average_detached", "stan
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AdversarialLoss:
-    """What each side minimises, as a function of the logits of (real, fake)."""
+    """The losses of both networks, as functions of the logits of (real, fake)."""
 
     discriminator: Callable[[Logits, Logits], Scalar]
     generator: Callable[[Logits, Logits], Scalar]
@@ -27,7 +27,7 @@ def _bce(logits: Logits, target: float) -> Scalar:
 
 
 def relativistic_average_loss(rising: Logits, falling: Logits) -> Scalar:
-    """Ask for `rising` logits above the mean of `falling` ones, and the reverse (eq. 1-2).
+    """Push `rising` logits above the mean of `falling` ones, and the reverse (eq. 1-2).
 
     The discriminator calls it with (real, fake); the generator with (fake, real). Gradients
     flow through both means. The mean of the paper's two terms, as in its released code.
@@ -40,9 +40,9 @@ def relativistic_average_loss(rising: Logits, falling: Logits) -> Scalar:
 
 
 def detached_relativistic_average_loss(rising: Logits, falling: Logits) -> Scalar:
-    """The same value without gradients through the means, as BasicSR updates its discriminator.
+    """The same value without gradients through the means, as in BasicSR's discriminator update.
 
-    The gradient is about half as long as the paper's.
+    The norm of the gradient is about half of the paper's.
     """
     up = _bce(rising - falling.mean().detach(), 1)
     return (up + _bce(falling - rising.mean().detach(), 0)) / 2
@@ -67,7 +67,7 @@ ADVERSARIAL: dict[GanKind, AdversarialLoss] = {
     "relativistic_average": AdversarialLoss(
         discriminator=relativistic_average_loss, generator=_swapped
     ),
-    # the generator's terms are BasicSR's and the paper's alike: real logits hold no gradient there
+    # BasicSR's generator has the paper's loss: real logits have no gradient there
     "relativistic_average_detached": AdversarialLoss(
         discriminator=detached_relativistic_average_loss, generator=_swapped
     ),

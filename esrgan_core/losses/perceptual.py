@@ -8,7 +8,7 @@ from torch.nn.functional import l1_loss
 
 
 class PerceptualLoss(nn.Module):
-    """Weighted sum over layers of the mean difference of features: absolute, or as is said."""
+    """Weighted sum over layers of a distance of features, by default the mean absolute one."""
 
     def __init__(
         self,
@@ -16,9 +16,9 @@ class PerceptualLoss(nn.Module):
         layer_weights: Mapping[str, float],
         distance: Callable[[Tensor, Tensor], Tensor] = l1_loss,
     ) -> None:
-        """`features` maps images to tensors by the layer names of `layer_weights`.
+        """`features` maps images to tensors by layer name.
 
-        SRGAN's `distance` is the mean squared one (Ledig et al. 2017, eq. 5).
+        The `distance` of SRGAN is the mean squared one (Ledig et al. 2017, eq. 5).
         """
         super().__init__()
         self.features, self.distance = features, distance
@@ -28,8 +28,7 @@ class PerceptualLoss(nn.Module):
         self, sr: Float[Tensor, "b 3 h w"], hr: Float[Tensor, "b 3 h w"]
     ) -> Float[Tensor, ""]:
         """The loss of `sr` against `hr`, both in [0, 1]; no gradient flows to `hr`."""
-        of_sr = self.features(sr)
-        of_hr = self.features(hr.detach())
+        of_sr, of_hr = self.features(sr), self.features(hr.detach())
         total: Tensor = sum(  # type: ignore[assignment]  # at least one layer: never the int 0
             weight * self.distance(of_sr[layer], of_hr[layer])
             for layer, weight in self.layer_weights.items()

@@ -1,8 +1,8 @@
 """Image quality by name: `metrics_by_name(["psnr_y"])["psnr_y"](sr, hr, crop_border)`.
 
-All take float images `1 3 h w` in [0, 1] that were rounded to 8 bits; a value for a set is the
-mean over its images. A new metric is a name in `esrgan_core.metric_names` and one entry in
-`METRICS`, or a case in `metrics_by_name` if it needs weights.
+All take float images `1 3 h w` in [0, 1], rounded to 8 bits, and ignore `border` pixels on each
+side; a value of a set is the mean over its images. A new metric is a name in
+`esrgan_core.metric_names` and one entry in `METRICS`, or a case in `_lpips` if it needs weights.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -36,27 +36,27 @@ def _ssim(sr: Float[Tensor, "b 1 h w"], hr: Float[Tensor, "b 1 h w"]) -> Float[T
 
 
 def psnr_y(sr: Image, hr: Image, border: int) -> float:
-    """PSNR in dB on luma, `border` pixels cut from each side; infinite for equal images."""
+    """PSNR in dB on luma; infinite for equal images."""
     return float(psnr(_luma(sr, border), _luma(hr, border)))
 
 
 def ssim_y(sr: Image, hr: Image, border: int) -> float:
-    """SSIM on luma, `border` pixels cut from each side."""
+    """SSIM on luma."""
     return float(_ssim(_luma(sr, border), _luma(hr, border)))
 
 
 def rmse_y(sr: Image, hr: Image, border: int) -> float:
-    """Root mean square error on luma in gray levels, `border` pixels cut from each side."""
+    """Root mean square error on luma in gray levels."""
     return float(rmse(_luma(sr, border), _luma(hr, border)))
 
 
 def psnr_rgb(sr: Image, hr: Image, border: int) -> float:
-    """PSNR in dB over the three channels together, `border` pixels cut from each side."""
+    """PSNR in dB over the three channels together."""
     return float(psnr(crop_border(sr, border).double(), crop_border(hr, border).double()))
 
 
 def ssim_rgb(sr: Image, hr: Image, border: int) -> float:
-    """Mean of the three channels' SSIM, `border` pixels cut from each side."""
+    """Mean of the three channels' SSIM."""
     return float(_ssim(_channels(sr, border), _channels(hr, border)).mean())
 
 
@@ -66,10 +66,10 @@ def rmse_rgb(sr: Image, hr: Image, border: int) -> float:
 
 
 def niqe_y(sr: Image, hr: Image, border: int) -> float:
-    """NIQE of `sr` alone on luma rounded to 8 bits, `border` pixels cut from each side."""
+    """NIQE of `sr` on luma rounded to 8 bits."""
     from esrgan_core.metrics.niqe import niqe  # noqa: PLC0415  SciPy is slow to import
 
-    del hr  # no reference is needed
+    del hr  # a no-reference metric
     return niqe((_luma(sr, border)[0, 0] * 255).round().cpu().numpy())
 
 
@@ -89,8 +89,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
 def perceptual_index(niqe: float, ma: float) -> float:
     """PIRM 2018's perceptual index from NIQE and the score of Ma et al. (2017); lower is better.
 
-    Ma's model is not free to have, so that its scores come from outside; nothing is put in
-    their place.
+    Ma's model is not freely available, so its scores come from a file.
 
     >>> perceptual_index(3.0, 8.0)
     2.5
@@ -99,16 +98,15 @@ def perceptual_index(niqe: float, ma: float) -> float:
 
 
 def metrics_by_name(names: Iterable[str], find_weights: Callable[[str], Path]) -> dict[str, Metric]:
-    """The metrics asked for, in this order; `lpips` is AlexNet's, the one that papers report.
+    """The metrics by name, in this order; `lpips` uses AlexNet, as papers report it.
 
     Args:
-        names: of `KNOWN`.
-        find_weights: path of the file `alexnet`, `vgg16`, `lpips_alex` or `lpips_vgg`; only
-            called for metrics that need it.
+        names: of `METRIC_NAMES`.
+        find_weights: returns the path of one of `WEIGHT_FILES`; called only if a metric needs it.
 
     Raises:
         ValueError: for an unknown name.
-        FileNotFoundError: if weights cannot be had.
+        FileNotFoundError: if weights are missing.
     """
     wanted = list(names)
     check_metric_names(wanted)
@@ -122,7 +120,7 @@ def _lpips(name: str, find_weights: Callable[[str], Path]) -> Metric:
         network = LPIPS("vgg", find_weights("vgg16"), find_weights("lpips_vgg"))
 
     def measure(sr: Image, hr: Image, border: int) -> float:
-        del border  # its authors and the papers that report it take the whole image
+        del border  # its authors, and papers, use the whole image
         return float(network(sr, hr))
 
     return measure

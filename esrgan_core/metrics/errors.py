@@ -1,5 +1,5 @@
-"""What a metric says of an image that it cannot judge."""
+"""The error of a metric that cannot measure an image."""
 
 
 class UnmeasurableError(ValueError):
-    """The image is too small or too flat for the metric; others may be measured all the same."""
+    """The image is too small or too flat for the metric; other metrics may work."""

@@ -17,8 +17,8 @@ LAYERS: dict[LpipsNet, dict[str, int]] = {
     "alex": {"relu1": 64, "relu2": 192, "relu3": 384, "relu4": 256, "relu5": 256},
     "vgg": {"relu1_2": 64, "relu2_2": 128, "relu3_3": 256, "relu4_3": 512, "relu5_3": 512},
 }
-SMALLEST = 32
-"""Pixels a side below which the last layers have nothing left."""
+MIN_SIDE = 32
+"""Pixels a side below which the last layers are empty."""
 
 
 class LPIPS(nn.Module):
@@ -29,7 +29,7 @@ class LPIPS(nn.Module):
 
         Raises:
             FileNotFoundError: if a file is missing.
-            ValueError: if a file holds something else.
+            ValueError: if a file has other content.
         """
         super().__init__()
         widths = LAYERS[net]
@@ -55,9 +55,9 @@ class LPIPS(nn.Module):
         Raises:
             UnmeasurableError: if a side is shorter than 32 pixels.
         """
-        if min(sr.shape[-2:]) < SMALLEST:
+        if min(sr.shape[-2:]) < MIN_SIDE:
             height, width = sr.shape[-2:]
-            raise UnmeasurableError(f"LPIPS needs {SMALLEST} pixels a side, got {width}x{height}")
+            raise UnmeasurableError(f"LPIPS needs {MIN_SIDE} pixels a side, got {width}x{height}")
         of_sr, of_hr = self.features(sr), self.features(hr)
         layers = [
             linear((_unit(of_sr[layer]) - _unit(of_hr[layer])).square()).mean(dim=(1, 2, 3))

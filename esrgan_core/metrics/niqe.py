@@ -20,8 +20,8 @@ Rows = Float[np.ndarray, "n features"]
 Blocks = Float[np.ndarray, "n side side"]
 OFFSET, SIGMA = np.arange(7) - 3, 7 / 6
 FLAT = 1e-6
-"""Variance in gray levels below which an area holds nothing but rounding."""
-# shifts along (rows, columns) whose products with the block are modelled
+"""Variance in gray levels below which an area is only rounding noise."""
+# shifts along (rows, columns); the products with the block are modeled
 SHIFTS = ((0, 1), (1, 0), (1, 1), (1, -1))
 
 
@@ -34,7 +34,7 @@ def _pristine() -> tuple[Float[np.ndarray, " 36"], Float[np.ndarray, "36 36"]]:
 
 @lru_cache(maxsize=1)
 def _shapes() -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-    """(the moment ratio, ascending; the shape parameter that has it)."""
+    """(moment ratios, ascending; their shape parameters)."""
     shape = np.arange(0.2, 10.001, 0.001)
     ratio = gamma(2 / shape) ** 2 / (gamma(1 / shape) * gamma(3 / shape))
     return ratio, shape
@@ -44,8 +44,8 @@ def niqe(luma: Float[np.ndarray, "h w"]) -> float:
     """NIQE of a BT.601 luma image in [0, 255], rounded to whole levels as MATLAB's uint8 is.
 
     Raises:
-        UnmeasurableError: if fewer than two blocks of 96 pixels fit or are not flat, since their
-            covariance is needed.
+        UnmeasurableError: if there are fewer than two blocks of 96 pixels that are not flat, which
+            the covariance needs.
     """
     height, width = luma.shape
     rows, columns = height // BLOCK, width // BLOCK
@@ -68,7 +68,7 @@ def niqe(luma: Float[np.ndarray, "h w"]) -> float:
 
 
 def _blocks(image: Float[np.ndarray, "h w"], rows: int, columns: int) -> Blocks:
-    """Contrast-normalised coefficients (eq. 1) of the image, cut into rows x columns blocks."""
+    """Contrast-normalized coefficients (eq. 1) of the image, split into rows x columns blocks."""
     window = np.exp(-(OFFSET**2) / (2 * SIGMA**2))
     window /= window.sum()
 
@@ -93,11 +93,11 @@ def _sum_flat_areas_in_order(
     mean: Float[np.ndarray, "h w"],
     square: Float[np.ndarray, "h w"],
 ) -> None:
-    """Redo `mean` and `square` in place where the image is flat, tap by tap.
+    """Recompute `mean` and `square` in flat areas, in place, tap by tap.
 
-    There the coefficients are nothing but rounding, whose signs the features count: they agree
-    with the reference only if the sum is taken in its order. Elsewhere two passes along the axes
-    are as good and several times as fast.
+    There the coefficients are rounding noise, whose signs the features count: they match the
+    reference only if the sum has the same order. Elsewhere two passes along the axes are as
+    accurate and several times as fast.
     """
     flat = np.nonzero(np.abs(square - mean * mean) < FLAT)
     if not len(flat[0]):
@@ -108,18 +108,18 @@ def _sum_flat_areas_in_order(
     taps = np.stack(
         [padded[flat[0] + row, flat[1] + column] for row in range(7) for column in range(7)]
     )
-    # numpy adds up the rows of an array one after the other
+    # NumPy adds up the rows of an array in order
     mean[flat] = (taps * window.reshape(-1, 1)).sum(axis=0)
     square[flat] = (taps * taps * window.reshape(-1, 1)).sum(axis=0)
 
 
 def _features_by_rows(blocks: Blocks, rows: int) -> Rows:
-    """Features of all blocks, a row of them at a time: what is worked on stays in the caches."""
+    """Features of all blocks, one row of blocks at a time, which fits into the caches."""
     return np.concatenate([_features(row) for row in np.array_split(blocks, rows)])
 
 
 def _features(blocks: Blocks) -> Rows:
-    """The 18 features of each block at one scale: shape and spread, then of four products."""
+    """The 18 features of each block at one scale: of the block, then of four products."""
     alpha, left, right = _asymmetric_gaussian(blocks)
     columns = [alpha, (left + right) / 2]
     for shift in SHIFTS:

@@ -10,7 +10,7 @@ Images = Float[Tensor, "b c h w"]
 def psnr(sr: Images, hr: Images) -> Float[Tensor, " b"]:
     """Per-image PSNR in dB of images in [0, 1].
 
-    Identical images score infinity, as the definition says; nothing is added to hide it.
+    Identical images have infinity, as defined; no epsilon is added.
 
     >>> psnr(torch.zeros(1, 3, 8, 8), torch.full((1, 3, 8, 8), 0.1))
     tensor([20.])

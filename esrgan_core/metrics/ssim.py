@@ -14,7 +14,7 @@ Plane = Float[np.ndarray, "h w"]
 
 
 def ssim(sr: Float[Tensor, "b 1 h w"], hr: Float[Tensor, "b 1 h w"]) -> Float[Tensor, " b"]:
-    """Per-image SSIM of one-channel images in [0, 1], over windows that lie wholly inside.
+    """Per-image SSIM of one-channel images in [0, 1], over windows inside the image.
 
     Computed on the CPU in double precision; no gradient flows.
 
@@ -38,13 +38,13 @@ def _of_planes(x: Plane, y: Plane) -> float:
     inside = slice(WINDOW // 2, -(WINDOW // 2))
 
     def smooth(plane: Plane) -> Float[np.ndarray, "inner_h inner_w"]:
-        # two passes along the axes; what saw beyond the border is cut off after each
+        # two passes along the axes; pixels that the border affects are cut after each
         once = correlate1d(plane, window, axis=0)[inside]
         return correlate1d(once, window, axis=1)[:, inside]
 
     mean_x, mean_y = smooth(x), smooth(y)
     covariance = smooth(x * y) - mean_x * mean_y
-    # the two variances are only needed as their sum
+    # only the sum of the two variances is needed
     variances = smooth(x * x + y * y) - mean_x**2 - mean_y**2
     luminance = (2 * mean_x * mean_y + C1) / (mean_x**2 + mean_y**2 + C1)
     structure = (2 * covariance + C2) / (variances + C2)

@@ -23,7 +23,7 @@ DiscriminatorConfig = VGGDiscriminatorConfig | SRGANDiscriminatorConfig | ClassD
 
 
 def build_generator(config: GeneratorConfig) -> Generator:
-    """The untrained network that `config` describes."""
+    """The untrained network of `config`."""
     match config:
         case RRDBNetConfig():
             return RRDBNet(config)
@@ -38,7 +38,7 @@ def build_generator(config: GeneratorConfig) -> Generator:
 
 
 def build_discriminator(config: DiscriminatorConfig) -> nn.Module:
-    """The untrained discriminator that `config` describes."""
+    """The untrained discriminator of `config`."""
     match config:
         case VGGDiscriminatorConfig():
             return VGGDiscriminator(config)

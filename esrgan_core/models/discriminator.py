@@ -1,4 +1,4 @@
-"""Discriminators: VGG-style, as ESRGAN released it; SRGAN's; SFTGAN's, which names classes."""
+"""Discriminators: VGG-style, as released with ESRGAN; SRGAN's; SFTGAN's, which also classifies."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,28 +15,27 @@ class VGGDiscriminatorConfig:
     """Shape of the discriminator; the defaults are the published one for 128 patches."""
 
     patch_size: int = 128
-    """HR pixels on a side; the last layers are fully connected, so it is fixed."""
+    """HR pixels a side, fixed by the fully connected layers."""
     num_features: int = 64
 
     def __post_init__(self) -> None:
-        """Refuse sizes that do not halve evenly."""
         if self.patch_size % 32 or self.patch_size < 32:
             raise ValueError(f"patch_size must be a multiple of 32, got {self.patch_size}")
         check_bounds(self, "num_features", least=1)
 
     @property
     def halvings(self) -> int:
-        """96 and 128 are halved five times, 192 six, down to 3 or 4 pixels."""
+        """5 for patches of 96 and 128, 6 for 192, down to 3 or 4 pixels."""
         return 6 if self.patch_size >= 192 else 5
 
     @property
     def last_side(self) -> int:
-        """Pixels a side of the last features."""
+        """Side of the last features."""
         return self.patch_size // 2**self.halvings
 
 
 class VGGDiscriminator(nn.Module):
-    """Judges HR patches; returns logits, no sigmoid."""
+    """Classifies HR patches as real or fake; returns logits, no sigmoid."""
 
     def __init__(self, config: VGGDiscriminatorConfig) -> None:
         super().__init__()
@@ -45,28 +44,23 @@ class VGGDiscriminator(nn.Module):
         layers: list[nn.Module] = [
             nn.Conv2d(3, widths[0], 3, padding=1),
             nn.LeakyReLU(0.2, inplace=True),
-            *_halving(widths[0]),
+            *_conv_block(widths[0], widths[0], kernel=4, stride=2),
         ]
         for inputs, outputs in pairwise(widths):
-            layers += [*_normalised(inputs, outputs, kernel=3, stride=1), *_halving(outputs)]
+            layers += _conv_block(inputs, outputs, kernel=3, stride=1)
+            layers += _conv_block(outputs, outputs, kernel=4, stride=2)
         self.features = nn.Sequential(*layers)
-        side = config.last_side
-        self.classifier = nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(widths[-1] * side * side, 100),
-            nn.LeakyReLU(0.2, inplace=True),
-            nn.Linear(100, 1),
-        )
+        self.classifier = _classifier(widths[-1] * config.last_side**2, 100, 1)
 
     def forward(
         self, hr: Float[Tensor, "b 3 {self.config.patch_size} {self.config.patch_size}"]
     ) -> Float[Tensor, "b 1"]:
-        """One logit per patch in [0, 1]: higher means more real."""
+        """One logit per patch in [0, 1]; higher means more real."""
         logits: Tensor = self.classifier(self.features(hr))
         return logits
 
 
-def _normalised(inputs: int, outputs: int, *, kernel: int, stride: int) -> list[nn.Module]:
+def _conv_block(inputs: int, outputs: int, *, kernel: int, stride: int) -> list[nn.Module]:
     return [
         nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=1, bias=False),
         nn.BatchNorm2d(outputs),
@@ -74,8 +68,13 @@ def _normalised(inputs: int, outputs: int, *, kernel: int, stride: int) -> list[
     ]
 
 
-def _halving(width: int) -> list[nn.Module]:
-    return _normalised(width, width, kernel=4, stride=2)
+def _classifier(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(inputs, hidden),
+        nn.LeakyReLU(0.2, inplace=True),
+        nn.Linear(hidden, outputs),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,23 +82,22 @@ class SRGANDiscriminatorConfig:
     """Shape of SRGAN's discriminator; the defaults are the paper's."""
 
     patch_size: int = 96
-    """HR pixels on a side; the last layers are fully connected, so it is fixed."""
+    """HR pixels a side, fixed by the fully connected layers."""
     num_features: int = 64
 
     def __post_init__(self) -> None:
-        """Refuse sizes that do not halve evenly."""
         if self.patch_size % 16 or self.patch_size < 16:
             raise ValueError(f"patch_size must be a multiple of 16, got {self.patch_size}")
         check_bounds(self, "num_features", least=1)
 
     @property
     def last_side(self) -> int:
-        """Pixels a side of the last features."""
+        """Side of the last features."""
         return self.patch_size // 16
 
 
 class SRGANDiscriminator(nn.Module):
-    """Judges HR patches by eight convolutions (Ledig et al. 2017, figure 4); returns logits.
+    """Classifies HR patches by eight convolutions (Ledig et al. 2017, figure 4); returns logits.
 
     The paper's sigmoid is part of the loss.
     """
@@ -111,24 +109,19 @@ class SRGANDiscriminator(nn.Module):
         layers: list[nn.Module] = [
             nn.Conv2d(3, widths[0], 3, padding=1),
             nn.LeakyReLU(0.2, inplace=True),
+            *_conv_block(widths[0], widths[0], kernel=3, stride=2),
         ]
-        layers += _normalised(widths[0], widths[0], kernel=3, stride=2)
         for inputs, outputs in pairwise(widths):
-            layers += _normalised(inputs, outputs, kernel=3, stride=1)
-            layers += _normalised(outputs, outputs, kernel=3, stride=2)
+            layers += _conv_block(inputs, outputs, kernel=3, stride=1)
+            layers += _conv_block(outputs, outputs, kernel=3, stride=2)
         self.features = nn.Sequential(*layers)
-        side, hidden = config.last_side, 16 * config.num_features
-        self.classifier = nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(widths[-1] * side * side, hidden),
-            nn.LeakyReLU(0.2, inplace=True),
-            nn.Linear(hidden, 1),
-        )
+        inputs = widths[-1] * config.last_side**2
+        self.classifier = _classifier(inputs, 16 * config.num_features, 1)
 
     def forward(
         self, hr: Float[Tensor, "b 3 {self.config.patch_size} {self.config.patch_size}"]
     ) -> Float[Tensor, "b 1"]:
-        """One logit per patch in [0, 1]: higher means more real."""
+        """One logit per patch in [0, 1]; higher means more real."""
         logits: Tensor = self.classifier(self.features(hr))
         return logits
 
@@ -138,37 +131,32 @@ class ClassDiscriminatorConfig:
     """Shape of SFTGAN's discriminator; the defaults are the published ones."""
 
     patch_size: int = 96
-    """HR pixels on a side; the last layers are fully connected, so it is fixed."""
+    """HR pixels a side, fixed by the fully connected layers."""
     num_features: int = 64
     num_classes: int = 8
 
     def __post_init__(self) -> None:
-        """Refuse shapes that cannot be built."""
         VGGDiscriminatorConfig(patch_size=self.patch_size, num_features=self.num_features)
         check_bounds(self, "num_classes", least=1)
 
 
 class ClassDiscriminator(nn.Module):
-    """Judges HR patches and says what they show, from the same features (SFTGAN section 3.2)."""
+    """Classifies HR patches as real or fake, and by class (SFTGAN section 3.2)."""
 
     def __init__(self, config: ClassDiscriminatorConfig) -> None:
         super().__init__()
         self.config = config
-        judge = VGGDiscriminator(
+        discriminator = VGGDiscriminator(
             VGGDiscriminatorConfig(patch_size=config.patch_size, num_features=config.num_features)
         )
-        self.features, self.judge = judge.features, judge.classifier
-        inputs = judge.classifier[1].in_features
-        self.classifier = nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(inputs, 100),  # type: ignore[arg-type]  # of a Linear
-            nn.LeakyReLU(0.2, inplace=True),
-            nn.Linear(100, config.num_classes),
-        )
+        self.features = discriminator.features
+        # `judge` is the name in saved states
+        self.judge = discriminator.classifier
+        self.classifier = _classifier(self.judge[1].in_features, 100, config.num_classes)  # type: ignore[arg-type]  # of a Linear
 
     def forward(
         self, hr: Float[Tensor, "b 3 {self.config.patch_size} {self.config.patch_size}"]
     ) -> Float[Tensor, "b 1+{self.config.num_classes}"]:
-        """One logit per patch in [0, 1], higher for more real; after it a logit per class."""
-        seen = self.features(hr)
-        return torch.cat([self.judge(seen), self.classifier(seen)], dim=1)
+        """A logit per patch in [0, 1], higher for more real; then a logit per class."""
+        features = self.features(hr)
+        return torch.cat([self.judge(features), self.classifier(features)], dim=1)

@@ -1,4 +1,4 @@
-"""Key layouts under which RRDBNet checkpoints were published, and our own, which is BasicSR's.
+"""Key layouts of published RRDBNet checkpoints; BasicSR's is also our own.
 
 | layout | first block's first convolution | where |
 |---|---|---|
@@ -8,7 +8,7 @@
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from torch import Tensor
@@ -26,14 +26,14 @@ _ESRGAN = {
     "conv_up3": "upconv3",
     "conv_hr": "HRconv",
 }
-# numbers in `model.N`: an upsampling is three modules long, and the last two follow
+# N of `model.N`, by number of upsamplings
 _OLD = {
     2: {"conv_up1": 3, "conv_up2": 6, "conv_hr": 8, "conv_last": 10},
     3: {"conv_up1": 3, "conv_up2": 6, "conv_up3": 9, "conv_hr": 11, "conv_last": 13},
 }
 _BLOCK = re.compile(r"body\.(\d+)\.rdb(\d)\.conv(\d)\.(weight|bias)")
-# what other files that people try look like
-_STRANGERS = (
+# keys of other networks, for messages
+_OTHER_NETWORKS = (
     (r"features\.\d+\.(weight|bias)$", "a VGG or AlexNet classifier, for perceptual losses"),
     (r"(conv0_0|bn0_1|linear1)\.", "BasicSR's VGG-style discriminator"),
     (r"features\.\d+\.|classifier\.\d+\.", "a VGG-style discriminator"),
@@ -46,13 +46,8 @@ _STRANGERS = (
 )
 
 
-def _numbers_of_old(state: Iterable[str]) -> dict[str, int]:
-    ups = 3 if any(key.startswith("model.13.") for key in state) else 2
-    return _OLD[ups]
-
-
 def detect_layout(state: Mapping[str, Any]) -> Layout | None:
-    """Which layout a state dict's keys have, None if it is no RRDBNet's."""
+    """The layout of a state dict; None if it is not of an RRDBNet."""
     if "body.0.rdb1.conv1.weight" in state:
         return "basicsr"
     if "RRDB_trunk.0.RDB1.conv1.weight" in state:
@@ -61,15 +56,15 @@ def detect_layout(state: Mapping[str, Any]) -> Layout | None:
 
 
 def describe_network(state: Mapping[str, Any]) -> str:
-    """What a state dict that is no RRDBNet's looks like, for an error message."""
-    for pattern, name in _STRANGERS:
+    """Describe a state dict that is not of an RRDBNet, for an error message."""
+    for pattern, name in _OTHER_NETWORKS:
         if any(re.search(pattern, key) for key in state):
             return name
     return f"an unknown network (first keys: {', '.join(list(state)[:3])})"
 
 
 def key_in_layout(key: str, layout: Layout, blocks: int, old_numbers: Mapping[str, int]) -> str:
-    """Our name of a tensor in another layout's words."""
+    """The key in another layout."""
     module, _, kind = key.rpartition(".")
     block = _BLOCK.fullmatch(key)
     match layout:
@@ -90,26 +85,26 @@ def key_in_layout(key: str, layout: Layout, blocks: int, old_numbers: Mapping[st
 
 
 def to_layout(state: Mapping[str, Tensor], layout: Layout) -> StateDict:
-    """Our state dict under the names of `layout`.
+    """Convert our state dict to `layout`.
 
     Raises:
-        ValueError: if the network cannot be said in it: only RRDBs without normalisation can,
-            and the old layout knows no scales 1 and 2.
+        ValueError: if the layout lacks the network: only RRDBs without normalization have all
+            layouts, and the old layout lacks scales 1 and 2.
     """
     blocks, ups = _shape(state)
     if layout != "basicsr":
         if not all(_BLOCK.fullmatch(key) for key in state if key.startswith("body.")):
-            raise ValueError(f"layout {layout} has no plain residual blocks or normalisation")
+            raise ValueError(f"layout {layout} has no plain residual blocks or normalization")
         if layout == "esrgan_old" and state["conv_first.weight"].shape[1] != 3:
             raise ValueError("layout esrgan_old has no scales 1 and 2 by pixel unshuffling")
     return {key_in_layout(key, layout, blocks, _OLD[ups]): value for key, value in state.items()}
 
 
 def from_layout(state: Mapping[str, Tensor], layout: Layout) -> StateDict:
-    """A published state dict under our names, in float32.
+    """Convert a published state dict to our layout, in float32.
 
     Raises:
-        ValueError: if tensors are missing or left over; names the first few.
+        ValueError: if tensors are missing or unknown; names the first few.
     """
     if layout == "esrgan_old":
         ups = 3 if "model.13.weight" in state else 2
@@ -124,24 +119,24 @@ def from_layout(state: Mapping[str, Tensor], layout: Layout) -> StateDict:
     if missing or extra:
         raise ValueError(
             f"looks like RRDBNet in layout {layout}, but lacks {sorted(missing)[:3]} "
-            f"and has {sorted(extra)[:3]} too many"
+            f"and has unknown {sorted(extra)[:3]}"
         )
     return {ours: state[name].float() for name, ours in theirs.items()}
 
 
 def infer_config(state: Mapping[str, Tensor]) -> RRDBNetConfig:
-    """The shape of an RRDBNet from its tensors, under our names.
+    """Infer the config of an RRDBNet from our state dict.
 
-    What leaves no trace in the shapes, residual scale and initialisation, is the paper's.
+    The residual scale and initialization, which shapes do not show, are the paper's.
 
     Raises:
-        ValueError: if the first convolution takes a number of channels that no scale has.
+        ValueError: if no scale has the first convolution's number of channels.
     """
     blocks, ups = _shape(state)
     channels = state["conv_first.weight"].shape[1]
     scales = {(3, 2): 4, (3, 3): 8, (12, 2): 2, (48, 2): 1}
     if (channels, ups) not in scales:
-        raise ValueError(f"its first convolution takes {channels} channels; 3, 12 or 48 are known")
+        raise ValueError(f"its first convolution has {channels} channels, not 3, 12 or 48")
     return RRDBNetConfig(
         scale=scales[channels, ups],
         num_features=state["conv_first.weight"].shape[0],
@@ -151,13 +146,12 @@ def infer_config(state: Mapping[str, Tensor]) -> RRDBNetConfig:
 
 
 def _shape(state: Mapping[str, Any]) -> tuple[int, int]:
-    """(blocks, doublings of the size) of a state dict under our names."""
+    """(number of blocks, number of upsamplings) of our state dict."""
     blocks = 1 + max(int(key.split(".")[1]) for key in state if key.startswith("body."))
     return blocks, 3 if "conv_up3.weight" in state else 2
 
 
 def _names(blocks: int, ups: int) -> list[str]:
-    """Our names of all tensors of an RRDBNet."""
     modules = [
         "conv_first",
         *(

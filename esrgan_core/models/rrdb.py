@@ -22,14 +22,13 @@ class RRDBNetConfig:
     growth_channels: int = 32
     residual_scale: float = 0.2
     init: Literal["paper", "basicsr"] = "paper"
-    """`paper`: MSRA x 0.1 on every convolution; `basicsr`: on those of the blocks only."""
+    """`paper`: MSRA x 0.1 on all convolutions; `basicsr`: on those of the blocks only."""
     block: Literal["rrdb", "residual"] = "rrdb"
-    """`residual`: SRResNet's block of two convolutions in the place of each RRDB."""
+    """`residual`: SRResNet's block of two convolutions instead of each RRDB."""
     batch_norm: bool = False
-    """Normalise after each convolution of the blocks, which the paper removes (section 3.1)."""
+    """Normalize after each convolution of the blocks, which the paper removes (section 3.1)."""
 
     def __post_init__(self) -> None:
-        """Refuse shapes that cannot be built."""
         if self.scale not in (1, 2, 4, 8):
             raise ValueError(f"scale must be 1, 2, 4 or 8, got {self.scale}")
         check_bounds(self, "num_features", "num_blocks", "growth_channels", least=1)
@@ -44,27 +43,26 @@ def _norm(config: RRDBNetConfig, width: int) -> nn.Module:
     return nn.BatchNorm2d(width) if config.batch_norm else nn.Identity()
 
 
-def _as_taken(x: Tensor, conv: nn.Conv2d) -> Tensor:
-    """Features as a layer with weights in half precision wants them.
+def _cast_for(x: Tensor, conv: nn.Conv2d) -> Tensor:
+    """Cast features to half precision if the layer's weights are.
 
-    With weights in full precision they stay as they are: under autocast they are in half already,
-    and would cost twice the memory.
+    With float32 weights they are not cast: under autocast they are in half precision already.
     """
     return x if conv.weight.dtype == torch.float32 else x.to(conv.weight.dtype)
 
 
 def upsampled_conv(x: Float[Tensor, "b c h w"], conv: nn.Conv2d) -> Float[Tensor, "b k 2*h 2*w"]:
-    """`conv`, of 3x3 with a padding of 1, over `x` enlarged twice by nearest neighbor.
+    """`conv`, of 3x3 with a padding of 1, of `x` upsampled twice by nearest neighbor.
 
-    Each pixel of the result sees 2x2 of `x`, so that weights which meet the same one are added
-    first: 4 products for 9, and nothing is enlarged. It is a transposed convolution of 4x4.
+    Computed as a transposed convolution of 4x4: each pixel depends on 2x2 of `x`, so weights of the
+    same one are added first, which takes 4 products instead of 9.
     """
-    weight = _for_upsampled(_for_upsampled(conv.weight, 2), 3).transpose(0, 1)
+    weight = _transposed_weight(_transposed_weight(conv.weight, 2), 3).transpose(0, 1)
     weight = weight.contiguous(memory_format=torch.channels_last)
     return F.conv_transpose2d(x, weight, conv.bias, stride=2, padding=1)
 
 
-def _for_upsampled(weight: Tensor, axis: int) -> Tensor:
+def _transposed_weight(weight: Tensor, axis: int) -> Tensor:
     first, middle, last = weight.unbind(axis)
     return torch.stack([last, middle + last, first + middle, first], dim=axis)
 
@@ -81,12 +79,12 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Float[Tensor, "b f h w"]) -> Float[Tensor, "b f h w"]:
         """Features of the same shape."""
-        inner = F.leaky_relu_(self.norm1(self.conv1(_as_taken(x, self.conv1))), 0.2)
+        inner = F.leaky_relu_(self.norm1(self.conv1(_cast_for(x, self.conv1))), 0.2)
         return torch.add(x, self.norm2(self.conv2(inner)), alpha=self.residual_scale)
 
 
 class ResidualDenseBlock(nn.Module):
-    """Five convolutions, each seeing all before it; the last one's output is scaled and added."""
+    """Five convolutions, each of all features before; the last output is scaled and added."""
 
     def __init__(self, config: RRDBNetConfig) -> None:
         super().__init__()
@@ -103,16 +101,16 @@ class ResidualDenseBlock(nn.Module):
 
     def forward(self, x: Float[Tensor, "b f h w"]) -> Float[Tensor, "b f h w"]:
         """Features of the same shape."""
-        # where weights are in half precision, the residual stream `x` stays in full
-        seen = _as_taken(x, self.conv1)
+        # with weights in half precision, the residual stream `x` stays in float32
+        features = _cast_for(x, self.conv1)
         for conv, norm in (
             (self.conv1, self.norm1),
             (self.conv2, self.norm2),
             (self.conv3, self.norm3),
             (self.conv4, self.norm4),
         ):
-            seen = torch.cat([seen, F.leaky_relu_(norm(conv(seen)), 0.2)], dim=1)
-        return torch.add(x, self.norm5(self.conv5(seen)), alpha=self.residual_scale)
+            features = torch.cat([features, F.leaky_relu_(norm(conv(features)), 0.2)], dim=1)
+        return torch.add(x, self.norm5(self.conv5(features)), alpha=self.residual_scale)
 
 
 class RRDB(nn.Module):
@@ -136,7 +134,7 @@ class RRDBNet(nn.Module):
     def __init__(self, config: RRDBNetConfig) -> None:
         super().__init__()
         self.config = config
-        self.checkpointing = False  # compute each block's inside again in the backward pass
+        self.checkpointing = False  # recompute each block in the backward pass
         features = config.num_features
         # x1 and x2 fold pixels into channels and then run the x4 network, as BasicSR does
         self.fold = {1: 4, 2: 2}.get(config.scale, 1)
@@ -150,8 +148,8 @@ class RRDBNet(nn.Module):
             self.conv_up3 = _conv(features, features)
         self.conv_hr = _conv(features, features)
         self.conv_last = _conv(features, 3)
-        self._initialise()
-        # for inference in parts, see esrgan_core.inference.tiling
+        self._initialize()
+        # for esrgan_core.inference.tiling
         convolutions = 15 if config.block == "rrdb" else 2
         self.trunk_reach = self.fold * (convolutions * config.num_blocks + 2)
         self.tail_reach = 2
@@ -159,7 +157,7 @@ class RRDBNet(nn.Module):
         self.trunk_numbers = (5 * features + 9 * growth) / self.fold**2
         self.tail_numbers = 3.0 * features * config.scale**2
 
-    def _initialise(self) -> None:
+    def _initialize(self) -> None:
         scaled = self if self.config.init == "paper" else self.body
         for module in scaled.modules():
             if isinstance(module, nn.Conv2d):
@@ -172,28 +170,28 @@ class RRDBNet(nn.Module):
     ) -> Float[Tensor, "b 3 {self.config.scale}*h {self.config.scale}*w"]:
         """Upscale images in [0, 1] by `config.scale`; the output is not clipped.
 
-        At scales 1 and 2, sides that are no multiple of 4 and 2 are padded and cut again.
+        At scales 1 and 2, sides are padded to multiples of 4 and 2, and the output is cropped.
         """
         height, width = lr.shape[-2:]
         sr = self.tail(self.trunk(lr))
         return sr[..., : height * self.config.scale, : width * self.config.scale]
 
     def trunk(self, lr: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b f fh fw"]:
-        """Features, one for each `fold x fold` pixels: all that costs the most, at LR size."""
+        """Features, one for each `fold x fold` pixels: most of the computation, at LR size."""
         height, width = lr.shape[-2:]
         if self.fold > 1:
             padding = (0, -width % self.fold, 0, -height % self.fold)
             lr = F.pixel_unshuffle(F.pad(lr, padding, mode="replicate"), self.fold)
-        first = self.conv_first(_as_taken(lr, self.conv_first))
+        first = self.conv_first(_cast_for(lr, self.conv_first))
         if self.conv_first.weight.dtype != torch.float32:
             first = first.to(lr.dtype)
-        return first + self.conv_body(_as_taken(self._through_body(first), self.conv_body))
+        return first + self.conv_body(_cast_for(self._through_body(first), self.conv_body))
 
     def tail(
         self, features: Float[Tensor, "b f fh fw"]
     ) -> Float[Tensor, "b 3 {self.fold*self.config.scale}*fh {self.fold*self.config.scale}*fw"]:
-        """The image of the trunk's features; it looks no farther than `tail_reach`."""
-        features = _as_taken(features, self.conv_up1)
+        """The image of the trunk's features, by a receptive field of `tail_reach`."""
+        features = _cast_for(features, self.conv_up1)
         ups = [self.conv_up1, self.conv_up2] + ([self.conv_up3] if self.config.scale == 8 else [])
         for up in ups:
             features = F.leaky_relu_(upsampled_conv(features, up), 0.2)

@@ -1,4 +1,4 @@
-"""SFTGAN's generator: features shifted and scaled by what an image shows (Wang et al. 2018).
+"""SFTGAN's generator: features scaled and shifted by a semantic map (Wang et al. 2018).
 
 Spatial feature transform, arXiv 1804.02815, section 3.
 """
@@ -21,14 +21,13 @@ class SFTNetConfig:
     num_features: int = 64
     num_blocks: int = 16
     num_classes: int = 8
-    """Channels of the condition: how likely each class is at a pixel."""
+    """Channels of the semantic map: the probability of each class at a pixel."""
     condition_features: int = 32
     form: Literal["plus_one", "plain"] = "plus_one"
-    """`plus_one`: features * (scale + 1) + shift, as it was trained; `plain`: features * scale +
-    shift, as the released test code has it. Weights of one are of no use to the other."""
+    """`plus_one`: features * (scale + 1) + shift, as in the published training; `plain`: features *
+    scale + shift, as in the released test code. Weights of one do not fit the other."""
 
     def __post_init__(self) -> None:
-        """Refuse shapes that cannot be built."""
         if self.scale != 4:
             raise ValueError(f"scale must be 4, as published, got {self.scale}")
         counts = ("num_features", "num_blocks", "num_classes", "condition_features")
@@ -75,7 +74,7 @@ class _Block(nn.Module):
 
 
 class SFTNet(nn.Module):
-    """LR and what is to be seen where, to SR."""
+    """LR and a semantic map to SR."""
 
     def __init__(self, config: SFTNetConfig) -> None:
         super().__init__()
@@ -94,33 +93,31 @@ class SFTNet(nn.Module):
             _conv(features, 4 * features), nn.PixelShuffle(2), nn.ReLU(),
             _conv(features, features), nn.ReLU(), _conv(features, 3),
         )  # fmt: skip
-        # for inference in parts, see esrgan_core.inference.tiling
+        # for esrgan_core.inference.tiling
         self.fold = 1
         self.trunk_reach, self.tail_reach = 2 * config.num_blocks + 2, 3
         self.trunk_numbers = 6.0 * features + 16 * (config.num_classes + wide)
         self.tail_numbers = 3.0 * features * config.scale**2
 
     def forward(
-        self, lr: Float[Tensor, "b 3 h w"], classes: Float[Tensor, "b k ch cw"]
+        self, lr: Float[Tensor, "b 3 h w"], semantic_map: Float[Tensor, "b k ch cw"]
     ) -> Float[Tensor, "b 3 4*h 4*w"]:
         """Upscale images in [0, 1] four times; the output is not clipped.
 
-        Args:
-            lr: the images.
-            classes: how likely each class is, at the size of `lr` or of the result.
+        The semantic map has the size of `lr` or of the result.
         """
-        sr: Tensor = self.tail(self.trunk(lr, classes))
+        sr: Tensor = self.tail(self.trunk(lr, semantic_map))
         return sr
 
     def trunk(
-        self, lr: Float[Tensor, "b 3 h w"], classes: Float[Tensor, "b k ch cw"]
+        self, lr: Float[Tensor, "b 3 h w"], semantic_map: Float[Tensor, "b k ch cw"]
     ) -> Float[Tensor, "b f h w"]:
         """Features at LR size."""
         kind = self.conv_first.weight.dtype
-        lr, classes = lr.to(kind), classes.to(kind)
-        if classes.shape[-2:] == lr.shape[-2:]:
-            classes = F.interpolate(classes, scale_factor=4, mode="nearest")
-        condition = self.condition(classes)
+        lr, semantic_map = lr.to(kind), semantic_map.to(kind)
+        if semantic_map.shape[-2:] == lr.shape[-2:]:
+            semantic_map = F.interpolate(semantic_map, scale_factor=4, mode="nearest")
+        condition = self.condition(semantic_map)
         first = x = self.conv_first(lr)
         for block in self.body:
             x = block(x, condition)

@@ -10,7 +10,7 @@ from esrgan_core.bounds import check_bounds
 from esrgan_core.tensors import EDGE, enlarge, rgb_to_y
 
 CHROMA_KEPT = 255 / 219
-"""What a step of studio luma is in each of R, G and B where chroma stays."""
+"""Step of R, G and B per step of studio luma with constant chroma."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,7 +22,6 @@ class SRCNNConfig:
     num_features: tuple[int, int] = (64, 32)
 
     def __post_init__(self) -> None:
-        """Refuse shapes that cannot be built."""
         if self.scale < 2:
             raise ValueError(f"scale must be at least 2, got {self.scale}")
         if any(kernel < 1 or kernel % 2 == 0 for kernel in self.kernels):
@@ -43,7 +42,7 @@ class SRCNN(nn.Module):
         for conv in (self.conv1, self.conv2, self.conv3):
             nn.init.normal_(conv.weight, std=1e-3)
             nn.init.zeros_(conv.bias)  # type: ignore[arg-type]  # all of ours have one
-        # for inference in parts, see esrgan_core.inference.tiling
+        # for esrgan_core.inference.tiling
         self.fold, self.trunk_reach = 1, 0
         self.tail_reach = EDGE + -(-(first // 2 + second // 2 + third // 2) // config.scale)
         self.trunk_numbers = 3.0
@@ -56,13 +55,13 @@ class SRCNN(nn.Module):
         return self.tail(self.trunk(lr))
 
     def trunk(self, lr: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-        """The images themselves: nothing of this network is at LR size."""
+        """The images themselves: this network computes nothing at LR size."""
         return lr
 
     def tail(
         self, lr: Float[Tensor, "b 3 h w"]
     ) -> Float[Tensor, "b 3 {self.config.scale}*h {self.config.scale}*w"]:
-        """All of the network."""
+        """The whole network."""
         bicubic = enlarge(lr, self.config.scale)
         luma = rgb_to_y(bicubic)
         kind = self.conv1.weight.dtype
@@ -71,5 +70,5 @@ class SRCNN(nn.Module):
 
 
 def _conv(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
-    # the border as the published test code has it
+    # the border of the published test code
     return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, padding_mode="replicate")

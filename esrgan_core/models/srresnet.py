@@ -18,7 +18,6 @@ class SRResNetConfig:
     num_blocks: int = 16
 
     def __post_init__(self) -> None:
-        """Refuse shapes that cannot be built."""
         if self.scale not in (2, 4, 8):
             raise ValueError(f"scale must be 2, 4 or 8, got {self.scale}")
         check_bounds(self, "num_features", "num_blocks", least=1)
@@ -29,7 +28,7 @@ def _conv(inputs: int, outputs: int, kernel: int = 3) -> nn.Conv2d:
 
 
 class _Block(nn.Module):
-    """Two normalised convolutions and a residual."""
+    """Two normalized convolutions and a residual."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -48,8 +47,7 @@ class _Block(nn.Module):
 class SRResNet(nn.Module):
     """LR to SR: blocks with batch normalisation at LR size, then sub-pixel convolutions.
 
-    The paper's network says [-1, 1]; ours says [0, 1], as all of ours do, which a mean squared
-    error tells apart by a constant factor alone.
+    The output is in [0, 1], in the paper in [-1, 1]: a constant factor of the mean squared error.
     """
 
     def __init__(self, config: SRResNetConfig) -> None:
@@ -63,7 +61,7 @@ class SRResNet(nn.Module):
         for _ in range(int(math.log2(config.scale))):
             layers += [_conv(features, 4 * features), nn.PixelShuffle(2), nn.PReLU()]
         self.tail = nn.Sequential(*layers, _conv(features, 3, 9))
-        # for inference in parts, see esrgan_core.inference.tiling
+        # for esrgan_core.inference.tiling
         self.fold = 1
         self.trunk_reach, self.tail_reach = 4 + 2 * config.num_blocks + 1, 3
         self.trunk_numbers = 5.0 * features

@@ -1,4 +1,4 @@
-"""Weights on disk: safetensors with a JSON entry that says what network they belong to."""
+"""Weights on disk: safetensors with the network's config as a JSON entry of the header."""
 
 import hashlib
 import json
@@ -30,21 +30,21 @@ from esrgan_core.models.layouts import (
     infer_config,
     to_layout,
 )
-from esrgan_core.records import RECORDS, settings_of, to_fields
+from esrgan_core.records import RECORDS, from_fields, to_fields
 from esrgan_core.strict_json import to_json
 from esrgan_core.tensors import describe_not_finite
 
 ENTRY = "esrgan"
 OURS = "esrgan-pipeline"
-"""Our own layout: BasicSR's names, and an entry in the header."""
+"""Our own layout: BasicSR's keys, and an entry in the header."""
 GENERATORS: Mapping[str, type[GeneratorConfig]] = {
     RECORDS[kind.__name__].kind: kind for kind in get_args(GeneratorConfig)
 }
 WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "generator")
 PREFIXES = ("module.", "_orig_mod.")
 RELATED = 0.5
-"""Least cosine of the weights of networks that belong together. A fine-tuned network's is near
-1 to its start, that of independent ones near 0."""
+"""Minimum cosine of the weights of related networks; near 1 after fine-tuning, near 0 for
+independent networks."""
 
 
 def save_weights(
@@ -53,16 +53,12 @@ def save_weights(
     config: GeneratorConfig | DiscriminatorConfig,
     lineage: Mapping[str, str],
 ) -> None:
-    """Write a state dict atomically, with its architecture and where it comes from.
+    """Write a state dict atomically as safetensors, with its architecture and lineage.
 
-    Args:
-        path: a `.safetensors` file.
-        state: tensors by key; copied to contiguous memory.
-        config: the network's shape.
-        lineage: training fingerprint, git commit, data hash and the like.
+    The lineage is the training fingerprint, git commit, data hash and so on.
 
     Raises:
-        FloatingPointError: if a value is not finite; what lay at `path` stays.
+        FloatingPointError: if a value is not finite; `path` is then unchanged.
     """
     if bad := describe_not_finite(state):
         raise FloatingPointError(f"{path} was not written: {bad}")
@@ -78,32 +74,31 @@ def save_weights(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WeightsFile:
-    """A generator's weights as they lie in a file, whatever its layout."""
+    """A generator's weights, from a file of any layout."""
 
     layout: str
-    """`esrgan-pipeline` for our own files, else one of `layouts.LAYOUTS`."""
+    """`esrgan-pipeline` for our own files, or one of `layouts.LAYOUTS`."""
     config: GeneratorConfig
     state: StateDict
-    """Tensors in float32 under our names."""
+    """Tensors in float32 under our keys."""
     lineage: Mapping[str, str]
-    """Where our own files come from; empty for others."""
+    """Of our own files; empty for others."""
     wrapper: str = ""
-    """Key that the tensors lay under, like `params_ema`."""
+    """The key above the tensors, such as `params_ema`."""
 
 
 def read_weights(path: Path) -> WeightsFile:
-    """Read a generator out of our own file or any published one, without running pickle.
+    """Read a generator from our own file or a published one, without running pickle.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it holds something else, and says what it looks like; or if a value is not
-            finite.
+        ValueError: if it has other content, which the message describes, or a value is not finite.
     """
     metadata, content = _read(path)
     wrapper, state = _unwrapped(content)
     if bad := describe_not_finite(state):
         raise ValueError(
-            f"{path}: {bad}; the file is damaged, or its training diverged: take another checkpoint"
+            f"{path}: {bad}; the file is damaged, or its training diverged: use another checkpoint"
         )
     entry = json.loads(metadata.get(ENTRY, "{}"))
     if (architecture := entry.get("architecture")) is not None:
@@ -111,7 +106,7 @@ def read_weights(path: Path) -> WeightsFile:
             raise ValueError(f"{path} holds a {architecture}, not one of {sorted(GENERATORS)}")
         kind = GENERATORS[architecture]
         try:
-            config = kind(**settings_of(kind, entry["config"]))
+            config = from_fields(kind, entry["config"])
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
         return WeightsFile(layout=OURS, config=config, state=state, lineage=entry["lineage"])
@@ -119,7 +114,7 @@ def read_weights(path: Path) -> WeightsFile:
         raise ValueError(f"{path} holds no tensors but {sorted(map(str, content))[:5]}")
     layout = detect_layout(state)
     if layout is None:
-        raise ValueError(f"{path} holds no RRDBNet; it looks like {describe_network(state)}")
+        raise ValueError(f"{path} is not an RRDBNet; it looks like {describe_network(state)}")
     try:
         ours = from_layout(state, layout)
         config = infer_config(ours)
@@ -143,18 +138,17 @@ def _read(path: Path) -> tuple[dict[str, str], Mapping[str, Any]]:
             return tensors.metadata() or {}, {name: tensors.get_tensor(name) for name in names}
     except UnpicklingError as error:
         raise ValueError(
-            f"{path} wants to run code when it is read, so it was not read; "
-            "export the bare state dict where it comes from"
+            f"{path} would run code when loaded, so it was not loaded; "
+            "export a plain state dict from its program"
         ) from error
     except (SafetensorError, RuntimeError, EOFError, OSError) as error:
         raise ValueError(f"{path} is {_kind_of_file(head)} ({error})") from error
 
 
 def _is_safetensors(head: bytes) -> bool:
-    """Whether a file begins with the length of a header and the header's JSON.
+    """Whether a file starts with the length of a header and the header's JSON.
 
-    The length's first byte may be the one that a pickle begins with, and torch would then read the
-    tensors without the header.
+    The first byte may equal that of a pickle; torch would then read the tensors without the header.
     """
     return head[5:8] == b"\0\0\0" and head[8:9] == b"{"
 
@@ -165,14 +159,14 @@ def _kind_of_file(head: bytes) -> str:
         b"version https://": "a pointer of Git LFS, not weights; run `git lfs pull`",
         b"PK": "a damaged or foreign zip archive",
         b"\x80": "a damaged pickle",
-        b"\x08": "an ONNX model perhaps; weights are wanted",
+        b"\x08": "probably an ONNX model, not weights",
     }
-    found = [name for start, name in kinds.items() if head.lstrip().startswith(start)]
-    return found[0] if found else "neither a safetensors nor a torch file, or damaged"
+    found = (name for start, name in kinds.items() if head.lstrip().startswith(start))
+    return next(found, "neither a safetensors nor a torch file, or damaged")
 
 
 def _unwrapped(content: Mapping[str, Any]) -> tuple[str, StateDict]:
-    """(wrapper, tensors) without wrappers and the prefixes of DDP and compile."""
+    """(wrapper, tensors), without the prefixes of DDP and compile."""
     for wrapper in WRAPPERS:
         if isinstance(inner := content.get(wrapper), Mapping):
             return wrapper, _unwrapped(inner)[1]
@@ -183,17 +177,15 @@ def _unwrapped(content: Mapping[str, Any]) -> tuple[str, StateDict]:
 
 
 def save_layout(path: Path, state: Mapping[str, Tensor], layout: Layout) -> None:
-    """Write a generator for other programs: BasicSR's wrapped in `params`, the others bare.
-
-    A `.safetensors` file holds the same keys without a wrapper.
+    """Write a generator for other programs; a `.pth` in BasicSR's layout is wrapped in `params`.
 
     Raises:
-        ValueError: if the suffix is neither `.pth` nor `.safetensors`, or the layout cannot say
-            this network.
+        ValueError: if the suffix is neither `.pth` nor `.safetensors`, or the layout lacks this
+            network.
     """
     named = {key: _plain(value) for key, value in to_layout(state, layout).items()}
     if path.suffix not in (".pth", ".safetensors"):
-        raise ValueError(f"{path}: give it the suffix .pth or .safetensors")
+        raise ValueError(f"{path}: use the suffix .pth or .safetensors")
     with atomic_path(path) as temporary:
         if path.suffix == ".pth":
             torch.save({"params": named} if layout == "basicsr" else named, temporary)
@@ -206,7 +198,7 @@ def _plain(value: Tensor) -> Tensor:
 
 
 def load_generator(path: Path) -> Generator:
-    """Build the generator that a file holds, ours or published, with its weights, in eval mode.
+    """Build the generator of a file, ours or published, with its weights, in eval mode.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -219,7 +211,7 @@ def load_generator(path: Path) -> Generator:
 
 
 def digest(network: nn.Module) -> str:
-    """SHA-256 over a network's tensors by name, whatever file or header they lie in."""
+    """SHA-256 of a network's tensors and their names."""
     total = hashlib.sha256()
     for key, value in sorted(network.state_dict().items()):
         total.update(key.encode())
@@ -228,10 +220,10 @@ def digest(network: nn.Module) -> str:
 
 
 def load_state(network: nn.Module, state: StateDict, path: Path) -> None:
-    """Load tensors into a network of exactly their shape.
+    """Load tensors into a network of the same shape.
 
     Raises:
-        ValueError: if keys or shapes differ; names the file and the first few.
+        ValueError: if keys or shapes differ; names the file.
     """
     try:
         network.load_state_dict(state, strict=True)
@@ -245,22 +237,23 @@ def interpolate(psnr: StateDict, gan: StateDict, alpha: float) -> StateDict:
     Exact at both ends: alpha 0 and 1 give the networks' own values.
 
     Raises:
-        ValueError: if the networks differ in keys or shapes, or were not trained one from the
-            other: between unrelated networks lies noise.
+        ValueError: if the networks differ in keys or shapes, or are unrelated: interpolation
+            between unrelated networks gives noise.
     """
-    apart = psnr.keys() ^ gan.keys() or {key for key in psnr if psnr[key].shape != gan[key].shape}
-    if apart:
+    if different := psnr.keys() ^ gan.keys() or {
+        key for key in psnr if psnr[key].shape != gan[key].shape
+    }:
         raise ValueError(
-            f"the two networks differ in {sorted(apart)[:5]}; train one from the other"
+            f"the two networks differ in {sorted(different)[:5]}; train one from the other"
         )
-    if (likeness := _similarity(psnr, gan)) < RELATED:
+    if (similarity := _similarity(psnr, gan)) < RELATED:
         raise ValueError(
-            f"the two networks are unrelated (cosine of their weights {likeness:.2f}); "
-            "interpolate between a network and what was trained from it"
+            f"the two networks are unrelated (cosine of their weights {similarity:.2f}); "
+            "interpolate between a network and one trained from it"
         )
     if alpha in (0, 1):
         return dict(gan if alpha else psnr)
-    # counters of normalisation are whole numbers
+    # counters of normalization are integers
     return {
         key: torch.lerp(psnr[key], gan[key], alpha) if psnr[key].is_floating_point() else gan[key]
         for key in psnr

@@ -17,7 +17,7 @@ from rich.filesize import decimal
 
 from esrgan_core.data.pairs import VERSION, PairEntry, add_image
 from esrgan_core.files import file_sha256, write_text
-from esrgan_core.records import settings_of, to_fields
+from esrgan_core.records import from_fields, to_fields
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.config.errors import UserError
 from pipelines.data.manifest import ManifestRow
@@ -144,7 +144,7 @@ def read_entry(note: Path) -> PairEntry | None:
     """PairEntry in the note of a prepared pair; None if the note is missing or damaged."""
     try:
         content = from_json(note.read_text(encoding="utf-8"))["entry"]
-        entry = PairEntry(**settings_of(PairEntry, content))
+        entry = from_fields(PairEntry, content)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return entry if note.read_bytes() == _note_text(entry).encode() else None

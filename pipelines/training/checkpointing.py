@@ -58,7 +58,7 @@ class Checkpointer:
         """
         done = self.checkpoints.restore(self.parts, at_most=self.config.steps)
         if self.reporter.is_main:
-            self.checkpoints.tidy()
+            self.checkpoints.remove_partial_writes()
             self._rewind(-1 if done is None else done)
         return done
 

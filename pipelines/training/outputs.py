@@ -51,7 +51,7 @@ def write_reports(folder: Path, trainer: Trainer) -> None:
         "selected": {
             "step": selection.step,
             "by": trainer.config.select.metric,
-            "within_bound": selection.within_bound,
+            "within_bound": selection.is_within_bound,
         },
         "val": {name: float(selected[f"val/{name}"]) for name in validator.metrics},
         "alarms": validator.health.warnings,

@@ -93,7 +93,7 @@ class Trainer:
         ):
             while True:
                 try:
-                    if not self.selection.exhausted:
+                    if not self.selection.is_exhausted:
                         done = self._fit(done)
                         if done == self.config.steps and done % self.config.validate_every:
                             # after the last checkpoint, which a longer training may continue
@@ -175,7 +175,7 @@ class Trainer:
 
     def _after_step(self, step: int) -> bool:
         """Save and stop as requested; whether the training has reached a plateau."""
-        stop = self.requests.stop or (PLATEAU if self.selection.exhausted else 0)
+        stop = self.requests.stop or (PLATEAU if self.selection.is_exhausted else 0)
         stop = self.world.all_reduce_max(stop)
         if stop or self.requests.save or self.checkpointer.is_due:
             self.requests.save = False

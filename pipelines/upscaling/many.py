@@ -44,7 +44,7 @@ def upscale_jobs(
         UserError: if another process writes to the folder, or the device cannot be used.
     """
     with as_user_error():
-        upscaler = Upscaler(model.network, config, free_memory=free_memory, say=_report)
+        upscaler = Upscaler(model.network, config, free_memory=free_memory, log=_report)
     if jobs[0].target == target:
         yield _upscale_single(upscaler, jobs[0], output)
         return

@@ -73,7 +73,7 @@ def kills_while_saving(folder: Path, count: int, random: Random) -> list[str]:
         if problem := problem_of(folder, last):
             problems.append(f"kill {number}: {problem}")
         last = checkpoints.steps()[-1]
-        checkpoints.tidy()
+        checkpoints.remove_partial_writes()
     return problems
 
 

@@ -82,7 +82,7 @@ def test_a_disk_without_room_costs_nothing(tmp_path: Path, monkeypatch: pytest.M
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(1, parts(1))
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=7))
-    with pytest.raises(OSError, match=r"has 0 MiB free, a state takes 0"):
+    with pytest.raises(OSError, match=r"has 0 MiB free, a state needs 0"):
         checkpoints.save(2, parts(2))
     assert checkpoints.restore(parts(0), at_most=9) == 1
 

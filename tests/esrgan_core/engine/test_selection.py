@@ -34,14 +34,14 @@ def test_within_the_bound_the_perceptual_value_decides() -> None:
     best_outside = {"psnr_y": 25.0, "niqe": 3.0}
     good, better = {"psnr_y": 27.0, "niqe": 6.0}, {"psnr_y": 26.5, "niqe": 5.0}
     selection = chosen(rule, start, good, better, best_outside)
-    assert (selection.step, selection.within_bound) == (2, True)
+    assert (selection.step, selection.is_within_bound) == (2, True)
 
 
 def test_if_none_keeps_to_the_bound_the_nearest_is_taken_and_said() -> None:
     rule = SelectConfig(metric="niqe", psnr_y_loss=1.0)
     start = {"psnr_y": 28.0, "niqe": 7.0}
     selection = chosen(rule, start, {"psnr_y": 20.0, "niqe": 1.0}, {"psnr_y": 26.0, "niqe": 6.0})
-    assert (selection.step, selection.within_bound) == (2, False)
+    assert (selection.step, selection.is_within_bound) == (2, False)
 
 
 def test_a_value_that_is_no_number_is_never_better() -> None:
@@ -67,11 +67,11 @@ def test_a_network_that_is_not_finite_is_never_taken(bound: float | None) -> Non
 def test_patience_ends_the_training_and_survives() -> None:
     rule = SelectConfig(patience=2)
     selection = chosen(rule, *({"psnr_y": value} for value in (20.0, 25.0, 24.0)))
-    assert not selection.exhausted
+    assert not selection.is_exhausted
     again = Selection(rule, network(5))
     again.load_state_dict(selection.state_dict())
     again.consider(3, {"psnr_y": 24.0})
-    assert again.exhausted
+    assert again.is_exhausted
     assert torch.equal(again.weights["weight"], selection.weights["weight"])
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from esrgan_core.inference import export
-from esrgan_core.inference.export import MOST_APART, SIZES, ParityError, export_onnx
+from esrgan_core.inference.export import MAX_DIFFERENCE, SIZES, ParityError, export_onnx
 from esrgan_core.models import GeneratorConfig, build_generator
 from esrgan_core.models.rrdb import RRDBNetConfig
 from esrgan_core.models.sft import SFTNet, SFTNetConfig
@@ -34,19 +34,19 @@ def test_onnx_runtime_gives_the_same_at_any_size(config: GeneratorConfig, tmp_pa
     path = tmp_path / "network.onnx"
     export_onnx(network, path, told.__setitem__)
     assert tuple(told) == SIZES
-    assert max(told.values()) <= MOST_APART
+    assert max(told.values()) <= MAX_DIFFERENCE
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
     session = InferenceSession(path, providers=["CPUExecutionProvider"])
     lr = np.random.default_rng(1).random((2, 3, 41, 54), dtype=np.float32)
     (found,) = session.run(["sr"], {"lr": lr})
     with torch.inference_mode():
-        assert np.abs(found - network(torch.from_numpy(lr)).numpy()).max() <= MOST_APART
+        assert np.abs(found - network(torch.from_numpy(lr)).numpy()).max() <= MAX_DIFFERENCE
 
 
 def test_an_export_that_differs_is_not_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "MOST_APART", -1.0)
+    monkeypatch.setattr(export, "MAX_DIFFERENCE", -1.0)
     network = build_generator(SRCNNConfig()).eval()
     with pytest.raises(ParityError, match="nothing was written"):
         export_onnx(network, tmp_path / "network.onnx", lambda size, apart: None)

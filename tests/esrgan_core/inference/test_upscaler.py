@@ -30,7 +30,7 @@ def made(
     words = {"device": "cpu", "precision": "fp32"} | words
     config = UpscaleConfig(**words)  # type: ignore[arg-type]
     say: Callable[[str], None] = (said if said is not None else []).append
-    return Upscaler(network, config, free_memory=lambda: memory, say=say)
+    return Upscaler(network, config, free_memory=lambda: memory, log=say)
 
 
 def small() -> RRDBNet:
@@ -141,7 +141,7 @@ def test_a_tile_that_does_not_fit_is_halved_unless_it_was_asked_for(
     monkeypatch.setattr(module, "upscale_tiled", failing)
     result = made(network, said=said)(DecodedImage(pixels=lr)).pixels
     assert np.abs(result.astype(int) - whole).max() <= 1
-    assert said[0] == "out of memory; tiles of 100 pixels are tried"
+    assert said[0] == "out of memory; trying tiles of 100 pixels"
     with pytest.raises(MemoryError, match="a tile of 128 does not fit"):
         made(network, tile=128)(DecodedImage(pixels=lr))
 
@@ -176,7 +176,7 @@ def test_half_precision_that_is_wrong_is_not_used(value: float, words: str) -> N
     result = made(network, precision="bf16", said=said)(DecodedImage(pixels=lr)).pixels
     assert np.array_equal(result, upscale(network, lr))
     assert words in said[0]
-    assert "fp32 it is" in said[0]
+    assert "using fp32" in said[0]
 
 
 def test_half_precision_is_near_and_16_bits_are_exact() -> None:

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from esrgan_core.losses.contextual import (
-    MOST_FEATURES,
+    MAX_FEATURES,
     contextual_distance,
     contextual_similarity,
 )
@@ -63,7 +63,7 @@ def test_the_loss_pulls_and_hr_gets_no_gradient() -> None:
 
 def test_large_patches_are_thinned_the_same_way_at_every_step() -> None:
     torch.manual_seed(0)
-    side = int(MOST_FEATURES**0.5) + 3
+    side = int(MAX_FEATURES**0.5) + 3
     sr, hr = torch.rand(1, 3, side, side), torch.rand(1, 3, side, side)
     loss = PerceptualLoss(Raw(), {"raw": 1.0}, contextual_distance)
     assert torch.equal(loss(sr, hr), loss(sr, hr))

@@ -145,7 +145,7 @@ class Exploit:
 
 def test_a_pickle_is_never_run(tmp_path: Path) -> None:
     torch.save({"params": Exploit(tmp_path / "ran")}, tmp_path / "g.pth")
-    with pytest.raises(ValueError, match="wants to run code"):
+    with pytest.raises(ValueError, match="would run code"):
         read_weights(tmp_path / "g.pth")
     assert not (tmp_path / "ran").exists()
 
@@ -213,7 +213,7 @@ def test_other_files_of_ours_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("changes", [{"block": "residual"}, {"batch_norm": True}])
 def test_only_rrdbs_go_into_published_layouts(tmp_path: Path, changes: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="no plain residual blocks or normalisation"):
+    with pytest.raises(ValueError, match="no plain residual blocks or normalization"):
         save_layout(tmp_path / "g.pth", network(**changes).state_dict(), "esrgan")
     save_weights(
         tmp_path / "g.safetensors",

@@ -221,5 +221,5 @@ def test_results_that_are_not_finite_have_no_scores(hr: Path, tmp_path: Path) ->
     model = tmp_path / "large.safetensors"
     result = esrgan("evaluate", "--hr", hr, "--model", model, "--metrics", "psnr_y")
     assert result.exit_code == 1
-    assert "a.png: the network's result is not finite; take other weights" in result.output
+    assert "a.png: the network's result is not finite; use other weights" in result.output
     assert "mean" not in result.output
