@@ -1,1 +1,1 @@
-"""Our speed beside that of others, in one run on one machine: `python -m benchmarks`."""
+"""Our speed and that of others, in one run on one machine: `python -m benchmarks`."""

@@ -1,11 +1,9 @@
-"""Training beside other programs: settings of the threads, on a quiet machine and on a busy one.
+"""Training with several settings of threads, on an idle and on a busy machine.
 
-A parallel region ends with its last thread. Where another program has that thread's core, the
-others wait, by default spinning, which takes the time of the core from the program that they wait
-for. `--json` prints all figures for a file in `benchmarks/results/`.
+A parallel region ends with its last thread. If another program uses that thread's core, the other
+threads wait, by default by spinning, which delays that program further.
 """
 
-import json
 import subprocess
 import sys
 import time
@@ -17,9 +15,10 @@ from typing import Annotated
 import torch
 import typer
 
+from benchmarks.limits import DEVICE
 from benchmarks.processes import MethodProcess, serve
-from benchmarks.recipes import DEVICE, RECIPES
-from benchmarks.timing import machine
+from benchmarks.recipes import RECIPES
+from benchmarks.timing import AsJson, Rounds, machine, print_results
 from benchmarks.train import ours
 from esrgan_core.devices import resolve_precision
 from esrgan_core.engine.execution import Execution
@@ -35,7 +34,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "one thread": {"OMP_NUM_THREADS": "1"},
 }
 BUSY = (0, 1, 3)
-"""Programs beside the training."""
+"""Numbers of other programs."""
 
 
 @contextmanager
@@ -52,7 +51,7 @@ def busy(count: int) -> Iterator[None]:
 
 
 def work() -> None:
-    """Take turns at stage 1 of the sample, in the precision that a training takes."""
+    """Run stage 1 of the sample, in the precision of a training."""
     recipe = RECIPES["sample"]
     execution = Execution(device=DEVICE, precision=resolve_precision("auto", DEVICE))
     step, pair = ours(recipe, 1, execution), recipe.batch(1)
@@ -60,11 +59,11 @@ def work() -> None:
 
 
 def main(
-    rounds: Annotated[int, typer.Option(help="turns of ten steps that each setting takes")] = 6,
-    as_json: Annotated[bool, typer.Option("--json", help="print all figures as JSON")] = False,
+    rounds: Rounds = 6,
+    as_json: AsJson = False,
     method: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
-    """Print seconds per step of each setting, beside none, one and three busy programs."""
+    """Print seconds per step of each setting, next to none, one and three busy programs."""
     if method:
         work()
         return
@@ -97,7 +96,7 @@ def main(
             for name, row in seconds.items()
         },
     }
-    print(json.dumps(results, indent=2 if as_json else None))
+    print_results(results, as_json=as_json)
 
 
 if __name__ == "__main__":

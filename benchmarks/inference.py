@@ -1,8 +1,7 @@
-"""Upscaling: ours beside Real-ESRGAN's and BasicSR's own code, from 8-bit pixels to 8-bit pixels.
+"""Upscaling by ours, Real-ESRGAN's and BasicSR's own code, from 8-bit pixels to 8-bit pixels.
 
-One run, taking turns, each method in a process of its own; RRDB 64/23/32 x4. Weights are the
-published ones where `ESRGAN_TEST_DATA` has them, random ones otherwise. `--json` prints all figures
-for a file in `benchmarks/results/`; `--memory` measures the peak against the size of the image.
+The methods take turns in separate processes; RRDB 64/23/32 x4. Weights are the published ones of
+`ESRGAN_TEST_DATA`, otherwise random. `--memory` measures the peak by size of the image.
 """
 
 import json
@@ -10,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -20,8 +20,8 @@ import typer
 
 from benchmarks.limits import DEVICE, conv_limit, flops
 from benchmarks.peers import basicsr, realesrgan
-from benchmarks.processes import MethodProcess, Work, most_memory, serve
-from benchmarks.timing import machine, side_by_side
+from benchmarks.processes import MethodProcess, peak_memory, serve
+from benchmarks.timing import AsJson, Rounds, compare, machine
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
 from esrgan_core.io.decoded_image import DecodedImage
 from esrgan_core.io.resize import resize_pixels
@@ -77,7 +77,7 @@ def by_realesrgan(side: int) -> Callable[[], np.ndarray]:
 
 
 def by_basicsr(side: int) -> Callable[[], np.ndarray]:
-    """BasicSR's network, and its own ways from pixels to tensors and back."""
+    """BasicSR's network and conversions."""
     theirs, image = peers_network(), basicsr("utils.img_util")
     bgr = np.ascontiguousarray(sample_image(side)[..., ::-1])
 
@@ -116,7 +116,7 @@ def measure(rounds: int) -> dict[str, Any]:
     results: dict[str, Any] = {"machine": machine(), "weights": _weights()}
     for side in SIDES:
         running = {name: MethodProcess(MODULE, f"{side}:{name}") for name in METHODS}
-        seconds = side_by_side(f"LR {side}x{side}", running, rounds=rounds)
+        seconds = compare(f"LR {side}x{side}", running, rounds=rounds)
         peaks = {name: method.end() for name, method in running.items()}
         operations = flops(network().to(DEVICE), torch.zeros(1, 3, side, side, device=DEVICE))
         limits = {
@@ -170,7 +170,7 @@ def measure_memory() -> dict[str, Any]:
 
 
 def _memory(name: str, size: float) -> None:
-    """Upscale an image of so many megapixels once, and print what it took."""
+    """Upscale an image of a size in megapixels, and print the peak memory."""
     config = SAMPLE if "2/16" in name else RRDBNetConfig(init="basicsr")
     height = int((size * 1e6 / 1.5) ** 0.5)
     lr = np.zeros((height, int(height * 1.5), 3), dtype=np.uint8)
@@ -183,30 +183,23 @@ def _memory(name: str, size: float) -> None:
         log=messages.append,
     )
     upscaler(DecodedImage(pixels=lr[:64, :64]))
-    before = most_memory()
+    before = peak_memory()
     result = upscaler(DecodedImage(pixels=lr))
-    peak = (most_memory() - before) * 2**20
+    peak = (peak_memory() - before) * 2**20
     pixels = lr.shape[0] * lr.shape[1]
     output = result.pixels.nbytes / 2**10
-    print(
-        json.dumps(
-            {
-                "kib_per_lr_pixel": round(peak / pixels, 2),
-                "of_it_the_result": round(output / pixels, 3),
-                "messages": messages,
-            }
-        )
-    )
-
-
-def _competing(side: int, name: str) -> Callable[[], Work]:
-    return lambda: METHODS[name](side)
+    figures = {
+        "kib_per_lr_pixel": round(peak / pixels, 2),
+        "of_it_the_result": round(output / pixels, 3),
+        "messages": messages,
+    }
+    print(json.dumps(figures))
 
 
 def main(
-    rounds: Annotated[int, typer.Option(help="turns that each method takes")] = 5,
+    rounds: Rounds = 5,
     memory: Annotated[bool, typer.Option("--memory", help="peaks by size, nothing else")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print all figures as JSON")] = False,
+    as_json: AsJson = False,
     method: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Print seconds, ratios, shares of the machine's limit, peaks and differences from fp32."""
@@ -216,7 +209,7 @@ def main(
         return
     if method:
         side, _, name = method.partition(":")
-        serve(_competing(int(side), name))
+        serve(partial(METHODS[name], int(side)))
         return
     results = measure_memory() if memory else measure(rounds)
     if as_json:

@@ -1,24 +1,17 @@
-"""What this machine can do at best, and what a network asks of it."""
+"""The machine's peak speed of convolutions, and the operations of a network."""
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.timing import side_by_side
+from benchmarks.timing import compare
 
 CUDA = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if CUDA else "cpu")
 
 
 def conv_limit(dtype: torch.dtype, batch: int, side: int = 64, *, backward: bool = True) -> float:
-    """The most FLOP per second that convolutions like the networks' reach here.
-
-    Args:
-        dtype: of images and weights.
-        batch: images.
-        side: their pixels a side.
-        backward: whether gradients are computed as well, as in a training.
-    """
+    """Peak FLOP per second of convolutions like the networks', with gradients if `backward`."""
     best = 0.0
     for width in (64, 128, 192):
         x = torch.rand(batch, width, side, side, device=DEVICE, dtype=dtype, requires_grad=backward)
@@ -34,7 +27,7 @@ def conv_limit(dtype: torch.dtype, batch: int, side: int = 64, *, backward: bool
             if CUDA:
                 torch.cuda.synchronize()
 
-        seconds = side_by_side("", {"conv": work}, rounds=10, silent=True)["conv"]
+        seconds = compare("", {"conv": work}, rounds=10, silent=True)["conv"]
         best = max(best, (3 if backward else 1) * flops(conv, x) / seconds)
     return best
 

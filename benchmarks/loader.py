@@ -2,10 +2,9 @@
 
 HR patches of 128 at x4. BasicSR reads PNG sub-images of 480 and 120 pixels, as its scripts cut
 them; we read memory maps of whole images. Both from files that the system has cached, on one
-thread, to float tensors. `--json` prints all figures for a file in `benchmarks/results/`.
+thread, to float tensors.
 """
 
-import json
 import sys
 import tempfile
 from pathlib import Path
@@ -16,7 +15,7 @@ import typer
 
 from benchmarks.metrics import images
 from benchmarks.peers import basicsr
-from benchmarks.timing import machine, side_by_side
+from benchmarks.timing import AsJson, Rounds, compare, machine, print_results
 from esrgan_core.data.pairs import PairStore, StoreFacts, add_image, write_index
 from esrgan_core.data.sampling import PatchSampler
 from esrgan_core.io.resize import bicubic_pair
@@ -26,7 +25,7 @@ PATCH, BATCH, SUB = 128, 16, 480
 
 
 def peers_folders(root: Path, photographs: list[Path]) -> dict[str, Any]:
-    """Sub-images of all images, and the options that BasicSR reads them by."""
+    """Write sub-images of all images; return BasicSR's options to read them."""
     for number, path in enumerate(photographs):
         hr, lr = bicubic_pair(read_rgb(path), 4)
         for top in range(0, hr.shape[0] - SUB + 1, SUB):
@@ -47,7 +46,7 @@ def peers_folders(root: Path, photographs: list[Path]) -> dict[str, Any]:
     }
 
 
-def store_of(root: Path, photographs: list[Path]) -> PairStore:
+def build_store(root: Path, photographs: list[Path]) -> PairStore:
     """The same images as a pair store."""
     entries = [
         add_image(root, path, name=path.stem, split="train", set_name="", scale=4)
@@ -61,8 +60,8 @@ def main(
     photographs: Annotated[
         Path | None, typer.Argument(help="folder of PNG images, 2K say; else made-up ones")
     ] = None,
-    rounds: Annotated[int, typer.Option(help="turns that each method takes")] = 9,
-    as_json: Annotated[bool, typer.Option("--json", help="print all figures as JSON")] = False,
+    rounds: Rounds = 9,
+    as_json: AsJson = False,
 ) -> None:
     """Print samples per second and core, and the ratio."""
     torch.set_num_threads(1)
@@ -74,7 +73,7 @@ def main(
         )
         sys.modules["cv2"].setNumThreads(0)
         sampler = PatchSampler(
-            store_of(root / "ours", files), patch_size=PATCH, batch_size=BATCH, seed=0
+            build_store(root / "ours", files), patch_size=PATCH, batch_size=BATCH, seed=0
         )
         steps = iter(range(1, 10**9))
 
@@ -85,7 +84,7 @@ def main(
         def ours() -> None:
             sampler.batch(next(steps)).to(torch.device("cpu"))
 
-        seconds = side_by_side(
+        seconds = compare(
             f"{BATCH} pairs of patches, one core", {"BasicSR": theirs, "ours": ours}, rounds=rounds
         )
     results = {
@@ -93,7 +92,7 @@ def main(
         "samples_per_second": {name: round(BATCH / time) for name, time in seconds.items()},
         "times_basicsr": round(seconds["BasicSR"] / seconds["ours"], 1),
     }
-    print(json.dumps(results, indent=2) if as_json else results)
+    print_results(results, as_json=as_json)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""NIQE, SSIM and PSNR of whole images: ours beside BasicSR's."""
+"""NIQE, SSIM and PSNR of whole images: ours and BasicSR's."""
 
 from functools import partial
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.peers import basicsr
-from benchmarks.timing import machine, side_by_side
+from benchmarks.timing import compare, machine
 from esrgan_core.io.resize import resize_pixels
 from esrgan_core.io.rgb import Pixels, write_png
 from esrgan_core.metrics import METRICS
@@ -24,7 +24,7 @@ def random_image(height: int, width: int) -> Pixels:
 
 
 def images(folder: Path, photographs: Path | None, count: int) -> list[Path]:
-    """PNG files to measure on: those of `photographs`, or `count` 2K ones made up in `folder`."""
+    """PNG files to measure: those of `photographs`, or `count` generated 2K ones in `folder`."""
     if photographs is not None:
         return sorted(photographs.glob("*.png"))
     files = [folder / f"{number}.png" for number in range(count)]
@@ -51,7 +51,7 @@ def main() -> None:
         for name, peer in peers.items():
             mine = partial(METRICS[name], *ours, 4)
             title = f"{name}, {width}x{height}"
-            side_by_side(title, {"BasicSR": peer, "ours": mine}, rounds=rounds)
+            compare(title, {"BasicSR": peer, "ours": mine}, rounds=rounds)
             print(f"  BasicSR {float(peer()):.6f}, ours {mine():.6f}")
 
 

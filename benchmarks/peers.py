@@ -1,9 +1,9 @@
-"""The code that we measure ourselves against, fetched from the package registry, never shipped.
+"""The code to compare with, downloaded from the package registry.
 
-BasicSR's set-up fails on current Pythons and its packages import everything they have; so its
-source is unpacked into a folder of its own, and modules are loaded past the packages' own
-`__init__`. What only the peers need is installed into the same folder; torchvision, of which
-nothing that is measured is used but the layout of VGG19, has a stand-in.
+BasicSR's setup fails on current Pythons and its packages import all of their modules, so its source
+is unpacked into a folder, and modules are loaded without the packages' own `__init__`. The peers'
+dependencies are installed into the same folder; torchvision, of which only the layout of VGG19 is
+measured, has a stand-in.
 """
 
 import importlib
@@ -22,7 +22,7 @@ BASICSR = "basicsr==1.4.2"
 REALESRGAN = "realesrgan==0.3.0"
 NEEDS = ("opencv-python-headless==4.12.0.88",)
 PACKAGES = ("", "archs", "data", "losses", "metrics", "models", "ops", "utils")
-# names that the packages' own __init__ would give, by the module that has them
+# names that the packages' own __init__ defines, by the module that has them
 NAMES = {
     "utils": {
         "bgr2ycbcr": "utils.color_util",
@@ -58,7 +58,7 @@ def realesrgan(module: str) -> ModuleType:
 
 
 class _Package(ModuleType):
-    """A package without its `__init__`; names that nothing measured uses are empty classes."""
+    """A package without its `__init__`; unused names are empty classes."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -85,7 +85,7 @@ def _prepare() -> None:
         package.__path__ = [str(source.joinpath("basicsr", part))]
         sys.modules[name] = package
     sys.modules["basicsr.ops.dcn"] = _Package("basicsr.ops.dcn")
-    # modules that SciPy and Python have since dissolved
+    # modules that SciPy and Python have removed
     sys.modules.setdefault("scipy.ndimage.filters", scipy.ndimage)
     sys.modules.setdefault("distutils", _Package("distutils"))
     sys.modules.setdefault("distutils.version", _Package("distutils.version"))
@@ -97,7 +97,7 @@ def _prepare() -> None:
 class _Vgg:
     @staticmethod
     def vgg19(*, pretrained: bool) -> nn.Module:
-        """VGG19's layout, untrained: what it computes takes the same time."""
+        """VGG19's layout, untrained, which takes the same time."""
         del pretrained
         layers: list[nn.Module] = []
         inputs = 3

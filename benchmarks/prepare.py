@@ -3,10 +3,9 @@
 BasicSR makes LR with its port of MATLAB's imresize, cuts both images into sub-images (480 pixels
 every 240, a quarter of that for LR) and writes each as PNG of compression 3. Ours makes LR exactly
 and writes both images as arrays, hashed and synced, so that a kill loses nothing. Both read the
-same PNG files on one thread. `--json` prints all measurements for a file in `benchmarks/results/`.
+same PNG files on one thread.
 """
 
-import json
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ import typer
 
 from benchmarks.metrics import images
 from benchmarks.peers import basicsr
-from benchmarks.timing import machine, side_by_side
+from benchmarks.timing import AsJson, Rounds, compare, machine, print_results
 from esrgan_core.files import file_sha256
 from pipelines.data.pair_cache import PairTask, prepare_pair
 
@@ -77,8 +76,8 @@ def main(
     photographs: Annotated[
         Path | None, typer.Argument(help="folder of PNG images of about 2K; else synthetic ones")
     ] = None,
-    rounds: Annotated[int, typer.Option(help="number of runs of each method")] = 3,
-    as_json: Annotated[bool, typer.Option("--json", help="print all measurements as JSON")] = False,
+    rounds: Rounds = 3,
+    as_json: AsJson = False,
 ) -> None:
     """Print images per second and core, the ratio, and the time for DF2K on 16 cores."""
     torch.set_num_threads(1)
@@ -98,7 +97,7 @@ def main(
             with tempfile.TemporaryDirectory(dir=root) as folder:
                 prepare_ours(digests, Path(folder))
 
-        seconds = side_by_side(
+        seconds = compare(
             f"{len(files)} images prepared, one core",
             {"BasicSR": theirs, "ours": ours},
             rounds=rounds,
@@ -111,7 +110,7 @@ def main(
         "times_basicsr": round(each["ours"] / each["BasicSR"], 1),
         f"minutes_for_{DF2K}_on_{CORES}_cores": round(DF2K / each["ours"] / CORES / 60, 2),
     }
-    print(json.dumps(results, indent=2) if as_json else results)
+    print_results(results, as_json=as_json)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Benchmarked methods in separate processes, with separate settings and memory peaks."""
+"""Methods in separate processes, with separate settings and peaks of memory."""
 
 import os
 import subprocess
@@ -8,12 +8,12 @@ from pathlib import Path
 
 import torch
 
-Work = Callable[[], object]
-CUDA = torch.cuda.is_available()
+from benchmarks.limits import CUDA
+from benchmarks.timing import Work
 
 
 class MethodProcess:
-    """A process that runs one method once per call."""
+    """A process that runs a method once per call."""
 
     def __init__(
         self,
@@ -25,11 +25,8 @@ class MethodProcess:
     ) -> None:
         """Start `python -m module --method name`, which calls `serve`.
 
-        Args:
-            module: a module of this package.
-            name: the method.
-            checkout: another build with its .venv; its library is used.
-            settings: environment variables to add.
+        With a checkout of another build, the module runs with that build's library and .venv. The
+        settings are environment variables.
         """
         command = [sys.executable, "-m", module, "--method", name]
         environment = {**os.environ, **(settings or {})}
@@ -41,42 +38,41 @@ class MethodProcess:
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
-        self._answer()  # waits until it is ready
+        self._wait()  # until it is ready
 
-    def _answer(self) -> str:
+    def _wait(self) -> None:
         assert self.process.stdout is not None
-        if not (line := self.process.stdout.readline()):
-            raise ChildProcessError("a method failed; its output is above")
-        return line
+        if not self.process.stdout.readline():
+            raise ChildProcessError("a method failed; its error is above")
 
     def __call__(self) -> None:
-        """Run the method once."""
+        """Do it once."""
         assert self.process.stdin is not None
         self.process.stdin.write("once\n")
         self.process.stdin.flush()
-        self._answer()
+        self._wait()
 
     def end(self) -> float:
-        """End the process; return its peak of memory in GiB."""
+        """End the process; its peak memory in GiB."""
         peak, _ = self.process.communicate("end\n", timeout=60)
         return float(peak)
 
 
 def serve(make: Callable[[], Work]) -> None:
-    """Run the method once per line of standard input, then print the peak of memory in GiB."""
+    """Work once per line on standard input, then print the peak memory."""
     work = make()
-    before = most_memory()
+    before = peak_memory()
     print("ready", flush=True)
     while sys.stdin.readline() == "once\n":
         work()
         if CUDA:
             torch.cuda.synchronize()
         print("done", flush=True)
-    print(torch.cuda.max_memory_allocated() / 2**30 if CUDA else most_memory() - before)
+    print(torch.cuda.max_memory_allocated() / 2**30 if CUDA else peak_memory() - before)
 
 
-def most_memory() -> float:
-    """Peak of memory of this process in GiB."""
-    # a process inherits the peak that getrusage returns from its parent
+def peak_memory() -> float:
+    """Peak memory of this process in GiB."""
+    # not getrusage's, which a process inherits from its parent
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     return int(status.partition("VmHWM:")[2].split()[0]) / 2**20

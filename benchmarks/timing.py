@@ -1,18 +1,23 @@
-"""Side by side: the methods take turns, the median of each counts."""
+"""Comparison of methods, and the options and the output of all benchmarks."""
 
+import json
 import platform
 import sys
 import time
 from collections.abc import Callable, Mapping
 from statistics import median
+from typing import Annotated, Any
 
 import torch
+import typer
 
-Contenders = Mapping[str, Callable[[], object]]
+Work = Callable[[], object]
+Rounds = Annotated[int, typer.Option(help="rounds that are timed")]
+AsJson = Annotated[bool, typer.Option("--json", help="print results as JSON")]
 
 
 def machine() -> str:
-    """The GPU if there is one, the processor, its threads in use, and torch's version."""
+    """The GPU if there is one, the processor, the threads in use, and torch's version."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123  no path of ours
             names = [line.partition(": ")[2].strip() for line in file if "model name" in line]
@@ -24,13 +29,13 @@ def machine() -> str:
     return f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}"
 
 
-def side_by_side(
-    title: str, methods: Contenders, *, rounds: int, silent: bool = False
+def compare(
+    title: str, methods: Mapping[str, Work], *, rounds: int, silent: bool = False
 ) -> dict[str, float]:
-    """Seconds of each method, printed with its ratio to the first, which is the peer.
+    """Print and return the median seconds of each method, with the ratio to the first, the peer.
 
-    One round runs every method once, so that a busy moment of the machine hits all alike;
-    a round before the first warms up and does not count.
+    A round runs every method once, so that other load affects all methods equally; one more round
+    warms up.
     """
     seconds: dict[str, list[float]] = {name: [] for name in methods}
     for number in range(rounds + 1):
@@ -47,3 +52,8 @@ def side_by_side(
     for name, found in medians.items():
         print(f"  {name:<32} {1000 * found:10.1f} ms   {peer / found:6.2f}x", file=sys.stderr)
     return medians
+
+
+def print_results(results: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print the results, as indented JSON for a file in `benchmarks/results/`."""
+    print(json.dumps(results, indent=2) if as_json else results)

@@ -1,8 +1,8 @@
-"""Speed of training steps: ours, another build's, and BasicSR's networks, losses and updates.
+"""Steps of both stages by ours, another build, and BasicSR's networks, losses and updates.
 
-All methods alternate in one run, each in its own process, so that settings and memory peaks are
-separate. `--json` prints all measurements for a file in `benchmarks/results/`. The rows of `paper`
-in emulated bf16 are skipped, since they take half an hour.
+The methods take turns in separate processes. `paper` is RRDB 64/23/32 at HR patches of 128, batches
+of 4 on a CPU and 16 on a GPU. If bf16 is emulated, its rows of `paper` are omitted: they take half
+an hour.
 """
 
 import json
@@ -15,12 +15,13 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from benchmarks.limits import conv_limit, flops
+from benchmarks.limits import CUDA, DEVICE, conv_limit, flops
 from benchmarks.peers import basicsr
 from benchmarks.processes import MethodProcess, serve
-from benchmarks.recipes import BATCH, CUDA, DEVICE, RECIPES, Recipe
-from benchmarks.timing import machine, side_by_side
+from benchmarks.recipes import BATCH, RECIPES, Recipe
+from benchmarks.timing import AsJson, Rounds, Work, compare, machine
 from esrgan_core.data.sampling import Pair
+from esrgan_core.devices import has_native_bf16
 from esrgan_core.engine.execution import Execution
 from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.steps import GanStep, LossWeights, PixelStep
@@ -30,11 +31,10 @@ from esrgan_core.models.rrdb import RRDBNet
 
 ADAM = OptimizerConfig(learning_rate=1e-4, betas=(0.9, 0.99))
 OTHER = "the other build"
-Work = Callable[[], object]
 
 
 def peer(recipe: Recipe, stage: int) -> Work:
-    """BasicSR's `optimize_parameters` on parts as its options would build them."""
+    """BasicSR's `optimize_parameters` on networks as its options build them."""
     arch, losses = basicsr("archs.rrdbnet_arch"), basicsr("losses.basic_loss")
     model = basicsr("models.sr_model").SRModel
     if stage == 2:
@@ -68,7 +68,7 @@ def peer(recipe: Recipe, stage: int) -> Work:
 
 
 def ours(recipe: Recipe, stage: int, execution: Execution) -> Callable[[Pair], object]:
-    """Our step, of any batch."""
+    """Our step."""
     if not CUDA:
         keep_freed_memory()
     generator = RRDBNet(recipe.generator)
@@ -91,7 +91,7 @@ def ours(recipe: Recipe, stage: int, execution: Execution) -> Callable[[Pair], o
 
 
 def executions(*, native_bf16: bool, sample: bool) -> dict[str, Execution]:
-    """Ways to compute a step, by name; `auto` is what a training takes here."""
+    """Executions by name; `auto` is the default of a training."""
     auto = "bf16" if native_bf16 else "fp32"
     found = {"fp32": Execution(device=DEVICE)}
     if native_bf16 or sample:
@@ -109,7 +109,7 @@ def executions(*, native_bf16: bool, sample: bool) -> dict[str, Execution]:
 
 
 def methods(name: str, stage: int, *, native_bf16: bool = True) -> dict[str, Callable[[], Work]]:
-    """Who takes part, by name; each is built only when it is its turn."""
+    """The methods by name, not yet built."""
     recipe = RECIPES[name]
 
     def built(execution: Execution) -> Work:
@@ -117,20 +117,20 @@ def methods(name: str, stage: int, *, native_bf16: bool = True) -> dict[str, Cal
         return lambda: step(pair)
 
     found: dict[str, Callable[[], Work]] = {
-        f"ours, {words}": partial(built, execution)
-        for words, execution in executions(native_bf16=native_bf16, sample=name == "sample").items()
+        f"ours, {label}": partial(built, execution)
+        for label, execution in executions(native_bf16=native_bf16, sample=name == "sample").items()
     }
     if stage == 2 and name == "sample":
         return found  # BasicSR's discriminator knows no patches of 64
     return {"BasicSR": lambda: peer(recipe, stage), **found}
 
 
-def needed(recipe: Recipe, stage: int) -> float:
-    """Operations that a step's mathematics takes, in passes; a backward one counts per gradient.
+def step_flops(recipe: Recipe, stage: int) -> float:
+    """FLOP of a step; a backward pass costs a forward pass per gradient.
 
-    The generator: forward, and backward to its inputs and weights. The discriminator: forward for
-    real and fake, backward to both for its weights, and to fake's pixels for the generator. The
-    perceptual network: forward for both, backward to the pixels.
+    Generator: forward, backward to inputs and weights. Discriminator: forward for real and fake,
+    backward to weights for both and to the pixels of fake. Perceptual network: forward for both,
+    backward to the pixels.
     """
     pair = recipe.batch(stage)
     generator = flops(RRDBNet(recipe.generator).to(DEVICE), pair.lr)
@@ -142,20 +142,11 @@ def needed(recipe: Recipe, stage: int) -> float:
     return 3 * generator + 7 * discriminator + 3 * perceptual
 
 
-def native_bf16() -> bool:
-    """Whether the device computes in bf16; another build may not be able to say, nor needs it."""
-    try:
-        from esrgan_core.devices import has_native_bf16  # noqa: PLC0415
-    except ImportError:
-        return True
-    return has_native_bf16(DEVICE)
-
-
 def measure(
     recipes: Sequence[str], stages: Sequence[int], rounds: int, other: Path | None
 ) -> dict[str, Any]:
-    """All figures of some stages."""
-    native = native_bf16()
+    """The results of some stages."""
+    native = has_native_bf16(DEVICE)
     if not CUDA:
         keep_freed_memory()
     kinds = (torch.float32, torch.bfloat16) if native else (torch.float32,)
@@ -168,29 +159,29 @@ def measure(
     for name in recipes:
         for stage in stages:
             running = {
-                words: MethodProcess("benchmarks.train", f"{name}:{stage}:{words}")
-                for words in methods(name, stage, native_bf16=native)
+                label: MethodProcess("benchmarks.train", f"{name}:{stage}:{label}")
+                for label in methods(name, stage, native_bf16=native)
             }
             if other is not None:
-                for words in ("fp32", "bf16") if native else ("fp32",):
-                    running[f"{OTHER}, {words}"] = MethodProcess(
-                        "benchmarks.train", f"{name}:{stage}:ours, {words}", checkout=other
+                for label in ("fp32", "bf16") if native else ("fp32",):
+                    running[f"{OTHER}, {label}"] = MethodProcess(
+                        "benchmarks.train", f"{name}:{stage}:ours, {label}", checkout=other
                     )
             title = f"{name}, stage {stage}, batch {RECIPES[name].batches[stage - 1]}"
-            seconds = side_by_side(title, running, rounds=rounds)
-            operations = needed(RECIPES[name], stage)
+            seconds = compare(title, running, rounds=rounds)
+            operations = step_flops(RECIPES[name], stage)
             results[f"{name}_stage_{stage}"] = {
-                words: figures(words, seconds, operations, limits) for words in seconds
+                label: figures(label, seconds, operations, limits) for label in seconds
             }
-            for words, method in running.items():
-                results[f"{name}_stage_{stage}"][words]["peak_gib"] = round(method.end(), 2)
+            for label, method in running.items():
+                results[f"{name}_stage_{stage}"][label]["peak_gib"] = round(method.end(), 2)
     return results
 
 
 def figures(
     name: str, seconds: Mapping[str, float], operations: float, limits: Mapping[str, float]
 ) -> dict[str, float]:
-    """What is said of one method: times others' speed, and how near to the machine's limit."""
+    """The results of one method: speed relative to others and to the machine's limit."""
     found = {"seconds": round(seconds[name], 4)}
     if "BasicSR" in seconds:
         found["times_basicsr"] = round(seconds["BasicSR"] / seconds[name], 3)
@@ -206,19 +197,19 @@ def figures(
 
 
 def main(
-    rounds: Annotated[int, typer.Option(help="turns that each method takes")] = 7,
+    rounds: Rounds = 7,
     recipe: Annotated[str, typer.Option(help="paper or sample; empty for both")] = "",
     stage: Annotated[int, typer.Option(min=0, max=2, help="1 or 2; 0 for both")] = 0,
     other: Annotated[
         Path | None, typer.Option(help="checkout of another build, with its .venv")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print all figures as JSON")] = False,
+    as_json: AsJson = False,
     method: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Print seconds per step, ratios, shares of the machine's limit, and peak memory."""
     if method:
-        name, number, words = method.split(":", 2)
-        serve(methods(name, int(number), native_bf16=native_bf16())[words])
+        name, number, label = method.split(":", 2)
+        serve(methods(name, int(number), native_bf16=has_native_bf16(DEVICE))[label])
         return
     results = measure(
         (recipe,) if recipe else tuple(RECIPES), (stage,) if stage else (1, 2), rounds, other

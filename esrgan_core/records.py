@@ -32,33 +32,26 @@ def same(*names: str) -> dict[str, str]:
     return {name: name for name in names}
 
 
+def _record(kind: str, *names: str, **absent: Any) -> RecordType:
+    """A class whose fields have the same names on disk."""
+    return RecordType(kind=kind, names=same(*names), absent=absent)
+
+
 RECORDS: Mapping[str, RecordType] = {
-    "RRDBNetConfig": RecordType(
-        kind="RRDBNet",
-        names=same(
-            "scale", "num_features", "num_blocks", "growth_channels", "residual_scale", "init",
-            "block", "batch_norm",
-        ),
-        absent={"residual_scale": 0.2, "block": "rrdb", "batch_norm": False},
+    "RRDBNetConfig": _record(
+        "RRDBNet", "scale", "num_features", "num_blocks", "growth_channels", "residual_scale",
+        "init", "block", "batch_norm", residual_scale=0.2, block="rrdb", batch_norm=False,
     ),
-    "SRResNetConfig": RecordType(
-        kind="SRResNet", names=same("scale", "num_features", "num_blocks")
+    "SRResNetConfig": _record("SRResNet", "scale", "num_features", "num_blocks"),
+    "SRCNNConfig": _record("SRCNN", "scale", "kernels", "num_features"),
+    "SFTNetConfig": _record(
+        "SFTNet", "scale", "num_features", "num_blocks", "num_classes", "condition_features",
+        "form",
     ),
-    "SRCNNConfig": RecordType(kind="SRCNN", names=same("scale", "kernels", "num_features")),
-    "SFTNetConfig": RecordType(
-        kind="SFTNet",
-        names=same(
-            "scale", "num_features", "num_blocks", "num_classes", "condition_features", "form"
-        ),
-    ),
-    "VGGDiscriminatorConfig": RecordType(
-        kind="VGGDiscriminator", names=same("patch_size", "num_features")
-    ),
-    "SRGANDiscriminatorConfig": RecordType(
-        kind="SRGANDiscriminator", names=same("patch_size", "num_features")
-    ),
-    "ClassDiscriminatorConfig": RecordType(
-        kind="ClassDiscriminator", names=same("patch_size", "num_features", "num_classes")
+    "VGGDiscriminatorConfig": _record("VGGDiscriminator", "patch_size", "num_features"),
+    "SRGANDiscriminatorConfig": _record("SRGANDiscriminator", "patch_size", "num_features"),
+    "ClassDiscriminatorConfig": _record(
+        "ClassDiscriminator", "patch_size", "num_features", "num_classes"
     ),
     "OptimizerConfig": RecordType(
         kind="optimizer",
@@ -73,25 +66,19 @@ RECORDS: Mapping[str, RecordType] = {
         names=same("kind", "milestones", "gamma", "floor", "warmup"),
         absent={"milestones": [], "gamma": 0.5, "floor": 0.0, "warmup": 0},
     ),
-    "SelectConfig": RecordType(
-        kind="select",
-        names=same("metric", "psnr_y_loss", "patience"),
-        absent={"psnr_y_loss": None, "patience": 0},
+    "SelectConfig": _record(
+        "select", "metric", "psnr_y_loss", "patience", psnr_y_loss=None, patience=0
     ),
-    "LossWeights": RecordType(
-        kind="loss_weights",
-        names=same("pixel", "perceptual", "adversarial", "classification"),
-        absent={"classification": 0.0},
+    "LossWeights": _record(
+        "loss_weights", "pixel", "perceptual", "adversarial", "classification", classification=0.0
     ),
-    "StoreFacts": RecordType(kind="pair_store", names=same("scale", "convention", "version")),
-    "PairEntry": RecordType(
-        kind="pair",
-        names=same("name", "split", "set", "hr_sha256", "lr_sha256", "height", "width"),
+    "StoreFacts": _record("pair_store", "scale", "convention", "version"),
+    "PairEntry": _record(
+        "pair", "name", "split", "set", "hr_sha256", "lr_sha256", "height", "width"
     ),
-    "UpscaleConfig": RecordType(
-        kind="upscale",
-        names=same("device", "precision", "tile", "ensemble", "scale"),
-        absent={"tile": None, "ensemble": False, "scale": None},
+    "UpscaleConfig": _record(
+        "upscale", "device", "precision", "tile", "ensemble", "scale",
+        tile=None, ensemble=False, scale=None,
     ),
 }  # fmt: skip
 

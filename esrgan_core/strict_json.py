@@ -10,7 +10,8 @@ from typing import Any
 
 KIND_SUFFIX = "_is"
 """Suffix of the second key that tells what a null stands for."""
-NAMES = {"infinite": math.inf, "minus infinite": -math.inf, "not a number": math.nan}
+KINDS = {"inf": "infinite", "-inf": "minus infinite", "nan": "not a number"}
+NUMBERS = {kind: float(number) for number, kind in KINDS.items()}
 
 
 def to_json(
@@ -47,7 +48,7 @@ def _encode(content: Any) -> Any:
         for key, value in content.items():
             found[key] = _encode(value)
             if isinstance(value, float) and not math.isfinite(value):
-                found[f"{key}{KIND_SUFFIX}"] = _kind(value)
+                found[f"{key}{KIND_SUFFIX}"] = KINDS[str(float(value))]
         return found
     if isinstance(content, (list, tuple)):
         return [_encode(value) for value in content]
@@ -56,14 +57,8 @@ def _encode(content: Any) -> Any:
     return content
 
 
-def _kind(value: float) -> str:
-    if math.isnan(value):
-        return "not a number"
-    return "infinite" if value > 0 else "minus infinite"
-
-
 def _decode(found: dict[str, Any]) -> dict[str, Any]:
     for key in [key for key, value in found.items() if value is None]:
-        if found.get(f"{key}{KIND_SUFFIX}") in NAMES:
-            found[key] = NAMES[found.pop(f"{key}{KIND_SUFFIX}")]
+        if found.get(f"{key}{KIND_SUFFIX}") in NUMBERS:
+            found[key] = NUMBERS[found.pop(f"{key}{KIND_SUFFIX}")]
     return found

@@ -23,14 +23,10 @@ def load_batches(
     device: torch.device,
     workers: int = 1,
 ) -> Iterator[Iterator[Pair]]:
-    """Yield an endless iterator over the batches of steps `start`, `start + 1`, ...
+    """Yield an endless iterator over these positions of batches `start`, `start + 1`, ...
 
-    Args:
-        sampler: draws the patches, independently of the workers.
-        start: the first step.
-        positions: those of each batch to load.
-        device: of the batches; copies to a GPU are asynchronous.
-        workers: number of threads, at least 1.
+    The batches do not depend on the number of `workers`, which are threads. Copies to a GPU are
+    asynchronous.
     """
 
     def draw(step: int) -> PixelPair:

@@ -11,7 +11,8 @@ import torch
 import torch.distributed as dist
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
+from torch.distributed.nn.functional import all_reduce
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,27 +87,6 @@ class _Gather(torch.autograd.Function):
         return gradient[ctx.own], None
 
 
-class _Sum(torch.autograd.Function):
-    """Addition over the processes, in both directions."""
-
-    @staticmethod
-    def forward(ctx: FunctionCtx, values: Tensor) -> Tensor:
-        del ctx
-        return _total(values)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> Tensor:
-        del ctx
-        return _total(gradient)
-
-
-def _total(values: Tensor) -> Tensor:
-    total = values.clone()
-    dist.all_reduce(total)
-    return total
-
-
 class SharedBatchNorm2d(nn.BatchNorm2d):
     """Batch normalization by the statistics of the whole batch, on any device.
 
@@ -119,9 +99,9 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
             return super().forward(x)
         wide = x.float() if x.dtype == torch.bfloat16 else x
         size = dist.get_world_size()
-        mean = _Sum.apply(wide.mean((0, 2, 3))) / size
+        mean = all_reduce(wide.mean((0, 2, 3))) / size
         centered = wide - mean[:, None, None]
-        variance = _Sum.apply(centered.square().mean((0, 2, 3))) / size
+        variance = all_reduce(centered.square().mean((0, 2, 3))) / size
         count = wide.numel() // wide.shape[1] * size
         self._update_statistics(mean.detach(), variance.detach(), count)
         scale = self.weight * (variance + self.eps).rsqrt()

@@ -15,15 +15,10 @@ class Ema(Generic[Network]):
     """Follows a network: `average = decay * average + (1 - decay) * weights` per update."""
 
     def __init__(self, network: Network, weights: FlatParameters, decay: float) -> None:
-        """Start from the network's current weights.
-
-        Args:
-            network: to follow.
-            weights: its weights.
-            decay: in [0, 1); 0 copies them.
+        """Start from the network's current weights; a `decay` of 0 copies them.
 
         Raises:
-            ValueError: if `decay` is out of its range.
+            ValueError: if `decay` is not in [0, 1).
         """
         if not 0 <= decay < 1:
             raise ValueError(f"ema must be at least 0 and below 1, got {decay}")

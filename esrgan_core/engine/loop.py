@@ -88,9 +88,8 @@ class DivergenceGuard:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore a saved state."""
-        self.total = torch.tensor(state["total"])
-        self.row = torch.tensor(state["row"])
-        self.longest = torch.tensor(state["longest"])
+        names = ("total", "row", "longest")
+        self.total, self.row, self.longest = (torch.tensor(state[name]) for name in names)
         self.rollbacks = state["setbacks"]
 
 
@@ -115,7 +114,7 @@ def fit(
 
     Args:
         step: the update.
-        batches: those of the steps to run, in order.
+        batches: of the steps to run, in order.
         rate: factor of the learning rates at a step, before rollbacks.
         done: the last step that was taken before.
         steps: the last step.

@@ -12,6 +12,9 @@ from esrgan_core.metric_names import LOWER_IS_BETTER
 from esrgan_core.metrics import METRICS
 from esrgan_core.tensors import describe_not_finite
 
+SAVED = ("start", "step", "waited", "key", "weights")
+"""Attributes in a saved state."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SelectConfig:
@@ -82,15 +85,9 @@ class Selection:
 
     def state_dict(self) -> dict[str, Any]:
         """The state to save."""
-        return {
-            "start": self.start,
-            "step": self.step,
-            "waited": self.waited,
-            "key": self.key,
-            "weights": self.weights,
-        }
+        return {name: getattr(self, name) for name in SAVED}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore a saved state."""
-        self.start, self.step, self.waited = state["start"], state["step"], state["waited"]
-        self.key, self.weights = state["key"], state["weights"]
+        for name in SAVED:
+            setattr(self, name, state[name])

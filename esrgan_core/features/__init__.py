@@ -37,7 +37,12 @@ class FeaturesConfig:
 
 
 def build_features(config: FeaturesConfig, weights: Path) -> nn.Module:
-    """The frozen network of `config`, with weights read from a file."""
+    """The frozen network of `config`, with weights read from a file.
+
+    Raises:
+        FileNotFoundError: if there are no weights.
+        ValueError: if the file is not of this network.
+    """
     match config.network:
         case "vgg19" | "vgg16" | "minc":
             return vgg.vgg_features(config.network, weights, config.layers)

@@ -92,12 +92,7 @@ class EfficientNetLite0Features(nn.Module):
     """
 
     def __init__(self, weights: Path, layers: Iterable[str]) -> None:
-        """Read ImageNet weights in the key layout of `efficientnet_lite_pytorch`.
-
-        Raises:
-            FileNotFoundError: if there are no weights.
-            ValueError: if a layer is unknown, or the file is not of this network.
-        """
+        """Read ImageNet weights in the key layout of `efficientnet_lite_pytorch`."""
         super().__init__()
         blocks = [
             _Block(kernel, stride if first else 1, expansion, inputs if first else outputs, outputs)

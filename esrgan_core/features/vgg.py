@@ -54,10 +54,6 @@ def vgg_features(kind: VggKind, weights: Path, layers: Iterable[str]) -> Sequent
     """A network up to the last of `layers`, with its published weights.
 
     The file's keys are torchvision's, `features.N.weight`; MINC's are `conv11.weight` and so on.
-
-    Raises:
-        FileNotFoundError: if there are no weights.
-        ValueError: if a layer is unknown, or the file is not of this network.
     """
     stack = vgg_layers(kind)
     if kind != "minc":

@@ -8,7 +8,7 @@ field, and the difference of neighboring tiles at their seams is measured.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -32,8 +32,7 @@ WHOLE_IMAGE = 0
 Write = Callable[[int, int, Float[Tensor, "1 3 h w"]], None]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Box:
+class Box(NamedTuple):
     """Rows and columns of LR pixels, ends excluded."""
 
     top: int
@@ -41,39 +40,30 @@ class Box:
     left: int
     right: int
 
-    def grown(self, by: int, within: "Box", fold: int = 1) -> "Box":
+    def grow(self, by: int, within: "Box", fold: int = 1) -> "Box":
         """Extend each side by `by` inside of `within`; top and left are multiples of `fold`."""
         return Box(
-            top=max(self.top - by, within.top) // fold * fold,
-            bottom=min(self.bottom + by, within.bottom),
-            left=max(self.left - by, within.left) // fold * fold,
-            right=min(self.right + by, within.right),
+            max(self.top - by, within.top) // fold * fold,
+            min(self.bottom + by, within.bottom),
+            max(self.left - by, within.left) // fold * fold,
+            min(self.right + by, within.right),
         )
 
-    def cut(self, image: Tensor, factor: int = 1) -> Tensor:
+    def crop(self, image: Tensor, factor: int = 1) -> Tensor:
         """Crop an image that is `factor` times as large as LR."""
         rows = slice(self.top * factor, self.bottom * factor)
         return image[..., rows, self.left * factor : self.right * factor]
 
-    def within(self, other: "Box") -> "Box":
+    def relative_to(self, other: "Box") -> "Box":
         """The same box in coordinates from the corner of `other`."""
-        return Box(
-            top=self.top - other.top,
-            bottom=self.bottom - other.top,
-            left=self.left - other.left,
-            right=self.right - other.left,
-        )
+        top, left = other.top, other.left
+        return Box(self.top - top, self.bottom - top, self.left - left, self.right - left)
 
 
-def boxes(whole: Box, side: int) -> list[Box]:
+def split(whole: Box, side: int) -> list[Box]:
     """Split `whole` into boxes of at most `side` pixels a side, row by row."""
     return [
-        Box(
-            top=top,
-            bottom=min(top + side, whole.bottom),
-            left=left,
-            right=min(left + side, whole.right),
-        )
+        Box(top, min(top + side, whole.bottom), left, min(left + side, whole.right))
         for top in range(whole.top, whole.bottom, side)
         for left in range(whole.left, whole.right, side)
     ]
@@ -147,15 +137,15 @@ def upscale_tiled(
     """
     scale = network.config.scale
     height, width = lr.shape[-2:]
-    whole = Box(top=0, bottom=height, left=0, right=width)
+    whole = Box(0, height, 0, width)
     side = side // network.fold * network.fold or max(height, width)
-    tiles = boxes(whole, side)
+    tiles = split(whole, side)
     borders: dict[tuple[str, int, int], Tensor] = {}
     difference = 0.0
     for number, tile in enumerate(tiles, start=1):
-        padded = tile.grown(tile_padding(network), whole, network.fold)
+        padded = tile.grow(tile_padding(network), whole, network.fold)
         features = _TileFeatures(network, lr, semantic_map, padded)
-        for box in boxes(tile, features.block_side):
+        for box in split(tile, features.block_side):
             write(box.top * scale, box.left * scale, features.upscale(box))
         for name, mine, theirs in _seams(tile, whole):
             if mine is not None:
@@ -172,10 +162,10 @@ def _seams(tile: Box, whole: Box) -> list[tuple[str, Box | None, Box | None]]:
     """(direction, own first pixels behind a seam, the next tile's) in both directions."""
 
     def column(left: int) -> Box:
-        return replace(tile, left=left, right=left + 1)
+        return tile._replace(left=left, right=left + 1)
 
     def row(top: int) -> Box:
-        return replace(tile, top=top, bottom=top + 1)
+        return tile._replace(top=top, bottom=top + 1)
 
     return [
         (
@@ -199,11 +189,11 @@ class _TileFeatures:
     ) -> None:
         self.network, self.box = network, box
         weights = next(network.parameters())
-        images = box.cut(lr).to(weights.device, memory_format=torch.channels_last)
+        images = box.crop(lr).to(weights.device, memory_format=torch.channels_last)
         if isinstance(network, SFTNet):
             if semantic_map is None:
                 raise ValueError("SFTNet needs a semantic map")
-            maps = box.cut(semantic_map, semantic_map.shape[-1] // lr.shape[-1]).to(weights.device)
+            maps = box.crop(semantic_map, semantic_map.shape[-1] // lr.shape[-1]).to(weights.device)
             self.features = network.trunk(images, maps)
         else:
             self.features = network.trunk(images)
@@ -216,13 +206,11 @@ class _TileFeatures:
     def upscale(self, box: Box) -> Tensor:
         """The result of a box inside the padding."""
         fold, scale = self.network.fold, self.network.config.scale
-        window = box.grown(self.network.tail_reach * fold, self.box, fold)
+        window = box.grow(self.network.tail_reach * fold, self.box, fold)
         # the last folded feature may extend beyond the border
-        features = Box(
-            top=(window.top - self.box.top) // fold,
-            bottom=-(-(window.bottom - self.box.top) // fold),
-            left=(window.left - self.box.left) // fold,
-            right=-(-(window.right - self.box.left) // fold),
-        ).cut(self.features)
+        top, bottom, left, right = window.relative_to(self.box)
+        features = Box(top // fold, -(-bottom // fold), left // fold, -(-right // fold)).crop(
+            self.features
+        )
         sr = self.network.tail(features.contiguous(memory_format=torch.channels_last))
-        return box.within(window).cut(sr, scale).float()
+        return box.relative_to(window).crop(sr, scale).float()

@@ -34,7 +34,10 @@ half as much memory again."""
 SYMMETRIES = 8
 
 Canvas = Shaped[np.ndarray, "_ _ _"]
+Images = Float[Tensor, "1 3 h w"]
 Values = Float[np.ndarray, "_ _ 3"]
+OnPart = Callable[[int, int], None]
+"""Called with the number of finished parts, and of all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,13 +73,9 @@ class Upscaler:
         free_memory: Callable[[], int],
         log: Callable[[str], None] = lambda message: None,
     ) -> None:
-        """Copy `network` to its device.
+        """Copy `network`, which is in eval mode, to its device.
 
-        Args:
-            network: in eval mode.
-            config: how to compute.
-            free_memory: returns the free bytes of a CPU.
-            log: called with messages for the user.
+        `free_memory` returns the free bytes of a CPU; `log` gets messages for the user.
 
         Raises:
             ValueError: if the device cannot be used.
@@ -102,7 +101,7 @@ class Upscaler:
         image: DecodedImage,
         *,
         canvas: Callable[[tuple[int, int, int], np.dtype], Canvas] = np.empty,
-        on_part: Callable[[int, int], None] = lambda done, total: None,
+        on_part: OnPart = lambda done, total: None,
     ) -> DecodedImage:
         """Upscale an image in its own mode and depth.
 
@@ -110,11 +109,8 @@ class Upscaler:
         then its black as gray. Alpha is resized bicubically; hidden colors do not affect visible
         ones.
 
-        Args:
-            image: of any kind.
-            canvas: creates the array of the result by shape and type, with color and alpha as
-                channels; it may be memory-mapped.
-            on_part: called with the number of finished parts, and of all.
+        `canvas` creates the array of the result by shape and type, with color and alpha as
+        channels; it may be memory-mapped.
 
         Raises:
             NotFiniteError: if the result is not finite.
@@ -146,13 +142,7 @@ class Upscaler:
             release_freed_memory()
         return replace(image, pixels=color, alpha=None if alpha is None else whole[..., channels])
 
-    def _upscale_color(
-        self,
-        rgb: Canvas,
-        result: Canvas,
-        exact: bool,
-        on_part: Callable[[int, int], None],
-    ) -> None:
+    def _upscale_color(self, rgb: Canvas, result: Canvas, exact: bool, on_part: OnPart) -> None:
         """Upscale RGB into `result`, which has three channels, or one for its luma."""
         divisor = WHITE[rgb.dtype]
         lr = torch.from_numpy(rgb.astype(np.float32)).div_(divisor).permute(2, 0, 1)[None]
@@ -173,11 +163,7 @@ class Upscaler:
         result[...] = _quantize(values, result)
 
     def _upscale_in_memory(
-        self,
-        network: Generator,
-        lr: Float[Tensor, "1 3 h w"],
-        values: Canvas,
-        on_part: Callable[[int, int], None],
+        self, network: Generator, lr: Images, values: Canvas, on_part: OnPart
     ) -> None:
         """Fill `values` with tiles as large as the memory allows."""
         height, width = lr.shape[-2:]
@@ -213,12 +199,7 @@ class Upscaler:
             self.log(f"tiles differ by at most {difference * 255:.2f} of 255 at their seams")
 
     def _upscale_symmetries(
-        self,
-        network: Generator,
-        lr: Float[Tensor, "1 3 h w"],
-        values: Canvas,
-        side: int,
-        on_part: Callable[[int, int], None],
+        self, network: Generator, lr: Images, values: Canvas, side: int, on_part: OnPart
     ) -> float:
         """Fill `values` with the result, or the ensemble's mean; return the tiles' difference."""
         count = SYMMETRIES if self.config.ensemble else 1

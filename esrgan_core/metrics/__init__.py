@@ -21,12 +21,8 @@ Image = Float[Tensor, "1 3 h w"]
 Metric = Callable[[Image, Image, int], float]
 
 
-def _luma(image: Image, border: int) -> Float[Tensor, "1 1 h2 w2"]:
-    return rgb_to_y(crop_border(image, border).double())
-
-
-def _channels(image: Image, border: int) -> Float[Tensor, "3 1 h2 w2"]:
-    return crop_border(image, border).double()[0][:, None]
+def _channels(image: Image) -> Float[Tensor, "3 1 h w"]:
+    return image[0][:, None]
 
 
 def _ssim(sr: Float[Tensor, "b 1 h w"], hr: Float[Tensor, "b 1 h w"]) -> Float[Tensor, " b"]:
@@ -35,55 +31,38 @@ def _ssim(sr: Float[Tensor, "b 1 h w"], hr: Float[Tensor, "b 1 h w"]) -> Float[T
     return ssim(sr, hr)
 
 
-def psnr_y(sr: Image, hr: Image, border: int) -> float:
-    """PSNR in dB on luma; infinite for equal images."""
-    return float(psnr(_luma(sr, border), _luma(hr, border)))
+def _compare(
+    measure: Callable[[Tensor, Tensor], Tensor], planes: Callable[[Image], Tensor]
+) -> Metric:
+    """The mean of `measure` over these planes of both images, in double precision."""
+
+    def metric(sr: Image, hr: Image, border: int) -> float:
+        sr, hr = (planes(crop_border(image, border).double()) for image in (sr, hr))
+        return float(measure(sr, hr).mean())
+
+    return metric
 
 
-def ssim_y(sr: Image, hr: Image, border: int) -> float:
-    """SSIM on luma."""
-    return float(_ssim(_luma(sr, border), _luma(hr, border)))
-
-
-def rmse_y(sr: Image, hr: Image, border: int) -> float:
-    """Root mean square error on luma in gray levels."""
-    return float(rmse(_luma(sr, border), _luma(hr, border)))
-
-
-def psnr_rgb(sr: Image, hr: Image, border: int) -> float:
-    """PSNR in dB over the three channels together."""
-    return float(psnr(crop_border(sr, border).double(), crop_border(hr, border).double()))
-
-
-def ssim_rgb(sr: Image, hr: Image, border: int) -> float:
-    """Mean of the three channels' SSIM."""
-    return float(_ssim(_channels(sr, border), _channels(hr, border)).mean())
-
-
-def rmse_rgb(sr: Image, hr: Image, border: int) -> float:
-    """Root mean square error over the three channels together in gray levels."""
-    return float(rmse(crop_border(sr, border).double(), crop_border(hr, border).double()))
-
-
-def niqe_y(sr: Image, hr: Image, border: int) -> float:
-    """NIQE of `sr` on luma rounded to 8 bits."""
+def _niqe_y(sr: Image, hr: Image, border: int) -> float:
     from esrgan_core.metrics.niqe import niqe  # noqa: PLC0415  SciPy is slow to import
 
     del hr  # a no-reference metric
-    return niqe((_luma(sr, border)[0, 0] * 255).round().cpu().numpy())
+    luma = rgb_to_y(crop_border(sr, border).double())[0, 0] * 255
+    return niqe(luma.round().cpu().numpy())
 
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
-        "psnr_y": psnr_y,
-        "ssim_y": ssim_y,
-        "rmse_y": rmse_y,
-        "psnr_rgb": psnr_rgb,
-        "ssim_rgb": ssim_rgb,
-        "rmse_rgb": rmse_rgb,
-        "niqe": niqe_y,
+        "psnr_y": _compare(psnr, rgb_to_y),
+        "ssim_y": _compare(_ssim, rgb_to_y),
+        "rmse_y": _compare(rmse, rgb_to_y),
+        "psnr_rgb": _compare(psnr, lambda image: image),
+        "ssim_rgb": _compare(_ssim, _channels),
+        "rmse_rgb": _compare(rmse, lambda image: image),
+        "niqe": _niqe_y,
     }
 )
+"""Metrics without weights; PSNR is infinite for equal images, RMSE is in gray levels."""
 
 
 def perceptual_index(niqe: float, ma: float) -> float:

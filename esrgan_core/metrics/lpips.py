@@ -25,12 +25,7 @@ class LPIPS(nn.Module):
     """Weighted distance between unit-length features of five layers (eq. 1)."""
 
     def __init__(self, net: LpipsNet, features: Path, linear: Path) -> None:
-        """Read the backbone's ImageNet weights and LPIPS's own linear layers.
-
-        Raises:
-            FileNotFoundError: if a file is missing.
-            ValueError: if a file has other content.
-        """
+        """Read the backbone's ImageNet weights and LPIPS's own linear layers."""
         super().__init__()
         widths = LAYERS[net]
         self.features = (

@@ -95,32 +95,31 @@ def read_weights(path: Path) -> WeightsFile:
         ValueError: if it has other content, which the message describes, or a value is not finite.
     """
     metadata, content = _read(path)
-    wrapper, state = _unwrapped(content)
-    if bad := describe_not_finite(state):
-        raise ValueError(
-            f"{path}: {bad}; the file is damaged, or its training diverged: use another checkpoint"
-        )
-    entry = json.loads(metadata.get(ENTRY, "{}"))
-    if (architecture := entry.get("architecture")) is not None:
-        if architecture not in GENERATORS:
-            raise ValueError(f"{path} holds a {architecture}, not one of {sorted(GENERATORS)}")
-        kind = GENERATORS[architecture]
-        try:
-            config = from_fields(kind, entry["config"])
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
-        return WeightsFile(layout=OURS, config=config, state=state, lineage=entry["lineage"])
-    if not state:
-        raise ValueError(f"{path} holds no tensors but {sorted(map(str, content))[:5]}")
-    layout = detect_layout(state)
-    if layout is None:
-        raise ValueError(f"{path} is not an RRDBNet; it looks like {describe_network(state)}")
     try:
-        ours = from_layout(state, layout)
-        config = infer_config(ours)
+        return _parse(json.loads(metadata.get(ENTRY, "{}")), content)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    return WeightsFile(layout=layout, config=config, state=ours, lineage={}, wrapper=wrapper)
+
+
+def _parse(entry: Mapping[str, Any], content: Mapping[str, Any]) -> WeightsFile:
+    wrapper, state = _unwrap(content)
+    if bad := describe_not_finite(state):
+        raise ValueError(
+            f"{bad}; the file is damaged, or its training diverged: use another checkpoint"
+        )
+    if (architecture := entry.get("architecture")) is not None:
+        if architecture not in GENERATORS:
+            raise ValueError(f"it holds a {architecture}, not one of {sorted(GENERATORS)}")
+        config = from_fields(GENERATORS[architecture], entry["config"])
+        return WeightsFile(layout=OURS, config=config, state=state, lineage=entry["lineage"])
+    if not state:
+        raise ValueError(f"it holds no tensors but {sorted(map(str, content))[:5]}")
+    layout = detect_layout(state)
+    if layout is None:
+        raise ValueError(f"not an RRDBNet; it looks like {describe_network(state)}")
+    state = from_layout(state, layout)
+    config = infer_config(state)
+    return WeightsFile(layout=layout, config=config, state=state, lineage={}, wrapper=wrapper)
 
 
 def _read(path: Path) -> tuple[dict[str, str], Mapping[str, Any]]:
@@ -165,11 +164,11 @@ def _kind_of_file(head: bytes) -> str:
     return next(found, "neither a safetensors nor a torch file, or damaged")
 
 
-def _unwrapped(content: Mapping[str, Any]) -> tuple[str, StateDict]:
+def _unwrap(content: Mapping[str, Any]) -> tuple[str, StateDict]:
     """(wrapper, tensors), without the prefixes of DDP and compile."""
     for wrapper in WRAPPERS:
         if isinstance(inner := content.get(wrapper), Mapping):
-            return wrapper, _unwrapped(inner)[1]
+            return wrapper, _unwrap(inner)[1]
     state = {name: value for name, value in content.items() if isinstance(value, Tensor)}
     while state and any(all(key.startswith(prefix) for key in state) for prefix in PREFIXES):
         state = {key.partition(".")[2]: value for key, value in state.items()}

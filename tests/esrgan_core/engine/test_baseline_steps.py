@@ -127,7 +127,7 @@ def test_an_sftnet_is_trained_on_what_it_is_told() -> None:
     step = PixelStep(network, OptimizerConfig(learning_rate=1e-3), ema=0.0, accumulate=3)
     step(pair(classes=3), rate=1.0)
     assert any(name.startswith("condition.0") for name in moved(network, start))
-    with pytest.raises(TypeError, match="classes"):
+    with pytest.raises(TypeError, match="semantic_map"):
         step(pair(), rate=1.0)
 
 

@@ -75,7 +75,7 @@ def test_missing_or_foreign_weights_are_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"lacks \['features\.0\.weight'"):
         build_features(config, LITE0)
     (tmp_path / "bad.pth").write_text("no weights")
-    with pytest.raises(ValueError, match="no plain file of weights"):
+    with pytest.raises(ValueError, match="not a plain file of weights"):
         build_features(config, tmp_path / "bad.pth")
 
 

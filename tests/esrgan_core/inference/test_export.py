@@ -53,6 +53,6 @@ def test_an_export_that_differs_is_not_written(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_network_that_must_be_told_something_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="must be told what an image shows"):
+def test_a_network_with_a_semantic_map_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="needs a semantic map"):
         export_onnx(SFTNet(SFTNetConfig()), tmp_path / "x.onnx", lambda size, apart: None)

@@ -198,7 +198,7 @@ def test_a_departure_names_what_is_wrong() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "message"), [({"tile": 8}, "at least 32"), ({"scale": 0.0}, "scale must lie in")]
+    ("words", "message"), [({"tile": 8}, "at least 32"), ({"scale": 0.0}, "scale must be in")]
 )
 def test_what_cannot_be_done_is_refused(words: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
