@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from esrgan_core.files import atomic_path
 from esrgan_core.io.folder import SUFFIXES
 from pipelines.config.errors import UserError
+from pipelines.data.csv_file import write_csv
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.locations import ArchiveMember, HttpFile, parse_location
 from pipelines.sources.resolve import RemoteFile
@@ -124,15 +124,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 def write_rows(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
     """Write rows as a catalog file, without optional columns that are empty."""
     columns = [name for name in COLUMNS if name in REQUIRED or any(row.get(name) for row in rows)]
-    with (
-        atomic_path(path) as temporary,
-        temporary.open("w", encoding="utf-8", newline="") as file,
-    ):
-        table = csv.DictWriter(
-            file, columns, restval="", extrasaction="ignore", lineterminator="\n"
-        )
-        table.writeheader()
-        table.writerows(rows)
+    write_csv(path, columns, rows)
 
 
 def to_row(entry: CatalogEntry) -> dict[str, str]:

@@ -15,7 +15,7 @@ from pipelines.data.download import run_concurrently
 from pipelines.data.image_checks import find_problem
 from pipelines.data.local_folder import list_entries
 from pipelines.runtime.parallel import in_parallel
-from pipelines.runtime.progress import byte_progress, progress
+from pipelines.runtime.progress import byte_progress, track
 from pipelines.runtime.state import state_root
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.locations import S3Object
@@ -121,13 +121,9 @@ def _list_entries(
     images = find_images(folder)
     if not images:
         raise UserError(f"no images in {folder}")
-    bad: dict[Path, str] = {}
-    with progress("catalog", len(images)) as advance:
-        problems = zip(images, in_parallel(find_problem, images), strict=True)
-        for number, (path, problem) in enumerate(problems, start=1):
-            if problem:
-                bad[path] = problem
-            advance(number, path.name)
+    names = [path.name for path in images]
+    problems = track("catalog", in_parallel(find_problem, images), names)
+    bad = {path: problem for path, problem in zip(images, problems, strict=True) if problem}
     good = [path for path in images if path not in bad]
     if not good or (bad and not skip_bad):
         return [], bad

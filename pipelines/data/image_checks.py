@@ -1,6 +1,5 @@
 """Check of each image: its checksum, whether it can be decoded, and its quality statistics."""
 
-import csv
 import re
 import sys
 from collections.abc import Mapping
@@ -19,9 +18,10 @@ from esrgan_core.files import atomic_path, file_sha256
 from esrgan_core.io.inspection import InspectedImage, inspect_image
 from esrgan_core.io.luma import luma
 from pipelines.data.catalog import CatalogEntry
+from pipelines.data.csv_file import write_csv
 from pipelines.data.manifest import ManifestRow
 from pipelines.runtime.parallel import in_parallel
-from pipelines.runtime.progress import progress
+from pipelines.runtime.progress import track
 from pipelines.runtime.redaction import redact
 from pipelines.sources.checksums import REMEDY
 
@@ -74,11 +74,8 @@ def check_images(
     ]
     present = [entry for entry in entries if entry.path not in missing]
     work = partial(check_image, folder=folder)
-    with progress("check", len(present)) as advance:
-        for number, check in enumerate(in_parallel(work, present), start=1):
-            checks.append(check)
-            advance(number, check.entry.name)
-    return checks
+    results = in_parallel(work, present)
+    return checks + list(track("check", results, [entry.name for entry in present]))
 
 
 def check_image(entry: CatalogEntry, folder: Path) -> ImageCheck:
@@ -170,12 +167,12 @@ def write_skipped(path: Path, bad: list[ImageCheck]) -> None:
 
 def write_problems(path: Path, bad: list[ImageCheck]) -> None:
     """Write the problems of bad images as CSV."""
-    with (
-        atomic_path(path) as temporary,
-        temporary.open("w", encoding="utf-8", newline="") as file,
-    ):
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(("image", "uri", "problem"))
-        for check in bad:
-            uri = str(check.entry.source.location)
-            table.writerow((check.entry.pair_name, redact(uri), redact(check.problem)))
+    rows = [
+        {
+            "image": check.entry.pair_name,
+            "uri": redact(str(check.entry.source.location)),
+            "problem": redact(check.problem),
+        }
+        for check in bad
+    ]
+    write_csv(path, ("image", "uri", "problem"), rows)

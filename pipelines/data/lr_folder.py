@@ -9,7 +9,7 @@ from esrgan_core.io.resize import CONVENTIONS, Convention, bicubic_pair
 from esrgan_core.io.rgb import read_rgb, write_png
 from pipelines.config.errors import UserError
 from pipelines.runtime.parallel import in_parallel
-from pipelines.runtime.progress import progress
+from pipelines.runtime.progress import track
 
 
 def downscale_folder(
@@ -42,13 +42,9 @@ def downscale_folder(
     if len(set(targets)) < len(targets):
         raise UserError(f"{source} has images whose names differ only in the suffix; rename them")
     downscale = partial(_downscale, scale=scale, modcrop=modcrop, convention=convention)
-    failures: list[str] = []
-    with progress("lr", len(files)) as advance:
-        problems = in_parallel(downscale, list(zip(files, targets, strict=True)))
-        for number, (path, problem) in enumerate(zip(files, problems, strict=True), start=1):
-            failures += [f"{path}: {problem}"] if problem else []
-            advance(number, path.name)
-    return failures
+    results = in_parallel(downscale, list(zip(files, targets, strict=True)))
+    problems = track("lr", results, [path.name for path in files])
+    return [f"{path}: {problem}" for path, problem in zip(files, problems, strict=True) if problem]
 
 
 def _downscale(paths: tuple[Path, Path], scale: int, modcrop: int, convention: Convention) -> str:

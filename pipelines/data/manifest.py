@@ -7,8 +7,9 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from esrgan_core.files import atomic_path, file_sha256
+from esrgan_core.files import file_sha256
 from pipelines.config.errors import UserError
+from pipelines.data.csv_file import write_csv
 from pipelines.runtime.errors import TransientError
 
 
@@ -48,14 +49,8 @@ class UnreachableImagesError(TransientError, BadImagesError):
 
 def write_manifest(path: Path, rows: list[ManifestRow]) -> None:
     """Write the manifest as CSV, sorted by path."""
-    with (
-        atomic_path(path) as temporary,
-        temporary.open("w", encoding="utf-8", newline="") as file,
-    ):
-        names = [field.name for field in fields(ManifestRow)]
-        table = csv.DictWriter(file, names, lineterminator="\n")
-        table.writeheader()
-        table.writerows(asdict(row) for row in sorted(rows, key=attrgetter("path")))
+    columns = [field.name for field in fields(ManifestRow)]
+    write_csv(path, columns, map(asdict, sorted(rows, key=attrgetter("path"))))
 
 
 def read_manifest(path: Path) -> list[ManifestRow]:

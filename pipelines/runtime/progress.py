@@ -2,10 +2,11 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from threading import Lock
+from typing import TypeVar
 
 from rich.console import Console
 from rich.filesize import decimal
@@ -20,6 +21,7 @@ from rich.progress import (
 
 from pipelines.runtime.status import Status, write_status
 
+Item = TypeVar("Item")
 Advance = Callable[[int, str], None]
 SECONDS_BETWEEN_LINES = 15.0
 SECONDS_BETWEEN_STATUS = 1.0
@@ -74,6 +76,14 @@ def progress(
 
     with bar:
         yield advance
+
+
+def track(what: str, items: Iterable[Item], names: Sequence[str]) -> Iterator[Item]:
+    """Yield items and show the progress; `names` are the notes."""
+    with progress(what, len(names)) as advance:
+        for number, (item, name) in enumerate(zip(items, names, strict=True), start=1):
+            yield item
+            advance(number, name)
 
 
 @contextmanager

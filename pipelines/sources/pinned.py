@@ -13,7 +13,7 @@ from pathlib import Path
 from esrgan_core.files import file_sha256
 from esrgan_core.records import record_hash
 from pipelines.config.errors import UserError
-from pipelines.runtime.progress import progress
+from pipelines.runtime.progress import track
 from pipelines.runtime.redaction import redact
 from pipelines.runtime.state import REPOSITORY
 from pipelines.sources.checksums import ExpectedFile
@@ -112,13 +112,9 @@ def _content_hash(path: Path) -> str:
         return file_sha256(path)
     if not (names := sorted(_list_files(path))):
         raise UserError(f"{path} is a folder without files; add them, or name another folder")
-    hashes = {}
-    with ThreadPoolExecutor() as pool, progress(f"hash {path}", len(names)) as advance:
-        found = pool.map(lambda name: file_sha256(path / name), names)
-        for number, (name, digest) in enumerate(zip(names, found, strict=True), start=1):
-            hashes[name] = digest
-            advance(number, name)
-    return record_hash(hashes)
+    with ThreadPoolExecutor() as pool:
+        digests = pool.map(lambda name: file_sha256(path / name), names)
+        return record_hash(dict(zip(names, track(f"hash {path}", digests, names), strict=True)))
 
 
 def _list_files(root: Path) -> Iterator[str]:

@@ -10,7 +10,7 @@ from pipelines.data.manifest import BadImagesError, pair_with_lr, read_manifest
 from pipelines.data.pair_cache import link_pair, pair_task, prepare_pair, report_estimate
 from pipelines.runtime.disk import remove_tree
 from pipelines.runtime.parallel import in_parallel
-from pipelines.runtime.progress import progress
+from pipelines.runtime.progress import track
 from pipelines.runtime.state import state_root
 from pipelines.stages.runner import run_stage
 
@@ -24,7 +24,7 @@ class Params:
 
 
 def run(params: Params) -> None:
-    """Leave the pair store in `artifacts/pairs/`."""
+    """Write the pair store to `artifacts/pairs/`."""
     excluded = set(json.loads(VALIDATION_REPORT.read_text(encoding="utf-8"))["excluded"])
     pairs = [
         (hr, lr) for hr, lr in pair_with_lr(read_manifest(MANIFEST)) if hr.path not in excluded
@@ -33,17 +33,15 @@ def run(params: Params) -> None:
     tasks = [pair_task(hr, lr, IMAGES.absolute(), folder, params.scale) for hr, lr in pairs]
     report_estimate(pairs, tasks, params.bicubic.workers)
     entries, problems = [], []
-    with progress("bicubic", len(tasks)) as advance:
-        done = in_parallel(
-            prepare_pair, tasks, params.bicubic.workers, fewer="with bicubic.workers lower"
-        )
-        for number, ((hr, _), made) in enumerate(zip(pairs, done, strict=True), start=1):
-            if made.entry is None:
-                problems.append(f"  {hr.path}: {made.problem}")
-            else:
-                entry = replace(made.entry, name=hr.pair_name, split=hr.split, set=hr.set)
-                entries.append((made.key, entry))
-            advance(number, hr.path)
+    fewer = "with bicubic.workers lower"
+    results = in_parallel(prepare_pair, tasks, params.bicubic.workers, fewer=fewer)
+    made = track("bicubic", results, [hr.path for hr, _ in pairs])
+    for (hr, _), pair in zip(pairs, made, strict=True):
+        if pair.entry is None:
+            problems.append(f"  {hr.path}: {pair.problem}")
+        else:
+            entry = replace(pair.entry, name=hr.pair_name, split=hr.split, set=hr.set)
+            entries.append((pair.key, entry))
     if problems:
         raise BadImagesError(problems)
     # images of an earlier run must not stay among these
