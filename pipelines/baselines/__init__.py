@@ -1,4 +1,4 @@
-"""What ESRGAN is measured against: a stage per recipe of `pipelines/baselines/dvc.yaml`."""
+"""Stages of the models that ESRGAN is compared with; see `dvc.yaml` in this folder."""
 
 RECIPES = ("srcnn", "srresnet", "srgan", "sftgan", "contextual")
-"""In the order of the field's history, which is also that of tables and pages."""
+"""In the order of tables and pages, which is that of publication."""

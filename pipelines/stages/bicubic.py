@@ -1,4 +1,4 @@
-"""Make every image's LR as MATLAB does and pack both into the pair store."""
+"""Downscale every image as MATLAB does, and write the pair store."""
 
 import json
 from dataclasses import dataclass, replace
@@ -44,7 +44,6 @@ def run(params: Params) -> None:
             entries.append((pair.key, entry))
     if problems:
         raise BadImagesError(problems)
-    # images of an earlier run must not stay among these
     remove_tree(PAIRS)
     for key, entry in entries:
         link_pair(folder, key, PAIRS, entry)

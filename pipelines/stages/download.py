@@ -1,4 +1,4 @@
-"""Fetch the images that `data/` names or holds, check each, and list them in a manifest."""
+"""Download the images of `data/`, check them, and list them in a manifest."""
 
 import sys
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Params:
 
 
 def run(params: Params) -> None:
-    """Leave `artifacts/images/` with a manifest, or complain of every bad image."""
+    """Write `artifacts/images/` and its manifest; raise an error that lists every bad image."""
     found = load_catalog(DATA, params.download.catalogs, params.scale)
     catalog = found.exclude(params.download.exclude).select_lr(
         params.scale if params.download.lr == "provided" else None
@@ -40,23 +40,21 @@ def run(params: Params) -> None:
     unused = sum(entry.kind != "hr" for entry in found.entries)
     if unused and params.download.lr == "made":
         print(f"{unused} LR images are not used; LR is made (download.lr)", file=sys.stderr)
-    # an earlier run's images must not stay among these
     remove_tree(IMAGES)
     missing = fetch_all(catalog, IMAGES)
     checked = check_images(catalog.entries, missing, IMAGES.absolute())
     bad = [one for one in checked if one.problem]
     for one in bad:
         forget_unpinned(one.entry.source)
-    # what is left of a pair is no pair
-    places = {one.entry.pair_name for one in bad}
-    good = [one for one in checked if one.entry.pair_name not in places]
+    # a bad image excludes its pair
+    bad_pairs = {one.entry.pair_name for one in bad}
+    good = [one for one in checked if one.entry.pair_name not in bad_pairs]
     if bad and not (params.skip_bad and good):
-        passing = any(map(is_transient, missing.values()))
-        raise (UnreachableImagesError if passing else BadImagesError)(
-            summarize_problems(bad, state_root() / "unusable_pictures.csv")
-        )
+        problems = summarize_problems(bad, state_root() / "unusable_pictures.csv")
+        is_reachable = not any(map(is_transient, missing.values()))
+        raise BadImagesError(problems) if is_reachable else UnreachableImagesError(problems)
     for one in checked:
-        if one.entry.pair_name in places:
+        if one.entry.pair_name in bad_pairs:
             (IMAGES / one.entry.path).unlink(missing_ok=True)
     write_manifest(MANIFEST, [one.row for one in good if one.row])
     write_quality_stats(QUALITY_STATS, [one.quality_stats for one in good if one.quality_stats])

@@ -1,4 +1,4 @@
-"""Checks of all of params.yaml: the type of every section, then what holds between sections."""
+"""Checks of params.yaml as a whole: types, relations between sections, and named files."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,19 +18,14 @@ FILES = (
     ("evaluate", "weight_files"),
     ("evaluate", "ma_scores"),
 )
-"""Parameters that name a file or a folder, or several of them by name."""
+"""Parameters that name a file, a folder, or a mapping of files."""
 
 
 def check_params(params: dict[str, Any], path: Path = PARAMS, *, files: bool = True) -> None:
-    """Check that every stage accepts its parameters.
-
-    Args:
-        params: all sections.
-        path: the file that they are from, for the message.
-        files: whether to check the files and folders that parameters name as well.
+    """Check that every stage accepts its parameters, and with `files` the files that they name.
 
     Raises:
-        ParamsError: lists everything that is wrong.
+        ParamsError: lists all problems.
     """
     sections = parse_sections(Sections, params, path)
     problems = [*_patch_size_problems(params), *_metric_problems(sections)]
@@ -40,7 +35,7 @@ def check_params(params: dict[str, Any], path: Path = PARAMS, *, files: bool = T
 
 
 def file_parameters(params: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str]]:
-    """Where parameters name files and folders: (mapping, key in the mapping, dotted name)."""
+    """Yield (mapping, key, dotted name) of every parameter that names a file or a folder."""
     for *sections, key in FILES:
         section: Any = params
         for part in sections:
@@ -58,7 +53,7 @@ def _patch_size_problems(params: dict[str, Any]) -> Iterator[str]:
     """Patch sizes that do not fit the scale, the images or the discriminator."""
     scale, least = params["scale"], params["validate"]["min_side"]
     if scale == 1 and params["download"]["lr"] == "made":
-        yield "scale = 1: LR that is made from HR would be HR; set download.lr to provided"
+        yield "scale = 1: LR made from HR would equal HR; set download.lr to provided"
     sides = {
         name: section["patch_size"]
         for name, section in params.items()
@@ -69,8 +64,8 @@ def _patch_size_problems(params: dict[str, Any]) -> Iterator[str]:
             yield f"{name}.patch_size = {side}: must be a multiple of scale, which is {scale}"
         if side > least:
             yield (
-                f"{name}.patch_size = {side}: is above validate.min_side, which is {least}, so "
-                "that a image may be too small for it; lower it, or raise min_side"
+                f"{name}.patch_size = {side}: must not be above validate.min_side, which is "
+                f"{least}, since an image may be that small"
             )
     discriminators = {"srgan": SRGANDiscriminatorConfig} | dict.fromkeys(
         ("finetune", "sftgan", "contextual", "ablation"), VGGDiscriminatorConfig
@@ -83,13 +78,13 @@ def _patch_size_problems(params: dict[str, Any]) -> Iterator[str]:
             continue
         if last == 1 and params[name]["batch_size"] == 1:
             yield (
-                f"{name}.batch_size = 1: with patches of {sides[name]} the discriminator's last "
-                "normalisation has one value per channel; take larger patches or batches"
+                f"{name}.batch_size = 1: with patch_size {sides[name]}, the last normalization "
+                "of the discriminator has one value per channel; increase one of them"
             )
 
 
 def _metric_problems(sections: Sections) -> Iterator[str]:
-    """Decisions by a metric that is not measured."""
+    """Rules with a metric that is not measured."""
     for rule, metrics in (
         (sections.interpolate.choose, sections.evaluate.metrics),
         (sections.register, sections.evaluate.measured),

@@ -1,4 +1,4 @@
-"""Put the model into the registry, and say whether it is the new champion and why."""
+"""Register the model, and decide whether it is the new champion."""
 
 from dataclasses import asdict, dataclass
 
@@ -19,7 +19,7 @@ class Params:
 
 
 def run(params: Params) -> None:
-    """Leave `decision.json`; the model version and its alias are in MLflow."""
+    """Write `decision.json`; the model version and its alias are in MLflow."""
     decision = register(params.register, wait_for_run_id("register"))
     target = ARTIFACTS / "register" / "decision.json"
     write_text(target, to_json(asdict(decision), indent=2) + "\n")

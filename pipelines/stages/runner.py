@@ -9,11 +9,14 @@ from types import FrameType
 from typing import TypeVar
 
 from esrgan_core.engine.signals import InterruptedTrainingError
+from esrgan_core.io.decoding import BadImageError
+from pipelines.config.errors import UserError
 from pipelines.config.params import PARAMS, load_params, read_yaml
 from pipelines.runtime.errors import is_transient
 from pipelines.runtime.parent_watch import die_with_parent
 from pipelines.runtime.redaction import redact
 from pipelines.runtime.status import Status, write_status
+from pipelines.sources.errors import HostError
 from pipelines.tracking.errors import StoreError
 from pipelines.tracking.session import recording
 
@@ -57,7 +60,7 @@ def run_stage(
             if ranks == nodes == 1:
                 run(params)
             else:
-                run_ranks(name, _module_name(run), ranks, nodes)
+                run_ranks(name, ranks, nodes)
 
 
 @contextmanager
@@ -86,16 +89,12 @@ def exit_cleanly(name: str) -> Iterator[None]:
 
 
 def _is_user_error(error: Exception) -> bool:
-    """Whether the message is enough: a user error, a divergence, a host, or the system."""
-    return is_transient(error) or isinstance(
-        error, ValueError | StoreError | FloatingPointError | OSError
-    )
-
-
-def _module_name(run: Callable[..., None]) -> str:
-    """The module that `python -m` runs, whose `__name__` is `__main__`."""
-    spec = getattr(sys.modules[run.__module__], "__spec__", None)
-    return str(spec.name) if spec else run.__module__
+    match error:
+        case UserError() | BadImageError() | FloatingPointError() | HostError() | StoreError():
+            return True
+        case OSError(errno=int()):  # raised by the system, not by a program
+            return True
+    return is_transient(error)
 
 
 def _exit(number: int, frame: FrameType | None) -> None:

@@ -77,28 +77,28 @@ class AblationConfig:
     batch_size: int = 4
     num_features: int = 24
     num_blocks: int = 2
-    """RRDBs; in the variant with plain residual blocks ten times as many, for as many weights."""
+    """RRDBs; the variant with plain residual blocks has ten times as many."""
     growth_channels: int = 12
     precision: PrecisionChoice = "auto"
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be built, and what trains nothing or one thing twice."""
+        """Check the bounds of every value."""
         if not self.seeds:
-            raise ValueError("seeds must name at least one")
+            raise ValueError("seeds must have at least one")
         if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds names one twice: {self.seeds}")
-        # stage 2 adds to them, and tables hold them in 64 bits
+            raise ValueError(f"seeds must be different, got {self.seeds}")
+        # stage 2 adds 1000, and tables have 64-bit integers
         check_bounds(self, "seeds", below=2**63)
         check_bounds(
             self, "pretrain_steps", "finetune_steps", "batch_size",
             "num_features", "num_blocks", "growth_channels", least=1,
         )  # fmt: skip
-        VGGDiscriminatorConfig(patch_size=self.patch_size)  # refuses sizes that it cannot judge
+        VGGDiscriminatorConfig(patch_size=self.patch_size)  # checks the size
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sections:
-    """Everything in params.yaml; a stage reads the sections that its `Params` names."""
+    """All sections of params.yaml."""
 
     scale: int
     skip_bad: bool

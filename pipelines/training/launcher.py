@@ -43,8 +43,8 @@ def _number(name: str) -> int:
     return int(given or 0)
 
 
-def run_ranks(stage: str, module: str, ranks: int, nodes: int) -> None:
-    """Run `python -m module` in `ranks` processes on each machine.
+def run_ranks(stage: str, ranks: int, nodes: int) -> None:
+    """Run the command of this process in `ranks` processes on each machine.
 
     If one fails, all are started again and continue from the last checkpoint.
 
@@ -69,7 +69,7 @@ def run_ranks(stage: str, module: str, ranks: int, nodes: int) -> None:
     # as many threads in total as a single process would use
     os.environ.setdefault("OMP_NUM_THREADS", str(max(torch.get_num_threads() // ranks, 1)))
     try:
-        elastic_launch(config, sys.executable)("-m", module)
+        elastic_launch(config, sys.executable)(*sys.orig_argv[1:])
     except SignalException as signal:
         sys.exit(128 + signal.sigval.value)
     except ChildFailedError as error:
