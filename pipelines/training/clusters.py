@@ -65,12 +65,12 @@ class Clusters:
         return cls({name: np.asarray(values).tolist() for name, values in content.items()})
 
     def write(self, path: Path) -> None:
-        """Write the mixture as JSON."""
+        """Write the clusters as JSON."""
         write_text(path, to_json(self.content) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> "Clusters":
-        """Read a mixture that `write` has written."""
+        """Read the clusters that `write` has written."""
         return cls(from_json(path.read_text(encoding="utf-8")))
 
     def maps(self, name: str, lr: Pixels) -> Maps:

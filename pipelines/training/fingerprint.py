@@ -4,27 +4,40 @@ from collections.abc import Mapping
 from typing import Any
 
 from esrgan_core.data.pairs import PairStore
-from esrgan_core.records import record_hash, to_record
+from esrgan_core.records import RECORDS, RecordType, record_hash, same, to_record
 from pipelines.training.config import TrainingConfig
-from pipelines.training.record_types import TRAINING_RECORDS
 
 ENGINE_VERSION = 3
 """Raised with every change after which the same parameters give other weights."""
+TRAINING = same(
+    "steps", "patch_size", "batch_size", "seed", "schedule", "ema", "select", "precision",
+    "validate_every",
+)  # fmt: skip
+"""Fields that decide the weights; the others change them by rounding at most."""
+
+TRAINING_RECORDS: Mapping[str, RecordType] = {
+    **RECORDS,
+    "TrainingConfig": RecordType(kind="training", names=TRAINING),
+    "PixelTraining": RecordType(
+        kind="pixel_training", names=TRAINING | same("loss", "optimizer"), absent={"loss": "l1"}
+    ),
+    "AdversarialTraining": RecordType(
+        kind="adversarial_training",
+        names=TRAINING
+        | same("gan", "content", "weights", "generator_optimizer", "discriminator_optimizer"),
+        absent={"gan": "relativistic_average", "content": "l1"},
+    ),
+    "SemanticMapsConfig": RecordType(kind="semantic_maps", names=same("maps", "classes", "seed")),
+}  # fmt: skip
 
 
 def training_fingerprint(
     store: PairStore, config: TrainingConfig, identity: Mapping[str, Any]
 ) -> str:
-    """Hash everything that decides the weights of a training.
+    """Hash everything that decides the weights; `identity` is what pairs and config do not show.
 
     The number of steps counts only if the learning rate depends on it; otherwise a longer run
-    continues a shorter one. Validation images count, since validation selects the weights; test
-    images do not.
-
-    Args:
-        store: the pairs.
-        config: with resolved precision.
-        identity: everything else that decides the weights.
+    continues a shorter one. Validation images count, since validation selects the weights.
 
     Raises:
         ValueError: if the precision is not resolved.

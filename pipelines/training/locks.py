@@ -25,9 +25,7 @@ def training_locks(folder: Path, devices: Mapping[str, str]) -> Iterator[None]:
 
     The kernel releases the locks when the process ends, however it ends.
 
-    Args:
-        folder: the checkpoint folder.
-        devices: a unique identifier of each device, by device name.
+    `devices` are unique identifiers by device name.
 
     Raises:
         UserError: if another process trains in the folder and `ESRGAN_WAIT_FOR_LOCK` is not set.

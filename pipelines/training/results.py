@@ -24,11 +24,9 @@ def write_result(folder: Path, output: Path) -> None:
 
 
 def note_kept(root: Path, repository: Path) -> None:
-    """Note which results a repository's `dvc.lock` names, before the repository is removed.
+    """Note which results in a state root the `dvc.lock` of a repository names.
 
-    Args:
-        root: the state root that has the checkpoints.
-        repository: the folder that will be removed.
+    Called before the repository is removed.
     """
     for note in (root / "checkpoints").glob(f"*/*/{RESULT}"):
         facts = from_json(note.read_text(encoding="utf-8"))

@@ -25,7 +25,7 @@ from pipelines.runtime.progress import progress
 from pipelines.runtime.state import state_root
 from pipelines.sources.pinned import find_pinned, pinned_hash
 from pipelines.training.clusters import Clusters, Maps, quantize
-from pipelines.training.record_types import TRAINING_RECORDS
+from pipelines.training.fingerprint import TRAINING_RECORDS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +107,7 @@ def load_map_source(config: SemanticMapsConfig) -> MapSource:
 
     Raises:
         OSError: if either does not exist.
-        ValueError: if the content of the maps does not match the hash in params.yaml.
+        UserError: if the content of the folder differs from the hash in params.yaml.
     """
     if config.maps:
         return MapFiles(find_pinned(config.maps), config.classes)

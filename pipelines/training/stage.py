@@ -31,13 +31,7 @@ def train(
 ) -> dict[str, str] | None:
     """Run the training of a stage, or continue it, and write all outputs but the discriminator.
 
-    Args:
-        stage: name of the stage and of its folder.
-        step: the update, with initialized networks.
-        store: the training and validation pairs.
-        config: the stage's section.
-        identity: everything else that decides the weights.
-        semantic_maps: for networks that have them as an input.
+    `identity` is everything else that decides the weights.
 
     Returns:
         The lineage in the header of the weights; None in processes that write nothing.
