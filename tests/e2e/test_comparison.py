@@ -1,4 +1,4 @@
-"""Baselines, ablation, figures and the page where MLflow shows it, with the real tools."""
+"""Baselines, ablation, figures and the report in MLflow, with the real tools."""
 
 import json
 from pathlib import Path
@@ -19,19 +19,19 @@ BASELINES = ["srcnn", "srresnet", "srgan", "sftgan", "contextual"]
 
 @pytest.fixture(scope="module")
 def compared(project: Path) -> Path:
-    """The project when its baselines have been trained."""
+    """The project with trained baselines."""
     run = command_in(project)
     run("python", "-m", "pipelines.baselines")
     esrgan_in(project)("publish")
     return project
 
 
-def test_a_bare_repro_leaves_the_baselines_alone(run: Run, compared: Path) -> None:
+def test_dvc_repro_does_not_run_the_baselines(run: Run, compared: Path) -> None:
     printed = run("dvc", "repro")
     assert "baselines" not in printed
 
 
-def test_all_are_measured_by_the_same_code_on_the_same_pictures(compared: Path) -> None:
+def test_all_models_are_measured_alike(compared: Path) -> None:
     every = json.loads((compared / "artifacts/compare/metrics.json").read_text())
     own = json.loads((compared / "artifacts/evaluate/metrics.json").read_text())
     assert list(every) == ["bicubic", *BASELINES, *OWN[1:]]
@@ -42,7 +42,7 @@ def test_all_are_measured_by_the_same_code_on_the_same_pictures(compared: Path) 
         assert title in page
 
 
-def test_a_run_per_model_with_table_crops_data_and_weights(compared: Path) -> None:
+def test_every_model_has_a_run_with_table_crops_data_and_weights(compared: Path) -> None:
     client = MlflowClient(f"sqlite:///{compared}/.esrgan/mlflow.db")
     experiment = client.get_experiment_by_name("esrgan")
     assert experiment
@@ -69,7 +69,7 @@ def test_a_run_per_model_with_table_crops_data_and_weights(compared: Path) -> No
     assert {"srresnet", "pretrained", "finetuned"} <= {model.name for model in generators}
 
 
-def test_the_page_works_inside_mlflows_artifact_view(compared: Path, tmp_path: Path) -> None:
+def test_the_report_works_in_mlflows_artifact_view(compared: Path, tmp_path: Path) -> None:
     client = MlflowClient(f"sqlite:///{compared}/.esrgan/mlflow.db")
     experiment = client.get_experiment_by_name("esrgan")
     assert experiment
@@ -92,7 +92,7 @@ def test_the_page_works_inside_mlflows_artifact_view(compared: Path, tmp_path: P
         page.screenshot(path=screenshot_folder(tmp_path) / "mlflow.png")
 
 
-def test_any_folders_are_compared_beside_the_papers(
+def test_folders_are_compared_with_published_results(
     esrgan: Run, compared: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "HR").mkdir()
@@ -109,7 +109,9 @@ def test_any_folders_are_compared_beside_the_papers(
         assert f"| {row} |" in table
 
 
-def test_figures_for_a_paper_in_one_command(esrgan: Run, compared: Path, tmp_path: Path) -> None:
+def test_one_command_draws_the_figures_of_a_paper(
+    esrgan: Run, compared: Path, tmp_path: Path
+) -> None:
     esrgan("figures", "-o", str(tmp_path))
     names = {path.name for path in tmp_path.iterdir()}
     for name in ("patches-coffee", "patches-china", "plane", "curves-finetune", "curves-srgan"):

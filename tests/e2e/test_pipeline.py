@@ -2,7 +2,6 @@
 
 import csv
 import json
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +13,13 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from esrgan_core.inference.upscale import upscale
-from esrgan_core.models.weights import load_generator
-from tests.conftest import textured
 from tests.e2e.conftest import Run
 
 MODELS = {"bicubic", "pretrained", "interpolated", "finetuned"}
 
 
 def runs_in(store: str, project: Path) -> list[MlflowRun]:
-    """MLflow's runs of the pipeline; the store may have others, as of baselines."""
+    """The MLflow runs of the pipeline, without those of baselines."""
     client = MlflowClient(store)
     experiment = client.get_experiment_by_name("esrgan")
     assert experiment
@@ -53,7 +49,7 @@ def test_the_grid_has_the_networks_at_its_ends(project: Path) -> None:
             assert grid.loc[alpha, metric] == pytest.approx(value, abs=1e-4)
 
 
-def test_the_page_stands_alone(project: Path) -> None:
+def test_the_report_is_one_file(project: Path) -> None:
     page = (project / "artifacts/evaluate/report/index.html").read_text()
     assert page.count("data:image/webp;base64") >= 2 * (len(MODELS) + 1)
     assert "<svg" in page
@@ -63,19 +59,19 @@ def test_the_page_stands_alone(project: Path) -> None:
         assert model in page
 
 
-def test_validation_leaves_report_and_docs(project: Path) -> None:
+def test_validation_writes_report_and_docs(project: Path) -> None:
     report = json.loads((project / "artifacts/validate/report.json").read_text())
     assert report["success"]
     assert report["images"] == 9
     assert "Expectation" in (project / "artifacts/validate/docs/index.html").read_text()
 
 
-def test_all_that_mlflow_keeps_lies_under_the_state_root(project: Path) -> None:
+def test_mlflow_stores_everything_under_the_state_root(project: Path) -> None:
     assert not (project / "mlruns").exists()
     assert any((project / ".esrgan/mlartifacts/models").iterdir())
 
 
-def test_again_runs_no_stage_and_publishes_nothing(run: Run, esrgan: Run) -> None:
+def test_a_second_repro_runs_no_stage_and_publishes_nothing(run: Run, esrgan: Run) -> None:
     assert "Data and pipelines are up to date." in run("dvc", "repro")
     assert ": complete" in esrgan("publish")
 
@@ -105,7 +101,7 @@ def test_a_network_that_is_not_finite_is_not_registered(run: Run, project: Path)
         whole.replace(path)
 
 
-def test_one_parent_with_a_child_per_stage_and_model(runs: list[MlflowRun]) -> None:
+def test_a_parent_run_has_a_child_per_stage_and_model(runs: list[MlflowRun]) -> None:
     (parent,) = [run for run in runs if run.data.tags["dvc.stage"] == "pipeline"]
     children = [
         run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id
@@ -122,7 +118,7 @@ def test_one_parent_with_a_child_per_stage_and_model(runs: list[MlflowRun]) -> N
     assert all(run.data.tags["git.commit"] for run in runs)
 
 
-def test_curves_are_whole_and_pictures_have_equal_keys(
+def test_mlflow_has_all_points_of_the_curves_and_the_images(
     project: Path, runs: list[MlflowRun]
 ) -> None:
     client = MlflowClient(f"sqlite:///{project}/.esrgan/mlflow.db")
@@ -144,7 +140,7 @@ def test_curves_are_whole_and_pictures_have_equal_keys(
         )
 
 
-def test_publishing_fills_a_store_that_has_seen_nothing(
+def test_publishing_fills_an_empty_store(
     esrgan: Run, project: Path, runs: list[MlflowRun], tmp_path: Path
 ) -> None:
     store = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/other.db", "ESRGAN_STATE": str(tmp_path)}
@@ -162,7 +158,7 @@ def test_publishing_fills_a_store_that_has_seen_nothing(
     expected = content(runs)
     assert found.keys() == expected.keys()
     for key, metrics in expected.items():
-        # six digits went through the curve's file
+        # the file of the curve has six digits
         assert found[key] == pytest.approx(metrics, rel=1e-5), key
     client = MlflowClient(store["MLFLOW_TRACKING_URI"])
     assert client.get_model_version_by_alias(
@@ -170,7 +166,7 @@ def test_publishing_fills_a_store_that_has_seen_nothing(
     )
 
 
-def test_the_decision_follows_from_its_reasons(project: Path) -> None:
+def test_the_decision_follows_from_the_gates(project: Path) -> None:
     decision = json.loads((project / "artifacts/register/decision.json").read_text())
     holds = all(reason["holds"] for reason in decision["reasons"])
     assert decision["alias"] == ("champion" if holds else "challenger")
@@ -179,65 +175,17 @@ def test_the_decision_follows_from_its_reasons(project: Path) -> None:
     assert str(version.version) == decision["version"]
 
 
-LOADED_WITHOUT_THE_REPOSITORY = """
-import importlib.util, sys
-sys.path[:] = [p for p in sys.path if p] + [SITE]
-assert importlib.util.find_spec("esrgan_core") is None, "the repository can be imported"
-import mlflow, pandas as pd
-from pathlib import Path
-mlflow.set_tracking_uri(STORE)
-model = mlflow.pyfunc.load_model("models:/esrgan@ALIAS")
-for path in sorted(Path(FOLDER).glob("*.png")):
-    for alpha in (None, 0.0, 0.5, 1.0):
-        params = {} if alpha is None else {"alpha": alpha}
-        out = model.predict(pd.DataFrame({"image": [path.read_bytes()]}), params=params)
-        path.with_suffix(f".{alpha}.out").write_bytes(out["image"][0])
-"""
-
-
-def test_the_model_upscales_any_size_where_the_repository_is_unknown(
-    run: Run, project: Path, tmp_path: Path
-) -> None:
-    sizes = [(24, 36), (17, 31), (45, 8)]
-    for number, (height, width) in enumerate(sizes):
-        Image.fromarray(textured(height, width, seed=number)).save(tmp_path / f"{number}.png")
-    decision = json.loads((project / "artifacts/register/decision.json").read_text())
-    # -I and -S: neither the folder nor the editable installation is on the path
-    code = (
-        LOADED_WITHOUT_THE_REPOSITORY.replace("SITE", repr(str(Path(np.__file__).parents[1])))
-        .replace("STORE", repr(f"sqlite:///{project}/.esrgan/mlflow.db"))
-        .replace("ALIAS", decision["alias"])
-        .replace("FOLDER", repr(str(tmp_path)))
-    )
-    run("python", "-I", "-S", "-c", code)
-    networks = {
-        alpha: load_generator(project / f"artifacts/{stage}/generator.safetensors")
-        for alpha, stage in ((0.0, "pretrain"), (1.0, "finetune"))
-    }
-    for number, (height, width) in enumerate(sizes):
-        lr = textured(height, width, seed=number)
-        results = {}
-        for alpha in (None, 0.0, 0.5, 1.0):
-            data = (tmp_path / f"{number}.{alpha}.out").read_bytes()
-            results[alpha] = np.asarray(Image.open(BytesIO(data)))
-            assert results[alpha].shape == (4 * height, 4 * width, 3)
-        for alpha, network in networks.items():
-            assert np.array_equal(results[alpha], upscale(network, lr))
-        assert np.array_equal(results[None], results[0.5])
-        assert not np.array_equal(results[0.0], results[1.0])
-
-
-def test_an_experiment_reruns_what_its_parameter_touches(run: Run, project: Path) -> None:
+def test_an_experiment_runs_the_stages_that_its_parameter_affects(run: Run, project: Path) -> None:
     before = json.loads((project / "artifacts/pretrain/run.json").read_text())
     printed = run("dvc", "exp", "run", "-S", "finetune.steps=6", "interpolate")
     for stage in ("download", "validate", "bicubic", "pretrain"):
         assert f"Stage '{stage}' didn't change, skipping" in printed
     for stage in ("finetune", "interpolate"):
         assert f"Running stage '{stage}'" in printed
-    # what would follow
+    # the later stages
     assert json.loads(run("dvc", "status", "--json")).keys() == {"evaluate", "register"}
     assert json.loads((project / "artifacts/pretrain/run.json").read_text()) == before
-    # the schedule does not depend on the number of steps, so the longer run continued the shorter
+    # the longer run continued the shorter one, since the schedule does not depend on the steps
     assert "continuing after step 4" in printed
     curve = pd.read_csv(project / "artifacts/finetune/curve.csv")
     assert list(curve["step"]) == [0, 1, 2, 3, 4, 5, 6]
@@ -248,7 +196,7 @@ def test_an_experiment_reruns_what_its_parameter_touches(run: Run, project: Path
     assert "finetune.steps" in run("dvc", "exp", "show", "--csv")
 
 
-def test_psnr_of_a_folder_by_command(esrgan: Run, project: Path, tmp_path: Path) -> None:
+def test_a_command_measures_a_folder(esrgan: Run, project: Path, tmp_path: Path) -> None:
     hr = project / "artifacts/images/test/sample"
     for folder in ("HR", "LR"):
         (tmp_path / folder).mkdir()

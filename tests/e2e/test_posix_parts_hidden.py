@@ -1,7 +1,7 @@
-"""Commands on files, and the library, where the parts of Python that Windows lacks are hidden.
+"""The library and commands on files, without the parts of Python that Windows lacks.
 
-This is Linux with those parts taken away from our code, not Windows: it shows that nothing of ours
-asks for them. Packages of others are imported before, since they have builds of their own there.
+The tests hide these parts on Linux, to show that our code does not need them. Other packages are
+imported before, since they have Windows builds.
 """
 
 import subprocess
@@ -77,19 +77,19 @@ for words in (
 """
 
 
-def test_the_library_is_imported_and_works(tmp_path: Path) -> None:
+def test_the_library_works(tmp_path: Path) -> None:
     _run(HIDE + IMPORT, tmp_path)
 
 
-def test_commands_on_files_run(tmp_path: Path) -> None:
+def test_commands_on_files_work(tmp_path: Path) -> None:
     write_png(tmp_path / "images" / "a.png", textured(32, 40))
     config = RRDBNetConfig(num_features=8, num_blocks=1, growth_channels=4)
     torch.manual_seed(0)
     state = build_generator(config).state_dict()
     save_weights(tmp_path / "small.safetensors", state, config, {})
-    said = _run(HIDE + RUN, tmp_path)
+    printed = _run(HIDE + RUN, tmp_path)
     assert read_rgb(tmp_path / "large" / "a.png").shape == (128, 160, 3)
-    assert "0 done, 1 skipped" in said
+    assert "0 done, 1 skipped" in printed
 
 
 def _run(code: str, folder: Path) -> str:

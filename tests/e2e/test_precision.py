@@ -1,4 +1,4 @@
-"""Trainings on a processor without bf16, which limits of the libraries stand in for."""
+"""Trainings on a CPU without bf16, simulated by limits of the libraries."""
 
 import json
 import re
@@ -23,7 +23,7 @@ STEPS = {
 
 @pytest.fixture(scope="module")
 def short(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, str]]:
-    """(folder, what was printed) of a short training in each precision."""
+    """(folder, output) of a short training in each precision."""
     root = tmp_path_factory.mktemp("precision")
     found = {}
     for precision in ("auto", "fp32", "bf16"):
@@ -42,7 +42,7 @@ def short(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     return found
 
 
-def test_auto_is_fp32_to_the_bit(short: dict[str, tuple[Path, str]]) -> None:
+def test_auto_has_the_same_bits_as_fp32(short: dict[str, tuple[Path, str]]) -> None:
     auto, explicit = (
         load_file(short[precision][0] / "artifacts/pretrain/generator.safetensors")
         for precision in ("auto", "fp32")
@@ -51,7 +51,7 @@ def test_auto_is_fp32_to_the_bit(short: dict[str, tuple[Path, str]]) -> None:
     assert all(bool((auto[name] == explicit[name]).all()) for name in auto)
 
 
-def test_auto_continues_an_explicit_training_and_the_reverse(
+def test_auto_and_fp32_continue_each_other(
     short: dict[str, tuple[Path, str]],
 ) -> None:
     assert "continuing after step 4" in short["fp32"][1]

@@ -1,4 +1,4 @@
-"""Trainings of two processes: what one of them, or all, being ended does."""
+"""Trainings with two processes, of which one or all are ended."""
 
 import signal
 import socket
@@ -8,14 +8,14 @@ import psutil
 import pytest
 
 from pipelines.config.params import read_yaml
-from tests.support.trainings import OFTEN, SECONDS_TO_END, Trainings, wait_for
+from tests.support.trainings import FREQUENT, SECONDS_TO_END, Trainings, wait_for
 
-STEPS = OFTEN["pretrain"]["steps"]
+STEPS = FREQUENT["pretrain"]["steps"]
 TWO = {"ESRGAN_RANKS": "2"}
 
 
-def ranks_of(process: "psutil.Process") -> list[psutil.Process]:
-    """The processes that train, by rank."""
+def rank_processes(process: "psutil.Process") -> list[psutil.Process]:
+    """The training processes, by rank."""
     found = [
         child
         for child in process.children(recursive=True)
@@ -24,26 +24,26 @@ def ranks_of(process: "psutil.Process") -> list[psutil.Process]:
     return sorted(found, key=lambda child: int(child.environ()["RANK"]))
 
 
-def test_two_processes_train_what_one_does_though_one_of_them_dies(trainings: Trainings) -> None:
+def test_two_processes_train_like_one_even_if_one_is_killed(trainings: Trainings) -> None:
     state = "one-dies"
     process = trainings.start("pretrain", state, **TWO)
     wait_for(lambda: trainings.steps_done("pretrain", state) >= 30)
-    ranks_of(psutil.Process(process.pid))[1].kill()
+    rank_processes(psutil.Process(process.pid))[1].kill()
     printed, _ = process.communicate(timeout=SECONDS_TO_END)
     assert process.returncode == 0, printed
-    # it was started again with the other
+    # both were started again
     assert "pretrain: continuing after step" in printed
-    alone, together = (trainings.rows("pretrain", name) for name in ("whole", state))
-    assert [row["step"] for row in alone] == [row["step"] for row in together]
-    # sums are rounded otherwise, and steps carry it on
-    for one, two in zip(alone[:20], together[:20], strict=True):
+    single, several = (trainings.rows("pretrain", name) for name in ("whole", state))
+    assert [row["step"] for row in single] == [row["step"] for row in several]
+    # sums are rounded differently, and the differences grow
+    for one, two in zip(single[:20], several[:20], strict=True):
         for name in ("g/pixel", "val/psnr_y"):
             if name in one:
                 assert two[name] == pytest.approx(one[name], rel=5e-3), (one["step"], name)
 
 
 @pytest.mark.parametrize("stage", ["pretrain", "srcnn"])
-def test_two_machines_meet(trainings: Trainings, stage: str) -> None:
+def test_two_machines_train_together(trainings: Trainings, stage: str) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         meet = f"127.0.0.1:{free.getsockname()[1]}"
@@ -60,14 +60,14 @@ def test_two_machines_meet(trainings: Trainings, stage: str) -> None:
         for role in ("lead", "join")
     ]
     trainings.started += parts
-    said = [one.communicate(timeout=SECONDS_TO_END)[0] for one in parts]
-    assert [one.returncode for one in parts] == [0, 0], said
+    outputs = [one.communicate(timeout=SECONDS_TO_END)[0] for one in parts]
+    assert [one.returncode for one in parts] == [0, 0], outputs
     steps = read_yaml(trainings.folder / "params.yaml")[stage]["steps"]
     assert trainings.steps_done(stage, state) == trainings.saved(stage, state) == steps
     assert (trainings.folder / "artifacts" / stage / "run.json").is_file()
 
 
-def test_a_stop_is_agreed_on_and_saved_and_no_process_outlives_the_stage(
+def test_all_processes_stop_at_a_saved_step_and_none_outlives_the_stage(
     trainings: Trainings,
 ) -> None:
     state = "stopped"
@@ -77,13 +77,13 @@ def test_a_stop_is_agreed_on_and_saved_and_no_process_outlives_the_stage(
     seen = trainings.steps_done("pretrain", state)
     printed, _ = process.communicate(timeout=SECONDS_TO_END)
     assert process.returncode == 143, printed
-    # no step is taken that is not saved; how many there are until both have heard, nobody knows
+    # the last step is saved; its number depends on when both processes notice the signal
     saved = trainings.saved("pretrain", state)
     assert seen <= saved < STEPS
     assert saved == trainings.steps_done("pretrain", state)
     process = trainings.start("pretrain", state, **TWO)
     wait_for(lambda: trainings.steps_done("pretrain", state) > saved)
-    ranks = ranks_of(psutil.Process(process.pid))
+    ranks = rank_processes(psutil.Process(process.pid))
     assert len(ranks) == 2
     process.kill()
     _, alive = psutil.wait_procs(ranks, timeout=SECONDS_TO_END)

@@ -67,7 +67,7 @@ def test_no_point_is_lost_or_logged_twice(
         first.send_signal(signal.SIGKILL)
         first.wait()
         trainings.finish("pretrain", condition, **settings)
-        assert trainings.intact("pretrain", condition)
+        assert trainings.is_intact("pretrain", condition)
         proxy.condition = "well"
         esrgan = esrgan_in(trainings.folder)
         state = {"ESRGAN_STATE": trainings.settings(condition)["ESRGAN_STATE"]}

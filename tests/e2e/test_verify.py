@@ -11,7 +11,7 @@ DAMAGE = """
 import json, random, sys
 from pathlib import Path
 from pipelines.ops.integrity import CheckedFile, list_files, verify
-from tests.support.states import spoil
+from tests.support.states import damage
 
 source = random.Random(7)
 files = [one.path for one in list_files() if isinstance(one, CheckedFile)]
@@ -26,7 +26,7 @@ for kind in sorted(by_kind):
         path = source.choice(by_kind[kind])
         content = path.read_bytes()
         if flips and content:
-            spoil(path, source, flip=True)
+            damage(path, source, flip=True)
         else:
             path.unlink()
         _, damage = verify()

@@ -13,7 +13,7 @@ from random import Random
 from torch import nn
 
 from esrgan_core.engine.checkpoint import Checkpoints
-from tests.support.states import spoil
+from tests.support.states import damage
 
 WIDTH = 700
 """Features of a layer whose checkpoint of 2 MB takes long enough to be hit while it is written."""
@@ -86,7 +86,7 @@ def damages(folder: Path, count: int, random: Random) -> list[str]:
         for step in (1, 2):
             checkpoints.save(step, layer(step))
         newest = own / f"step_00000002{random.choice(['.pt', '.json'])}"
-        place = spoil(newest, random, flip=bool(number % 2))
+        place = damage(newest, random, flip=bool(number % 2))
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             restored = checkpoints.restore(layer(0), at_most=9)

@@ -26,7 +26,7 @@ from tests.support.flows import LONG, Flows
 from tests.support.interruptions import INTERRUPTIONS, interrupt, resume
 from tests.support.publishing import Publishing
 from tests.support.stores import When
-from tests.support.trainings import STAGES, Trainings, disturb, orphans, train_whole
+from tests.support.trainings import STAGES, Trainings, find_orphans, interrupt_training, train_whole
 
 PER_TRAINING = 5
 """Signals per training; forty steps leave no time for more."""
@@ -78,14 +78,14 @@ def check_trainings(tally: Tally, folder: Path, part: int, random: Random) -> No
         for index in range(count):
             number = numbers[index % len(numbers)]
             state = f"{stage}-{number.name}-{index}"
-            found += disturb(trainings, stage, state, [number] * PER_TRAINING, random)
+            found += interrupt_training(trainings, stage, state, [number] * PER_TRAINING, random)
         return found
 
     def orphaned(count: int) -> list[str]:
         found = []
         for index in range(count):
             how = (signal.SIGTERM, signal.SIGKILL)[index % 2]
-            found += orphans(trainings, how, f"orphan-{index}", random)
+            found += find_orphans(trainings, how, f"orphan-{index}", random)
         return found
 
     count = 50 // part // PER_TRAINING

@@ -1,4 +1,4 @@
-"""States of trainings in tests: looked into, and spoiled."""
+"""Tensors of checkpoints, and damage to files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +8,7 @@ import torch
 
 
 def tensors(value: object, prefix: str = "") -> dict[str, torch.Tensor]:
-    """All tensors in nested mappings, by path; numbers as tensors too."""
+    """All tensors and numbers in nested mappings, by path."""
     if isinstance(value, torch.Tensor):
         return {prefix: value}
     if isinstance(value, int | float):
@@ -19,13 +19,13 @@ def tensors(value: object, prefix: str = "") -> dict[str, torch.Tensor]:
     return {}
 
 
-def spoil(path: Path, random: Random, *, flip: bool) -> int:
-    """Flip a bit of a file, or cut it; the byte at which."""
+def damage(path: Path, random: Random, *, flip: bool) -> int:
+    """Flip a bit of a file, or truncate it; return the position."""
     content = bytearray(path.read_bytes())
-    place = random.randrange(len(content))
+    position = random.randrange(len(content))
     if flip:
-        content[place] ^= 1 << random.randrange(8)
+        content[position] ^= 1 << random.randrange(8)
     else:
-        del content[place:]
+        del content[position:]
     path.write_bytes(content)
-    return place
+    return position

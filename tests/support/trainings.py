@@ -1,4 +1,4 @@
-"""Real training stages that are killed, stopped and resumed, and what must be left of them."""
+"""Real training stages that are killed, stopped and continued, and checks of their results."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ from pipelines.config.params import read_yaml, update_params
 from tests.e2e.conftest import command_in, environment
 from tests.support.states import tensors
 
-OFTEN = {
+FREQUENT = {
     "pretrain": {
         "steps": 120, "save_every": 17, "validate_every": 40, "report_every": 1, "keep": 20,
     },
@@ -34,34 +34,34 @@ PREPARED = {"download", "images", "validate", "bicubic", "pairs"}
 SECONDS_TO_END = 300
 
 
-def module_of(stage: str) -> str:
-    """What `python -m` starts a training by."""
+def stage_module(stage: str) -> str:
+    """The module of a stage, for `python -m`."""
     return f"pipelines.{'stages' if stage in STAGES else 'baselines'}.{stage}"
 
 
 @dataclass
 class Trainings:
-    """A copy of the project whose pairs are ready; each training has a state root of its own."""
+    """A copy of the project with prepared pairs; each training has its own state root."""
 
     folder: Path
     whole: dict[str, dict[str, torch.Tensor]] = field(init=False)
-    """Everything in the last state of a training that nothing disturbed, by stage."""
+    """The tensors of an uninterrupted training, by stage."""
     started: list["subprocess.Popen[str]"] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.whole = {stage: self.final(stage, "whole") for stage in STAGES}
 
     def settings(self, state: str) -> dict[str, str]:
-        """The environment of a training; all report to one store, since making one takes long."""
+        """The environment of a training; all share one MLflow store, which is slow to create."""
         return environment(self.folder) | {
             "ESRGAN_STATE": str(self.folder / "states" / state),
             "MLFLOW_TRACKING_URI": f"sqlite:///{self.folder}/.esrgan/mlflow.db",
         }
 
     def start(self, stage: str, state: str, **extra: str) -> "subprocess.Popen[str]":
-        """Begin a stage, or go on with it."""
+        """Start or continue a stage."""
         process = subprocess.Popen(
-            [sys.executable, "-m", module_of(stage)],
+            [sys.executable, "-m", stage_module(stage)],
             cwd=self.folder,
             env=self.settings(state) | extra,
             stdout=subprocess.PIPE,
@@ -72,66 +72,66 @@ class Trainings:
         return process
 
     def finish(self, stage: str, state: str, **extra: str) -> str:
-        """Run a stage to its end; what it printed."""
+        """Run a stage to its end; return its output."""
         process = self.start(stage, state, **extra)
         printed, _ = process.communicate(timeout=SECONDS_TO_END)
         assert process.returncode == 0, printed
         return printed
 
     def end_all(self) -> None:
-        """Kill whatever is left."""
+        """Kill all processes."""
         for process in self.started:
             process.kill()
             process.communicate()
         self.started.clear()
 
     def checkpoints(self, stage: str, state: str) -> Path | None:
-        """The training's checkpoint folder, once there is one."""
+        """The checkpoint folder; None before it exists."""
         found = sorted((self.folder / "states" / state / "checkpoints" / stage).glob("*"))
         return found[0] if found else None
 
     def rows(self, stage: str, state: str) -> list[dict[str, float]]:
-        """The training's journal."""
+        """The rows of the journal."""
         folder = self.checkpoints(stage, state)
         return MetricsJournal(folder / "metrics.jsonl").rows() if folder else []
 
     def steps_done(self, stage: str, state: str) -> int:
-        """The last step in the journal; 0 before there is one."""
+        """The last step in the journal; 0 if it is empty."""
         rows = self.rows(stage, state)
         return int(rows[-1]["step"]) if rows else 0
 
     def saved(self, stage: str, state: str) -> int:
-        """The last step whose state is saved; 0 if none is."""
+        """The step of the last checkpoint; 0 if there is none."""
         folder = self.checkpoints(stage, state)
         return max(Checkpoints(folder).steps(), default=0) if folder else 0
 
     def final(self, stage: str, state: str) -> dict[str, torch.Tensor]:
-        """Every tensor of the last state, and of the weights that the stage left."""
+        """All tensors of the last checkpoint and the bytes of the output."""
         folder = self.checkpoints(stage, state)
         assert folder
-        found = torch.load(folder / f"step_{OFTEN[stage]['steps']:08}.pt", weights_only=True)
+        found = torch.load(folder / f"step_{FREQUENT[stage]['steps']:08}.pt", weights_only=True)
         output = self.folder / "artifacts" / stage / "generator.safetensors"
         bits = torch.frombuffer(bytearray(output.read_bytes()), dtype=torch.uint8)
         return tensors(found) | {"output": bits}
 
-    def intact(self, stage: str, state: str) -> bool:
-        """Whether a training ended in the bits of the one that nothing disturbed."""
+    def is_intact(self, stage: str, state: str) -> bool:
+        """Whether a training has the same bits as the uninterrupted one."""
         expected, found = self.whole[stage], self.final(stage, state)
         equal = all(torch.equal(value, found[key]) for key, value in expected.items())
         steps = [row["step"] for row in self.rows(stage, state) if "g/pixel" in row]
-        each_once = steps == list(range(1, OFTEN[stage]["steps"] + 1))
+        each_once = steps == list(range(1, FREQUENT[stage]["steps"] + 1))
         return equal and expected.keys() == found.keys() and each_once
 
 
 def train_whole(folder: Path) -> None:
-    """Train each stage once without a disturbance, in a copy whose pairs are ready."""
+    """Train each stage once without interruption, in a copy with prepared pairs."""
     for made in (folder / "artifacts").iterdir():
         if made.is_dir() and made.name not in PREPARED:
             shutil.rmtree(made)
     params = read_yaml(folder / "params.yaml")
-    update_params(params, OFTEN)
+    update_params(params, FREQUENT)
     YAML().dump(params, folder / "params.yaml")
-    command_in(folder)("git", "commit", "--quiet", "--all", "--message", "often")
+    command_in(folder)("git", "commit", "--quiet", "--all", "--message", "frequent checkpoints")
     for stage in STAGES:
         command_in(folder)(
             "python", "-m", f"pipelines.stages.{stage}", ESRGAN_STATE=str(folder / "states/whole")
@@ -139,67 +139,69 @@ def train_whole(folder: Path) -> None:
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 300, pause: float = 0.01) -> None:
-    """Look every `pause` seconds until something holds; how long it takes says nothing."""
+    """Check a condition every `pause` seconds until it is true."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it did not come"
+        assert time.monotonic() < end, f"the condition is still false after {seconds} s"
         time.sleep(pause)
 
 
-def disturb(
+def interrupt_training(
     trainings: Trainings, stage: str, state: str, numbers: Sequence[signal.Signals], random: Random
 ) -> list[str]:
-    """Send a training each of some signals in its turn, taking it up again, then let it end.
+    """Send signals to a training, continue it after each, and finish it.
 
-    The first comes at a random step of the first part of the training, the next in the part after
-    that, and one part is left to end in.
+    The steps are divided into parts; each signal comes at a random step of its part, and the last
+    part has no signal.
 
     Returns:
-        What was not as it must be.
+        All problems.
     """
     problems: list[str] = []
-    part = OFTEN[stage]["steps"] // (len(numbers) + 1)
+    part = FREQUENT[stage]["steps"] // (len(numbers) + 1)
     for index, number in enumerate(numbers):
-        # what a killed training has reported beyond its last state comes again
+        # a killed training repeats the steps after its last checkpoint
         done = trainings.steps_done(stage, state)
-        moment = max(done + 1, index * part + random.randint(1, part))
+        target = max(done + 1, index * part + random.randint(1, part))
         process = trainings.start(stage, state)
-        wait_for(lambda: process.poll() is not None or trainings.steps_done(stage, state) >= moment)  # noqa: B023
-        # a moment within a step, a save or a validation
+        wait_for(lambda: process.poll() is not None or trainings.steps_done(stage, state) >= target)  # noqa: B023
+        # at any moment of a step, a save or a validation
         time.sleep(random.uniform(0, 0.05))
         process.send_signal(number)
         seen = trainings.steps_done(stage, state)
         printed, _ = process.communicate(timeout=SECONDS_TO_END)
-        found = _after(trainings, stage, state, number, process.returncode, seen)
+        found = _problems_after(trainings, stage, state, number, process.returncode, seen)
         if number != signal.SIGKILL:
             saved = trainings.saved(stage, state)
-            found += _unsaid(printed, f"stopped by {number.name} after step {saved}, saved")
-        problems += [f"{problem}; it said: {printed}" for problem in found]
-    problems += _unsaid(trainings.finish(stage, state), f"{stage}: continuing after step")
-    if not trainings.intact(stage, state):
-        problems.append(f"{state} differs from a training that nothing disturbed")
+            found += _missing(printed, f"stopped by {number.name} after step {saved}, saved")
+        problems += [f"{problem}; output: {printed}" for problem in found]
+    problems += _missing(trainings.finish(stage, state), f"{stage}: continuing after step")
+    if not trainings.is_intact(stage, state):
+        problems.append(f"{state} differs from the uninterrupted training")
     return problems
 
 
-def _unsaid(printed: str, words: str) -> list[str]:
-    return [] if words in printed else [f"{words!r} is not in {printed!r}"]
+def _missing(printed: str, message: str) -> list[str]:
+    return [] if message in printed else [f"{message!r} is not in {printed!r}"]
 
 
-def _after(
+def _problems_after(
     trainings: Trainings, stage: str, state: str, number: signal.Signals, code: int, seen: int
 ) -> list[str]:
-    """What is wrong right after a signal; a kill leaves nothing to look at."""
+    """Problems right after a signal."""
     expected = -number if number == signal.SIGKILL else 128 + number
     if code != expected:
         return [f"{state}: exit code {code}"]
     saved = trainings.saved(stage, state)
     if number != signal.SIGKILL and not seen <= saved <= seen + 2:
-        return [f"{state}: the signal came at step {seen}, saved was {saved}"]
+        return [f"{state}: signal at step {seen}, checkpoint at step {saved}"]
     return []
 
 
-def orphans(trainings: Trainings, number: signal.Signals, state: str, random: Random) -> list[str]:
-    """End `dvc repro` in the middle of a training; what of it does not end."""
+def find_orphans(
+    trainings: Trainings, number: signal.Signals, state: str, random: Random
+) -> list[str]:
+    """Send a signal to `dvc repro` during a training; return the processes that do not end."""
     dvc = subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro", "pretrain"],
         cwd=trainings.folder,
@@ -215,7 +217,7 @@ def orphans(trainings: Trainings, number: signal.Signals, state: str, random: Ra
         os.kill(dvc.pid, number)
         dvc.wait()
         _, alive = psutil.wait_procs(stages, timeout=SECONDS_TO_END)
-        return [f"{number.name}: {process} is left" for process in alive]
+        return [f"{number.name}: {process} still runs" for process in alive]
     finally:
         dvc.kill()
         dvc.wait()

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from esrgan_core.engine.checkpoint import Checkpoints
-from tests.support.states import spoil
+from tests.support.states import damage
 
 
 def parts(value: float) -> dict[str, nn.Module]:
@@ -124,7 +124,7 @@ def test_every_flip_and_cut_is_noticed(tmp_path: Path, seed: int, suffix: str) -
     for step in (1, 2):
         checkpoints.save(step, parts(step))
     newest = tmp_path / f"step_00000002{suffix}"
-    spoil(newest, random, flip=bool(seed % 2))
+    damage(newest, random, flip=bool(seed % 2))
     with pytest.warns(UserWarning, match="damaged"):
         assert checkpoints.restore(parts(0), at_most=9) == 1
 
