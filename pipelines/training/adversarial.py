@@ -23,6 +23,7 @@ from esrgan_core.losses.perceptual import PerceptualLoss
 from esrgan_core.models import DiscriminatorConfig, build_discriminator
 from esrgan_core.models.weights import digest, load_generator, save_weights
 from pipelines.config.artifacts import ARTIFACTS, PAIRS
+from pipelines.config.errors import as_user_error
 from pipelines.sources.pretrained_weights import find_weights
 from pipelines.training.config import TrainingConfig
 from pipelines.training.execution import resolve_execution
@@ -112,7 +113,9 @@ def train_adversarially(
     """Train a generator further; write both networks, the curve and the metrics."""
     identity = setup.identity()
     torch.manual_seed(config.seed)
-    step = setup.build_step(config, resolve_execution(stage, config))
+    execution = resolve_execution(stage, config)
+    with as_user_error():
+        step = setup.build_step(config, execution)
     lineage = train(
         stage, step, PairStore(PAIRS), config, identity=identity, semantic_maps=semantic_maps
     )

@@ -12,6 +12,7 @@ from esrgan_core.engine.steps import PixelStep
 from esrgan_core.losses.pixel import LUMA_BORDER, PIXEL, PixelKind
 from esrgan_core.models import GeneratorConfig, build_generator
 from pipelines.config.artifacts import PAIRS
+from pipelines.config.errors import as_user_error
 from pipelines.training.config import TrainingConfig
 from pipelines.training.execution import resolve_execution
 from pipelines.training.semantic_maps import SemanticMaps
@@ -51,7 +52,9 @@ def train_for_pixels(
 ) -> None:
     """Train a generator; write it, its curve and its metrics."""
     torch.manual_seed(config.seed)
-    step = build_pixel_step(generator, config, resolve_execution(stage, config))
+    execution = resolve_execution(stage, config)
+    with as_user_error():
+        step = build_pixel_step(generator, config, execution)
     identity = {"generator": generator}
     train(stage, step, PairStore(PAIRS), config, identity=identity, semantic_maps=semantic_maps)
 

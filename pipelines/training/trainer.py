@@ -18,6 +18,7 @@ from esrgan_core.engine.loop import (
 )
 from esrgan_core.engine.signals import InterruptedTrainingError, SignalRequests, handle_signals
 from esrgan_core.engine.steps import Step
+from pipelines.config.errors import as_user_error
 from pipelines.tracking.uploader import uploading
 from pipelines.training.checkpointing import SAMPLES, Checkpointer
 from pipelines.training.config import TrainingConfig
@@ -140,13 +141,14 @@ class Trainer:
     def _fit(self, done: int) -> int:
         """Train from step `done` on; return the last step."""
         config, world = self.config, self.world
-        sampler = PatchSampler(
-            self.store,
-            patch_size=config.patch_size,
-            batch_size=config.batch_size,
-            seed=config.seed,
-            semantic_maps=self.semantic_maps.training if self.semantic_maps else None,
-        )
+        with as_user_error():
+            sampler = PatchSampler(
+                self.store,
+                patch_size=config.patch_size,
+                batch_size=config.batch_size,
+                seed=config.seed,
+                semantic_maps=self.semantic_maps.training if self.semantic_maps else None,
+            )
         with load_batches(
             sampler,
             done + 1,

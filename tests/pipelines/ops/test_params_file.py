@@ -80,7 +80,7 @@ def test_a_profile_is_written_with_the_comments_kept(own_profile: Path) -> None:
         ("validate.modes=[RGB, RGBA]", "validate.modes.1 = 'RGBA': Input should be 'RGB' or 'L'"),
         (
             "finetune={batch_size: 1, patch_size: 32}",
-            "finetune.batch_size = 1: with patches of 32 the discriminator's last",
+            "finetune.batch_size = 1: with patch_size 32, the last normalization",
         ),
         ("pretrain.schedule.warmup=4500", "schedule.warmup must be below steps, which is 4500"),
         ("pretrain.schedule.warmup=-1", "warmup must be at least 0, got -1"),

@@ -23,6 +23,7 @@ from esrgan_core.engine.signals import InterruptedTrainingError
 from esrgan_core.engine.steps import PixelStep, Terms
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 from esrgan_core.models.weights import load_generator
+from pipelines.config.errors import UserError
 from pipelines.runtime.run_record import training_precision
 from pipelines.training.config import TrainingConfig
 from pipelines.training.stage import train
@@ -279,3 +280,8 @@ def test_the_precision_is_recorded(run: Train) -> None:
 def test_a_checkpoint_is_saved_after_some_minutes(run: Train, tmp_path: Path) -> None:
     run(FailingStep(), replace(LONG, steps=5, save_every=1000, save_minutes=1e-9, keep=9))
     assert len(list(tmp_path.glob("state/checkpoints/pretrain/*/step_*.pt"))) == 6
+
+
+def test_patches_larger_than_an_image_are_a_user_error(run: Train) -> None:
+    with pytest.raises(UserError, match="under 4096"):
+        run(FailingStep(), replace(CONFIG, patch_size=4096))
