@@ -21,7 +21,7 @@ from esrgan_core.engine.schedule import Schedule
 from esrgan_core.engine.selection import SelectConfig
 from esrgan_core.engine.steps import Step
 from esrgan_core.features import FeaturesConfig
-from esrgan_core.files import atomic_path, write_text
+from esrgan_core.files import write_text
 from esrgan_core.losses.adversarial import GanKind
 from esrgan_core.models.discriminator import VGGDiscriminatorConfig
 from esrgan_core.models.rrdb import RRDBNetConfig
@@ -31,6 +31,7 @@ from pipelines.config.artifacts import ARTIFACTS, PAIRS
 from pipelines.config.params import load_params
 from pipelines.evaluation.test_sets import load_folder_samples, load_samples
 from pipelines.runtime.state import ablation_network_path
+from pipelines.runtime.tables import write_table
 from pipelines.sources.pretrained_weights import parse_weight_files
 from pipelines.stages.runner import exit_cleanly
 from pipelines.stages.sections import AblationConfig
@@ -211,8 +212,7 @@ def main(
     files = parse_weight_files(weights or [])
     frame = pd.DataFrame(measure(networks, samples, files, params.scale))
     folder, table = ARTIFACTS / "ablation", markdown_table(frame)
-    with atomic_path(folder / "runs.csv") as temporary:
-        frame.to_csv(temporary, index=False, float_format="%.6f")
+    write_table(folder / "runs.csv", frame)
     write_text(folder / "table.md", table)
     publish_ablation(frame, asdict(params.ablation))
     typer.echo(f"{table}\n{folder / 'table.md'}")

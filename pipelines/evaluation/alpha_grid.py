@@ -8,12 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from esrgan_core.engine.evaluation import Method, Sample, ScoredImage
-from esrgan_core.files import atomic_path
 from esrgan_core.io.rgb import read_rgb, write_png
 from pipelines.config.artifacts import ALPHA_PER_IMAGE, ALPHA_RESULTS
 from pipelines.evaluation.methods import image_interpolation, network_interpolation
 from pipelines.evaluation.score_table import mask_incomplete, set_means
-from pipelines.runtime.tables import read_table
+from pipelines.runtime.tables import read_table, write_table
 
 
 def format_alpha(alpha: float) -> str:
@@ -49,16 +48,9 @@ def grid_means(frame: pd.DataFrame) -> pd.DataFrame:
     return means.assign(alpha=means["alpha"].str.removeprefix("images ").astype(float))
 
 
-def write_grid(means: pd.DataFrame, path: Path) -> None:
-    """Write the means as CSV."""
-    with atomic_path(path) as temporary:
-        means.to_csv(temporary, index=False, float_format="%.6f")
-
-
 def write_grid_results(frame: pd.DataFrame, results: Mapping[float, Sequence[ScoredImage]]) -> None:
     """Write the scores of all test images, by `alpha` in place of `model`, and results by alpha."""
-    with atomic_path(ALPHA_PER_IMAGE) as temporary:
-        frame.to_csv(temporary, index=False)
+    write_table(ALPHA_PER_IMAGE, frame, float_format=None)
     shutil.rmtree(ALPHA_RESULTS, ignore_errors=True)
     for alpha, images in results.items():
         for scored in images:

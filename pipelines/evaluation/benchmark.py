@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from esrgan_core.engine.evaluation import Method, Sample, ScoredImage, score
-from esrgan_core.files import atomic_path, write_text
+from esrgan_core.files import write_text
 from esrgan_core.metrics import Metric, metrics_by_name
 from esrgan_core.strict_json import to_json
 from esrgan_core.tensors import NotFiniteError
@@ -21,6 +21,7 @@ from pipelines.evaluation.config import EvaluateConfig
 from pipelines.evaluation.ma_scores import add_perceptual_index
 from pipelines.evaluation.score_table import mask_incomplete, means_by_model, set_means
 from pipelines.runtime.progress import progress
+from pipelines.runtime.tables import write_table
 from pipelines.sources.pinned import find_pinned
 from pipelines.sources.pretrained_weights import weights_finder
 
@@ -142,7 +143,6 @@ def evaluate_methods(
 def write_metrics(evaluation: Evaluation, folder: Path) -> None:
     """Write `metrics.json`, `per_image.csv` and `intervals.csv`."""
     frame = evaluation.frame
-    for name, table in {"per_image": frame, "intervals": interval_table(frame)}.items():
-        with atomic_path(folder / f"{name}.csv") as temporary:
-            table.to_csv(temporary, index=False, float_format="%.6f")
+    write_table(folder / "per_image.csv", frame)
+    write_table(folder / "intervals.csv", interval_table(frame))
     write_text(folder / "metrics.json", to_json(means_by_model(evaluation.means), indent=2) + "\n")

@@ -49,19 +49,11 @@ def score_folder(
     border: int | None = None,
     ma_scores: Path | None = None,
 ) -> FolderScores:
-    """Measure a model, or finished results, on the images in a folder.
+    """Measure a model, or finished results, on the images of a folder, matched by name.
 
-    Args:
-        hr: a folder or one image.
-        lr: the same names; made from HR if not given.
-        sr: finished results with the same names, instead of a model.
-        model: `bicubic` or a weights file, whose scale replaces `scale`.
-        metrics: by name.
-        weights: NAME=FILE for networks that metrics use.
-        scale: of the upscaling.
-        modcrop: HR is cropped to a multiple of this; 0 for the scale.
-        border: pixels on each side that metrics ignore; None for the scale.
-        ma_scores: a CSV file with the columns name and ma, from which `pi` is computed.
+    `model` is `bicubic` or a weights file, whose scale replaces `scale`. Without `lr`, LR is made
+    from HR. `modcrop` 0 and `border` None stand for the scale, `weights` are NAME=FILE, and `pi` is
+    computed from `ma_scores`, a CSV file with the columns name and ma.
 
     Raises:
         UserError: if an argument is not valid.

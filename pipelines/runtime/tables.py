@@ -1,9 +1,10 @@
-"""Reads CSV tables, those of stages and those of users, without changing their values."""
+"""Reads and writes CSV tables without changing their values."""
 
 from pathlib import Path
 
 import pandas as pd
 
+from esrgan_core.files import atomic_path
 from pipelines.config.errors import UserError
 
 TEXT_COLUMNS = ("model", "set", "name", "metric", "source")
@@ -28,3 +29,9 @@ def read_table(path: Path) -> pd.DataFrame:
         )
     except ValueError as error:
         raise UserError(f"{path} is not a CSV table in UTF-8 ({str(error).strip()})") from error
+
+
+def write_table(path: Path, frame: pd.DataFrame, float_format: str | None = "%.6f") -> None:
+    """Write a CSV table atomically; `float_format` None keeps all digits."""
+    with atomic_path(path) as temporary:
+        frame.to_csv(temporary, index=False, float_format=float_format)

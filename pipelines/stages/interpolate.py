@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 from esrgan_core.data.pairs import PairStore
 from pipelines.config.artifacts import ALPHA_GRID, IMAGE_GRID, PAIRS
-from pipelines.evaluation.alpha_grid import grid_means, grid_methods, write_grid, write_grid_results
+from pipelines.evaluation.alpha_grid import grid_means, grid_methods, write_grid_results
 from pipelines.evaluation.alpha_selection import AlphaChoice, choose_alpha, write_choice
 from pipelines.evaluation.benchmark import load_metrics, score_methods, select_shown
 from pipelines.evaluation.config import EvaluateConfig, InterpolateConfig
 from pipelines.evaluation.test_sets import load_samples
 from pipelines.reports.figures import SHEET, contact_sheet
+from pipelines.runtime.tables import write_table
 from pipelines.stages.runner import run_stage
 
 
@@ -33,8 +34,8 @@ def run(params: Params) -> None:
     methods = networks | mixtures
     frame, results = score_methods(methods, test, metrics, params.scale, "interpolate", shown)
     is_network = frame["model"].isin(networks)
-    write_grid(grid_means(frame[is_network]), ALPHA_GRID)
-    write_grid(grid_means(frame[~is_network]), IMAGE_GRID)
+    write_table(ALPHA_GRID, grid_means(frame[is_network]))
+    write_table(IMAGE_GRID, grid_means(frame[~is_network]))
     write_grid_results(
         frame[is_network].rename(columns={"model": "alpha"}),
         {float(alpha): results[alpha] for alpha in networks},
