@@ -31,14 +31,18 @@ from pipelines.tracking.errors import StoreError
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
     help="Train, evaluate and publish super-resolution networks.\n\n"
     "The pipeline is DVC's: `dvc repro` runs it, `dvc metrics show` prints its metrics.",
 )
-for module in (
-    upscaling, data, images, weights, params, reports, tracking, registry, flows, machine,
+for command in (
+    upscaling.upscale, data.probe, data.verify, images.lr, images.evaluate,
+    weights.info, weights.interpolate, weights.convert, weights.export,
+    params.params, reports.compare, reports.figures, tracking.publish, tracking.prune,
+    registry.models, registry.promote, registry.rollback, registry.reproduce,
+    flows.flow, flows.runs, machine.doctor,
 ):  # fmt: skip
-    for command in module.COMMANDS:
-        app.command()(command)
+    app.command()(command)
 app.add_typer(data.catalog, name="catalog")
 app.add_typer(machine.plan, name="plan")
 

@@ -128,6 +128,3 @@ def verify(
         typer.echo("\n  ".join([f"{count} files, {len(damage)} findings", *map(str, damage)]))
     if damage:
         raise typer.Exit(code=1)
-
-
-COMMANDS = (probe, verify)

@@ -12,14 +12,7 @@ EXTRAS = {
 
 
 def describe_missing_extra(error: ModuleNotFoundError, command: str) -> str | None:
-    """A line that names the extra that `command` needs, and how to install it.
-
-    Args:
-        error: its notes are appended.
-        command: such as `models`.
-
-    Returns:
-        None if no extra installs the module, so that the error is a defect.
+    """The extra that `command` needs; None if no extra installs the module: that is a defect.
 
     >>> describe_missing_extra(ModuleNotFoundError(name="onnxruntime.tools"), "export")
     "export needs the extra 'export': pip install 'esrgan[export]'"

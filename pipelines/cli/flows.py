@@ -12,7 +12,7 @@ def flow(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="a value of params.yaml; may be repeated"),
     ] = None,
-    revision: Annotated[str, typer.Option(help="commit, branch or tag  [default: HEAD]")] = "",
+    revision: Annotated[str, typer.Option(help="commit, branch or tag; default: HEAD")] = "",
     name: Annotated[str, typer.Option(help="of the run; that of an earlier run continues it")] = "",
     update_data: Annotated[
         bool, typer.Option("--update-data", help="look for a newer version of imported data first")
@@ -59,6 +59,3 @@ def runs(
 
     for line in list_runs(prune=prune, days=days, dry_run=dry_run):
         typer.echo(line)
-
-
-COMMANDS = (flow, runs)

@@ -33,13 +33,13 @@ def lr(
 
 def evaluate(
     hr: Annotated[Path, typer.Option(help="a folder of HR images, or one image")],
-    lr: Annotated[Path | None, typer.Option(help="LR images  [default: made from HR]")] = None,
+    lr: Annotated[Path | None, typer.Option(help="LR images; default: made from HR")] = None,
     sr: Annotated[Path | None, typer.Option(help="results, instead of a model")] = None,
     model: Annotated[str, typer.Option(help="a weights file, or bicubic")] = "",
     metrics: Annotated[str, typer.Option(help="separated by commas")] = "psnr_y,ssim_y,niqe",
     scale: Annotated[int, typer.Option(help="of bicubic and --sr")] = 4,
     modcrop: Modcrop = 0,
-    border: Annotated[int | None, typer.Option(help="pixels  [default: the scale]")] = None,
+    border: Annotated[int | None, typer.Option(help="ignored pixels; default: scale")] = None,
     weights: Annotated[list[str] | None, typer.Option(help="NAME=FILE, for lpips")] = None,
     ma_scores: Annotated[Path | None, typer.Option(help="CSV file with columns name, ma")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of a table")] = False,
@@ -69,6 +69,3 @@ def evaluate(
         table.loc["mean"] = found.means
         typer.echo(table.to_string(float_format=lambda value: f"{value:.4f}"))
     exit_if_any(found.failures)
-
-
-COMMANDS = (lr, evaluate)

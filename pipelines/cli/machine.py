@@ -89,6 +89,3 @@ def upscale(
     output = parse_output(format_, quality, strip_metadata=False)
     jobs = find_jobs(inputs, Path("nowhere"), output)
     typer.echo(str(estimate_upscaling(load_model(model, alpha=None), config, jobs, output)))
-
-
-COMMANDS = (doctor,)

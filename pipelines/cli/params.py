@@ -25,6 +25,3 @@ def params(
 
     write_params(profile, set_ or [], output)
     typer.echo(f"wrote {output}; `dvc repro` runs the stages that it changes")
-
-
-COMMANDS = (params,)

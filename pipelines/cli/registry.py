@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from pipelines.evaluation.config import RegisterConfig
 
 ModelOption = Annotated[
-    str, typer.Option("--model", help="a name  [default: register.model of params.yaml]")
+    str, typer.Option("--model", help="a name; default: register.model of params.yaml")
 ]
 
 
@@ -69,7 +69,7 @@ def rollback(model: ModelOption = "") -> None:
 
 def reproduce(
     version: Annotated[str, typer.Argument(help="models:/NAME/VERSION or models:/NAME@ALIAS")],
-    name: Annotated[str, typer.Option(help="of the run  [default: from the version]")] = "",
+    name: Annotated[str, typer.Option(help="of the run; default: from the version")] = "",
 ) -> None:
     """Prepare runs/NAME with the commit, parameters, data and lock that a version was made from.
 
@@ -98,6 +98,3 @@ def _config() -> "RegisterConfig":
     from pipelines.evaluation.config import RegisterConfig
 
     return load_section("register", RegisterConfig)
-
-
-COMMANDS = (models, promote, rollback, reproduce)

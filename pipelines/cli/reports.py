@@ -11,8 +11,7 @@ def compare(
         list[str] | None,
         typer.Option(
             "--set",
-            help="NAME=HR or NAME=HR,LR (made from HR if not given); may be repeated  "
-            "[default: the test images of the pair store]",
+            help="NAME=HR or NAME=HR,LR; may be repeated; default: the pair store's test images",
         ),
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="a .md file")] = None,
@@ -45,6 +44,3 @@ def figures(
 
     names = list(draw_figures(output))
     typer.echo(f"{len(names)} figures in {output}: {', '.join(names)}")
-
-
-COMMANDS = (compare, figures)

@@ -42,6 +42,3 @@ def prune(
     require_state_root()
     for line in prune_state_root(unfinished=unfinished, caches=caches, dry_run=dry_run):
         typer.echo(line)
-
-
-COMMANDS = (publish, prune)

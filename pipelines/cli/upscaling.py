@@ -13,21 +13,19 @@ Inputs = Annotated[
 ]
 ModelName = Annotated[
     str | None,
-    typer.Option(
-        "--model", help="weights or models:/NAME@ALIAS  [default: models:/esrgan@champion]"
-    ),
+    typer.Option("--model", help="weights or models:/NAME@ALIAS; default: models:/esrgan@champion"),
 ]
 Alpha = Annotated[
     float | None,
-    typer.Option(min=0, max=1, help="0: faithful, 1: sharp  [default: the registered model's]"),
+    typer.Option(min=0, max=1, help="0: faithful, 1: sharp; default: the registered model's"),
 ]
-Scale = Annotated[float | None, typer.Option(help="of the result  [default: the network's]")]
+Scale = Annotated[float | None, typer.Option(help="of the result; default: the network's")]
 FormatName = Annotated[
-    str | None, typer.Option("--format", help="png, jpg, webp or tif  [default: the source's]")
+    str | None, typer.Option("--format", help="png, jpg, webp or tif; default: the source's")
 ]
 Quality = Annotated[
     int | None,
-    typer.Option(min=1, max=100, help="of JPEG and WebP  [default: JPEG 95, WebP lossless]"),
+    typer.Option(min=1, max=100, help="of JPEG and WebP; default: JPEG 95, WebP lossless"),
 ]
 Tile = Annotated[
     str, typer.Option(help="auto (by the free memory), off, or the side of tiles in LR pixels")
@@ -91,6 +89,3 @@ def upscale(
     done, skipped = states.count("done"), states.count("skipped")
     typer.echo(f"{done} done, {skipped} skipped (done before), in {output}", err=True)
     exit_if_any(f"{one.source}: {one.message}" for one in outcomes if one.state == "failed")
-
-
-COMMANDS = (upscale,)

@@ -134,6 +134,3 @@ def export(
     with as_user_error():
         export_onnx(found.network, output, report)
     typer.echo(f"{output}: {found.description}")
-
-
-COMMANDS = (info, interpolate, convert, export)

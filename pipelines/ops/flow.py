@@ -14,14 +14,7 @@ from pipelines.runs.workspace import Request, workspace_lock
 
 
 def run_flow(repository: Repository, request: Request, folder: Path, *, update_data: bool) -> int:
-    """Run the flow in the workspace of a run; the exit code.
-
-    Args:
-        repository: which the run was cloned from.
-        request: the parameters of the flow.
-        folder: the workspace, which becomes the current folder.
-        update_data: whether to look for a newer version of imported data first.
-    """
+    """Run the flow in a workspace, which becomes the current folder; the exit code."""
     os.environ |= repository.environment(request.name)
     os.chdir(folder)
     parameters = to_json(asdict(request) | {"update_data": update_data})

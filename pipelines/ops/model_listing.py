@@ -8,11 +8,7 @@ TAGS = {"git.commit": "commit", "data.md5": "data", "params.sha256": "params"}
 
 
 def describe_model(name: str, *, reasons: bool) -> Iterator[str]:
-    """Two lines for each version, the oldest first, then one for each champion there has been.
-
-    Args:
-        name: of the registered model.
-        reasons: whether to add a line for each gate.
+    """Lines on each version, the oldest first, then on each champion.
 
     Raises:
         StoreDownError: if MLflow does not answer.

@@ -19,8 +19,7 @@ FORMATS = ("pdf", "png")
 def compare_methods(sets: Sequence[str]) -> str:
     """A Markdown table of all trained networks, next to published results.
 
-    Args:
-        sets: NAME=HR or NAME=HR,LR; if empty, the test images of the pair store.
+    They are measured on `sets`, NAME=HR or NAME=HR,LR, or on the test images of the pair store.
     """
     params = load_params(Params)
     store = PairStore(PAIRS)

@@ -34,13 +34,7 @@ class Training:
 
 
 def prune(*, unfinished: bool, caches: bool, dry_run: bool) -> Iterator[str]:
-    """Remove checkpoints whose result is kept elsewhere; yields a line for each folder.
-
-    Args:
-        unfinished: also those of interrupted trainings, and of results that no lock file names.
-        caches: also the contents of all caches.
-        dry_run: only list them.
-    """
+    """Remove checkpoints whose result is kept elsewhere; yields a line for each folder."""
     freed = 0
     for training in list_trainings():
         is_removed = training.is_kept or (unfinished and training.state != "running")

@@ -9,13 +9,7 @@ from pipelines.runtime.disk import folder_bytes
 
 
 def list_runs(*, prune: bool, days: float, dry_run: bool) -> Iterator[str]:
-    """List the folders of runs, a line for each.
-
-    Args:
-        prune: whether to remove those that are saved as an experiment and unused for `days`.
-        days: since the last use.
-        dry_run: only list them.
-    """
+    """A line for each folder; `prune` removes those that are saved and unused for `days`."""
     repository = find_repository()
     for run in list_workspaces(repository):
         is_old = datetime.now(UTC) - run.used > timedelta(days=days)

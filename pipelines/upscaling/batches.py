@@ -72,14 +72,12 @@ Image = tuple[str, str, Stamp]
 def upscale_batch(batch: Batch, workers: int = -1) -> Iterator[Outcome]:
     """Upscale all images that have no result; an image that fails does not stop the others.
 
-    Args:
-        batch: the images and the settings.
-        workers: processes on this machine, -1 for one per core; Dask's workers where
-            `DASK_SCHEDULER_ADDRESS` names a scheduler.
+    It uses as many processes as `workers`, -1 for one per core, or all of Dask's workers if
+    `DASK_SCHEDULER_ADDRESS` names a scheduler.
 
     Raises:
         UserError: if there are no images, no model, or another process writes to the folder.
-        HostError: if S3 cannot be list_objects.
+        HostError: if S3 cannot be listed.
         OSError: if a process was killed.
     """
     # before the images, so that a wrong model is not an error of each

@@ -1,9 +1,12 @@
 """Errors of the user end with one line, defects with their traceback."""
 
+import re
 import sys
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
 
 from pipelines.cli import app
 from pipelines.config.errors import UserError
@@ -102,3 +105,16 @@ def test_mistakes_end_with_one_line(
     assert printed.startswith(message)
     assert "\n" not in printed
     assert not list(tmp_path.glob("new*"))
+
+
+def command_names() -> list[str]:
+    commands = get_command(app.app).commands  # type: ignore[attr-defined]  # it is a group
+    groups = {name: getattr(command, "commands", None) for name, command in commands.items()}
+    return [f"{name} {sub}".strip() for name, group in groups.items() for sub in (group or [""])]
+
+
+@pytest.mark.parametrize("name", command_names())
+def test_help_has_one_example(name: str) -> None:
+    printed = CliRunner().invoke(app.app, [*name.split(), "--help"]).output
+    example = name.replace("catalog make", "catalog")
+    assert re.search(rf"Example: .*esrgan {example}\b", printed), printed
