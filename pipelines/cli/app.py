@@ -25,8 +25,6 @@ from pipelines.config.errors import UserError
 from pipelines.runtime.errors import is_transient
 from pipelines.runtime.redaction import redact
 from pipelines.runtime.status import Status, write_status
-from pipelines.sources.errors import HostError
-from pipelines.tracking.errors import StoreError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -61,9 +59,7 @@ def main() -> None:
 def _user_message(error: Exception) -> str | None:
     """The message of an error that the user can fix; None for a defect."""
     match error:
-        case UserError() | HostError() | StoreError():
-            return redact(str(error))
-        case OSError(filename=str() | bytes()):
+        case UserError() | OSError(filename=str()):
             return redact(str(error))
         case ModuleNotFoundError():
             command = next((arg for arg in sys.argv[1:] if not arg.startswith("-")), "")

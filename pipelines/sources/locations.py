@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote, urlsplit
 
+from pipelines.config.errors import UserError
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PackageFile:
@@ -68,7 +70,7 @@ def parse_location(uri: str) -> Location:
     `file:///a/b`, or a path.
 
     Raises:
-        ValueError: for a scheme without a source.
+        UserError: for a scheme without a source.
     """
     parts = urlsplit(uri)
     path = unquote(parts.path)
@@ -85,7 +87,7 @@ def parse_location(uri: str) -> Location:
         case "" | "file":
             return LocalFile(path=Path(path))
         case other:
-            raise ValueError(
+            raise UserError(
                 f"{uri}: no source for {other!r}; use wheel, http, https, s3, archive, file or a "
                 "path"
             )
@@ -95,11 +97,11 @@ def parse_s3(uri: str) -> S3Object:
     """Parse `s3://bucket/key`; nothing in the key is escaped.
 
     Raises:
-        ValueError: if the bucket is missing.
+        UserError: if the bucket is missing.
     """
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     if not uri.startswith("s3://") or not bucket:
-        raise ValueError(f"expected s3://bucket/key, got {uri}")
+        raise UserError(f"expected s3://bucket/key, got {uri}")
     return S3Object(bucket=bucket, key=key)
 
 
