@@ -82,7 +82,7 @@ def test_a_profile_is_written_with_the_comments_kept(own_profile: Path) -> None:
             "finetune={batch_size: 1, patch_size: 32}",
             "finetune.batch_size = 1: with patch_size 32, the last normalization",
         ),
-        ("pretrain.schedule.warmup=4500", "schedule.warmup must be below steps, which is 4500"),
+        ("pretrain.schedule.warmup=4200", "schedule.warmup must be below steps, which is 4200"),
         ("pretrain.schedule.warmup=-1", "warmup must be at least 0, got -1"),
         ("finetune.schedule.milestones=[300, 100]", "milestones must rise, got [300, 100]"),
         ("finetune.schedule.milestones=[100, 100]", "milestones must rise, got [100, 100]"),
