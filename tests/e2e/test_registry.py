@@ -192,9 +192,9 @@ def candidates(project: Path, tmp_path: Path) -> Iterator[list["subprocess.Popen
         results["interpolated"]["sample"] |= {"niqe": niqe}
         path.write_text(json.dumps(results))
         env = environment(project) | {"ESRGAN_STATE": str(project / ".esrgan")}
-        words = [sys.executable, "-c", REGISTER, str(niqe)]
+        command = [sys.executable, "-c", REGISTER, str(niqe)]
         one = subprocess.Popen(
-            words, cwd=folder, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command, cwd=folder, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         started.append(one)
         assert read_answer(one) == "ready"

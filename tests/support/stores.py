@@ -102,7 +102,7 @@ def content(state: Path) -> Counter[str]:
         }
     place = state / ARTIFACT_FOLDER
     files = [path for path in sorted(place.rglob("*")) if path.is_file()]
-    words = _ids(tables) | {
+    descriptions = _ids(tables) | {
         # files that contain a time
         file_sha256(path): f"sha256 of {path.name}"
         for path in files
@@ -114,7 +114,7 @@ def content(state: Path) -> Counter[str]:
         for row in rows
     ]
     found += [f"{path.relative_to(place)}: {_text_of(path)}" for path in files]
-    return Counter(_alike(text, words) for text in found)
+    return Counter(_alike(text, descriptions) for text in found)
 
 
 def _as_dict(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> dict[str, Any]:
@@ -145,8 +145,8 @@ def _text_of(path: Path) -> str:
         return file_sha256(path)
 
 
-def _alike(text: str, words: Mapping[str, str]) -> str:
-    for id_, word in words.items():
-        text = text.replace(id_, word)
+def _alike(text: str, descriptions: Mapping[str, str]) -> str:
+    for id_, description in descriptions.items():
+        text = text.replace(id_, description)
     text = re.sub(r"timestamp\+\d+\+[-0-9a-f]{36}", "timestamp", text)
     return re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.+:\d]*", "time", text)

@@ -6,9 +6,11 @@ import pytest
 from pipelines.runtime.lineage import git_commit
 
 
-def git(*words: str) -> str:
+def git(*arguments: str) -> str:
     identity = ["-c", "user.email=a@localhost", "-c", "user.name=a"]
-    done = subprocess.run(["git", *identity, *words], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        ["git", *identity, *arguments], check=True, capture_output=True, text=True
+    )
     return done.stdout.strip()
 
 

@@ -68,13 +68,13 @@ def test_a_download_uses_credentials_and_shows_none(tmp_path: Path) -> None:
             text=True,
             check=False,
         )
-        said = done.stdout + done.stderr
-        assert done.returncode == 1, said
+        printed = done.stdout + done.stderr
+        assert done.returncode == 1, printed
         for name in ("none.png", "two.png"):
-            assert name in said
+            assert name in printed
     notes = [path for path in (tmp_path / "state").rglob("*.json") if path.is_file()]
     assert notes
-    for place in (said, *(path.read_text(encoding="utf-8") for path in notes)):
+    for place in (printed, *(path.read_text(encoding="utf-8") for path in notes)):
         assert "hunter2" not in place
         assert "12ab34" not in place
 
@@ -86,8 +86,8 @@ def test_errors_of_stores_and_commands_show_no_credentials(monkeypatch: pytest.M
         raise ConnectionError(f"{secret} refuses")
     with pytest.raises(CommandError) as failed:
         output(["git", "ls-remote", secret], ROOT)
-    said = [str(caught.value), str(failed.value), CliRunner().invoke(app, ["doctor"]).output]
-    for text in said:
+    messages = [str(caught.value), str(failed.value), CliRunner().invoke(app, ["doctor"]).output]
+    for text in messages:
         assert "127.0.0.1:9" in text
         assert "hunter2" not in text
         assert "12ab34" not in text

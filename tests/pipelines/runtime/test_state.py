@@ -43,9 +43,9 @@ def test_a_relative_state_root_is_relative_to_the_repository(
     assert find_repository().state == repository / "mine"
 
 
-def in_folder(folder: Path, *words: str) -> Result:
+def in_folder(folder: Path, *arguments: str) -> Result:
     with chdir(folder):
-        return CliRunner().invoke(app, list(words))
+        return CliRunner().invoke(app, list(arguments))
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int, str], Non
 
             do_POST = do_GET  # noqa: N815  the name in the base class
 
-            def log_message(self, *words: object) -> None:
+            def log_message(self, *arguments: object) -> None:
                 pass
 
         servers.append(HTTPServer(("127.0.0.1", 0), Handler))
