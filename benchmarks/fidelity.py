@@ -1,11 +1,11 @@
-"""Our figures beside those of the literature, on real images: writes `docs/fidelity.md`.
+"""Our results and those of the literature, on real images: writes `docs/fidelity.md`.
 
 `ESRGAN_TEST_DATA` names the folder of test sets, reference results and published weights.
 """
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from statistics import fmean
 
@@ -30,7 +30,7 @@ Line = tuple[str, str, str]
 
 
 def resizing(data: Path) -> Iterator[Line]:
-    """Values that differ from LR images made by MATLAB."""
+    """Values that differ from MATLAB's LR images."""
     sets: list[tuple[str, str, int, Convention]] = [
         ("Set5", "LRbicx2", 2, "per_pass_uint8"),
         ("Set5", "LRbicx3", 3, "per_pass_uint8"),
@@ -55,36 +55,42 @@ def resizing(data: Path) -> Iterator[Line]:
         ]
         yield f"{name} x{scale}, {len(files)} images, `{convention}`", "0", str(sum(apart))
     lena = read_rgb(data / "matlab" / "lena_512x512.png")
-    for kind, convention in MATLAB_CLASSES.items():
+    for kind, convention in _MATLAB_CLASSES.items():
         expected = read_rgb(data / "matlab" / f"lena_123x234_{kind}.png")
         ours = resize_pixels(lena, size=(123, 234), convention=convention)
         yield f"lena to 234x123, class {kind}, `{convention}`", "0", differing(ours, expected)
 
 
-MATLAB_CLASSES: dict[str, Convention] = {"double": "double", "uint8": "per_pass_uint8"}
+_MATLAB_CLASSES: dict[str, Convention] = {"double": "double", "uint8": "per_pass_uint8"}
 
 
 def differing(ours: Pixels, theirs: Pixels) -> str:
-    """How many of how many values differ."""
+    """The number of values that differ."""
     return f"{int((ours != theirs).sum())} of {theirs.size:,}"
+
+
+def psnr_ssim(pairs: Iterable[tuple[Pixels, Pixels]]) -> str:
+    """Mean PSNR and SSIM on luma of (SR, HR) at scale 4."""
+    images = [(to_tensor(sr), to_tensor(hr)) for sr, hr in pairs]
+    means = (fmean(METRICS[name](*pair, 4) for pair in images) for name in ("psnr_y", "ssim_y"))
+    return "{:.4f} / {:.4f}".format(*means)
+
+
+def read_test_set(data: Path, name: str) -> Iterator[tuple[Pixels, Pixels]]:
+    """(LR, HR cropped to a multiple of 4) of a test set."""
+    for path in sorted((data / "sets" / name / "HR").iterdir()):
+        lr = read_rgb(data / "sets" / name / "LRbicx4" / path.name)
+        yield lr, crop_to_multiple(read_rgb(path), 4)
 
 
 def bicubic(data: Path) -> Iterator[Line]:
     """PSNR and SSIM of bicubic enlargement."""
-    for name, psnr, structure in (
-        ("Set5", "28.42", ".8104"),
-        ("Set14", "26.09", ""),
-        ("BSD100", "26.34", ""),
-    ):
-        scores = []
-        for path in sorted((data / "sets" / name / "HR").iterdir()):
-            lr = read_rgb(data / "sets" / name / "LRbicx4" / path.name)
-            hr = crop_to_multiple(read_rgb(path), 4)
-            images = to_tensor(resize_pixels(lr, 4)), to_tensor(hr)
-            scores.append([METRICS[metric](*images, 4) for metric in ("psnr_y", "ssim_y")])
-        means = [fmean(column) for column in zip(*scores, strict=True)]
-        reference = f"{psnr} / {structure}" if structure else f"{psnr} (same files)"
-        yield f"{name}, {len(scores)} images, Y", reference, "{:.4f} / {:.4f}".format(*means)
+    references = {"Set5": "28.42 / .8104", "Set14": "26.09", "BSD100": "26.34"}
+    for name, reference in references.items():
+        pairs = [(resize_pixels(lr, 4), hr) for lr, hr in read_test_set(data, name)]
+        if "/" not in reference:
+            reference += " (same files)"
+        yield f"{name}, {len(pairs)} images, Y", reference, psnr_ssim(pairs)
     for name, both in {
         "baboon": ("22.441899 / .453098", "20.419710 / .391853"),
         "comic": ("21.720398 / .585511", "20.239912 / .567738"),
@@ -98,7 +104,7 @@ def bicubic(data: Path) -> Iterator[Line]:
 
 
 def weights_in(data: Path, name: str) -> Path:
-    """Where the test data has LPIPS's weights."""
+    """Path of LPIPS's weights in the test data."""
     files = {
         "alexnet": "alexnet_features.pth",
         "vgg16": "vgg16_features_fp16.pth",
@@ -109,7 +115,7 @@ def weights_in(data: Path, name: str) -> Path:
 
 
 def results(data: Path) -> Iterator[Line]:
-    """The authors' own image, and published weights."""
+    """The authors' result, and published weights."""
     sr = to_tensor(read_rgb(data / "esrgan_official" / "results" / "baboon_ESRGAN.png"))
     hr = to_tensor(read_rgb(data / "sets" / "Set14" / "HR" / "baboon.png"))
     expected = {"psnr_y": "20.324", "ssim_y": ".4306", "lpips": ".2031", "lpips_vgg": ".3177"}
@@ -121,17 +127,12 @@ def results(data: Path) -> Iterator[Line]:
             f"{measures[name](sr, hr, 4):.4f}",
         )
     network = load_generator(data / "weights" / "RealESRGAN_x4plus_fp16.pth")
-    scores = []
-    for path in sorted((data / "sets" / "Set5" / "HR").iterdir()):
-        lr = read_rgb(data / "sets" / "Set5" / "LRbicx4" / path.name)
-        images = to_tensor(upscale(network, lr)), to_tensor(crop_to_multiple(read_rgb(path), 4))
-        scores.append([METRICS[metric](*images, 4) for metric in ("psnr_y", "ssim_y")])
-    means = [fmean(column) for column in zip(*scores, strict=True)]
-    yield "Set5 by Real-ESRGAN x4plus, Y", "26.63 / .8068", "{:.4f} / {:.4f}".format(*means)
+    pairs = ((upscale(network, lr), hr) for lr, hr in read_test_set(data, "Set5"))
+    yield "Set5 by Real-ESRGAN x4plus, Y", "26.63 / .8068", psnr_ssim(pairs)
 
 
 def pairs(data: Path) -> Iterator[Line]:
-    """The five pairs of TID2013 with values of the metrics' own code."""
+    """Five pairs of TID2013, with values of the metrics' original code."""
     measure = metrics_by_name(["lpips"], lambda name: weights_in(data, name))["lpips"]
     recorded = {
         "I03": ("21.11", ".6993", ".7237", "15.7536"),

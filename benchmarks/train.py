@@ -8,6 +8,7 @@ an hour.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -42,13 +43,8 @@ def peer(recipe: Recipe, stage: int) -> Work:
     host: Any = model.__new__(model)
     host.opt = {"dist": False}
     shape = recipe.generator
-    host.net_g = arch.RRDBNet(
-        3,
-        3,
-        num_feat=shape.num_features,
-        num_block=shape.num_blocks,
-        num_grow_ch=shape.growth_channels,
-    ).to(DEVICE)
+    sizes = (shape.num_features, shape.num_blocks, shape.growth_channels)
+    host.net_g = arch.RRDBNet(3, 3, 4, *sizes).to(DEVICE)
     host.net_g_ema = deepcopy(host.net_g)
     host.ema_decay = 0.999
     host.optimizer_g = torch.optim.Adam(host.net_g.parameters(), lr=1e-4, betas=(0.9, 0.99))
@@ -92,19 +88,16 @@ def ours(recipe: Recipe, stage: int, execution: Execution) -> Callable[[Pair], o
 
 def executions(*, native_bf16: bool, sample: bool) -> dict[str, Execution]:
     """Executions by name; `auto` is the default of a training."""
-    auto = "bf16" if native_bf16 else "fp32"
-    found = {"fp32": Execution(device=DEVICE)}
+    fp32 = Execution(device=DEVICE)
+    bf16 = replace(fp32, precision="bf16")
+    found = {"fp32": fp32}
     if native_bf16 or sample:
-        found["bf16"] = Execution(device=DEVICE, precision="bf16")
-    found["auto"] = Execution(device=DEVICE, precision=auto)  # type: ignore[arg-type]  # one of two
+        found["bf16"] = bf16
+    found["auto"] = bf16 if native_bf16 else fp32
     if native_bf16 and not sample:
-        found["bf16, checkpointing"] = Execution(
-            device=DEVICE, precision="bf16", checkpointing=True
-        )
+        found["bf16, checkpointing"] = replace(bf16, checkpointing=True)
     if CUDA:
-        found["bf16, CUDA graphs"] = Execution(
-            device=DEVICE, precision="bf16", compile="reduce-overhead"
-        )
+        found["bf16, CUDA graphs"] = replace(bf16, compile="reduce-overhead")
     return found
 
 

@@ -12,8 +12,8 @@ from esrgan_core.data.sampling import Pair, PatchSampler
 from esrgan_core.engine.checkpoint import Checkpoints
 from esrgan_core.engine.loop import DivergedError, DivergenceGuard, PeriodicAction, fit
 from esrgan_core.engine.steps import SKIPPED, GanStep
-from tests.esrgan_core.engine.test_steps import gan_step
 from tests.support.states import tensors
+from tests.support.steps import gan_step
 
 CPU = torch.device("cpu")
 

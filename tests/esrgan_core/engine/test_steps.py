@@ -1,9 +1,4 @@
-import os
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
-from shutil import which
 
 import pytest
 import torch
@@ -12,47 +7,9 @@ from torch.nn.functional import l1_loss
 
 from esrgan_core.data.sampling import Pair
 from esrgan_core.engine.execution import Execution
-from esrgan_core.engine.optimizers import OptimizerConfig
-from esrgan_core.engine.steps import SKIPPED, GanStep, LossWeights, PixelStep
-from esrgan_core.losses.adversarial import ADVERSARIAL, AdversarialLoss
-from esrgan_core.losses.perceptual import PerceptualLoss
-from esrgan_core.models.discriminator import VGGDiscriminator, VGGDiscriminatorConfig
-from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
-from tests.esrgan_core.losses.test_losses import Halves
-
-ADAM = OptimizerConfig(learning_rate=1e-3)
-
-
-def pair() -> Pair:
-    torch.manual_seed(3)
-    return Pair(lr=torch.rand(3, 3, 8, 8), hr=torch.rand(3, 3, 32, 32))
-
-
-def generator(dtype: torch.dtype = torch.float32, *, batch_norm: bool = False) -> RRDBNet:
-    torch.manual_seed(1)
-    config = RRDBNetConfig(num_features=8, num_blocks=1, growth_channels=4, batch_norm=batch_norm)
-    return RRDBNet(config).to(dtype)
-
-
-def discriminator(dtype: torch.dtype = torch.float32) -> VGGDiscriminator:
-    torch.manual_seed(2)
-    return VGGDiscriminator(VGGDiscriminatorConfig(patch_size=32, num_features=4)).to(dtype)
-
-
-def gan_step(
-    adversarial: AdversarialLoss = ADVERSARIAL["relativistic_average"],
-    dtype: torch.dtype = torch.float32,
-) -> GanStep:
-    return GanStep(
-        generator(dtype),
-        discriminator(dtype),
-        PerceptualLoss(Halves(), {"half": 1.0}),
-        adversarial,
-        weights=LossWeights(),
-        generator_optimizer=ADAM,
-        discriminator_optimizer=ADAM,
-        ema=0.5,
-    )
+from esrgan_core.engine.steps import PixelStep
+from esrgan_core.losses.adversarial import AdversarialLoss
+from tests.support.steps import ADAM, discriminator, gan_step, generator, pair
 
 
 def close(network: nn.Module, reference: nn.Module) -> bool:
@@ -73,7 +30,7 @@ def test_a_pixel_step_is_adam_on_the_mean_absolute_error() -> None:
     assert close(step.generator, reference)
 
 
-def test_a_gan_step_equals_the_papers_formulas_in_the_published_order() -> None:
+def test_a_gan_step_equals_the_papers_formulas() -> None:
     step, single = gan_step(dtype=torch.float64), pair()
     batch = Pair(lr=single.lr.double(), hr=single.hr.double())
     step(batch, rate=1.0)
@@ -100,14 +57,14 @@ def test_a_gan_step_equals_the_papers_formulas_in_the_published_order() -> None:
     loss.backward()
     d_optimizer.step()
     assert close(step.generator, g)
-    # a relativistic loss moves the last bias by rounding alone, which Adam blows up to a step
+    # a relativistic loss moves the last bias only by rounding, which Adam amplifies to a step
     for network in (step.discriminator, d):
         network.get_parameter("classifier.3.bias").data.zero_()
     weights = zip(step.discriminator.parameters(), d.parameters(), strict=True)
     assert all(torch.allclose(ours, reference, atol=1e-6) for ours, reference in weights)
 
 
-def test_the_discriminators_statistics_take_in_each_batch_once() -> None:
+def test_the_discriminators_statistics_count_each_batch_once() -> None:
     step, batch = gan_step(), pair()
     with torch.no_grad():
         sr = generator()(batch.lr)
@@ -120,23 +77,23 @@ def test_the_discriminators_statistics_take_in_each_batch_once() -> None:
         assert torch.allclose(value.float(), reference.get_buffer(name).float(), atol=1e-5), name
 
 
-def test_each_side_is_asked_with_real_and_fake_in_this_order() -> None:
-    asked: dict[str, Tensor] = {}
+def test_both_losses_get_real_and_fake_in_this_order() -> None:
+    received: dict[str, Tensor] = {}
 
-    def watch(side: str) -> Callable[[Tensor, Tensor], Tensor]:
+    def record(side: str) -> Callable[[Tensor, Tensor], Tensor]:
         def loss(real: Tensor, fake: Tensor) -> Tensor:
-            asked[side] = real.detach().mean()
+            received[side] = real.detach().mean()
             return real.mean() - fake.mean()
 
         return loss
 
-    step = gan_step(AdversarialLoss(discriminator=watch("d"), generator=watch("g")))
+    step = gan_step(AdversarialLoss(discriminator=record("d"), generator=record("g")))
     step.discriminator.eval()
     with torch.no_grad():
         real = step.discriminator(pair().hr).mean()
     step(pair(), rate=0.0)
-    assert torch.allclose(asked["g"], real)
-    assert torch.allclose(asked["d"], real)
+    assert torch.allclose(received["g"], real)
+    assert torch.allclose(received["d"], real)
 
 
 def test_weights_and_gradients_stay_views_of_one_tensor() -> None:
@@ -165,73 +122,7 @@ def test_checkpointing_gives_the_same_bits() -> None:
     assert all(torch.equal(plain[key], again[key]) for key in plain)
 
 
-COMPILED = """
-import sys
-import torch
-import torch.compiler.config
-from esrgan_core.data.sampling import Pair
-from esrgan_core.engine.execution import Execution
-from esrgan_core.engine.optimizers import OptimizerConfig
-from esrgan_core.engine.steps import PixelStep
-from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
-
-torch.manual_seed(0)
-pair = Pair(lr=torch.rand(3, 3, 8, 8), hr=torch.rand(3, 3, 32, 32))
-keys = []
-for mode in ("off", "default"):
-    torch.manual_seed(1)
-    config = RRDBNetConfig(num_features=8, num_blocks=1, growth_channels=4, block=sys.argv[1])
-    generator = RRDBNet(config)
-    adam, execution = OptimizerConfig(learning_rate=1e-3), Execution(compile=mode)
-    step = PixelStep(generator, adam, ema=0.5, execution=execution)
-    terms = [step(pair, 1.0) for _ in range(2)]
-    print(*(f"{float(term[name]):.5f}" for term in terms for name in ("g/pixel", "g/gradient")))
-    keys.append(list(step.state()["generator"].state_dict()))
-assert keys[0] == keys[1]
-assert torch.compiler.config.cache_key_tag == torch.backends.cpu.get_cpu_capability()
-"""
-
-
-@pytest.mark.skipif(which("g++") is None, reason="torch.compile needs a C++ compiler")
-@pytest.mark.parametrize("block", ["residual", pytest.param("rrdb", marks=pytest.mark.long)])
-def test_a_compiled_generator_learns_the_same(block: str, tmp_path: Path) -> None:
-    plain, compiled = losses_plain_and_compiled(block, tmp_path)
-    assert plain == compiled
-
-
-@pytest.mark.long
-@pytest.mark.skipif(which("g++") is None, reason="torch.compile needs a C++ compiler")
-def test_kernels_of_another_processor_are_not_run(tmp_path: Path) -> None:
-    for capability in ("default", "avx2"):
-        plain, compiled = losses_plain_and_compiled(
-            "residual", tmp_path, ATEN_CPU_CAPABILITY=capability
-        )
-        assert plain == compiled
-
-
-def losses_plain_and_compiled(block: str, cache: Path, **environment: str) -> list[str]:
-    """The lines that COMPILED prints in a process of its own.
-
-    The compiler cannot see through the checks of shapes in tests.
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", COMPILED, block],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=os.environ | {"TORCHINDUCTOR_CACHE_DIR": str(cache)} | environment,
-    )
-    return done.stdout.splitlines()
-
-
-def test_a_training_does_not_wait_for_torchs_compiler() -> None:
-    # torch.optim's classes import it: 3 s of each process
-    plain = COMPILED.replace('("off", "default")', '("off", "off")').partition("assert keys")[0]
-    check = plain + 'assert "torch._dynamo" not in sys.modules\n'
-    subprocess.run([sys.executable, "-c", check, "residual"], check=True, capture_output=True)
-
-
-def test_a_batch_in_parts_is_the_batch() -> None:
+def test_accumulation_gives_the_same_gradient() -> None:
     whole = PixelStep(generator(), ADAM, ema=0.5)
     parts = PixelStep(generator(), ADAM, ema=0.5, accumulate=3)
     first, second = whole(pair(), rate=1.0), parts(pair(), rate=1.0)
@@ -241,7 +132,7 @@ def test_a_batch_in_parts_is_the_batch() -> None:
         PixelStep(generator(), ADAM, ema=0.5, accumulate=2)(pair(), rate=1.0)
 
 
-def test_statistics_of_normalisation_forbid_what_would_change_them() -> None:
+def test_batch_norm_excludes_accumulation_and_checkpointing() -> None:
     with pytest.raises(ValueError, match="accumulate would normalize"):
         PixelStep(generator(batch_norm=True), ADAM, ema=0.5, accumulate=3)
     with pytest.raises(ValueError, match="checkpointing would count"):
@@ -268,7 +159,7 @@ def test_bf16_stays_near_fp32() -> None:
     assert torch.allclose(exact["g/pixel"], rough["g/pixel"], rtol=1e-2)
 
 
-def test_the_average_takes_over_statistics() -> None:
+def test_the_average_copies_statistics() -> None:
     step = PixelStep(generator(batch_norm=True), ADAM, ema=0.9)
     step(pair(), rate=1.0)
     buffers = dict(step.generator.named_buffers())
@@ -277,7 +168,7 @@ def test_the_average_takes_over_statistics() -> None:
         assert torch.equal(value, buffers[name])
 
 
-def test_measuring_the_average_leaves_its_statistics_alone() -> None:
+def test_evaluating_the_average_does_not_change_its_statistics() -> None:
     step = PixelStep(generator(batch_norm=True), ADAM, ema=0.9)
     step(pair(), rate=1.0)
     with torch.no_grad():
@@ -285,82 +176,3 @@ def test_measuring_the_average_leaves_its_statistics_alone() -> None:
     buffers = dict(step.generator.named_buffers())
     for name, value in step.ema.network.named_buffers():
         assert torch.equal(value, buffers[name])
-
-
-def everything(step: GanStep) -> dict[str, Tensor]:
-    """Every tensor of a step's state: weights, statistics, moments."""
-    networks = {
-        f"{name}.{key}": value
-        for name in ("generator", "discriminator")
-        for key, value in step.state()[name].state_dict().items()
-    }
-    moments = {
-        f"{name}.{index}.{key}": value
-        for name in ("generator_optimizer", "discriminator_optimizer")
-        for index, values in step.state()[name].state_dict()["optimizer"]["state"].items()
-        for key, value in values.items()
-    }
-    return {key: value.clone() for key, value in (networks | moments).items()}
-
-
-class Poisoned(nn.Module):
-    """A perceptual loss that is not finite, or whose gradient is not, once it is told to be."""
-
-    def __init__(self, kind: str) -> None:
-        super().__init__()
-        self.kind, self.active = kind, False
-
-    def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
-        if not self.active:
-            return l1_loss(sr, hr)
-        if self.kind == "gradient":
-            # the value is 0, its derivative is not finite
-            return ((sr - sr.detach()).sum()).abs().sqrt()
-        return l1_loss(sr, hr) * float(self.kind)
-
-
-@pytest.mark.parametrize(
-    "case", ["hr nan", "hr inf", "lr nan", "lr inf", "nan", "inf", "gradient", "discriminator"]
-)
-def test_nothing_moves_in_a_step_that_is_not_finite(case: str) -> None:
-    poison = Poisoned(case if " " not in case else "nan")
-    broken = [False]
-
-    def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
-        loss = ADVERSARIAL["relativistic_average"].discriminator(real, fake)
-        return loss * torch.nan if broken[0] else loss
-
-    step = gan_step(
-        AdversarialLoss(
-            discriminator=discriminator_loss,
-            generator=ADVERSARIAL["relativistic_average"].generator,
-        )
-    )
-    step.perceptual = poison
-    good = pair()
-    step(good, rate=1.0)
-    before = everything(step)
-    if " " in case:
-        which, value = case.split()
-        tensors = {"lr": good.lr.clone(), "hr": good.hr.clone()}
-        tensors[which][0, 0, 0, 0] = float(value)
-        terms = step(Pair(**tensors), rate=1.0)
-    elif case == "discriminator":
-        broken[0] = True
-        terms = step(good, rate=1.0)
-        broken[0] = False
-    else:
-        poison.active = True
-        terms = step(good, rate=1.0)
-        poison.active = False
-    assert float(terms[SKIPPED]) == 1
-    after = everything(step)
-    # one side may be sound and learn; the other must be as it was, and nothing may be lost
-    sound = {"discriminator": "generator", "nan": "discriminator", "inf": "discriminator",
-             "gradient": "discriminator"}.get(case)  # fmt: skip
-    for key, old in before.items():
-        assert after[key].isfinite().all(), key
-        if sound is None or not key.startswith(sound):
-            assert torch.equal(after[key], old), key
-    assert float(step(good, rate=1.0)[SKIPPED]) == 0
-    assert all(value.isfinite().all() for value in step.ema.network.state_dict().values())
