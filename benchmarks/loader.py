@@ -1,4 +1,4 @@
-"""Training patches per second of one core: ours beside BasicSR's reader of sub-images.
+"""Training patches per second of one core: ours and BasicSR's reader of sub-images.
 
 HR patches of 128 at x4. BasicSR reads PNG sub-images of 480 and 120 pixels, as its scripts cut
 them; we read memory maps of whole images. Both from files that the system has cached, on one

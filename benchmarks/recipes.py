@@ -1,4 +1,4 @@
-"""What the benchmarks train: `paper` is the published network, `sample` that of `make repro`."""
+"""Trainings of the benchmarks: `paper` is the published network, `sample` that of `make repro`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -16,19 +16,17 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import UInt8
 from pyarrow import parquet
 
 from esrgan_core.files import atomic_path, file_sha256, write_text
 from esrgan_core.io.geometry import crop_to_multiple
 from esrgan_core.io.resize import bicubic_pair
-from esrgan_core.io.rgb import read_rgb
+from esrgan_core.io.rgb import Pixels, read_rgb
 from esrgan_core.records import from_fields, record_hash, to_fields
 from esrgan_core.strict_json import from_json, to_json
 
 VERSION = 1
 Split = Literal["train", "val", "test"]
-Pixels = UInt8[np.ndarray, "_ _ 3"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from operator import itemgetter
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
-from esrgan_core.io.resize import CONVENTIONS, bicubic_pair
-from esrgan_core.io.rgb import resize_with_pillow
+from esrgan_core.io.resize import CONVENTIONS, bicubic_pair, round_pixels
+from esrgan_core.io.rgb import Pixels, resize_with_pillow
 
-Pixels = UInt8[np.ndarray, "_ _ 3"]
 RECOGNIZED_FROM = 45.0
 """dB of PSNR."""
 BORDER = 2
@@ -37,13 +36,14 @@ def known_downscalings(hr: Pixels, scale: int) -> Mapping[str, Pixels]:
     cropped = bicubic_pair(hr, scale)[0]
     size = cropped.shape[0] // scale, cropped.shape[1] // scale
     blocks = cropped.reshape(size[0], scale, size[1], scale, 3)
+    opencv_cubic = _opencv_cubic(_opencv_cubic(cropped, scale, 0), scale, 1)
     middle = blocks[:, (scale - 1) // 2 : scale // 2 + 1, :, (scale - 1) // 2 : scale // 2 + 1]
     return {
         **{f"MATLAB bicubic, {name}": bicubic_pair(hr, scale, name)[1] for name in CONVENTIONS},
         "Pillow BICUBIC": resize_with_pillow(cropped, size),
-        "OpenCV INTER_CUBIC": _rounded(_opencv_cubic(_opencv_cubic(cropped, scale, 0), scale, 1)),
-        "OpenCV INTER_AREA": _rounded(blocks.mean(axis=(1, 3))),
-        "OpenCV INTER_LINEAR": _rounded(middle.mean(axis=(1, 3))),
+        "OpenCV INTER_CUBIC": round_pixels(opencv_cubic),
+        "OpenCV INTER_AREA": round_pixels(blocks.mean(axis=(1, 3))),
+        "OpenCV INTER_LINEAR": round_pixels(middle.mean(axis=(1, 3))),
         "nearest neighbor": blocks[:, 0, :, 0],
     }
 
@@ -81,10 +81,6 @@ def _keys(x: Float[np.ndarray, " n"], a: float = OPENCV_A) -> Float[np.ndarray, 
     near = ((a + 2) * x - (a + 3)) * x * x + 1
     far = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
     return np.where(x <= 1, near, np.where(x < 2, far, 0.0))
-
-
-def _rounded(values: Float[np.ndarray, "h w 3"]) -> Pixels:
-    return np.floor(values.clip(0, 255) + 0.5).astype(np.uint8)
 
 
 def _psnr(one: Pixels, other: Pixels) -> float:

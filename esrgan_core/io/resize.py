@@ -1,15 +1,15 @@
 """MATLAB's `imresize(..., 'bicubic')` with antialiasing, in double precision.
 
-Each axis is one sparse matrix whose rows hold the kernel's weights, the border folded in.
+Each axis is a sparse matrix whose rows hold the kernel's weights, including the border.
 
-Public test sets were made by three conventions, which differ by a level here and there:
+Public test sets use three conventions, which differ by single levels:
 
-* `double`: arithmetic in double precision, rounded once at the end. MATLAB's way for images of
-  class double (`im2double` first); the ESRGAN authors' LR. Ours wherever nothing else is said.
-* `per_pass_uint8`: rounded to 8 bits after each axis. MATLAB's way for images of class uint8;
+* `double`: in double precision, rounded at the end. MATLAB's result for images of class double
+  (`im2double` first); the ESRGAN authors' LR, and our default.
+* `per_pass_uint8`: rounded to 8 bits after each axis. MATLAB's result for images of class uint8;
   the LR of EDSR's benchmark sets.
-* `per_pass_uint8_replicate`: likewise, but beyond the border stands its last pixel instead of
-  the mirrored image; the LR that SelfExSR published.
+* `per_pass_uint8_replicate`: likewise, but the border is replicated, not mirrored; the LR that
+  SelfExSR published.
 """
 
 from functools import lru_cache
@@ -24,12 +24,12 @@ Convention = Literal["double", "per_pass_uint8", "per_pass_uint8_replicate"]
 CONVENTIONS: tuple[Convention, ...] = get_args(Convention)
 Border = Literal["symmetric", "replicate"]
 STRIPE = 512
-"""Lines that are in double precision at a time."""
+"""Lines to convert to double precision at a time."""
 Array = Float[np.ndarray, "..."]
 
 
 def _cubic(x: Array) -> Array:
-    """Keys' cubic kernel with a = -1/2 (Keys 1981), the one of MATLAB."""
+    """Keys' cubic kernel with a = -1/2 (Keys 1981), as in MATLAB."""
     x = np.abs(x)
     near = (1.5 * x - 2.5) * x * x + 1
     far = ((-0.5 * x + 2.5) * x - 4) * x + 2
@@ -39,8 +39,7 @@ def _cubic(x: Array) -> Array:
 @lru_cache(maxsize=64)
 def _weights(source: int, target: int, factor: float, border: Border) -> Any:
     """The sparse `target x source` matrix that resizes one axis by `factor`."""
-    # slow to import, and whoever hands the resizing to other processes does without it
-    from scipy import sparse  # noqa: PLC0415
+    from scipy import sparse  # noqa: PLC0415  SciPy is slow to import
 
     stretch = min(factor, 1.0)
     width = 4.0 / stretch
@@ -65,24 +64,27 @@ def _weights(source: int, target: int, factor: float, border: Border) -> Any:
     return result
 
 
-def _along_rows(image: Array, target: int, factor: float, border: Border) -> Array:
+def _pass(
+    image: Array | UInt8[np.ndarray, "..."],
+    along_rows: bool,
+    target: int,
+    factor: float,
+    border: Border,
+) -> Array:
     height, width, channels = image.shape
-    flat = image.reshape(height, width * channels)
-    return (_weights(height, target, factor, border) @ flat).reshape(target, width, channels)
-
-
-def _along_columns(image: Array, target: int, factor: float, border: Border) -> Array:
-    height, width, channels = image.shape
-    # turned as a plain matrix, which is three times as fast as moving three values at a time
-    turned = np.ascontiguousarray(image.reshape(height, width * channels).T)
-    done = _weights(width, target, factor, border) @ turned.reshape(width, channels * height)
-    return done.reshape(target, channels, height).transpose(2, 0, 1)
+    flat = np.ascontiguousarray(image, dtype=np.float64).reshape(height, width * channels)
+    if along_rows:
+        return (_weights(height, target, factor, border) @ flat).reshape(target, width, channels)
+    # transposed as a plain matrix, which is three times as fast as moving three values at a time
+    columns = np.ascontiguousarray(flat.T).reshape(width, channels * height)
+    result = _weights(width, target, factor, border) @ columns
+    return result.reshape(target, channels, height).transpose(2, 0, 1)
 
 
 def _passes(
     height: int, width: int, factor: float, size: tuple[int, int] | None
 ) -> list[tuple[bool, int, float]]:
-    """(is it along rows, target length, factor) of the two passes in MATLAB's order."""
+    """(along rows, target length, factor) of the two passes, in MATLAB's order."""
     if size is None:
         size = int(np.ceil(height * factor)), int(np.ceil(width * factor))
         factors = factor, factor
@@ -103,7 +105,6 @@ def imresize(
 ) -> Float[np.ndarray, "rows columns c"]:
     """Resize by `factor` to `ceil(factor * size)` pixels, or to the (height, width) given.
 
-    With `size` the factor of each axis is the ratio of the sizes and `factor` is not used.
     Values are divided by `divisor` first, and neither clipped nor rounded; bicubic weights
     overshoot at edges.
 
@@ -111,23 +112,11 @@ def imresize(
         ValueError: if the image or the result has no pixels.
     """
     first, second = _passes(image.shape[0], image.shape[1], factor, size)
-    # in stripes that the first pass does not mix: the double precision copy of a whole image
-    # would be eight times as large as its pixels
+    # in stripes, since the image in double precision would be eight times as large
     lines = 1 if first[0] else 0
     stripes = np.split(image, range(STRIPE, image.shape[lines], STRIPE), axis=lines)
     reduced = [_pass(stripe / divisor, *first, "symmetric") for stripe in stripes]
     return _pass(np.concatenate(reduced, axis=lines), *second, "symmetric")
-
-
-def _pass(
-    image: Array | UInt8[np.ndarray, "..."],
-    along_rows: bool,
-    target: int,
-    factor: float,
-    border: Border,
-) -> Array:
-    resize_axis = _along_rows if along_rows else _along_columns
-    return resize_axis(np.ascontiguousarray(image, dtype=np.float64), target, factor, border)
 
 
 def resize_pixels(
@@ -136,26 +125,27 @@ def resize_pixels(
     size: tuple[int, int] | None = None,
     convention: Convention = "double",
 ) -> UInt8[np.ndarray, "rows columns c"]:
-    """`imresize` of 8-bit pixels, clipped and rounded half up, by one of the conventions.
+    """Resize 8-bit pixels by one of the conventions, clipped and rounded half up.
 
     Raises:
         ValueError: if the image or the result has no pixels.
     """
     if convention == "double":
-        return _rounded(imresize(pixels, factor, size, divisor=255) * 255)
+        return round_pixels(imresize(pixels, factor, size, divisor=255) * 255)
     border: Border = "replicate" if convention == "per_pass_uint8_replicate" else "symmetric"
     for along_rows, target, ratio in _passes(pixels.shape[0], pixels.shape[1], factor, size):
-        pixels = _rounded(_pass(pixels, along_rows, target, ratio, border))
+        pixels = round_pixels(_pass(pixels, along_rows, target, ratio, border))
     return pixels
 
 
-def _rounded(values: Array) -> UInt8[np.ndarray, "..."]:
+def round_pixels(values: Array) -> UInt8[np.ndarray, "..."]:
+    """Values clipped to [0, 255] and rounded half up."""
     return np.floor(np.clip(values, 0, 255) + 0.5).astype(np.uint8)
 
 
 def bicubic_pair(
     hr: UInt8[np.ndarray, "h w c"], scale: int, convention: Convention = "double"
 ) -> tuple[UInt8[np.ndarray, "hh ww c"], UInt8[np.ndarray, "lh lw c"]]:
-    """(HR cropped to a multiple of `scale`, its LR): how the field makes its pairs."""
+    """(HR cropped to a multiple of `scale`, its LR)."""
     hr = crop_to_multiple(hr, scale)
     return hr, resize_pixels(hr, 1 / scale, convention=convention)

@@ -34,7 +34,22 @@ class VGGDiscriminatorConfig:
         return self.patch_size // 2**self.halvings
 
 
-class VGGDiscriminator(nn.Module):
+class _PatchDiscriminator(nn.Module):
+    """Features and a classifier of them, which subclasses build."""
+
+    config: "VGGDiscriminatorConfig | SRGANDiscriminatorConfig"
+    features: nn.Sequential
+    classifier: nn.Sequential
+
+    def forward(
+        self, hr: Float[Tensor, "b 3 {self.config.patch_size} {self.config.patch_size}"]
+    ) -> Float[Tensor, "b 1"]:
+        """One logit per patch in [0, 1]; higher means more real."""
+        logits: Tensor = self.classifier(self.features(hr))
+        return logits
+
+
+class VGGDiscriminator(_PatchDiscriminator):
     """Classifies HR patches as real or fake; returns logits, no sigmoid."""
 
     def __init__(self, config: VGGDiscriminatorConfig) -> None:
@@ -51,13 +66,6 @@ class VGGDiscriminator(nn.Module):
             layers += _conv_block(outputs, outputs, kernel=4, stride=2)
         self.features = nn.Sequential(*layers)
         self.classifier = _classifier(widths[-1] * config.last_side**2, 100, 1)
-
-    def forward(
-        self, hr: Float[Tensor, "b 3 {self.config.patch_size} {self.config.patch_size}"]
-    ) -> Float[Tensor, "b 1"]:
-        """One logit per patch in [0, 1]; higher means more real."""
-        logits: Tensor = self.classifier(self.features(hr))
-        return logits
 
 
 def _conv_block(inputs: int, outputs: int, *, kernel: int, stride: int) -> list[nn.Module]:
@@ -96,7 +104,7 @@ class SRGANDiscriminatorConfig:
         return self.patch_size // 16
 
 
-class SRGANDiscriminator(nn.Module):
+class SRGANDiscriminator(_PatchDiscriminator):
     """Classifies HR patches by eight convolutions (Ledig et al. 2017, figure 4); returns logits.
 
     The paper's sigmoid is part of the loss.
@@ -117,13 +125,6 @@ class SRGANDiscriminator(nn.Module):
         self.features = nn.Sequential(*layers)
         inputs = widths[-1] * config.last_side**2
         self.classifier = _classifier(inputs, 16 * config.num_features, 1)
-
-    def forward(
-        self, hr: Float[Tensor, "b 3 {self.config.patch_size} {self.config.patch_size}"]
-    ) -> Float[Tensor, "b 1"]:
-        """One logit per patch in [0, 1]; higher means more real."""
-        logits: Tensor = self.classifier(self.features(hr))
-        return logits
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -45,7 +45,7 @@ class _Block(nn.Module):
 
 
 class SRResNet(nn.Module):
-    """LR to SR: blocks with batch normalisation at LR size, then sub-pixel convolutions.
+    """LR to SR: blocks with batch normalization at LR size, then sub-pixel convolutions.
 
     The output is in [0, 1], in the paper in [-1, 1]: a constant factor of the mean squared error.
     """
