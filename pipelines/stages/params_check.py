@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from esrgan_core.models.discriminator import SRGANDiscriminatorConfig, VGGDiscriminatorConfig
 from pipelines.config.params import PARAMS, ParamsError, parse_sections
@@ -10,13 +10,13 @@ from pipelines.sources.pinned import find_pinned
 from pipelines.stages.sections import Sections
 
 FILES = (
-    ("features", "weights"),
-    ("srgan", "features", "weights"),
-    ("sftgan", "features", "weights"),
-    ("contextual", "features", "weights"),
-    ("semantic_maps", "maps"),
-    ("evaluate", "weight_files"),
-    ("evaluate", "ma_scores"),
+    "features.weights",
+    "srgan.features.weights",
+    "sftgan.features.weights",
+    "contextual.features.weights",
+    "semantic_maps.maps",
+    "evaluate.weight_files",
+    "evaluate.ma_scores",
 )
 """Parameters that name a file, a folder, or a mapping of files."""
 
@@ -36,17 +36,16 @@ def check_params(params: dict[str, Any], path: Path = PARAMS, *, files: bool = T
 
 def file_parameters(params: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str]]:
     """Yield (mapping, key, dotted name) of every parameter that names a file or a folder."""
-    for *sections, key in FILES:
-        section: Any = params
+    for name in FILES:
+        *sections, key = name.split(".")
+        section = params
         for part in sections:
-            section = section.get(part, {}) if isinstance(section, Mapping) else {}
-        value = section.get(key, "") if isinstance(section, Mapping) else ""
-        name = ".".join([*sections, key])
-        if isinstance(value, Mapping):
-            inner = cast(dict[str, Any], value)
-            yield from ((inner, own, f"{name}.{own}") for own in inner if inner[own])
-        elif isinstance(value, str) and value:
-            yield section, key, name
+            section = inner if isinstance(inner := section.get(part), dict) else {}
+        match section.get(key):
+            case dict() as files:
+                yield from ((files, own, f"{name}.{own}") for own in files if files[own])
+            case str() as value if value:
+                yield section, key, name
 
 
 def _patch_size_problems(params: dict[str, Any]) -> Iterator[str]:

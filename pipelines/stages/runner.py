@@ -31,12 +31,8 @@ def run_stage(
 ) -> None:
     """Run a stage with its sections of params.yaml and write `artifacts/<name>/run.json`.
 
-    Args:
-        name: name of the stage.
-        kind: dataclass of the sections that the stage reads.
-        run: the work of the stage.
-        distributed: run one process per GPU. Such a stage takes hours, so the parameters of all
-            other stages are checked first.
+    A `distributed` stage runs one process per GPU. It takes hours, so the parameters of all other
+    stages are checked first.
     """
     with exit_cleanly(name):
         is_rank = "TORCHELASTIC_RUN_ID" in os.environ

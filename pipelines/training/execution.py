@@ -57,8 +57,8 @@ def precision_message(choice: PrecisionChoice, precision: Precision, device: tor
             f"{bf16_slowdown(device):.1f} times as long as in fp32 (just measured); "
             "set precision to auto"
         )
-    why = ""
+    message = f"training in {precision} on {device}"
     if choice == "auto":
         native = "computes in bf16" if precision == "bf16" else "does not compute in bf16"
-        why = f" (auto: {device} {native} natively)"
-    return f"training in {precision} on {device}{why}"
+        message += f" (auto: {device} {native} natively)"
+    return message

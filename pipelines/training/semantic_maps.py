@@ -21,7 +21,7 @@ from esrgan_core.models import Generator
 from esrgan_core.records import record_hash, to_record
 from pipelines.config.artifacts import CLUSTERS
 from pipelines.config.errors import UserError
-from pipelines.runtime.progress import progress
+from pipelines.runtime.progress import track
 from pipelines.runtime.state import state_root
 from pipelines.sources.pinned import find_pinned, pinned_hash
 from pipelines.training.clusters import Clusters, Maps, quantize
@@ -120,16 +120,13 @@ def training_maps(
     """The maps of all training images, memory-mapped from a cache under the state root."""
     key = record_hash([store.content_hash("train"), dict(identity)])
     folder = state_root() / "conditions" / key[:16]
-    names = store.names("train")
-    with progress("semantic maps", len(names)) as advance:
-        for number, name in enumerate(names, start=1):
-            path = folder / f"{name}.npy"
-            if not path.is_file():
-                maps = source.maps(name, np.asarray(store.lr(name)))
-                with atomic_path(path) as temporary, temporary.open("wb") as file:
-                    np.save(file, maps)
-            advance(number, name)
-    return {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
+    paths = {name: folder / f"{name}.npy" for name in store.names("train")}
+    for name, path in track("semantic maps", paths.items(), list(paths)):
+        if not path.is_file():
+            maps = source.maps(name, np.asarray(store.lr(name)))
+            with atomic_path(path) as temporary, temporary.open("wb") as file:
+                np.save(file, maps)
+    return {name: np.load(path, mmap_mode="r") for name, path in paths.items()}
 
 
 def semantic_method(network: Generator, source: MapSource) -> Method:

@@ -171,7 +171,7 @@ def test_a_profile_is_written_with_the_comments_kept(own_profile: Path) -> None:
         ("ablation.patch_size=36", "patch_size must be a multiple of 32, got 36"),
         (
             "ablation={batch_size: 1, patch_size: 32}",
-            "ablation.batch_size = 1: with patches of 32 the discriminator's last",
+            "ablation.batch_size = 1: with patch_size 32, the last normalization",
         ),
         ("ablation.sedes=[1]", "unknown key ablation.sedes; did you mean seeds"),
     ],
