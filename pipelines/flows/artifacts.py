@@ -2,6 +2,7 @@
 
 import base64
 import re
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -9,7 +10,6 @@ from uuid import UUID
 from prefect import get_run_logger
 from prefect.artifacts import (
     create_image_artifact,
-    create_link_artifact,
     create_markdown_artifact,
     create_progress_artifact,
     create_table_artifact,
@@ -23,15 +23,14 @@ from pipelines.runtime.status import Status, read_status
 FIGURE = EVALUATION_METRICS.with_name("models.png")
 
 
+@dataclass
 class ProgressArtifact:
     """A progress artifact of a stage, which is created when the stage first reports its status."""
 
-    def __init__(self, stage: str, path: Path) -> None:
-        # Prefect's keys have only these characters
-        self.key = "progress-" + re.sub(r"[^a-z0-9]+", "-", stage.lower()).strip("-")
-        self.path = path
-        self.artifact: UUID | None = None
-        self.shown: Status | None = None
+    stage: str
+    path: Path
+    artifact: UUID | None = None
+    shown: Status | None = None
 
     def update(self) -> None:
         """Show the latest status; if the server does not answer, log a warning."""
@@ -43,7 +42,9 @@ class ProgressArtifact:
         text = describe(status)
         try:
             if self.artifact is None:
-                created = create_progress_artifact(percent, key=self.key, description=text)
+                # Prefect's keys have only these characters
+                key = "progress-" + re.sub(r"[^a-z0-9]+", "-", self.stage.lower()).strip("-")
+                created = create_progress_artifact(percent, key=key, description=text)
                 assert isinstance(created, UUID)  # a coroutine only in an event loop
                 self.artifact = created
             else:
@@ -62,16 +63,6 @@ def describe(status: Status) -> str:
         return status.what
     left = timedelta(seconds=round(status.seconds_left))
     return f"{status.what} {status.completed}/{status.total}, {left} left  {status.note}".rstrip()
-
-
-def show_mlflow(name: str, run_id: str, url: str) -> None:
-    """Link to the run's parent in MLflow."""
-    create_link_artifact(
-        key="mlflow",
-        link=url,
-        link_text=f"MLflow run {name}",
-        description=f"Run id {run_id}. If the store is a local database, `make ui` serves it.",
-    )
 
 
 def show_results(folder: Path, mlflow_url: str) -> None:

@@ -16,12 +16,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from prefect import State, flow, get_run_logger, runtime, task
+from prefect.artifacts import create_link_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.tasks import exponential_backoff
 
 from esrgan_core.files import write_text
 from pipelines.config.errors import UserError
-from pipelines.flows.artifacts import ProgressArtifact, show_mlflow, show_results
+from pipelines.flows.artifacts import ProgressArtifact, show_results
 from pipelines.runs.dvc_graph import Node, stage_graph
 from pipelines.runs.experiments import find_experiment, has_remote, push, save
 from pipelines.runs.repository import find_repository
@@ -40,8 +41,6 @@ from pipelines.runtime.status import STATUS, Status, read_status
 from pipelines.tracking.open_runs import close_runs, start_parent_run
 
 RETRIES = 4
-FIRST_WAIT = 15
-"""Seconds before the first retry; each wait is twice as long as the one before."""
 
 
 class StageError(Exception):
@@ -132,7 +131,8 @@ def _mlflow_parent(run: str) -> Iterator[str]:
         tags["prefect.flow_run_url"] = url
     run_id, url = start_parent_run(run, tags) or ("", "")
     if url:
-        show_mlflow(run, run_id, url)
+        note = f"Run id {run_id}. If the store is a local database, `make ui` serves it."
+        create_link_artifact(url, f"MLflow run {run}", key="mlflow", description=note)
     try:
         yield url
     except BaseException as error:
@@ -149,7 +149,7 @@ retried_task = task(
     cache_policy=NO_CACHE,  # DVC has the cache
     persist_result=False,
     retries=RETRIES,
-    retry_delay_seconds=exponential_backoff(FIRST_WAIT),
+    retry_delay_seconds=exponential_backoff(15),  # 15, 30, 60 and 120
     retry_condition_fn=is_retried,
 )
 

@@ -5,7 +5,7 @@ It runs on the workers that train, in their repository, with joblib's processes 
 
 from collections import Counter
 
-from prefect import flow, get_run_logger, runtime
+from prefect import flow, get_run_logger
 from prefect.artifacts import create_table_artifact
 
 from pipelines.config.errors import UserError
@@ -79,8 +79,7 @@ def upscale(
     log.info(f"{counts['done']} done, {counts['skipped']} skipped, {counts['failed']} failed")
     if failed := [one for one in outcomes if one.state == "failed"]:
         rows = [{"image": one.source, "reason": one.message} for one in failed[:MAX_ROWS]]
-        if runtime.flow_run.id:
-            create_table_artifact(table=rows, key="failed")
+        create_table_artifact(table=rows, key="failed")
         raise UserError(
             f"{len(failed)} of {len(outcomes)} images could not be upscaled; see the log"
         )
