@@ -20,6 +20,7 @@ from benchmarks.metrics import images
 from benchmarks.peers import basicsr
 from benchmarks.timing import AsJson, Rounds, compare, machine, print_results
 from esrgan_core.files import file_sha256
+from pipelines.data.manifest import ManifestRow
 from pipelines.data.pair_cache import PairTask, prepare_pair
 
 SIZE, STEP, SCALE = 480, 240, 4
@@ -60,15 +61,11 @@ def prepare_as_basicsr(files: list[Path], folder: Path, imresize: Any, cv2: Any)
 def prepare_ours(digests: Mapping[Path, str], folder: Path) -> None:
     """Both images as arrays; `digests` has the SHA-256 of each file."""
     for path, digest in digests.items():
-        task = PairTask(
-            folder=folder,
-            key=path.stem,
-            hr=path,
-            hr_sha256=digest,
-            lr=None,
-            lr_sha256="",
-            scale=SCALE,
-        )
+        row = ManifestRow(
+            path=path.name, kind="hr", split="train", set="own", width=0, height=0, mode="RGB",
+            sha256=digest, license="", origin="", citation="",
+        )  # fmt: skip
+        task = PairTask(hr=row, lr=None, scale=SCALE, images=path.parent, folder=folder)
         assert prepare_pair(task).entry
 
 

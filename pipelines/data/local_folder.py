@@ -97,7 +97,10 @@ def list_entries(
     else:
         # the error of an unreadable file is raised when it is fetched
         splits = split_by_content(
-            {path: digest or _name_digest(path) for path, digest in digests.items()}
+            {
+                path: digest or hashlib.sha256(path.name.encode()).hexdigest()
+                for path, digest in digests.items()
+            }
         )
     entries: dict[PurePosixPath, CatalogEntry] = {}
     for path in hr:
@@ -155,10 +158,6 @@ def _digest(path: Path) -> str:
         return file_sha256(path)
     except OSError:
         return ""
-
-
-def _name_digest(path: Path) -> str:
-    return hashlib.sha256(path.name.encode()).hexdigest()
 
 
 def split_by_content(digests: Mapping[Path, str]) -> dict[Path, str]:

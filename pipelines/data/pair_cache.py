@@ -33,15 +33,20 @@ PIXELS_PER_SECOND = 15e6
 class PairTask:
     """A pair to prepare."""
 
-    folder: Path
-    """The cache; absolute, since other machines may share the work."""
-    key: str
-    hr: Path
-    hr_sha256: str
-    lr: Path | None
+    hr: ManifestRow
+    lr: ManifestRow | None
     """None if LR has to be made."""
-    lr_sha256: str
     scale: int
+    images: Path
+    """The image folder; absolute, since other machines may share the work."""
+    folder: Path
+    """The cache; absolute, too."""
+
+    @property
+    def key(self) -> str:
+        """Identifies the content of the pair."""
+        text = f"{VERSION} {self.scale} {self.hr.sha256} {self.lr.sha256 if self.lr else ''}"
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def note(self) -> Path:
@@ -53,40 +58,17 @@ class PairTask:
 class PreparedPair:
     """Result of one task: an entry of the pair store, or a problem."""
 
-    key: str
     entry: PairEntry | None = None
     problem: str = ""
 
 
-def pair_task(
-    hr: ManifestRow, lr: ManifestRow | None, images: Path, folder: Path, scale: int
-) -> PairTask:
-    """Task of a pair of the image folder."""
-    text = f"{VERSION} {scale} {hr.sha256} {lr.sha256 if lr else ''}"
-    return PairTask(
-        folder=folder,
-        key=hashlib.sha256(text.encode()).hexdigest(),
-        hr=images / hr.path,
-        hr_sha256=hr.sha256,
-        lr=images / lr.path if lr else None,
-        lr_sha256=lr.sha256 if lr else "",
-        scale=scale,
-    )
-
-
-def report_estimate(
-    pairs: list[tuple[ManifestRow, ManifestRow | None]], tasks: list[PairTask], workers: int
-) -> None:
+def report_estimate(tasks: list[PairTask], workers: int) -> None:
     """Print the remaining number of pairs, disk space and time.
 
     Raises:
         UserError: if the pairs do not fit on the disk.
     """
-    sizes = [
-        _pair_bytes(hr.width, hr.height, task.scale)
-        for (hr, _), task in zip(pairs, tasks, strict=True)
-        if not task.note.is_file()
-    ]
+    sizes = [_pair_bytes(task.hr, task.scale) for task in tasks if not task.note.is_file()]
     cores = workers if workers > 0 else os.cpu_count() or 1
     time = timedelta(seconds=round(sum(sizes) / 3 / PIXELS_PER_SECOND / cores))
     print(
@@ -97,8 +79,8 @@ def report_estimate(
     require_disk_space({task.folder: sum(sizes) for task in tasks[:1]})
 
 
-def _pair_bytes(width: int, height: int, scale: int) -> int:
-    hr = (height - height % scale) * (width - width % scale) * 3
+def _pair_bytes(row: ManifestRow, scale: int) -> int:
+    hr = (row.height - row.height % scale) * (row.width - row.width % scale) * 3
     return hr + hr // scale**2 + 2 * ARRAY_HEADER
 
 
@@ -106,11 +88,11 @@ def prepare_pair(task: PairTask) -> PreparedPair:
     """Prepare a pair, unless the cache has it."""
     try:
         if entry := _find_pair(task):
-            return PreparedPair(key=task.key, entry=entry)
+            return PreparedPair(entry=entry)
         entry = add_image(
             task.folder,
-            _read_verified(task.hr, task.hr_sha256),
-            lr=_read_verified(task.lr, task.lr_sha256) if task.lr else None,
+            _read_verified(task.images, task.hr),
+            lr=_read_verified(task.images, task.lr) if task.lr else None,
             name=task.key,
             split="",
             set_name="",
@@ -118,14 +100,14 @@ def prepare_pair(task: PairTask) -> PreparedPair:
         )
         write_text(task.note, _note_text(entry))
     except (OSError, ValueError, MemoryError) as error:
-        return PreparedPair(key=task.key, problem=str(error) or type(error).__name__)
-    return PreparedPair(key=task.key, entry=entry)
+        return PreparedPair(problem=str(error) or type(error).__name__)
+    return PreparedPair(entry=entry)
 
 
-def _read_verified(path: Path, sha256: str) -> BytesIO:
+def _read_verified(images: Path, row: ManifestRow) -> BytesIO:
     """Read a file once, so that the decoded bytes are those of the checksum."""
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != sha256:
+    content = (images / row.path).read_bytes()
+    if hashlib.sha256(content).hexdigest() != row.sha256:
         raise UserError("it has changed since download; run `dvc repro download` again")
     return BytesIO(content)
 

@@ -14,7 +14,7 @@ from pipelines.sources.resolve import RemoteFile, resolve
 from pipelines.sources.transfer import TransferOptions
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class WeightsFile:
     """A published weights file."""
 
@@ -28,24 +28,18 @@ class WeightsFile:
 TORCHVISION = "https://download.pytorch.org/models"
 LPIPS = "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1"
 PUBLISHED = {
-    "vgg19": WeightsFile(
-        url=f"{TORCHVISION}/vgg19-dcbd9e9d.pth", sha256="dcbd9e9d", bytes=548_000_000
-    ),
-    "vgg16": WeightsFile(
-        url=f"{TORCHVISION}/vgg16-397923af.pth", sha256="397923af", bytes=528_000_000
-    ),
-    "alexnet": WeightsFile(
-        url=f"{TORCHVISION}/alexnet-owt-7be5be79.pth", sha256="7be5be79", bytes=233_000_000
-    ),
+    "vgg19": WeightsFile(f"{TORCHVISION}/vgg19-dcbd9e9d.pth", "dcbd9e9d", 548_000_000),
+    "vgg16": WeightsFile(f"{TORCHVISION}/vgg16-397923af.pth", "397923af", 528_000_000),
+    "alexnet": WeightsFile(f"{TORCHVISION}/alexnet-owt-7be5be79.pth", "7be5be79", 233_000_000),
     "lpips_alex": WeightsFile(
-        url=f"{LPIPS}/alex.pth",
-        sha256="df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
-        bytes=6_000,
+        f"{LPIPS}/alex.pth",
+        "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
+        6_000,
     ),
     "lpips_vgg": WeightsFile(
-        url=f"{LPIPS}/vgg.pth",
-        sha256="a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
-        bytes=7_000,
+        f"{LPIPS}/vgg.pth",
+        "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
+        7_000,
     ),
 }
 PARAMETER = "features.weights in params.yaml"

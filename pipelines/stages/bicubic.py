@@ -7,7 +7,7 @@ from esrgan_core.data.pairs import StoreFacts, write_index
 from pipelines.config.artifacts import IMAGES, MANIFEST, PAIRS, VALIDATION_REPORT
 from pipelines.data.config import BicubicConfig
 from pipelines.data.manifest import BadImagesError, pair_with_lr, read_manifest
-from pipelines.data.pair_cache import link_pair, pair_task, prepare_pair, report_estimate
+from pipelines.data.pair_cache import PairTask, link_pair, prepare_pair, report_estimate
 from pipelines.runtime.disk import remove_tree
 from pipelines.runtime.parallel import in_parallel
 from pipelines.runtime.progress import track
@@ -30,18 +30,20 @@ def run(params: Params) -> None:
         (hr, lr) for hr, lr in pair_with_lr(read_manifest(MANIFEST)) if hr.path not in excluded
     ]
     folder = state_root() / "prepared"
-    tasks = [pair_task(hr, lr, IMAGES.absolute(), folder, params.scale) for hr, lr in pairs]
-    report_estimate(pairs, tasks, params.bicubic.workers)
+    images, scale = IMAGES.absolute(), params.scale
+    tasks = [PairTask(hr=hr, lr=lr, scale=scale, images=images, folder=folder) for hr, lr in pairs]
+    report_estimate(tasks, params.bicubic.workers)
     entries, problems = [], []
     fewer = "with bicubic.workers lower"
     results = in_parallel(prepare_pair, tasks, params.bicubic.workers, fewer=fewer)
-    made = track("bicubic", results, [hr.path for hr, _ in pairs])
-    for (hr, _), pair in zip(pairs, made, strict=True):
+    made = track("bicubic", results, [task.hr.path for task in tasks])
+    for task, pair in zip(tasks, made, strict=True):
         if pair.entry is None:
-            problems.append(f"  {hr.path}: {pair.problem}")
+            problems.append(f"  {task.hr.path}: {pair.problem}")
         else:
+            hr = task.hr
             entry = replace(pair.entry, name=hr.pair_name, split=hr.split, set=hr.set)
-            entries.append((pair.key, entry))
+            entries.append((task.key, entry))
     if problems:
         raise BadImagesError(problems)
     remove_tree(PAIRS)
