@@ -1,1 +1,1 @@
-"""One module per DVC stage: what it reads of params.yaml (`Params`), and `run`."""
+"""One module per DVC stage, with its parameters (`Params`) and `run`."""

@@ -90,7 +90,7 @@ class SemanticMaps:
     source: MapSource
     """Maps of other images."""
     identity: Mapping[str, Any]
-    """What decides the maps."""
+    """Settings that decide the maps."""
 
     @classmethod
     def load(cls, store: PairStore, config: SemanticMapsConfig) -> "SemanticMaps":

@@ -95,8 +95,8 @@ def test_a_network_that_is_not_finite_is_not_registered(run: Run, project: Path)
         metadata = file.metadata()
     try:
         save_file(state, path, metadata)
-        said = run("python", "-m", "pipelines.stages.register", fails=True)
-        assert "finetune/generator.safetensors: 1 of" in said
+        printed = run("python", "-m", "pipelines.stages.register", fails=True)
+        assert "finetune/generator.safetensors: 1 of" in printed
     finally:
         whole.replace(path)
 

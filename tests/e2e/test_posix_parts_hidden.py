@@ -62,18 +62,18 @@ assert requests.stop == signal.SIGTERM
 """
 RUN = """
 from pipelines.cli.app import main
-for words in (
+for command in (
     "upscale images -o large --model small.safetensors",
     "upscale images -o large --model small.safetensors",
     "convert small.safetensors small.pth --layout basicsr",
     "info small.pth",
     "evaluate --hr images --model small.pth --metrics psnr_y",
 ):
-    sys.argv = ["esrgan", *words.split()]
+    sys.argv = ["esrgan", *command.split()]
     try:
         main()
     except SystemExit as end:
-        assert not end.code, (words, end.code)
+        assert not end.code, (command, end.code)
 """
 
 

@@ -47,10 +47,10 @@ def test_two_machines_train_together(trainings: Trainings, stage: str) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         meet = f"127.0.0.1:{free.getsockname()[1]}"
-    state, words = "machines", [stage, "2", meet]
+    state, arguments = "machines", [stage, "2", meet]
     parts = [
         subprocess.Popen(
-            ["bash", "deploy/multinode.sh", role, *words],
+            ["bash", "deploy/multinode.sh", role, *arguments],
             cwd=trainings.folder,
             env=trainings.settings(state) | {"ESRGAN_RANKS": "1", "DVC_NO_ANALYTICS": "1"},
             stdout=subprocess.PIPE,

@@ -61,7 +61,7 @@ def after(store: PairStore, state: Path) -> Callable[..., Files]:
 
 
 def test_only_networks_that_a_change_affects_are_trained(after: Callable[..., Files]) -> None:
-    # the two differ in stage 2 alone
+    # the two differ only in stage 2
     before = after(CONFIG, FULL, STANDARD_GAN)
     assert len(before) == 1 + 2
     for config, variant, more in (

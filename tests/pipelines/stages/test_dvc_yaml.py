@@ -31,7 +31,7 @@ class Stanza:
 
 
 def stanzas(root: Path) -> dict[str, Stanza]:
-    """Of both pipelines, in a folder where DVC is not told to ignore the second."""
+    """Stages of both pipelines, from a folder without the `.dvcignore` of the second."""
     for name in ("dvc.yaml", "params.yaml", "pipelines/baselines/dvc.yaml"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, root / name)
@@ -57,7 +57,7 @@ def stanzas(root: Path) -> dict[str, Stanza]:
 
 with TemporaryDirectory() as folder:
     STANZAS = stanzas(Path(folder).resolve())
-# what these do shows in no output: reading and checking parameters, progress, records, writing
+# modules that do not change outputs: parameters, progress, records, writing
 SHELL = (
     "pipelines.config",
     "pipelines.runtime",

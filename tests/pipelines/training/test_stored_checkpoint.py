@@ -36,7 +36,7 @@ GENERATOR = RRDBNetConfig(num_features=4, num_blocks=1, growth_channels=2, init=
 
 
 def store_in(folder: Path) -> PairStore:
-    """Images by whole numbers, equal on every processor."""
+    """Images from integer arithmetic, equal on every CPU."""
     rows, columns = np.mgrid[0:48, 0:48]
     entries = []
     for number, split in enumerate(("train", "val")):
