@@ -67,6 +67,8 @@ def find_jobs(inputs: Sequence[str], target: Path, output: Output) -> list[Job]:
     if STANDARD in (*inputs, str(target)):
         if len(inputs) != 1:
             raise UserError("with - as input or -o, give exactly one image")
+        if str(target) != STANDARD:
+            check_format(target, output)
         return [Job(source=Path(inputs[0]), target=target)]
     found = [pair for pattern in inputs for pair in _find_images(pattern, target)]
     if len(found) == 1 and target.suffix.lower() in SUFFIXES and not target.is_dir():

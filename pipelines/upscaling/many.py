@@ -1,9 +1,9 @@
 """The images of one command, one after another, with progress."""
 
 import errno
-import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +17,7 @@ from esrgan_core.io.reading import image_size
 from esrgan_core.memory import free_memory
 from pipelines.config.errors import as_user_error
 from pipelines.runtime.progress import progress
-from pipelines.upscaling.jobs import STANDARD, Job, Outcome, Output, check_format
+from pipelines.upscaling.jobs import STANDARD, Job, Outcome, Output
 from pipelines.upscaling.journal import Journal, file_stamp, folder_lock, settings_key
 from pipelines.upscaling.model import Model
 from pipelines.upscaling.one import upscale_file
@@ -45,13 +45,14 @@ def upscale_jobs(
     """
     with as_user_error():
         upscaler = Upscaler(model.network, config, free_memory=free_memory, log=_report)
-    if jobs[0].target == target:
-        yield _upscale_single(upscaler, jobs[0], output)
-        return
     sizes = {job: _kilopixels(job.source) for job in jobs}
     done = 0
-    with folder_lock(target), progress("upscale", sum(sizes.values())) as advance:
-        journal = Journal(target, settings_key(model, config, output))
+    with ExitStack() as stack:
+        journal = None
+        if jobs[0].target != target:
+            stack.enter_context(folder_lock(target))
+            journal = Journal(target, settings_key(model, config, output))
+        advance = stack.enter_context(progress("upscale", sum(sizes.values())))
         for number, job in enumerate(jobs, start=1):
             note = f"{number}/{len(jobs)} {job.source.name}"
 
@@ -62,12 +63,15 @@ def upscale_jobs(
                     advance(done + sizes[job] * parts // total, note)
 
             try:
-                stamp = file_stamp(job.source)
-                outcome = journal.begin(str(job.source), job.target, stamp, overwrite=overwrite)
+                outcome = None
+                if journal:
+                    stamp = file_stamp(job.source)
+                    outcome = journal.begin(str(job.source), job.target, stamp, overwrite=overwrite)
                 if outcome is None:
-                    changes = upscale_file(upscaler, job.source, job.target, output, on_part)
-                    journal.finish(job.target, stamp)
+                    changes = _upscale(upscaler, job, output, on_part)
                     outcome = _outcome(job, "done", "; ".join(changes))
+                    if journal:
+                        journal.finish(job.target, stamp)
             except (BadImageError, MemoryError, OSError) as error:
                 if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise
@@ -77,35 +81,27 @@ def upscale_jobs(
             advance(done, note)
 
 
-def _upscale_single(upscaler: Upscaler, job: Job, output: Output) -> Outcome:
+def _upscale(
+    upscaler: Upscaler, job: Job, output: Output, on_part: Callable[[int, int], None]
+) -> tuple[str, ...]:
     """Run one job, whose source or target may be a pipe."""
     from_pipe, to_pipe = (str(path) == STANDARD for path in (job.source, job.target))
-    if not to_pipe:
-        check_format(job.target, output)
     source = BytesIO(sys.stdin.buffer.read()) if from_pipe else job.source
-    size = _kilopixels(source)
-    with progress("upscale", size) as advance, TemporaryDirectory() as folder:
-        suffix = output.suffix_for(job.source)
-        target = Path(folder) / f"result{suffix}" if to_pipe else job.target
-        try:
-            changes = upscale_file(
-                upscaler, source, target, output,
-                lambda parts, total: advance(size * parts // total, job.source.name),
-            )  # fmt: skip
-        except (BadImageError, MemoryError) as error:
-            return _outcome(job, "failed", str(error))
-        if to_pipe:
-            with target.open("rb") as result:
-                shutil.copyfileobj(result, sys.stdout.buffer)
-            sys.stdout.buffer.flush()
-    return _outcome(job, "done", "; ".join(changes))
+    if not to_pipe:
+        return upscale_file(upscaler, source, job.target, output, on_part)
+    with TemporaryDirectory() as folder:
+        result = Path(folder) / f"result{output.suffix_for(job.source)}"
+        changes = upscale_file(upscaler, source, result, output, on_part)
+        sys.stdout.buffer.write(result.read_bytes())
+        sys.stdout.buffer.flush()
+    return changes
 
 
 def _outcome(job: Job, state: Literal["done", "failed"], message: str) -> Outcome:
     return Outcome(source=str(job.source), target=str(job.target), state=state, message=message)
 
 
-def _kilopixels(source: Path | BytesIO) -> int:
+def _kilopixels(source: Path) -> int:
     """The size of an image as a unit of progress; 1 if it cannot be read."""
     try:
         return max(int(np.prod(image_size(source))) // KILO, 1)

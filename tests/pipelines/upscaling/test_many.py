@@ -212,6 +212,8 @@ def test_the_command_reads_and_writes_pipes_and_names_failures(
     assert "-: not an image" in broken.stderr.decode()
     with pytest.raises(UserError, match="give exactly one image"):
         find_jobs(["-", "a.png"], tmp_path, Output())
+    with pytest.raises(UserError, match="unknown format"):
+        find_jobs(["-"], tmp_path / "a.bmp", Output())
     (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8\xff broken")
     args = ["upscale", str(tmp_path / "a.png"), str(tmp_path / "bad.jpg"), "-o"]
     result = CliRunner().invoke(app, [*args, str(tmp_path / "out"), "--model", str(weights)])
