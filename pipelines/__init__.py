@@ -1,11 +1,11 @@
-"""The wiring: DVC stages, data sources, validation, tracking, registry, report, command line."""
+"""DVC stages, data sources, training, tracking, registry, reports and the command line."""
 
 import os
 
 PARENT = os.getppid()
-"""The process that started this one, as known before slow imports: it may end meanwhile."""
+"""Parent process, read before slow imports during which it may end."""
 
-# no tool that a stage starts may report to its maker; DVC's own switch is in .dvc/config
+# no tool sends usage statistics; DVC also has a switch in .dvc/config
 for _name, _value in {
     "DO_NOT_TRACK": "1",
     "DVC_NO_ANALYTICS": "1",
@@ -15,7 +15,7 @@ for _name, _value in {
 }.items():
     os.environ.setdefault(_name, _value)
 
-# threads that wait for others sleep after some microseconds: by default they spin, so that beside
-# busy programs a step of a small network takes several times as long (benchmarks.busy)
+# Waiting threads sleep after some microseconds. By default they spin, and next to busy programs a
+# step of a small network then takes several times as long (benchmarks.busy).
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")

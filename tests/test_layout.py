@@ -13,10 +13,14 @@ from tests.support import ROOT
 MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 60
 CODE = ("pipelines", "esrgan_core", "benchmarks", "tests")
-AVOIDED = re.compile(r"\b(told|insist|contender|leaves its|anew)\b", re.IGNORECASE)
-"""Words that a term of the field replaces: reported, check, method, writes, again."""
-ALLOWED = re.compile(r'"told"|leaves its own')
-"""A key that old fingerprints contain, and the verb where it is the right one."""
+AVOIDED = re.compile(
+    r"\b(told|insist|contender|leaves its|anew|pictures?|likeness|setbacks?|remarks?|beside"
+    r"|look-?alikes?|anybody|go(?:es)? on|a image)\b",
+    re.IGNORECASE,
+)
+"""Words that the field has another term for: reported, method, writes, again, image, rollback."""
+ALLOWED = re.compile(r'"(told|setbacks|pictures)"|esrgan\.pictures|/pictures`|leaves its own')
+"""Keys that are stored, old names in the changelog, and a verb where it is right."""
 
 
 def tracked(*patterns: str) -> list[Path]:
@@ -72,7 +76,7 @@ def test_names_and_sentences_use_the_terms_of_the_field() -> None:
         for path in tracked(
             "*.py", "*.md", "*.yaml", "*.j2", "*.js", "*.toml", "Makefile", ".ci/run"
         )
-        if path != Path(__file__)
+        if path != Path(__file__) and path.parent.name != "results"
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
         if AVOIDED.search(ALLOWED.sub("", line))
     ]

@@ -80,7 +80,7 @@ def base(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A image in `hr/`, as small as NIQE takes, and small weights."""
+    """The smallest image that NIQE accepts in `hr/`, and small weights."""
     folder = tmp_path_factory.mktemp("files")
     write_png(folder / "hr" / "a.png", textured(304, 304))
     config = RRDBNetConfig(num_features=8, num_blocks=1, growth_channels=4)

@@ -176,7 +176,7 @@ def telemetry() -> list[str]:
         check=True,
     )
     ratios = json.loads(done.stdout)["step_time_beside_well"]
-    print(f"  step time beside a store that is well: {ratios}", flush=True)
+    print(f"  step times relative to a normal store: {ratios}", flush=True)
     return [f"{name}: {ratio}" for name, ratio in ratios.items() if ratio > 1.05]
 
 

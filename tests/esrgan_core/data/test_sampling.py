@@ -127,8 +127,10 @@ def test_semantic_maps_are_cut_and_turned_with_their_patch(
         height, width = (factor * side for side in store.lr(name).shape[:2])
         whole = np.asarray(store.lr(name) if factor == 1 else store.hr(name))
         semantic_maps[name] = np.ascontiguousarray(whole[:height, :width])
-    told = PatchSampler(store, patch_size=32, batch_size=4, seed=0, semantic_maps=semantic_maps)
-    drawn = told.batch(step)
+    with_maps = PatchSampler(
+        store, patch_size=32, batch_size=4, seed=0, semantic_maps=semantic_maps
+    )
+    drawn = with_maps.batch(step)
     assert drawn.semantic_map is not None
     assert torch.equal(drawn.semantic_map, drawn.lr if factor == 1 else drawn.hr)
     assert torch.equal(drawn.hr, sampler(store).batch(step).hr)

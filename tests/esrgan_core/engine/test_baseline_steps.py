@@ -157,9 +157,9 @@ def test_sftgans_discriminator_learns_classes_and_the_generator_to_show_them() -
         ClassDiscriminatorConfig(patch_size=32, num_features=4, num_classes=3)
     )
     logits.load_state_dict({k: v for k, v in seen.items() if "/" not in k and k != "skipped"})
-    told = pair(classes=3)
-    assert told.semantic_map is not None
-    expected = cross_entropy(logits(told.hr)[:, 1:], dominant_class(told.semantic_map))
+    batch = pair(classes=3)
+    assert batch.semantic_map is not None
+    expected = cross_entropy(logits(batch.hr)[:, 1:], dominant_class(batch.semantic_map))
     assert torch.allclose(seen["d/class"], expected, atol=1e-6)
     assert "classifier.1.weight" in moved(named.discriminator, seen)
     without, plain = made(0.0)

@@ -30,11 +30,11 @@ def test_onnx_runtime_gives_the_same_at_any_size(config: GeneratorConfig, tmp_pa
 
     torch.manual_seed(0)
     network = build_generator(config).eval()
-    told: dict[tuple[int, int], float] = {}
+    differences: dict[tuple[int, int], float] = {}
     path = tmp_path / "network.onnx"
-    export_onnx(network, path, told.__setitem__)
-    assert tuple(told) == SIZES
-    assert max(told.values()) <= MAX_DIFFERENCE
+    export_onnx(network, path, differences.__setitem__)
+    assert tuple(differences) == SIZES
+    assert max(differences.values()) <= MAX_DIFFERENCE
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
     session = InferenceSession(path, providers=["CPUExecutionProvider"])
     lr = np.random.default_rng(1).random((2, 3, 41, 54), dtype=np.float32)

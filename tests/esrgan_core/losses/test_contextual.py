@@ -1,4 +1,4 @@
-"""The contextual loss and the pixel losses beside L1."""
+"""The contextual loss and the pixel losses other than L1."""
 
 import numpy as np
 import torch

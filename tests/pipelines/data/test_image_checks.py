@@ -100,7 +100,7 @@ FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP")
 
 
 def originals() -> dict[str, bytes]:
-    """A image in every format, and some of their kinds."""
+    """An image in every format, and some of their variants."""
     image = Image.fromarray(textured(120, 130))
     made = {}
     for name in FORMATS:

@@ -78,7 +78,7 @@ def run_bicubic(workers: int = 1) -> PairStore:
 
 
 def opencv_lr(hr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What OpenCV makes of a image: torch has the same kernel, without antialiasing."""
+    """LR as OpenCV makes it: torch has the same kernel, without antialiasing."""
     image = torch.from_numpy(hr.copy()).permute(2, 0, 1)[None].double()
     small = interpolate(image, scale_factor=0.25, mode="bicubic", antialias=False)
     return small[0].clamp(0, 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
