@@ -113,7 +113,6 @@ def fit(
     Terms that are not finite are not reported.
 
     Args:
-        step: the update.
         batches: of the steps to run, in order.
         rate: factor of the learning rates at a step, before rollbacks.
         done: the last step that was taken before.

@@ -28,7 +28,7 @@ def everything(step: GanStep) -> dict[str, Tensor]:
 
 
 class Poisoned(nn.Module):
-    """A perceptual loss that is not finite, or whose gradient is not, once it is told to be."""
+    """A perceptual loss that a test can switch to a loss or gradient that is not finite."""
 
     def __init__(self, kind: str) -> None:
         super().__init__()
