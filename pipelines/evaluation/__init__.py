@@ -1,1 +1,1 @@
-"""Methods, measured on test sets."""
+"""Scores of methods on test sets."""

@@ -1,1 +1,1 @@
-"""Which version of a model is the champion."""
+"""Register models and decide which version is the champion."""

@@ -1,5 +1,5 @@
 "use strict";
-// The images are data in the page itself; nothing is fetched, nothing is stored.
+// All images are embedded in the page: it requests nothing and stores nothing.
 const images = JSON.parse(document.getElementById("images").textContent);
 const find = (id) => document.getElementById(id);
 const stage = find("stage");
@@ -10,7 +10,7 @@ const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const views = () => images[state.image].views;
 const alphas = () => views().map((view, index) => [view.alpha, index]).filter(([alpha]) => alpha !== null);
 
-// x and y are shares of the stage's side, so that tiles of any size show the same place
+// x and y are fractions of the stage's side, so that tiles of any size show the same part
 function place() {
   state.zoom = clamp(state.zoom, 1, 16);
   state.x = clamp(state.x, 1 - state.zoom, 0);
@@ -46,13 +46,6 @@ function show() {
   place();
 }
 
-function option(text, value) {
-  const made = document.createElement("option");
-  made.textContent = text;
-  made.value = value;
-  return made;
-}
-
 function chooseImage(index) {
   state.image = (index + images.length) % images.length;
   const image = images[state.image];
@@ -64,15 +57,15 @@ function chooseImage(index) {
     const figure = document.createElement("figure");
     const tile = document.createElement("div");
     const element = document.createElement("img");
-    const words = document.createElement("figcaption");
+    const caption = document.createElement("figcaption");
     const name = document.createElement("b");
     tile.className = "tile";
     element.src = view.uri;
     element.alt = `${image.name}, ${view.title}`;
     name.textContent = view.title;
-    words.append(name, ` ${view.figures}`);
+    caption.append(name, ` ${view.figures}`);
     tile.append(element);
-    figure.append(tile, words);
+    figure.append(tile, caption);
     figure.addEventListener("click", (event) => {
       state[event.shiftKey ? "left" : "right"] = number;
       show();
@@ -96,7 +89,7 @@ function zoomBy(factor, x, y) {
   place();
 }
 
-function pointed(event) {
+function pointerPosition(event) {
   const area = stage.getBoundingClientRect();
   return [(event.clientX - area.left) / area.width, (event.clientY - area.top) / area.height];
 }
@@ -114,10 +107,10 @@ const keys = {
   x: () => { [state.left, state.right] = [state.right, state.left]; show(); },
 };
 
-function begin() {
-  find("image-select").append(...images.map((one, index) => option(`${one.set}: ${one.name}`, index)));
+function start() {
+  find("image-select").append(...images.map((one, index) => new Option(`${one.set}: ${one.name}`, index)));
   for (const side of ["left", "right"]) {
-    find(`${side}-select`).append(...views().map((view, index) => option(view.title, index)));
+    find(`${side}-select`).append(...views().map((view, index) => new Option(view.title, index)));
     find(`${side}-select`).addEventListener("change", (event) => {
       state[side] = Number(event.target.value);
       show();
@@ -128,14 +121,14 @@ function begin() {
   find("alpha").addEventListener("input", (event) => chooseAlpha(Number(event.target.value)));
   let drag = null;
   stage.addEventListener("pointerdown", (event) => {
-    const [x, y] = pointed(event);
+    const [x, y] = pointerPosition(event);
     drag = { bar: Math.abs(x - state.at) * stage.clientWidth < 16, x: x - state.x, y: y - state.y };
     stage.setPointerCapture(event.pointerId);
     stage.focus();
   });
   stage.addEventListener("pointermove", (event) => {
     if (!drag) return;
-    const [x, y] = pointed(event);
+    const [x, y] = pointerPosition(event);
     if (drag.bar) state.at = clamp(x, 0, 1);
     else [state.x, state.y] = [x - drag.x, y - drag.y];
     place();
@@ -143,18 +136,18 @@ function begin() {
   for (const end of ["pointerup", "pointercancel"]) stage.addEventListener(end, () => { drag = null; });
   stage.addEventListener("wheel", (event) => {
     event.preventDefault();
-    zoomBy(event.deltaY < 0 ? 1.2 : 1 / 1.2, ...pointed(event));
+    zoomBy(event.deltaY < 0 ? 1.2 : 1 / 1.2, ...pointerPosition(event));
   }, { passive: false });
   document.addEventListener("keydown", (event) => {
-    // selects and sliders have keys of their own
+    // select boxes and sliders use the same keys
     if (/^(SELECT|INPUT)$/.test(event.target.tagName) || event.ctrlKey || event.metaKey || event.altKey) return;
     const act = keys[event.key];
     if (act) { event.preventDefault(); act(); }
   });
   window.addEventListener("resize", place);
-  // the first thing to see: bicubic against the default alpha
+  // at first, bicubic is on the left and the default alpha on the right
   state.right = Math.max(views().findIndex((view) => view.alpha === Number(stage.dataset.alpha)), 0);
   chooseImage(0);
 }
 
-if (images.length) begin();
+if (images.length) start();
