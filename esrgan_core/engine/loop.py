@@ -108,11 +108,10 @@ def fit(
     check_every: int = CHECK_EVERY,
     world: World = SINGLE_PROCESS,
 ) -> int:
-    """Run steps `done + 1` to `steps`, and report the terms of every `report_every`-th.
-
-    Terms that are not finite are not reported.
+    """Run steps `done + 1` to `steps`, and report the finite terms of every `report_every`-th.
 
     Args:
+        step: the update.
         batches: of the steps to run, in order.
         rate: factor of the learning rates at a step, before rollbacks.
         done: the last step that was taken before.
