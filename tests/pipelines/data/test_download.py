@@ -15,10 +15,6 @@ from pipelines.data.catalog import Catalog, CatalogEntry
 from pipelines.data.download import estimate, fetch_all
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.locations import (
-    ArchiveMember,
-    HttpFile,
-    LocalFile,
-    PackageFile,
     parse_location,
 )
 from pipelines.sources.resolve import RemoteFile
@@ -76,20 +72,6 @@ def packed(server: Server, archive: str = "all.zip") -> Catalog:
 def assert_whole(folder: Path) -> None:
     found = {path.name: path.read_bytes() for path in (folder / "train").iterdir()}
     assert found == IMAGES
-
-
-def test_uris_are_parsed() -> None:
-    assert parse_location("wheel://skimage/data/coffee.png") == PackageFile(
-        package="skimage", resource="data/coffee.png"
-    )
-    assert parse_location("file:///a%20b/c.png") == LocalFile(path=Path("/a b/c.png"))
-    assert parse_location("images/c.png") == LocalFile(path=Path("images/c.png"))
-    assert parse_location("https://h/c.png") == HttpFile(url="https://h/c.png")
-    assert parse_location("archive://b.zip/in/c.png") == ArchiveMember(
-        archive="b.zip", member="in/c.png"
-    )
-    with pytest.raises(ValueError, match="no source for 'ftp'"):
-        parse_location("ftp://host/c.png")
 
 
 @pytest.mark.parametrize("catalog", [singles, packed])
