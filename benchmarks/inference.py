@@ -21,7 +21,7 @@ import typer
 from benchmarks.limits import DEVICE, conv_limit, flops
 from benchmarks.peers import basicsr, realesrgan
 from benchmarks.processes import MethodProcess, peak_memory, serve
-from benchmarks.timing import AsJson, Rounds, compare, machine
+from benchmarks.timing import AsJson, Rounds, compare, machine, print_results
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
 from esrgan_core.io.decoded_image import DecodedImage
 from esrgan_core.io.resize import resize_pixels
@@ -211,12 +211,7 @@ def main(
         side, _, name = method.partition(":")
         serve(partial(METHODS[name], int(side)))
         return
-    results = measure_memory() if memory else measure(rounds)
-    if as_json:
-        print(json.dumps(results, indent=2))
-        return
-    for title, values in results.items():
-        print(title, values)
+    print_results(measure_memory() if memory else measure(rounds), as_json=as_json)
 
 
 if __name__ == "__main__":

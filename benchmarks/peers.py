@@ -16,6 +16,7 @@ from typing import Any
 import scipy.ndimage
 from torch import nn
 
+from esrgan_core.features.vgg import vgg_layers
 from pipelines.runtime.state import state_root
 
 BASICSR = "basicsr==1.4.2"
@@ -32,8 +33,6 @@ NAMES = {
         "scandir": "utils.misc",
     }
 }
-WIDTHS = (64, 64, 0, 128, 128, 0, 256, 256, 256, 256, 0, 512, 512, 512, 512, 0, 512, 512, 512, 512)
-"""VGG19's convolutions; 0 is a pooling."""
 
 
 def basicsr(module: str) -> ModuleType:
@@ -99,16 +98,11 @@ class _Vgg:
     def vgg19(*, pretrained: bool) -> nn.Module:
         """VGG19's layout, untrained, which takes the same time."""
         del pretrained
-        layers: list[nn.Module] = []
-        inputs = 3
-        for width in WIDTHS:
-            if width:
-                layers += [nn.Conv2d(inputs, width, 3, padding=1), nn.ReLU(inplace=True)]
-                inputs = width
-            else:
-                layers.append(nn.MaxPool2d(2))
         network = nn.Module()
-        network.features = nn.Sequential(*layers)
+        network.features = nn.Sequential(*vgg_layers("vgg19").values())
+        for layer in network.features:
+            if isinstance(layer, nn.ReLU):
+                layer.inplace = True
         return network
 
 

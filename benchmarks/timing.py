@@ -55,5 +55,9 @@ def compare(
 
 
 def print_results(results: Mapping[str, Any], *, as_json: bool) -> None:
-    """Print the results, as indented JSON for a file in `benchmarks/results/`."""
-    print(json.dumps(results, indent=2) if as_json else results)
+    """Print the results by title, or as JSON for a file in `benchmarks/results/`."""
+    if as_json:
+        print(json.dumps(results, indent=2))
+        return
+    for title, values in results.items():
+        print(title, values)

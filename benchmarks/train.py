@@ -5,7 +5,6 @@ of 4 on a CPU and 16 on a GPU. If bf16 is emulated, its rows of `paper` are omit
 an hour.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
@@ -20,7 +19,7 @@ from benchmarks.limits import CUDA, DEVICE, conv_limit, flops
 from benchmarks.peers import basicsr
 from benchmarks.processes import MethodProcess, serve
 from benchmarks.recipes import BATCH, RECIPES, Recipe
-from benchmarks.timing import AsJson, Rounds, Work, compare, machine
+from benchmarks.timing import AsJson, Rounds, Work, compare, machine, print_results
 from esrgan_core.data.sampling import Pair
 from esrgan_core.devices import has_native_bf16
 from esrgan_core.engine.execution import Execution
@@ -207,13 +206,7 @@ def main(
     results = measure(
         (recipe,) if recipe else tuple(RECIPES), (stage,) if stage else (1, 2), rounds, other
     )
-    if as_json:
-        print(json.dumps(results, indent=2))
-        return
-    for title, values in results.items():
-        rows = values.items() if "stage" in title else [("", values)]
-        for name, row in rows:
-            print(title, name, row)
+    print_results(results, as_json=as_json)
 
 
 if __name__ == "__main__":
