@@ -56,7 +56,7 @@ def test_images_and_pairs_are_read_and_written_without_torch() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "absent"),
+    ("args", "absent"),
     [
         (["--help"], {"torch", "pandas", "numpy", "ruamel"}),
         (["models", "--help"], {"torch", "pandas", "numpy", "ruamel"}),
@@ -66,11 +66,11 @@ def test_images_and_pairs_are_read_and_written_without_torch() -> None:
     ],
 )
 def test_a_command_imports_nothing_slow_that_it_may_not_need(
-    words: list[str], absent: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    args: list[str], absent: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ESRGAN_STATE", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    code = f"sys.argv = {['esrgan', *words]}\natexit.register(lambda: {MODULES.strip()})\n"
+    code = f"sys.argv = {['esrgan', *args]}\natexit.register(lambda: {MODULES.strip()})\n"
     found = packages_after(f"{code}from pipelines.cli.app import main\nmain()")
     assert "typer" in found
     assert found.isdisjoint(absent | SERVICES | DRAWING)

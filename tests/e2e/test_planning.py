@@ -38,11 +38,11 @@ def test_disk_of_a_batch(esrgan: Run, project: Path, tmp_path: Path) -> None:
         write_png(tmp_path / "in" / f"{number}.png", image)
     (tmp_path / "in" / "bad.png").write_bytes(b"no image")
     model = str(project / "artifacts/finetune/generator.safetensors")
-    words = [str(tmp_path / "in"), "--model", model, "--precision", "fp32"]
-    printed = esrgan("plan", "upscale", *words)
+    args = [str(tmp_path / "in"), "--model", model, "--precision", "fp32"]
+    printed = esrgan("plan", "upscale", *args)
     assert "20 to upscale x4" in printed
     assert "1 cannot be read" in printed
     assert not (project / "nowhere").exists()
-    esrgan("upscale", *words, "-o", str(tmp_path / "out"), fails=True)
+    esrgan("upscale", *args, "-o", str(tmp_path / "out"), fails=True)
     there = sum(path.stat().st_size for path in (tmp_path / "out").glob("*.png"))
     assert estimate(printed, "disk") == pytest.approx(there, rel=TOLERANCE)

@@ -1,4 +1,4 @@
-"""The registered model at work: by command, and served over HTTP."""
+"""The registered model, as a command and served over HTTP."""
 
 import base64
 import json
@@ -37,7 +37,7 @@ def alias(project: Path) -> str:
 
 @pytest.fixture(scope="module")
 def address(project: Path, alias: str) -> Iterator[str]:
-    """The served model, as the documentation starts it."""
+    """The served model, started as in the documentation."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -84,7 +84,7 @@ def between(project: Path, alpha: float) -> Generator:
     return load_interpolated(psnr, gan, alpha)
 
 
-def test_pictures_of_three_sizes_go_over_http(address: str, project: Path) -> None:
+def test_images_of_three_sizes_are_served(address: str, project: Path) -> None:
     lrs = [textured(*size, seed=1) for size in ((24, 36), (17, 31), (45, 8))]
     answer = asked(address, *map(as_png, lrs), alpha=1.0)
     assert answer.status_code == 200, answer.text
@@ -95,7 +95,7 @@ def test_pictures_of_three_sizes_go_over_http(address: str, project: Path) -> No
         assert np.array_equal(image.pixels, upscale(network, lr))
 
 
-def test_modes_and_formats_go_over_http(address: str) -> None:
+def test_modes_and_formats_are_served(address: str) -> None:
     gray = textured(20, 24, seed=2)[..., 0]
     answer = asked(address, as_png(gray), format="tif")
     image = read_image(BytesIO(base64.b64decode(answer.json()["predictions"][0]["image"])))
@@ -103,7 +103,7 @@ def test_modes_and_formats_go_over_http(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "params", "words"),
+    ("data", "params", "message"),
     [
         (b"no image", {}, "image 1: not an image"),
         (as_png(np.zeros((101, 100, 3), np.uint8)), {}, "pixels are more than the 10000"),
@@ -114,22 +114,22 @@ def test_modes_and_formats_go_over_http(address: str) -> None:
         (as_png(np.zeros((9, 9, 3), np.uint8)), {"precision": None}, "no precision"),
     ],
 )
-def test_what_cannot_be_served_is_the_askers_mistake(
-    address: str, data: bytes, params: dict[str, object], words: str
+def test_a_bad_request_is_answered_with_400(
+    address: str, data: bytes, params: dict[str, object], message: str
 ) -> None:
     answer = asked(address, data, **params)
     assert answer.status_code == 400
-    assert words in answer.text
+    assert message in answer.text
 
 
-def test_the_registered_model_by_command(
+def test_the_command_uses_the_registered_model(
     esrgan: Run, project: Path, alias: str, tmp_path: Path
 ) -> None:
     lr = textured(20, 28, seed=3)
     (tmp_path / "a.png").write_bytes(as_png(lr))
-    words = ["upscale", str(tmp_path / "a.png"), "-o", str(tmp_path / "b.png")]
-    words += ["--model", f"models:/esrgan@{alias}", "--alpha", "0", "--precision", "fp32"]
-    printed = esrgan(*words)
+    args = ["upscale", str(tmp_path / "a.png"), "-o", str(tmp_path / "b.png")]
+    args += ["--model", f"models:/esrgan@{alias}", "--alpha", "0", "--precision", "fp32"]
+    printed = esrgan(*args)
     assert "alpha 0: 1 to upscale x4" in printed
     network = between(project, 0.0)
     assert np.array_equal(read_image(tmp_path / "b.png").pixels, upscale(network, lr))

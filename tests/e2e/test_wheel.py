@@ -80,7 +80,7 @@ def base(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The smallest image that NIQE accepts in `hr/`, and small weights."""
+    """An image in `hr/`, as small as NIQE takes, and small weights."""
     folder = tmp_path_factory.mktemp("files")
     write_png(folder / "hr" / "a.png", textured(304, 304))
     config = RRDBNetConfig(num_features=8, num_blocks=1, growth_channels=4)
@@ -108,8 +108,8 @@ def test_the_wheel_has_the_command_and_every_file_of_the_packages(wheel: Path) -
 
 
 def test_nothing_is_missing_or_too_old(base: Path) -> None:
-    said = _run(base, sys.executable, "-m", "pip", "--python", base / "bin" / "python", "check")
-    assert said.strip() == "No broken requirements found."
+    printed = _run(base, sys.executable, "-m", "pip", "--python", base / "bin" / "python", "check")
+    assert printed.strip() == "No broken requirements found."
 
 
 def test_commands_on_files_run(base: Path, files: Path) -> None:
@@ -131,11 +131,11 @@ def test_commands_on_files_run(base: Path, files: Path) -> None:
     ],
 )
 def test_a_missing_extra_is_named(base: Path, files: Path, command: str, extra: str) -> None:
-    words = command.split()
-    said = _run(files, base / "bin" / "esrgan", *words, fails=True)
-    line = f"esrgan: {words[0]} needs the extra '{extra}': pip install 'esrgan[{extra}]'"
-    assert said.startswith(line)
-    assert said.count("\n") == 1
+    args = command.split()
+    printed = _run(files, base / "bin" / "esrgan", *args, fails=True)
+    line = f"esrgan: {args[0]} needs the extra '{extra}': pip install 'esrgan[{extra}]'"
+    assert printed.startswith(line)
+    assert printed.count("\n") == 1
 
 
 def test_every_command_has_help(base: Path) -> None:
@@ -160,11 +160,11 @@ for name in sys.argv[1:]:
 """
 
 
-def _run(folder: Path, *words: str | Path, fails: bool = False) -> str:
+def _run(folder: Path, *args: str | Path, fails: bool = False) -> str:
     """What a command printed in `folder`: its errors if it fails, as it then must."""
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        [str(word) for word in words],
+        [str(arg) for arg in args],
         cwd=folder,
         env=env,
         check=False,

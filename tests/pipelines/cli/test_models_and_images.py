@@ -65,8 +65,8 @@ def test_lr_with_another_convention_and_crop(hr: Path, tmp_path: Path) -> None:
     assert "no convention 'cubic'; choose from double" in str(wrong.exception)
 
 
-def evaluated(*words: object) -> dict[str, dict[str, float]]:
-    result = esrgan("evaluate", *words, "--json")
+def evaluated(*args: object) -> dict[str, dict[str, float]]:
+    result = esrgan("evaluate", *args, "--json")
     assert result.exit_code == 0, result.output
     content = json.loads(result.stdout)
     return {row.pop("name"): row for row in content["images"]} | {"mean": content["mean"]}
@@ -101,12 +101,12 @@ def test_pi_needs_ma_scores_of_every_image(tmp_path: Path) -> None:
     for number in range(2):
         write_png(tmp_path / "HR" / f"{number}.png", textured(200, 204, number))
     (tmp_path / "ma.csv").write_text("name,ma\n0.png,7.5\n1,6\n")
-    words = ("--hr", tmp_path / "HR", "--model", "bicubic", "--metrics", "niqe")
-    assert "pi" not in evaluated(*words)["mean"]
-    scores = evaluated(*words, "--ma-scores", tmp_path / "ma.csv")
+    args = ("--hr", tmp_path / "HR", "--model", "bicubic", "--metrics", "niqe")
+    assert "pi" not in evaluated(*args)["mean"]
+    scores = evaluated(*args, "--ma-scores", tmp_path / "ma.csv")
     assert scores["0"]["pi"] == pytest.approx((scores["0"]["niqe"] + 10 - 7.5) / 2)
     (tmp_path / "ma.csv").write_text("name,ma\n0,7.5\n")
-    result = esrgan("evaluate", *words, "--ma-scores", tmp_path / "ma.csv")
+    result = esrgan("evaluate", *args, "--ma-scores", tmp_path / "ma.csv")
     assert result.exit_code == 1
     assert "has no score for 1" in result.output
 
@@ -125,12 +125,12 @@ def test_invalid_and_duplicate_ma_scores_are_named(
     hr: Path, tmp_path: Path, lines: str, message: str
 ) -> None:
     (tmp_path / "ma.csv").write_text(f"name,ma\n{lines}")
-    words = ("--model", "bicubic", "--metrics", "niqe", "--ma-scores", tmp_path / "ma.csv")
-    assert message in str(esrgan("evaluate", "--hr", hr, *words).exception)
+    args = ("--model", "bicubic", "--metrics", "niqe", "--ma-scores", tmp_path / "ma.csv")
+    assert message in str(esrgan("evaluate", "--hr", hr, *args).exception)
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("args", "message"),
     [
         (("--model", "bicubic", "--sr", "HR"), "give either --model"),
         ((), "give either --model"),
@@ -139,17 +139,17 @@ def test_invalid_and_duplicate_ma_scores_are_named(
         (("--model", "none.pth"), "no weights at none.pth"),
     ],
 )
-def test_invalid_arguments_are_named(hr: Path, words: tuple[str, ...], message: str) -> None:
+def test_invalid_arguments_are_named(hr: Path, args: tuple[str, ...], message: str) -> None:
     (hr.parent / "empty").mkdir()
     places = {"HR": hr, "empty": hr.parent / "empty"}
-    result = esrgan("evaluate", "--hr", hr, *(places.get(word, word) for word in words))
+    result = esrgan("evaluate", "--hr", hr, *(places.get(arg, arg) for arg in args))
     assert message in str(result.exception)
 
 
 def test_info_prints_what_a_file_contains(tmp_path: Path) -> None:
     printed = esrgan("info", generator(tmp_path / "g.safetensors")).output
-    for words in ("RRDBNet", "x4", "esrgan-pipeline", "num_blocks", "git.commit"):
-        assert words in printed
+    for text in ("RRDBNet", "x4", "esrgan-pipeline", "num_blocks", "git.commit"):
+        assert text in printed
 
 
 def test_related_networks_are_interpolated(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_weights_are_converted_to_every_layout_and_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
+    "args",
     [
         ("info", "BROKEN"),
         ("convert", "BROKEN", "new.pth", "--layout", "basicsr"),
@@ -195,17 +195,17 @@ def test_weights_are_converted_to_every_layout_and_back(tmp_path: Path) -> None:
         ("export", "-o", "new.onnx", "--model", "BROKEN"),
         ("upscale", "HR", "-o", "new", "--model", "BROKEN"),
     ],
-    ids=lambda words: words[0],
+    ids=lambda args: args[0],
 )
 def test_every_command_refuses_weights_that_are_not_finite(
-    hr: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[object, ...]
+    hr: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, args: tuple[object, ...]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     network = RRDBNet(RRDBNetConfig(num_features=8, num_blocks=1, growth_channels=4))
     network.conv_last.bias.data[0] = float("nan")  # type: ignore[union-attr]
     broken = tmp_path / "broken.safetensors"
     save_file(network.state_dict(), broken)
-    result = esrgan(*(broken if word == "BROKEN" else word for word in words))
+    result = esrgan(*(broken if arg == "BROKEN" else arg for arg in args))
     assert result.exit_code != 0
     printed = f"{result.output}{result.exception}"
     assert "broken.safetensors: 1 of" in printed
