@@ -5,7 +5,7 @@ EXTRAS = {
     "pipeline": {
         "boto3", "botocore", "distributed", "dvc", "great_expectations", "imagehash", "jinja2",
         "joblib", "matplotlib", "mlflow", "networkx", "packaging", "prefect", "pydantic",
-        "requests", "ruamel", "skimage", "sklearn", "urllib3",
+        "requests", "ruamel", "skimage", "sklearn",
     },
 }  # fmt: skip
 """Top-level modules that the code imports, by the extra that installs them."""
