@@ -10,6 +10,7 @@ import sqlite3
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 
 from pipelines.runtime.errors import causes
 from pipelines.runtime.redaction import redact
@@ -106,8 +107,14 @@ def _is_down(error: BaseException) -> bool:
 
     A cause says more than the error: MLflow reports a full disk as unavailable.
     """
-    answers = map(_shows_down, reversed(list(causes(error))))
+    answers = map(_shows_down, _root_first(error))
     return next((answer for answer in answers if answer is not None), False)
+
+
+def _root_first(error: BaseException) -> list[BaseException]:
+    """The causes of an error before the error, without an earlier error that is being handled."""
+    own = takewhile(lambda one: not isinstance(one, StoreError), causes(error))
+    return list(own)[::-1]
 
 
 def _shows_down(error: BaseException) -> bool | None:
@@ -129,7 +136,7 @@ def _shows_down(error: BaseException) -> bool | None:
 
 
 def _remedy(error: BaseException, uri: str) -> str:
-    for one in reversed(list(causes(error))):
+    for one in _root_first(error):
         if "out-of-date database schema" in str(one):
             return f"run `mlflow db upgrade {uri}`, or install the MLflow version that created it"
         if remedy := REMEDIES.get(_code(one)):

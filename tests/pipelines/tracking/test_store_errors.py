@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from pipelines.cli.app import app
 from pipelines.tracking.client import client, experiment_id, find_run, get_or_create_parent_run
 from pipelines.tracking.database import DATABASE
-from pipelines.tracking.errors import StoreDownError, StoreError
+from pipelines.tracking.errors import NotInStoreError, StoreDownError, StoreError
 from pipelines.tracking.open_runs import wait_for_run_id
 from pipelines.tracking.publish import publish_stage
 from pipelines.tracking.session import recording
@@ -222,6 +222,15 @@ def test_permanent_errors_have_a_remedy_and_are_not_called_down(name: str, state
         cause(state)
     assert not isinstance(caught.value, StoreDownError)
     assert "is down" not in str(caught.value)
+
+
+def test_an_error_while_another_is_handled_is_not_called_down(state: Path) -> None:
+    try:
+        with translate_errors():
+            raise ConnectionError("refused")
+    except StoreDownError:
+        with pytest.raises(NotInStoreError, match="not found"), translate_errors():
+            client().get_registered_model("none")
 
 
 @pytest.fixture
