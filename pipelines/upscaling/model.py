@@ -48,22 +48,21 @@ def load_model(name: str | None, alpha: float | None) -> Model:
 
 
 def _load_registered(name: str | None, alpha: float | None) -> Model:
-    # weights in a file need no package of the registry
-    try:
-        from pipelines.tracking.model_files import load_generators  # noqa: PLC0415
-        from pipelines.tracking.model_registry import has_alias  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        if name is None:
-            error.add_note("or give weights: --model FILE")
-        raise
+    # weights in a file need neither MLflow nor boto3
+    from pipelines.tracking.model_files import load_generators  # noqa: PLC0415
+    from pipelines.tracking.model_registry import has_alias  # noqa: PLC0415
 
     if name is None:
-        if not has_alias(CHAMPION):
-            raise UserError(
-                "the registry has no champion; `make repro` trains one, or give weights: "
-                "--model FILE"
-            )
         name = CHAMPION
+        try:
+            if not has_alias(name):
+                raise UserError(
+                    "the registry has no champion; `make repro` trains one, or give weights: "
+                    "--model FILE"
+                )
+        except ModuleNotFoundError as error:
+            error.add_note("or give weights: --model FILE")
+            raise
     found = load_generators(name)
     chosen = found.alpha if alpha is None else alpha
     network = load_interpolated(found.psnr, found.gan, chosen)

@@ -130,7 +130,10 @@ def test_commands_on_files_run(base: Path, files: Path) -> None:
         ("export -o small.onnx --model small.safetensors", "export"),
     ],
 )
-def test_a_missing_extra_is_named(base: Path, files: Path, command: str, extra: str) -> None:
+def test_a_missing_extra_is_named(
+    base: Path, files: Path, command: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     args = command.split()
     printed = _run(files, base / "bin" / "esrgan", *args, fails=True)
     line = f"esrgan: {args[0]} needs the extra '{extra}': pip install 'esrgan[{extra}]'"
