@@ -29,9 +29,9 @@ for kind in sorted(by_kind):
             damage(path, source, flip=True)
         else:
             path.unlink()
-        _, damage = verify()
-        areas += [one.area for one in damage]
-        if not damage:
+        _, findings = verify()
+        areas += [one.area for one in findings]
+        if not findings:
             missed.append((flips, str(path)))
         path.write_bytes(content)
 print(json.dumps({"missed": missed, "areas": areas, "after": list(map(str, verify()[1]))}))
