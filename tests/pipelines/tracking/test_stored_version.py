@@ -7,6 +7,7 @@ it carries the library of that commit.
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,18 @@ def lr(tmp_path: Path) -> Path:
     return tmp_path / "lr.png"
 
 
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty MLflow store, which this process forgets afterwards."""
+    monkeypatch.setenv("ESRGAN_STATE", str(tmp_path / "state"))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for cached in (client, experiment_id):
+        cached.cache_clear()
+    yield
+    for cached in (client, experiment_id):
+        cached.cache_clear()
+
+
 def largest_difference(result: Path) -> int:
     """From the result of the code that registered the version, on whatever processor that ran."""
     images = [np.asarray(Image.open(path), np.int16) for path in (result, STORED / "result.png")]
@@ -66,11 +79,8 @@ def test_pyfunc_runs_the_code_of_the_version(version: Path, lr: Path, tmp_path: 
     assert largest_difference(result) <= 1
 
 
-def test_the_command_line_upscales_by_it(
-    version: Path, lr: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ESRGAN_STATE", str(tmp_path / "state"))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+@pytest.mark.usefixtures("store")
+def test_the_command_line_upscales_by_it(version: Path, lr: Path, tmp_path: Path) -> None:
     logged = client().create_logged_model(experiment_id(), "esrgan")
     client().log_model_artifacts(logged.model_id, str(version))
     client().create_registered_model("esrgan")
