@@ -60,15 +60,27 @@ def estimate_trainings(stages: Sequence[str]) -> Iterator[Estimate]:
         raise UserError(f"no pairs in {PAIRS}; `dvc repro bicubic` creates them")
     for stage in stages:
         section: dict[str, Any] = dict(params[stage])
-        short = {
+        with _trial_folder(stage) as folder:
+            YAML().dump({**params, stage: trial_section(section)}, folder / PARAMS)
+            yield _extrapolate(stage, section, *_run_trial(stage, folder))
+
+
+def trial_section(section: Mapping[str, Any]) -> dict[str, Any]:
+    """A training's section with few steps; none of them is a warmup or freezes parameters."""
+    short = {
+        name: trial_section(value) if isinstance(value, Mapping) else value
+        for name, value in section.items()
+    }
+    # both must be below `steps`, and neither changes the time of a step
+    short |= {name: 0 for name in ("warmup", "freeze_steps") if name in short}
+    if "steps" in short:
+        short |= {
             "steps": STEPS,
             "report_every": 1,
             "validate_every": VALIDATE_EVERY,
             "save_every": SAVE_EVERY,
         }
-        with _trial_folder(stage) as folder:
-            YAML().dump({**params, stage: section | short}, folder / PARAMS)
-            yield _extrapolate(stage, section, *_run_trial(stage, folder))
+    return short
 
 
 @contextmanager
