@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
 
 from pipelines.runtime.disk import require_disk_space
 from pipelines.runtime.redaction import redact
@@ -44,8 +45,19 @@ FREE_SPACE = 1024 * 1024 * 1024
 """Bytes of disk that stay free; checked each time as many bytes have arrived."""
 
 
+class _StoppableRetry(Retry):
+    """Retries whose waits end when the transfer of this thread is stopped."""
+
+    def sleep(self, response: urllib3.BaseHTTPResponse | None = None) -> None:
+        """Wait as long as the host asks for, or with exponential backoff."""
+        retry_after = self.get_retry_after(response) if response else None
+        if _local.stop.wait(retry_after or self.get_backoff_time()):
+            raise StoppedError
+
+
 class _ThreadLocal(threading.local):
     def __init__(self) -> None:
+        self.stop = threading.Event()
         self.session = requests.Session()
         self.session.headers["User-Agent"] = "esrgan-pipeline"
         self.adapter = HTTPAdapter()
@@ -123,7 +135,7 @@ def _get(url: str, headers: dict[str, str], options: TransferOptions) -> request
     host, retry = _host(url), options.retry
     if host in options.unreachable_hosts:
         retry = retry.new(total=0)
-    _local.adapter.max_retries = retry
+    _local.adapter.max_retries, _local.stop = _StoppableRetry(**vars(retry)), options.stop
     try:
         response = _local.session.get(url, headers=headers, stream=True, timeout=TIMEOUT)
     except (ValueError, requests.TooManyRedirects) as error:

@@ -68,7 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
         number = len(server.requests)
         content = server.files.get(urlsplit(self.path).path.lstrip("/"))
         if wrong.failures:
-            self._say(wrong.failures.pop(0), {"Content-Length": "0"})
+            self._say(wrong.failures.pop(0), {"Content-Length": "0", **wrong.headers})
             return
         if content is None:
             self._say(404, {"Content-Length": "0"})

@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from urllib3.util.retry import Retry
 
 from pipelines.config.errors import UserError
 from pipelines.sources.checksums import ExpectedFile
@@ -204,6 +205,26 @@ def test_a_transfer_stops_between_bytes(tmp_path: Path) -> None:
         pytest.raises(StoppedError),
     ):
         download([server.url("a.zip")], tmp_path / "part", EXPECTED, TransferOptions(stop=stop))
+
+
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "50"}])
+def test_a_transfer_stops_while_it_waits_for_a_busy_host(
+    headers: dict[str, str], tmp_path: Path
+) -> None:
+    stop = threading.Event()
+    busy = Misbehavior(failures=[503] * 9, headers=headers)
+    retry = Retry(total=2, backoff_factor=50, status_forcelist={503}, raise_on_status=False)
+    with serving({"a.zip": CONTENT}, busy) as server:
+        threading.Timer(0.3, stop.set).start()
+        with pytest.raises(StoppedError):
+            download(
+                [server.url("a.zip")],
+                tmp_path / "part",
+                EXPECTED,
+                TransferOptions(stop=stop, retry=retry),
+            )
+        # urllib3 repeats the first time without backoff
+        assert len(server.requests) == (1 if headers else 2)
 
 
 @pytest.mark.parametrize("fields", [{"sha256": "../../x"}, {"md5": "n/a"}, {"bytes": -5}])
