@@ -5,18 +5,12 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Shaped
-from PIL import Image, ImageOps
+from PIL import Image
 
-from esrgan_core.io.decoded_image import Array, DecodedImage, Metadata
+from esrgan_core.io.decoded_image import Array, DecodedImage
 from esrgan_core.io.decoding import BadImageError, open_header, open_image
-from esrgan_core.io.exif import (
-    DESCRIBING,
-    EXIF_IFD,
-    GPS_IFD,
-    ORIENTATION,
-    TRANSPOSED,
-    apply_orientation,
-)
+from esrgan_core.io.exif import ORIENTATION, TRANSPOSED, apply_orientation
+from esrgan_core.io.metadata_reading import read_metadata
 from esrgan_core.io.tiff_reading import deep_tiff, tiff_size
 
 
@@ -31,7 +25,7 @@ def read_image(source: Path | BytesIO) -> DecodedImage:
         return deep
     with open_image(source) as (image, mode):
         # first: some conversions drop it
-        metadata = _metadata(image)
+        metadata = read_metadata(image)
         pixels, alpha, changes = _channels(image, mode, source)
         orientation = int(image.getexif().get(ORIENTATION, 1))
         return DecodedImage(
@@ -113,31 +107,3 @@ def _split_alpha(values: Shaped[np.ndarray, "..."]) -> tuple[Array, Array | None
     if values.shape[2] in (2, 4):
         return values[..., :-1], values[..., -1:]
     return values, None
-
-
-def _metadata(image: Image.Image) -> Metadata:
-    """The metadata to keep, without the orientation."""
-    found = image.getexif()
-    kept = Image.Exif()
-    for tag in DESCRIBING:
-        if tag in found:
-            kept[tag] = found[tag]
-    for ifd in (EXIF_IFD, GPS_IFD):
-        if content := dict(found.get_ifd(ifd)):
-            kept.get_ifd(ifd).update(content)
-    small = Image.new("L", (1, 1))
-    if ORIENTATION in found and (xmp := image.info.get("xmp")):
-        # Pillow removes the orientation from XMP; a single pixel avoids rotating twice
-        small.info["xmp"] = xmp
-        small.getexif()[ORIENTATION] = found[ORIENTATION]
-        small = ImageOps.exif_transpose(small)
-    xmp = small.info.get("xmp", image.info.get("xmp", b""))
-    dpi = image.info.get("dpi")
-    return Metadata(
-        exif=kept.tobytes()
-        if len(kept) or kept.get_ifd(EXIF_IFD) or kept.get_ifd(GPS_IFD)
-        else b"",
-        icc=image.info.get("icc_profile") or b"",
-        xmp=xmp if isinstance(xmp, bytes) else xmp.encode(),
-        dpi=(float(dpi[0]), float(dpi[1])) if dpi and min(dpi) > 0 else None,
-    )

@@ -9,16 +9,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from esrgan_core.io.decoded_image import DecodedImage, Metadata
+from esrgan_core.io.decoded_image import DecodedImage
 from esrgan_core.io.decoding import BadImageError, bad_image
-from esrgan_core.io.exif import (
-    DESCRIBING,
-    ICC_TAG,
-    ORIENTATION,
-    TRANSPOSED,
-    XMP_TAG,
-    apply_orientation,
-)
+from esrgan_core.io.exif import ORIENTATION, TRANSPOSED, apply_orientation
+from esrgan_core.io.metadata_reading import read_tiff_metadata
 
 
 def deep_tiff(source: Path | BytesIO) -> DecodedImage | None:
@@ -109,19 +103,11 @@ def _from_page(page: Any) -> DecodedImage:
         values = (np.iinfo(values.dtype).max if values.dtype == np.uint16 else 1) - values
     if values.dtype == np.float32 and not np.isfinite(values).all():
         raise BadImageError("some values are not finite")
-    exif = Image.Exif()
-    for tag in DESCRIBING:
-        if tag in tags:
-            exif[tag] = tags[tag]
     turn = int(tags.get(ORIENTATION, 1))
     color, alpha = (values[..., :-1], values[..., -1]) if extra else (values, None)
     return DecodedImage(
         pixels=apply_orientation(color, turn),
         alpha=None if alpha is None else apply_orientation(alpha[..., None], turn)[..., 0],
-        metadata=Metadata(
-            exif=exif.tobytes() if len(exif) else b"",
-            icc=bytes(tags.get(ICC_TAG, b"")),
-            xmp=bytes(tags.get(XMP_TAG, b"")),
-        ),
+        metadata=read_tiff_metadata(page),
         format="TIFF",
     )
