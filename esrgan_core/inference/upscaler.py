@@ -207,7 +207,8 @@ class Upscaler:
             values[...] = 0
         difference = 0.0
         for which in range(count):
-            turned = np.ascontiguousarray(symmetry(lr[0].permute(1, 2, 0).numpy(), which))
+            # a copy: a mirrored side of one pixel counts as contiguous, with a negative stride
+            turned = symmetry(lr[0].permute(1, 2, 0).numpy(), which).copy()
             images = torch.from_numpy(turned).permute(2, 0, 1)[None]
             target = symmetry(values, which)
 

@@ -10,8 +10,8 @@ from esrgan_core.io.decoded_image import Array, DecodedImage, Format, Plane, as_
 from esrgan_core.io.decoding import BadImageError
 from esrgan_core.io.pillow import to_pillow
 
-MAX_SIDE: dict[Format, int] = {"png": 2**31 - 1, "jpg": 65535, "webp": 16383, "tif": 2**31 - 1}
-"""Largest side in pixels."""
+MAX_SIDE: dict[Format, int] = {"png": 10**6, "jpg": 65500, "webp": 16383, "tif": 2**31 - 1}
+"""Largest side in pixels that our encoders write; libjpeg and libpng stay below their formats."""
 
 
 def check_size(width: int, height: int, format_: Format) -> None:
@@ -21,9 +21,10 @@ def check_size(width: int, height: int, format_: Format) -> None:
         BadImageError: if the format cannot hold it.
     """
     if max(width, height) > MAX_SIDE[format_]:
+        larger = [name for name, side in MAX_SIDE.items() if max(width, height) <= side]
         raise BadImageError(
             f"the result of {width}x{height} pixels does not fit into {format_}, which holds "
-            f"{MAX_SIDE[format_]} a side; use --format png or tif"
+            f"{MAX_SIDE[format_]} a side; use --format {' or '.join(larger)}"
         )
 
 

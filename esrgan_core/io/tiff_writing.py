@@ -1,5 +1,6 @@
 """TIFFs with all metadata, written at once or streamed."""
 
+import math
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from esrgan_core.io.pillow import stack_channels
 
 STREAMED = 2**30
 """Bytes of pixels above which a TIFF is streamed to disk, uncompressed."""
+CLASSIC = 2**32 - 2**25
+"""Bytes of pixels above which a TIFF is a BigTIFF, with room for the metadata."""
 ASCII, LONG = 2, 4
 """Value types of TIFF."""
 
@@ -70,15 +73,18 @@ def append_ifds(file: Any, exif: Image.Exif) -> None:
         file.seek(0, 2)
         offset = file.tell() + file.tell() % 2
         file.write(b"\0" * (offset - file.tell()))
-        directory = ImageFileDirectory_v2(group=code)
-        for number, value in content.items():
-            directory[number] = value
-        file.write(directory.tobytes(offset))
         file.seek(0)
         with TiffFile(file, mode="r+") as written:
+            is_big, order = written.is_bigtiff, written.byteorder
             tag = written.pages.first.tags[code - 1]
-            tag.overwrite(offset)
-            order = written.byteorder
+            tag.overwrite(offset, dtype="Q" if is_big else "I")
+        file.seek(0)
+        # the header gives the byte order and the width of offsets
+        directory = ImageFileDirectory_v2(ifh=file.read(16 if is_big else 8), group=code)
+        for number, value in content.items():
+            directory[number] = value
+        file.seek(offset)
+        file.write(directory.tobytes(offset))
         file.seek(tag.offset)
         file.write(struct.pack(f"{order}H", code))
 
@@ -98,9 +104,9 @@ def streamed_tiff(path: Path, image: DecodedImage, size: tuple[int, int]) -> Ite
         image, pixels=np.broadcast_to(image.pixels[:1, :1], (*size, image.pixels.shape[2]))
     )
     with atomic_path(path) as temporary:
-        pixels = memmap(
-            temporary, shape=shape, dtype=image.pixels.dtype, bigtiff=True, **tiff_options(large)
-        )
+        kind = image.pixels.dtype
+        bigtiff = math.prod(shape) * kind.itemsize > CLASSIC
+        pixels = memmap(temporary, shape=shape, dtype=kind, bigtiff=bigtiff, **tiff_options(large))
         yield pixels.reshape(*size, channels)
         pixels.flush()
         del pixels

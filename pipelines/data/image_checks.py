@@ -14,6 +14,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from esrgan_core.data.quality_stats import blockiness, contrast, detail_drop
+from esrgan_core.failures import reason
 from esrgan_core.files import atomic_path, file_sha256
 from esrgan_core.io.inspection import InspectedImage, inspect_image
 from esrgan_core.io.luma import luma
@@ -100,16 +101,16 @@ def check_image(entry: CatalogEntry, folder: Path) -> ImageCheck:
             citation=entry.citation,
         )
         return ImageCheck(entry=entry, row=row, quality_stats=_measure(entry.path, found))
-    except (OSError, ValueError, MemoryError) as error:
-        return ImageCheck(entry=entry, problem=str(error) or type(error).__name__)
+    except Exception as error:
+        return ImageCheck(entry=entry, problem=reason(error))
 
 
 def find_problem(path: Path) -> str:
     """Why an image cannot be decoded; "" if it can."""
     try:
         inspect_image(path)
-    except (OSError, ValueError, MemoryError) as error:
-        return str(error) or type(error).__name__
+    except Exception as error:
+        return reason(error)
     return ""
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from esrgan_core.data.provenance import identify_downscaler
+from esrgan_core.failures import reason
 from esrgan_core.io.luma import luma
 from esrgan_core.io.resize import bicubic_pair
 from esrgan_core.io.rgb import read_rgb
@@ -46,13 +47,17 @@ def check_provided_lr(
 
 def check_pair(paths: tuple[str, str], folder: Path, scale: int) -> LrCheck:
     """Compare a provided LR with the output of known generators; `paths` are (HR, LR)."""
+    try:
+        return _check_pair(paths, folder, scale)
+    except Exception as error:
+        return LrCheck(path=paths[0], lr_problem=f"{folder / paths[1]}: {reason(error)}")
+
+
+def _check_pair(paths: tuple[str, str], folder: Path, scale: int) -> LrCheck:
     from skimage.registration import phase_cross_correlation  # noqa: PLC0415  skimage is slow
 
-    try:
-        hr, lr = (read_rgb(folder / path) for path in paths)
-        generator = identify_downscaler(hr, lr, scale)
-    except (OSError, ValueError) as error:
-        return LrCheck(path=paths[0], lr_problem=f"{folder / paths[1]}: {error}")
+    hr, lr = (read_rgb(folder / path) for path in paths)
+    generator = identify_downscaler(hr, lr, scale)
     shift = np.zeros(2)
     # an LR of a known generator is not shifted, and the shift of stripes cannot be measured
     if generator.name == "unknown":

@@ -3,6 +3,7 @@
 from functools import partial
 from pathlib import Path
 
+from esrgan_core.failures import reason
 from esrgan_core.io.folder import find_images
 from esrgan_core.io.geometry import crop_to_multiple
 from esrgan_core.io.resize import CONVENTIONS, Convention, bicubic_pair
@@ -53,6 +54,6 @@ def _downscale(paths: tuple[Path, Path], scale: int, modcrop: int, convention: C
     try:
         hr = crop_to_multiple(read_rgb(source), modcrop)
         write_png(target, bicubic_pair(hr, scale, convention)[1])
-    except (ValueError, OSError) as error:
-        return str(error)
+    except Exception as error:
+        return reason(error)
     return ""

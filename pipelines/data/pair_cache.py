@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.filesize import decimal
 
 from esrgan_core.data.pairs import VERSION, PairEntry, add_image
+from esrgan_core.failures import reason
 from esrgan_core.files import file_sha256, write_text
 from esrgan_core.records import from_fields, to_fields
 from esrgan_core.strict_json import from_json, to_json
@@ -99,8 +100,8 @@ def prepare_pair(task: PairTask) -> PreparedPair:
             scale=task.scale,
         )
         write_text(task.note, _note_text(entry))
-    except (OSError, ValueError, MemoryError) as error:
-        return PreparedPair(problem=str(error) or type(error).__name__)
+    except Exception as error:
+        return PreparedPair(problem=reason(error))
     return PreparedPair(entry=entry)
 
 

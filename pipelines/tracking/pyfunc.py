@@ -16,6 +16,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel
 
 from esrgan_core.devices import PrecisionChoice
+from esrgan_core.failures import reason
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
 from esrgan_core.io.decoded_image import SUFFIX_FORMATS
 from esrgan_core.io.decoding import BadImageError
@@ -71,9 +72,9 @@ class EsrganModel(PythonModel):
                     raise BadImageError(f"{width}x{height} pixels are more than {limit}")
                 check_size(*upscaler.output_size(height, width)[::-1], format_)
                 result = convert_to(upscaler(read_image(source)), format_)
-            except (BadImageError, MemoryError) as error:
-                raise _invalid(f"image {number}: {error}") from error
-            results.append(encode(result, format_))
+                results.append(encode(result, format_))
+            except Exception as error:
+                raise _invalid(f"image {number}: {reason(error)}") from error
         return pd.DataFrame({"image": results})
 
     def _upscaler(self, alpha: float | None, precision: str | None) -> Upscaler:

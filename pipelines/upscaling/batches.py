@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 
+from esrgan_core.failures import reason
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
-from esrgan_core.io.decoding import BadImageError
 from esrgan_core.io.folder import SUFFIXES
 from esrgan_core.memory import free_memory
 from esrgan_core.strict_json import from_json, to_json
@@ -94,7 +94,10 @@ def upscale_batch(batch: Batch, workers: int = -1) -> Iterator[Outcome]:
         todo = []
         for image in images:
             source, target, stamp = image
-            outcome = journal.begin(source, Path(target), stamp, overwrite=batch.overwrite)
+            try:
+                outcome = journal.begin(source, Path(target), stamp, overwrite=batch.overwrite)
+            except Exception as error:
+                outcome = _failure(source, target, error)
             if outcome is None:
                 todo.append(image)
             else:
@@ -168,12 +171,15 @@ def _upscale(batch: Batch, key: str, threads: int, image: Image) -> Outcome:
                 changes = _to_s3(batch, target, {"key": key, "source": stamp}, folder, run)
             else:
                 changes = run(Path(target))
-    except (BadImageError, MemoryError, OSError) as error:
-        message = str(error) or type(error).__name__
-        return Outcome(source=source, target=target, state="failed", message=message)
+    except Exception as error:
+        return _failure(source, target, error)
     if changes is None:
         return Outcome(source=source, target=target, state="skipped")
     return Outcome(source=source, target=target, state="done", message="; ".join(changes))
+
+
+def _failure(source: str, target: str, error: Exception) -> Outcome:
+    return Outcome(source=source, target=target, state="failed", message=reason(error))
 
 
 def _to_s3(

@@ -11,8 +11,8 @@ from typing import Literal
 
 import numpy as np
 
+from esrgan_core.failures import reason
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
-from esrgan_core.io.decoding import BadImageError
 from esrgan_core.io.reading import image_size
 from esrgan_core.memory import free_memory
 from pipelines.config.errors import as_user_error
@@ -72,10 +72,10 @@ def upscale_jobs(
                     outcome = _outcome(job, "done", "; ".join(changes))
                     if journal:
                         journal.finish(job.target, stamp)
-            except (BadImageError, MemoryError, OSError) as error:
+            except Exception as error:
                 if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise
-                outcome = _outcome(job, "failed", str(error) or type(error).__name__)
+                outcome = _outcome(job, "failed", reason(error))
             yield outcome
             done += sizes[job]
             advance(done, note)
@@ -105,7 +105,7 @@ def _kilopixels(source: Path) -> int:
     """The size of an image as a unit of progress; 1 if it cannot be read."""
     try:
         return max(int(np.prod(image_size(source))) // KILO, 1)
-    except (BadImageError, OSError):
+    except Exception:  # the image is named when its turn comes
         return 1
 
 
