@@ -14,8 +14,8 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from esrgan_core.data.quality_stats import blockiness, contrast, detail_drop
-from esrgan_core.failures import reason
 from esrgan_core.files import atomic_path, file_sha256
+from esrgan_core.io.decoding import reason
 from esrgan_core.io.inspection import InspectedImage, inspect_image
 from esrgan_core.io.luma import luma
 from pipelines.data.catalog import CatalogEntry

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from esrgan_core.data.provenance import identify_downscaler
-from esrgan_core.failures import reason
+from esrgan_core.io.decoding import reason
 from esrgan_core.io.luma import luma
 from esrgan_core.io.resize import bicubic_pair
 from esrgan_core.io.rgb import read_rgb

@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from esrgan_core.failures import reason
+from esrgan_core.io.decoding import reason
 from esrgan_core.io.folder import find_images
 from esrgan_core.io.geometry import crop_to_multiple
 from esrgan_core.io.resize import CONVENTIONS, Convention, bicubic_pair

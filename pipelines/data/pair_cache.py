@@ -16,8 +16,8 @@ from pathlib import Path
 from rich.filesize import decimal
 
 from esrgan_core.data.pairs import VERSION, PairEntry, add_image
-from esrgan_core.failures import reason
 from esrgan_core.files import file_sha256, write_text
+from esrgan_core.io.decoding import reason
 from esrgan_core.records import from_fields, to_fields
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.config.errors import UserError

@@ -16,10 +16,9 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel
 
 from esrgan_core.devices import PrecisionChoice
-from esrgan_core.failures import reason
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
 from esrgan_core.io.decoded_image import SUFFIX_FORMATS
-from esrgan_core.io.decoding import BadImageError
+from esrgan_core.io.decoding import BadImageError, reason
 from esrgan_core.io.formats import check_size, convert_to
 from esrgan_core.io.reading import image_size, read_image
 from esrgan_core.io.writing import encode

@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 
-from esrgan_core.failures import reason
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
+from esrgan_core.io.decoding import reason
 from esrgan_core.io.folder import SUFFIXES
 from esrgan_core.memory import free_memory
 from esrgan_core.strict_json import from_json, to_json

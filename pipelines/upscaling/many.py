@@ -11,8 +11,8 @@ from typing import Literal
 
 import numpy as np
 
-from esrgan_core.failures import reason
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
+from esrgan_core.io.decoding import reason
 from esrgan_core.io.reading import image_size
 from esrgan_core.memory import free_memory
 from pipelines.config.errors import as_user_error

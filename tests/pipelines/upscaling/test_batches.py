@@ -12,25 +12,16 @@ from PIL import Image
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.inference.upscaler import UpscaleConfig
 from esrgan_core.io.reading import read_image
-from esrgan_core.models.rrdb import RRDBNet
-from esrgan_core.models.weights import load_generator, save_weights
+from esrgan_core.models.weights import load_generator
 from pipelines.config.errors import UserError
 from pipelines.runtime.parallel import SCHEDULER
 from pipelines.sources.s3 import s3_client
 from pipelines.upscaling.batches import Batch, upscale_batch
 from pipelines.upscaling.jobs import Outcome, Output
-from tests.support.networks import SMALL
 from tests.support.s3 import S3, serving_s3
 
 RANDOM = np.random.default_rng(0)
 EXACT = UpscaleConfig(device="cpu", precision="fp32")
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
-    save_weights(path, RRDBNet(SMALL).state_dict(), SMALL, {})
-    return path
 
 
 @pytest.fixture

@@ -3,11 +3,9 @@
 import json
 import os
 import signal
-import struct
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -19,15 +17,13 @@ from typer.testing import CliRunner
 
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.inference.upscaler import UpscaleConfig
-from esrgan_core.io import writing
 from esrgan_core.io.decoded_image import Format
 from esrgan_core.io.reading import read_image
 from esrgan_core.models.rrdb import RRDBNet
-from esrgan_core.models.weights import load_generator, save_weights
+from esrgan_core.models.weights import load_generator
 from pipelines.cli.app import app
 from pipelines.config.errors import UserError
 from pipelines.upscaling import one as one_image
-from pipelines.upscaling.batches import Batch, upscale_batch
 from pipelines.upscaling.jobs import Job, Outcome, Output, find_jobs
 from pipelines.upscaling.journal import JOURNAL
 from pipelines.upscaling.many import upscale_jobs
@@ -37,13 +33,6 @@ from tests.support.networks import SMALL
 RANDOM = np.random.default_rng(0)
 EXACT = UpscaleConfig(device="cpu", precision="fp32")
 SECONDS = 300
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
-    save_weights(path, RRDBNet(SMALL).state_dict(), SMALL, {})
-    return path
 
 
 def photo(path: Path, height: int = 8, width: int = 10) -> np.ndarray:
@@ -130,48 +119,6 @@ def test_a_bad_image_stops_no_other_and_finished_images_are_skipped(
     assert (third["good.png"], third["large.png"]) == ("done", "done")
     other = Model(network=RRDBNet(SMALL).eval(), description="another")
     assert {one.state for one in run(other, jobs, target)} == {"done", "failed"}
-
-
-def test_any_error_of_one_image_is_named_and_stops_no_other(
-    tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = writing.write_image
-
-    def write(path: Path, *args: object) -> None:
-        if path.stem == "b":
-            raise struct.error("argument out of range")
-        real(path, *args)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(one_image, "write_image", write)
-    for name in "abc":
-        photo(tmp_path / "in" / f"{name}.png")
-    jobs = find_jobs([str(tmp_path / "in")], tmp_path / "out", Output())
-    found = run(load_model(str(weights), None), jobs, tmp_path / "out")
-    assert [one.state for one in found] == ["done", "failed", "done"]
-    assert found[1].message == "error: argument out of range"
-    batch = Batch(
-        source=str(tmp_path / "in"), target=str(tmp_path / "out2"), model=str(weights), config=EXACT
-    )
-    assert [one.state for one in upscale_batch(batch, 1)] == ["done", "failed", "done"]
-
-    def interrupt(*args: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(one_image, "write_image", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        list(upscale_batch(replace(batch, overwrite=True, target=str(tmp_path / "out3")), 1))
-
-
-def test_a_result_whose_name_is_too_long_stops_no_other(tmp_path: Path, weights: Path) -> None:
-    for name in (f"{250 * 'a'}.png", f"{250 * 'a'}.jpg", "b.png"):
-        photo(tmp_path / "in" / name)
-    batch = Batch(
-        source=str(tmp_path / "in"), target=str(tmp_path / "out"), model=str(weights), config=EXACT,
-        output=Output(format="png"),
-    )  # fmt: skip
-    found = {Path(one.source).name[:2]: one for one in upscale_batch(batch, 1)}
-    assert found["b."].state == "done"
-    assert "File name too long" in found["aa"].message
 
 
 def test_files_that_esrgan_did_not_write_stay(tmp_path: Path, weights: Path) -> None:
