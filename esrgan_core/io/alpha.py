@@ -1,8 +1,25 @@
 """Color of transparent pixels."""
 
+import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from esrgan_core.io.decoded_image import Array, Plane
+from esrgan_core.io.decoded_image import WHITE, Array, Plane
+
+
+def unpremultiply(pixels: Array, alpha: Plane) -> Array:
+    """Divide colors by the alpha that they were multiplied with; 0 where that is 0.
+
+    >>> unpremultiply(np.full((1, 1, 1), 100, np.uint8), np.full((1, 1), 200, np.uint8)).item()
+    128
+    """
+    opacity = alpha[..., None]
+    if pixels.dtype == np.float32:
+        return np.divide(pixels, opacity, out=np.zeros_like(pixels), where=opacity > 0)
+    # 65535 * 65535 + 32767 fits into 32 bits
+    divisor = np.maximum(opacity, 1).astype(np.uint32)
+    top = np.uint32(WHITE[pixels.dtype])
+    color = (np.minimum(pixels, opacity) * top + divisor // 2) // divisor
+    return color.astype(pixels.dtype)
 
 
 def fill_transparent(pixels: Array, alpha: Plane) -> Array:

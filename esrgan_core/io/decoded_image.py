@@ -13,6 +13,7 @@ SUFFIX_FORMATS: dict[str, Format] = {
 }  # fmt: skip
 Kind = Literal["gray", "rgb", "cmyk"]
 KINDS: dict[int, Kind] = {1: "gray", 3: "rgb", 4: "cmyk"}
+CHANNELS = {kind: channels for channels, kind in KINDS.items()}
 
 Array = Shaped[np.ndarray, "_ _ _"]
 Plane = Shaped[np.ndarray, "_ _"]
@@ -43,6 +44,8 @@ class DecodedImage:
     metadata: Metadata = field(default_factory=Metadata)
     format: str = ""
     """Pillow's name of the file's format."""
+    mode: str = ""
+    """The file's mode: Pillow's `P`, `1` or `F`, or of `mode_name`."""
     changes: tuple[str, ...] = ()
     """Changes that reading or converting made, for messages."""
 
@@ -50,6 +53,12 @@ class DecodedImage:
     def kind(self) -> Kind:
         """Kind of the channels."""
         return KINDS[self.pixels.shape[2]]
+
+
+def mode_name(kind: Kind, has_alpha: bool, bits: int, *, is_float: bool = False) -> str:
+    """Pillow's name of a mode of 8 bits, and the bits of deeper ones, such as `RGB;16`."""
+    depth = "" if bits <= 8 else f";{bits}{'F' if is_float else ''}"
+    return {"gray": "L", "rgb": "RGB", "cmyk": "CMYK"}[kind] + "A" * has_alpha + depth
 
 
 def as_type(values: Shaped[np.ndarray, "..."], kind: Any) -> Shaped[np.ndarray, "..."]:
@@ -68,3 +77,15 @@ def as_type(values: Shaped[np.ndarray, "..."], kind: Any) -> Shaped[np.ndarray, 
     unit *= np.float32(WHITE[np.dtype(kind)])
     unit += np.float32(0.5)
     return unit.astype(kind)  # truncates
+
+
+def as_full_range(values: Shaped[np.ndarray, "..."], bits: int) -> Shaped[np.ndarray, "..."]:
+    """Scale samples of other depths to all 8 bits, or to all 16 if they have more than 8.
+
+    >>> as_full_range(np.array([0, 2048, 4095]), 12)
+    array([    0, 32776, 65535], dtype=uint16)
+    """
+    kind = np.dtype(np.uint8 if bits <= 8 else np.uint16)
+    top = np.uint32(2**bits - 1)
+    scaled = (values.astype(np.uint32) * np.uint32(WHITE[kind]) + top // 2) // top
+    return scaled.astype(kind)

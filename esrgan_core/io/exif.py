@@ -1,27 +1,13 @@
-"""EXIF: numbers of its tags and TIFF's, orientations, and the tags of results."""
+"""EXIF: numbers of its tags and TIFF's, and the tags of results."""
 
-import numpy as np
 from PIL import Image
 
-from esrgan_core.io.decoded_image import Array, DecodedImage
+from esrgan_core.io.decoded_image import DecodedImage
 
 ORIENTATION, EXIF_IFD, GPS_IFD = 0x0112, 0x8769, 0x8825
 WIDTH_TAG, HEIGHT_TAG, XMP_TAG, ICC_TAG = 0xA002, 0xA003, 700, 34675
 DESCRIBING = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
 """Tags to keep: description, make, model, software, date, artist, copyright."""
-TRANSPOSED = (5, 6, 7, 8)
-"""Orientations that exchange height and width."""
-
-
-def apply_orientation(pixels: Array, orientation: int) -> Array:
-    """Return the pixels upright, given EXIF's orientation (1 to 8)."""
-    if orientation in TRANSPOSED:
-        pixels = pixels.swapaxes(0, 1)
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    return np.ascontiguousarray(pixels)
 
 
 def resized_exif(image: DecodedImage) -> Image.Exif:

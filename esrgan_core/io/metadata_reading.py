@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from esrgan_core.io.decoded_image import Metadata
-from esrgan_core.io.exif import DESCRIBING, EXIF_IFD, GPS_IFD, ICC_TAG, ORIENTATION, XMP_TAG
+from esrgan_core.io.exif import DESCRIBING, EXIF_IFD, GPS_IFD, ICC_TAG, XMP_TAG
 
 
 def read_metadata(image: Image.Image) -> Metadata:
-    """The metadata to keep, without the orientation."""
+    """The metadata to keep, without EXIF's orientation."""
     found = image.getexif()
     kept = Image.Exif()
     for tag in DESCRIBING:
@@ -18,13 +18,7 @@ def read_metadata(image: Image.Image) -> Metadata:
     for ifd in (EXIF_IFD, GPS_IFD):
         if content := dict(found.get_ifd(ifd)):
             kept.get_ifd(ifd).update(content)
-    small = Image.new("L", (1, 1))
-    if ORIENTATION in found and (xmp := image.info.get("xmp")):
-        # Pillow removes the orientation from XMP; a single pixel avoids rotating twice
-        small.info["xmp"] = xmp
-        small.getexif()[ORIENTATION] = found[ORIENTATION]
-        small = ImageOps.exif_transpose(small)
-    xmp = small.info.get("xmp", image.info.get("xmp", b""))
+    xmp = image.info.get("xmp", b"")
     dpi = image.info.get("dpi")
     return Metadata(
         exif=kept.tobytes()
@@ -37,7 +31,7 @@ def read_metadata(image: Image.Image) -> Metadata:
 
 
 def read_tiff_metadata(page: Any) -> Metadata:
-    """The metadata of tifffile's page to keep, without the orientation."""
+    """The metadata of tifffile's page to keep, without EXIF's orientation."""
     tags = {tag.code: tag.value for tag in page.tags}
     exif = Image.Exif()
     for tag in DESCRIBING:
