@@ -1,6 +1,7 @@
 """One rule of orientation for all depths and formats."""
 
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,8 +34,8 @@ def xmp(orientation: int, pattern: str = ATTRIBUTE) -> bytes:
     return f'<x:xmpmeta xmlns:x="adobe:ns:meta/">{pattern.format(orientation)}</x:xmpmeta>'.encode()
 
 
-def tiff(values: np.ndarray, exif: int | None, packet: bytes, **options: object) -> BytesIO:
-    tags: list[tuple[int, int, int, object, bool]] = []
+def tiff(values: np.ndarray, exif: int | None, packet: bytes, **options: Any) -> BytesIO:
+    tags: list[tuple[int, int, int, Any, bool]] = []
     if exif is not None:
         tags.append((ORIENTATION, 3, 1, exif, True))
     if packet:
@@ -48,7 +49,7 @@ def by_pillow(format_: str, exif: int | None, packet: bytes) -> BytesIO:
     tags = Image.Exif()
     if exif is not None:
         tags[ORIENTATION] = exif
-    options: dict[str, object] = {"exif": tags.tobytes()} if exif is not None else {}
+    options: dict[str, Any] = {"exif": tags.tobytes()} if exif is not None else {}
     if packet and format_ == "PNG":
         options["pnginfo"] = PngInfo()
         options["pnginfo"].add_itxt("XML:com.adobe.xmp", packet.decode())

@@ -3,6 +3,7 @@
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ def scaled(samples: np.ndarray, bits: int) -> np.ndarray:
     return np.array(table, dtype=np.uint8 if bits <= 8 else np.uint16)[samples]
 
 
-def tiff(values: np.ndarray, **options: object) -> BytesIO:
+def tiff(values: np.ndarray, **options: Any) -> BytesIO:
     buffer = BytesIO()
     tifffile.imwrite(buffer, values, metadata=None, **options)
     return BytesIO(buffer.getvalue())
@@ -68,7 +69,7 @@ def test_the_middle_of_12_bits_is_the_middle_of_16() -> None:
 def test_12_bits_are_scaled_in_jpeg_as_well() -> None:
     samples = np.full((16, 16), 2048, np.uint16)
     jpeg = jpeg8_encode(samples, level=100, bitspersample=12)
-    image = read_image(tiff_of_segment(jpeg, bits=12, compression=7))
+    image = read_image(tiff_of_segment(bytes(jpeg), bits=12, compression=7))
     assert abs(int(image.pixels[8, 8, 0]) - 32776) <= 32
 
 
@@ -153,7 +154,7 @@ def test_premultiplied_floats_are_divided_by_alpha() -> None:
 @pytest.mark.parametrize("cut", [1, 40])
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
 @pytest.mark.parametrize("compression", [None, "adobe_deflate", "packbits"])
-def test_truncated_files_are_named_as_damaged(cut: int, kind: type, compression: str) -> None:
+def test_truncated_files_are_named_as_damaged(cut: int, kind: Any, compression: str | None) -> None:
     values = RANDOM.integers(0, 255, (40, 40, 3)).astype(kind)
     data = tiff(values, photometric="rgb", compression=compression).getvalue()
     with pytest.raises(BadImageError, match="damaged"):
