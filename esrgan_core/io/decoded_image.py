@@ -1,10 +1,12 @@
 """An image in memory with its metadata, and the supported formats."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Shaped
+
+from esrgan_core.io.png_chunks import Chunk
 
 Format = Literal["png", "jpg", "webp", "tif"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -27,10 +29,23 @@ class Metadata:
     """Metadata of a file; empty values are absent."""
 
     exif: bytes = b""
-    """From `Exif` on, without the orientation, which has been applied."""
+    """In the layout of a TIFF, without the thumbnail; the orientation has been applied."""
     icc: bytes = b""
     xmp: bytes = b""
+    iptc: bytes = b""
     dpi: tuple[float, float] | None = None
+    comments: tuple[bytes, ...] = ()
+    """Comments of JPEG and GIF."""
+    texts: tuple[Chunk, ...] = ()
+    """Texts of PNG."""
+    colors: tuple[Chunk, ...] = ()
+    """PNG's descriptions of colors other than `icc`."""
+    lost: tuple[str, ...] = ()
+    """What could not be kept, for messages."""
+
+    def losing(self, message: str) -> "Metadata":
+        """The same with another message about what could not be kept."""
+        return replace(self, lost=(*self.lost, message))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

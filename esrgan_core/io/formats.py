@@ -8,6 +8,7 @@ from PIL import ImageCms
 
 from esrgan_core.io.decoded_image import Array, DecodedImage, Format, Plane, as_type
 from esrgan_core.io.decoding import BadImageError
+from esrgan_core.io.metadata_fitting import fit_metadata
 from esrgan_core.io.pillow import to_pillow
 
 MAX_SIDE: dict[Format, int] = {"png": 10**6, "jpg": 65500, "webp": 16383, "tif": 2**31 - 1}
@@ -52,9 +53,19 @@ def convert_to(image: DecodedImage, format_: Format) -> DecodedImage:
             changes.append(f"{_depth(pixels)} became 8 bits")
             pixels, alpha = _both_as(pixels, alpha, np.uint8)
         pixels = _to_rgb(pixels, metadata.icc)
-        # the pixels are sRGB now
-        metadata = replace(metadata, icc=b"")
-    return replace(image, pixels=pixels, alpha=alpha, metadata=metadata, changes=tuple(changes))
+        if metadata.icc:
+            # the pixels are sRGB now
+            metadata = replace(metadata, icc=b"", colors=())
+    converted = replace(
+        image, pixels=pixels, alpha=alpha, metadata=metadata, changes=tuple(changes)
+    )
+    return convert_metadata(converted, format_, pixels.shape[:2])
+
+
+def convert_metadata(image: DecodedImage, format_: Format, size: tuple[int, int]) -> DecodedImage:
+    """Convert only the metadata, for a result of (height, width); `changes` lists the losses."""
+    metadata, lost = fit_metadata(image.metadata, format_, image.kind, size)
+    return replace(image, metadata=metadata, changes=(*image.changes, *lost))
 
 
 def _depth(pixels: Array) -> str:

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from esrgan_core.io.decoded_image import Array, DecodedImage
+from esrgan_core.io.decoded_image import Array, DecodedImage, Metadata
+from esrgan_core.io.exif import upright_exif
 
 TRANSPOSED = (5, 6, 7, 8)
 """Orientations that exchange height and width."""
@@ -28,14 +29,24 @@ def find_orientation(exif: object, xmp: bytes) -> int:
 
 
 def make_upright(image: DecodedImage, orientation: int) -> DecodedImage:
-    """Apply the orientation to an image as it is stored, and remove it from its XMP."""
+    """Apply the orientation to an image as it is stored; its EXIF and XMP no longer have one."""
     alpha = image.alpha
     return replace(
         image,
         pixels=apply_orientation(image.pixels, orientation),
         alpha=None if alpha is None else apply_orientation(alpha[..., None], orientation)[..., 0],
-        metadata=replace(image.metadata, xmp=IN_XMP.sub(b"", image.metadata.xmp)),
+        metadata=_upright_metadata(image.metadata),
     )
+
+
+def _upright_metadata(metadata: Metadata) -> Metadata:
+    metadata = replace(metadata, xmp=IN_XMP.sub(b"", metadata.xmp))
+    if not metadata.exif:
+        return metadata
+    try:
+        return replace(metadata, exif=upright_exif(metadata.exif))
+    except ValueError as error:
+        return replace(metadata, exif=b"").losing(f"damaged EXIF ({error}) was dropped")
 
 
 def apply_orientation(pixels: Array, orientation: int) -> Array:

@@ -1,5 +1,6 @@
 """Image files of all kinds."""
 
+from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -11,14 +12,15 @@ from PIL import Image
 from esrgan_core.io.decoded_image import KINDS, WHITE, DecodedImage, mode_name
 from esrgan_core.io.decoding import BadImageError, open_header
 from esrgan_core.io.deep_decoding import decode_deep, stored_bits
-from esrgan_core.io.exif import ORIENTATION, XMP_TAG
-from esrgan_core.io.metadata_reading import read_metadata
+from esrgan_core.io.exif import ORIENTATION
+from esrgan_core.io.metadata_reading import read_metadata, read_tiff_metadata
 from esrgan_core.io.orientation import (
     TRANSPOSED,
     apply_orientation,
     find_orientation,
     make_upright,
 )
+from esrgan_core.io.tiff_metadata import XMP_TAG
 from esrgan_core.io.tiff_pages import TiffImage, open_tiff
 from esrgan_core.io.tiff_reading import decode_tiff, needs_pillow, unknown_channels
 
@@ -52,8 +54,11 @@ def image_size(source: Path | BytesIO) -> tuple[int, int]:
 
 
 def _orientation(image: Image.Image) -> int:
-    exif = image.getexif()  # first: a PNG may have XMP after its pixels
-    return find_orientation(exif.get(ORIENTATION), image.info.get("xmp", b""))
+    exif = None
+    with suppress(Exception):  # damaged EXIF raises all kinds
+        # first: a PNG may have XMP after its pixels
+        exif = image.getexif().get(ORIENTATION)
+    return find_orientation(exif, image.info.get("xmp", b""))
 
 
 def _tiff_orientation(tiff: TiffImage) -> int:
@@ -67,9 +72,11 @@ def _read_tiff(tiff: TiffImage, source: Path | BytesIO) -> DecodedImage:
         with open_header(source, frame=tiff.page.index) as opened:
             # Pillow applies it
             opened.getexif()[ORIENTATION] = orientation
-            image = make_upright(_decode(opened, source), 1)
+            image = _decode(opened, source)
+        turn = 1
     else:
-        image = make_upright(decode_tiff(tiff), orientation)
+        image, turn = decode_tiff(tiff), orientation
+    image = make_upright(replace(image, metadata=read_tiff_metadata(tiff.page)), turn)
     changes = [*image.changes, *unknown_channels(tiff)]
     if tiff.mask_page is None:
         return replace(image, changes=tuple(changes))
@@ -87,13 +94,14 @@ def _read_by_pillow(source: Path | BytesIO) -> DecodedImage:
         # before the orientation, which may load a PNG
         bits = stored_bits(opened, source)
         orientation = _orientation(opened)
-        return make_upright(_decode(opened, source, bits), orientation)
+        image = _decode(opened, source, bits)
+        metadata = read_metadata(opened, source)
+    return make_upright(replace(image, metadata=metadata), orientation)
 
 
 def _decode(image: Image.Image, source: Path | BytesIO, bits: int = 8) -> DecodedImage:
     """Decode every pixel of an opened image of some bits, so that a truncated file fails here."""
     image.load()
-    metadata = read_metadata(image)
     values, changes = _values(image, source, bits)
     if values.ndim == 2:
         values = values[..., None]
@@ -103,7 +111,6 @@ def _decode(image: Image.Image, source: Path | BytesIO, bits: int = 8) -> Decode
     return DecodedImage(
         pixels=colors,
         alpha=alpha,
-        metadata=metadata,
         format=image.format or "",
         mode=image.mode if is_own else mode_name(KINDS[colors.shape[2]], has_alpha, bits),
         changes=tuple(changes),

@@ -15,7 +15,6 @@ from esrgan_core.io.decoded_image import (
     mode_name,
 )
 from esrgan_core.io.decoding import BadImageError
-from esrgan_core.io.metadata_reading import read_tiff_metadata
 from esrgan_core.io.tiff_pages import TiffImage
 
 PHOTOMETRIC: dict[str, Kind] = {
@@ -37,7 +36,7 @@ def decode_tiff(image: TiffImage) -> DecodedImage:
     """Decode a gray, RGB or CMYK image as it is stored, without applying its orientation.
 
     Samples of other depths are scaled to 8 or 16 bits. Extra channels of no stated meaning are
-    left out.
+    left out; so is the metadata.
 
     Raises:
         BadImageError: if it is damaged, or has samples or channels that cannot be upscaled.
@@ -57,7 +56,6 @@ def decode_tiff(image: TiffImage) -> DecodedImage:
     return DecodedImage(
         pixels=color,
         alpha=alpha,
-        metadata=read_tiff_metadata(page),
         format="TIFF",
         mode=mode_name(kind, bool(alphas), page.bitspersample, is_float=is_float),
         changes=tuple(changes),
