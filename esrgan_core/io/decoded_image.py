@@ -11,7 +11,8 @@ from esrgan_core.io.png_chunks import Chunk
 Format = Literal["png", "jpg", "webp", "tif"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 SUFFIX_FORMATS: dict[str, Format] = {
-    ".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp", ".tif": "tif", ".tiff": "tif",
+    ".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".jfif": "jpg", ".jpe": "jpg", ".webp": "webp",
+    ".tif": "tif", ".tiff": "tif",
 }  # fmt: skip
 Kind = Literal["gray", "rgb", "cmyk"]
 KINDS: dict[int, Kind] = {1: "gray", 3: "rgb", 4: "cmyk"}

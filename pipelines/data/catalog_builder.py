@@ -4,23 +4,24 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from esrgan_core.io.folder import SUFFIXES, find_images
+from esrgan_core.io.folder import find_images
 from pipelines.config.errors import UserError
 from pipelines.data.catalog import SPLITS, CatalogEntry, check_unique_paths, to_row, write_rows
 from pipelines.data.download import run_concurrently
 from pipelines.data.image_checks import find_problem
 from pipelines.data.local_folder import list_entries
+from pipelines.runtime.messages import warn
 from pipelines.runtime.parallel import in_parallel
 from pipelines.runtime.progress import byte_progress, track
 from pipelines.runtime.state import state_root
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.locations import S3Object
 from pipelines.sources.resolve import RemoteFile, resolve
-from pipelines.sources.s3 import ListedObject, check_key, list_objects
+from pipelines.sources.s3 import ListedObject, check_key, list_objects, select_images
 from pipelines.sources.transfer import TransferOptions
 
 PIRM = {
@@ -67,11 +68,7 @@ def write_s3_catalog(
     Raises:
         HostError: if the prefix cannot be listed.
     """
-    found = {
-        image.path: image
-        for image in list_objects(prefix)
-        if PurePosixPath(image.location.key).suffix.lower() in SUFFIXES
-    }
+    found = {image.path: image for image in select_images(list_objects(prefix), warn)}
     for image in found.values():
         check_key(image)
     if not found:
@@ -118,7 +115,7 @@ def _list_entries(
     """Entries of the good images in a folder, and the problems of the bad ones."""
     if (split := metadata.get("split")) and split not in SPLITS:
         raise UserError(f"split is {split!r}, not one of {', '.join(SPLITS)}")
-    images = find_images(folder)
+    images = find_images(folder, warn)
     if not images:
         raise UserError(f"no images in {folder}")
     names = [path.name for path in images]

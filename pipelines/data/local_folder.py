@@ -17,6 +17,7 @@ from pipelines.data.catalog import (
     check_unique_paths,
     read_catalog,
 )
+from pipelines.runtime.messages import warn
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.locations import LocalFile
 from pipelines.sources.resolve import RemoteFile
@@ -39,8 +40,11 @@ def load_catalog(data: Path, names: list[str], scale: int) -> Catalog:
     """
     if not data.is_dir():
         raise UserError(f"no folder {data}; get it with `dvc repro data.dvc` or `dvc checkout`")
-    images = find_images(data)
+    left_out: list[str] = []
+    images = find_images(data, left_out.append)
     if images and not any(data.glob("*.csv")):
+        for line in left_out:
+            warn(line)
         catalog = Catalog(entries=list_entries(data, images, scale=scale), archives={})
     else:
         catalog = _join([read_catalog(_catalog_path(data, name)) for name in names])

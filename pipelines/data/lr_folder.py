@@ -9,6 +9,7 @@ from esrgan_core.io.geometry import crop_to_multiple
 from esrgan_core.io.resize import CONVENTIONS, Convention, bicubic_pair
 from esrgan_core.io.rgb import read_rgb, write_png
 from pipelines.config.errors import UserError
+from pipelines.runtime.messages import warn
 from pipelines.runtime.parallel import in_parallel
 from pipelines.runtime.progress import track
 
@@ -34,7 +35,7 @@ def downscale_folder(
     if convention not in CONVENTIONS:
         raise UserError(f"no convention {convention!r}; choose from {', '.join(CONVENTIONS)}")
     if source.is_dir():
-        files = find_images(source)
+        files = find_images(source, warn)
         targets = [output / path.relative_to(source).with_suffix(".png") for path in files]
     else:
         files, targets = [source], [output]

@@ -5,7 +5,7 @@ Endpoint, region and credentials come from the environment (`AWS_ENDPOINT_URL`,
 `AWS_ACCESS_KEY_ID`, ...) and the files in `~/.aws`, as for every AWS tool.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -24,6 +24,7 @@ from botocore.exceptions import (
     ProfileNotFound,
 )
 
+from esrgan_core.io.folder import SUFFIXES, Report, report_left_out
 from pipelines.config.errors import UserError
 from pipelines.runtime.disk import require_disk_space
 from pipelines.sources.checksums import ExpectedFile
@@ -114,6 +115,18 @@ def list_objects(prefix: S3Object) -> Iterator[ListedObject]:
                     bytes=int(found["Size"]),
                     etag=str(found["ETag"]),
                 )
+
+
+def select_images(listed: Iterable[ListedObject], report: Report) -> list[ListedObject]:
+    """The images of a listing by suffix; `report` gets a line about other files, as in folders."""
+    images, other = list[ListedObject](), list[S3Object]()
+    for found in listed:
+        if PurePosixPath(found.path).suffix.lower() in SUFFIXES:
+            images.append(found)
+        elif not found.path.endswith("/") and "/." not in f"/{found.path}":
+            other.append(found.location)
+    report_left_out(report, other, "not an image by its suffix")
+    return images
 
 
 def check_key(found: ListedObject) -> None:

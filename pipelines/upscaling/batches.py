@@ -17,23 +17,26 @@ import torch
 
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
 from esrgan_core.io.decoding import reason
-from esrgan_core.io.folder import SUFFIXES
+from esrgan_core.io.folder import Report, report_left_out
 from esrgan_core.memory import free_memory
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.config.errors import UserError
+from pipelines.runtime.messages import warn
 from pipelines.runtime.parallel import in_parallel
 from pipelines.sources.errors import HostError
 from pipelines.sources.locations import S3Object, parse_s3
 from pipelines.sources.s3 import (
+    ListedObject,
     check_key,
     download,
     get_text,
     list_objects,
     object_size,
     put_text,
+    select_images,
     upload,
 )
-from pipelines.upscaling.jobs import Outcome, Output, find_jobs, result_paths
+from pipelines.upscaling.jobs import Outcome, Output, find_jobs, names_file, result_paths
 from pipelines.upscaling.journal import (
     FOREIGN,
     Journal,
@@ -44,10 +47,9 @@ from pipelines.upscaling.journal import (
 )
 from pipelines.upscaling.model import load_model
 from pipelines.upscaling.one import upscale_file
+from pipelines.upscaling.recorded import S3_RECORDS, recorded_on_s3
 
 S3 = "s3://"
-RECORDS_PREFIX = ".esrgan"
-"""Prefix of the records, below that of the target."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,11 +71,11 @@ Image = tuple[str, str, Stamp]
 """(source, target, stamp of the source)."""
 
 
-def upscale_batch(batch: Batch, workers: int = -1) -> Iterator[Outcome]:
+def upscale_batch(batch: Batch, workers: int = -1, report: Report = warn) -> Iterator[Outcome]:
     """Upscale all images that have no result; an image that fails does not stop the others.
 
     It uses as many processes as `workers`, -1 for one per core, or all of Dask's workers if
-    `DASK_SCHEDULER_ADDRESS` names a scheduler.
+    `DASK_SCHEDULER_ADDRESS` names a scheduler. `report` gets a line for what is left out.
 
     Raises:
         UserError: if there are no images, no model, or another process writes to the folder.
@@ -84,7 +86,7 @@ def upscale_batch(batch: Batch, workers: int = -1) -> Iterator[Outcome]:
     key = settings_key(load_model(batch.model, batch.alpha), batch.config, batch.output)
     processes = _cores() if workers < 0 else max(workers, 1)
     upscale = partial(_upscale, batch, key, max(_cores() // processes, 1))
-    images = list(_find_images(batch))
+    images = list(_find_images(batch, report))
     if batch.target.startswith(S3):
         # each process asks S3 about its results, since every request takes time
         yield from in_parallel(upscale, images, workers, fewer="with fewer workers")
@@ -109,25 +111,28 @@ def upscale_batch(batch: Batch, workers: int = -1) -> Iterator[Outcome]:
             yield outcome
 
 
-def _find_images(batch: Batch) -> Iterator[Image]:
+def _find_images(batch: Batch, report: Report) -> Iterator[Image]:
     is_remote = batch.target.startswith(S3)
     root = Path("/") if is_remote else Path(batch.target)
+    if names_file(root):
+        raise UserError(f"{batch.target} names one image; the target must be a folder")
 
     def name(target: Path) -> str:
         return f"{batch.target.rstrip('/')}{target}" if is_remote else str(target)
 
     if not batch.source.startswith(S3):
-        for job in find_jobs([batch.source], root, batch.output):
+        for job in find_jobs([batch.source], root, batch.output, report):
             yield str(job.source), name(job.target), file_stamp(job.source)
         return
     images, results = (f"{prefix.rstrip('/')}/" for prefix in (batch.source, batch.target))
     is_within = results != images and results.startswith(images)
-    found = [
-        image
-        for image in list_objects(parse_s3(batch.source))
-        if Path(image.path).suffix.lower() in SUFFIXES
-        and not (is_within and str(image.location).startswith(results))
-    ]
+    listed = list(list_objects(parse_s3(batch.source)))
+    earlier = recorded_on_s3([one.path for one in listed], with_root=results == images)
+    found, own = list[ListedObject](), list[ListedObject]()
+    for image in select_images(listed, report):
+        is_own = is_within and str(image.location).startswith(results)
+        (own if is_own or image.path in earlier else found).append(image)
+    report_left_out(report, [image.location for image in own], "a result of esrgan")
     if not found:
         raise UserError(f"{batch.source} contains no images")
     for image in found:
@@ -192,7 +197,7 @@ def _to_s3(
     """Upload a result and its record; None if both exist."""
     place, root = parse_s3(target), parse_s3(batch.target)
     name = place.key.removeprefix(root.key).lstrip("/")
-    key = "/".join(part for part in (root.key.rstrip("/"), RECORDS_PREFIX, f"{name}.json") if part)
+    key = "/".join(part for part in (root.key.rstrip("/"), S3_RECORDS, f"{name}.json") if part)
     record_place = S3Object(bucket=place.bucket, key=key)
     size, text = object_size(place), get_text(record_place)
     if size is not None:

@@ -15,10 +15,17 @@ from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
 from esrgan_core.io.decoding import reason
 from esrgan_core.io.reading import image_size
 from esrgan_core.memory import free_memory
-from pipelines.config.errors import as_user_error
+from pipelines.config.errors import UserError, as_user_error
+from pipelines.runtime.messages import warn
 from pipelines.runtime.progress import progress
 from pipelines.upscaling.jobs import STANDARD, Job, Outcome, Output
-from pipelines.upscaling.journal import Journal, file_stamp, folder_lock, settings_key
+from pipelines.upscaling.journal import (
+    Journal,
+    check_writable,
+    file_stamp,
+    folder_lock,
+    settings_key,
+)
 from pipelines.upscaling.model import Model
 from pipelines.upscaling.one import upscale_file
 
@@ -36,15 +43,18 @@ def upscale_jobs(
 ) -> Iterator[Outcome]:
     """Run all jobs of `find_jobs`; an image that fails does not stop the others.
 
-    Results in the folder `target` that are finished are skipped. If `target` is the path of the
-    only result, it is overwritten.
+    Results in the folder `target` that are finished are skipped. `target` may also be the path of
+    the only result.
 
     Raises:
         OSError: if the disk is full.
-        UserError: if another process writes to the folder, or the device cannot be used.
+        UserError: if another process writes to the folder, `target` exists and is not to be
+            overwritten or cannot be written, or the device cannot be used.
     """
+    if jobs[0].target == target and str(target) != STANDARD:
+        _check_file(target, overwrite=overwrite)
     with as_user_error():
-        upscaler = Upscaler(model.network, config, free_memory=free_memory, log=_report)
+        upscaler = Upscaler(model.network, config, free_memory=free_memory, log=warn)
     sizes = {job: _kilopixels(job.source) for job in jobs}
     done = 0
     with ExitStack() as stack:
@@ -81,6 +91,15 @@ def upscale_jobs(
             advance(done, note)
 
 
+def _check_file(target: Path, *, overwrite: bool) -> None:
+    """Check the path of a single result, before anything is computed."""
+    if target.is_dir():
+        raise UserError(f"{target} is a folder; give -o the path of a file in it")
+    if target.exists() and not overwrite:
+        raise UserError(f"{target} exists; --overwrite replaces it")
+    check_writable(target.parent)
+
+
 def _upscale(
     upscaler: Upscaler, job: Job, output: Output, on_part: Callable[[int, int], None]
 ) -> tuple[str, ...]:
@@ -107,7 +126,3 @@ def _kilopixels(source: Path) -> int:
         return max(int(np.prod(image_size(source))) // KILO, 1)
     except Exception:  # the image is named when its turn comes
         return 1
-
-
-def _report(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from esrgan_core.io.decoding import BadImageError
-from esrgan_core.io.folder import find_images
 from esrgan_core.io.inspection import inspect_image
 from esrgan_core.io.rgb import read_rgb, write_png
 from tests.conftest import textured
@@ -53,13 +52,6 @@ def test_a_mode_that_would_lose_something_is_refused(tmp_path: Path, mode: str) 
 def test_gray_fills_all_channels(tmp_path: Path) -> None:
     Image.new("L", (4, 5), 77).save(tmp_path / "a.png")
     assert (read_rgb(tmp_path / "a.png") == 77).all()
-
-
-def test_pictures_are_found_by_suffix_and_sorted(tmp_path: Path) -> None:
-    for name in ("b.PNG", "a/x.jpg", "notes.txt", ".hidden.png"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    assert find_images(tmp_path) == [tmp_path / "a/x.jpg", tmp_path / "b.PNG"]
 
 
 def test_a_survey_says_what_a_picture_is_and_shows(tmp_path: Path) -> None:

@@ -146,6 +146,31 @@ def test_results_may_be_written_above_the_images_but_not_over_them(
         list(upscale_batch(replace(batch, target=batch.source, overwrite=True), 1))
 
 
+def test_results_on_s3_are_not_upscaled_again_and_other_objects_are_named(
+    tmp_path: Path, photos: dict[str, np.ndarray], weights: Path, s3: S3
+) -> None:
+    (tmp_path / "photos" / "bad.png").unlink()
+    s3.client.upload_file(str(tmp_path / "photos" / "b.png"), "images", "raw/own.png")
+    s3.client.put_object(Bucket="images", Key="raw/notes.txt", Body=b"text")
+    batch = Batch(
+        source=str(tmp_path / "photos"), target="s3://images/raw/old", model=str(weights),
+        config=EXACT,
+    )  # fmt: skip
+    # from a folder to a prefix
+    assert states(upscale_batch(batch, 1)) == dict.fromkeys("abc", "done")
+    lines: list[str] = []
+    batch = replace(batch, source="s3://images/raw", target="s3://images/raw/new")
+    assert states(upscale_batch(batch, 1, lines.append)) == {"own": "done"}
+    assert lines == [
+        "1 left out, not an image by its suffix: s3://images/raw/notes.txt",
+        "3 left out, each a result of esrgan: s3://images/raw/old/a.png, "
+        "s3://images/raw/old/b.png, s3://images/raw/old/in/c.png",
+    ]
+    # results of the prefix that is given are sources
+    batch = replace(batch, source="s3://images/raw/old", target="s3://images/larger")
+    assert states(upscale_batch(batch, 1)) == dict.fromkeys("abc", "done")
+
+
 def test_a_prefix_without_images_is_named(weights: Path, s3: S3, tmp_path: Path) -> None:
     batch = Batch(source="s3://images/none", target=str(tmp_path / "out"), model=str(weights))
     with pytest.raises(UserError, match="s3://images/none contains no images"):

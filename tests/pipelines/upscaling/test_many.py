@@ -25,9 +25,9 @@ from pipelines.cli.app import app
 from pipelines.config.errors import UserError
 from pipelines.upscaling import one as one_image
 from pipelines.upscaling.jobs import Job, Outcome, Output, find_jobs
-from pipelines.upscaling.journal import JOURNAL
 from pipelines.upscaling.many import upscale_jobs
 from pipelines.upscaling.model import Model, load_model
+from pipelines.upscaling.recorded import JOURNAL
 from tests.support.networks import SMALL
 
 RANDOM = np.random.default_rng(0)
