@@ -43,8 +43,8 @@ def upscale_file(
     if format_ == "tif" and height * width * channels * image.pixels.itemsize > STREAMED:
         image = convert_metadata(image, format_, (height, width))
         with streamed_tiff(target, image, (height, width)) as canvas:
-            upscaler(image, canvas=lambda shape, kind: canvas, on_part=on_part)
-        return image.changes
+            result = upscaler(image, canvas=lambda shape, kind: canvas, on_part=on_part)
+        return result.changes
     fitted = convert_to(upscaler(image, on_part=on_part), format_)
     write_image(target, fitted, format_, output.quality)
     return fitted.changes
