@@ -11,8 +11,9 @@ from esrgan_core.io.exif import upright_exif
 TRANSPOSED = (5, 6, 7, 8)
 """Orientations that exchange height and width."""
 IN_XMP = re.compile(
-    rb"""\s+tiff:Orientation\s*=\s*["']\s*(\d+)\s*["']"""
-    rb"""|\s*<tiff:Orientation\b[^>]*>\s*(\d+)\s*</tiff:Orientation\s*>"""
+    # the lookbehind keeps long padding from being searched at every place
+    rb"""(?<!\s)\s+tiff:Orientation\s*=\s*["']\s*(\d+)\s*["']"""
+    rb"""|(?:(?<!\s)\s+)?<tiff:Orientation\b[^>]*>\s*(\d+)\s*</tiff:Orientation\s*>"""
 )
 """The orientation as an attribute or an element."""
 

@@ -64,7 +64,7 @@ def split_xmp(xmp: bytes, limit: int) -> tuple[bytes, bytes]:
     Raises:
         XmpTooLargeError: if it is damaged, or if many small properties do not fit.
     """
-    packet = re.sub(rb"\s+(?=<\?xpacket end)", b"\n", xmp)
+    packet = re.sub(rb"(?<!\s)\s+(?=<\?xpacket end)", b"\n", xmp)
     if len(packet) <= limit:
         return packet, b""
     try:
