@@ -54,7 +54,7 @@ class DecodedImage:
     """Upright pixels with alpha and metadata."""
 
     pixels: Array
-    """One channel for gray, three for RGB, four for CMYK; in `float32` 0 is black and 1 is white."""
+    """One channel for gray, three for RGB, four for CMYK; as `float32`, 0 is black, 1 is white."""
     alpha: Plane | None = None
     """Opacity in the type of the pixels."""
     metadata: Metadata = field(default_factory=Metadata)

@@ -23,7 +23,7 @@ def stored_bits(image: Image.Image, source: Path | BytesIO) -> int:
         case "PPM":
             # the largest value, unless it is 255
             most = max((one[-1] for one in arguments if isinstance(one, tuple)), default=255)
-            return 16 if most > 255 else 8
+            return 16 if most > 255 or image.mode == "I" else 8
         case "JPEG2000":
             # the codestream's header: two markers, 40 bytes, and the depth of the first channel
             data = _bytes(source)

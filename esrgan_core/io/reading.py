@@ -20,7 +20,6 @@ from esrgan_core.io.orientation import (
     find_orientation,
     make_upright,
 )
-from esrgan_core.io.tiff_metadata import XMP_TAG
 from esrgan_core.io.tiff_pages import TiffImage, open_tiff
 from esrgan_core.io.tiff_reading import decode_tiff, needs_pillow, unknown_channels
 
@@ -62,8 +61,8 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _tiff_orientation(tiff: TiffImage) -> int:
-    tags = tiff.page.tags
-    return find_orientation(tags.valueof(ORIENTATION), bytes(tags.valueof(XMP_TAG, default=b"")))
+    exif = tiff.page.tags.valueof(ORIENTATION)
+    return find_orientation(exif, read_tiff_metadata(tiff.page).xmp)
 
 
 def _read_tiff(tiff: TiffImage, source: Path | BytesIO) -> DecodedImage:
