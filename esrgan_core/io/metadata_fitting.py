@@ -19,6 +19,9 @@ from esrgan_core.io.tiff_metadata import (
 )
 from esrgan_core.io.xmp import XmpTooLargeError, resized_xmp
 
+METERS_PER_INCH = 0.0254
+WEBP_DENOMINATOR = 1000
+"""Of a resolution in EXIF that is made for WebP."""
 NAMES: dict[Format, str] = {"png": "PNG", "jpg": "JPEG", "webp": "WebP", "tif": "TIFF"}
 
 
@@ -31,6 +34,11 @@ def fit_metadata(
     metadata = replace(metadata, xmp=resized_xmp(metadata.xmp, *size))
     if format_ != "png":
         metadata = _without_texts(_without_color_chunks(metadata, format_, kind), format_)
+    if metadata.dpi and not all(_fits(one, format_) for one in metadata.dpi):
+        dpi = "x".join(f"{one:g}" for one in metadata.dpi)
+        metadata = replace(metadata, dpi=None).losing(
+            f"{NAMES[format_]} cannot hold a resolution of {dpi} dpi: dropped"
+        )
     match format_:
         case "jpg":
             metadata = _fit_jpeg(metadata)
@@ -41,6 +49,19 @@ def fit_metadata(
             if others:
                 metadata = metadata.losing(f"TIFF cannot hold EXIF's {tag_names(others)}: dropped")
     return replace(metadata, lost=()), metadata.lost
+
+
+def _fits(dpi: float, format_: Format) -> bool:
+    """Whether a resolution is a number of the format: whole, in JPEG per inch, in PNG per meter."""
+    match format_:
+        case "jpg":
+            return 1 <= round(dpi) < 2**16
+        case "png":
+            return 1 <= round(dpi / METERS_PER_INCH) < 2**31
+        case "webp":
+            return 1 <= round(dpi * WEBP_DENOMINATOR) < 2**32
+        case "tif":
+            return 2**-16 < dpi < 2**32
 
 
 def _without_color_chunks(metadata: Metadata, format_: Format, kind: Kind) -> Metadata:
@@ -115,7 +136,7 @@ def _fit_webp(metadata: Metadata) -> Metadata:
 def _resolution_exif(dpi: tuple[float, float]) -> bytes:
     layout = Layout()
     main = {
-        tag: Value(RATIONAL, layout.pack("II", round(one * 1000), 1000))
+        tag: Value(RATIONAL, layout.pack("II", round(one * WEBP_DENOMINATOR), WEBP_DENOMINATOR))
         for tag, one in zip((X_RESOLUTION, Y_RESOLUTION), dpi, strict=True)
     }
     main[RESOLUTION_UNIT] = Value(SHORT, layout.pack("H", 2))

@@ -18,6 +18,7 @@ from esrgan_core.io.jpeg_segments import (
     photoshop_segments,
     xmp_segments,
 )
+from esrgan_core.io.metadata_fitting import METERS_PER_INCH
 from esrgan_core.io.photoshop import pack_iptc
 from esrgan_core.io.pillow import stack_channels, to_pillow
 from esrgan_core.io.png_chunks import (
@@ -117,7 +118,7 @@ def _png_metadata(metadata: Metadata) -> Iterator[Chunk]:
     if metadata.icc:
         yield Chunk(b"iCCP", b"ICC\0\0" + zlib.compress(metadata.icc))
     if metadata.dpi:
-        per_meter = [round(dpi / 0.0254) for dpi in metadata.dpi]
+        per_meter = [round(dpi / METERS_PER_INCH) for dpi in metadata.dpi]
         yield Chunk(b"pHYs", struct.pack(">IIB", *per_meter, 1))
     if metadata.xmp:
         yield Chunk(b"iTXt", XMP_KEYWORD + b"\0\0\0\0\0" + metadata.xmp)

@@ -1,8 +1,10 @@
 """EXIF, GPS, IPTC, resolution and descriptions, written and read by exiv2."""
 
 import struct
+from contextlib import suppress
 from fractions import Fraction
 from io import BytesIO
+from random import Random
 from typing import Any
 
 import exiv2
@@ -11,7 +13,8 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 
-from esrgan_core.io.decoded_image import FORMATS, DecodedImage, Format
+from esrgan_core.io.decoded_image import FORMATS, Format
+from esrgan_core.io.decoding import BadImageError
 from esrgan_core.io.formats import convert_metadata, convert_to
 from esrgan_core.io.reading import read_image
 from esrgan_core.io.tiff_writing import streamed_tiff
@@ -275,6 +278,37 @@ def test_damaged_exif_is_dropped_and_reported(format_: Format) -> None:
     assert "damaged EXIF" in changes[0]
 
 
-def test_stripped_metadata_is_not_reported() -> None:
-    image = read_image(BytesIO(tiff(PIXELS, metadata={})))
-    assert convert_to(DecodedImage(pixels=image.pixels), "png").changes == ()
+@pytest.mark.parametrize(("format_", "name"), [("jpg", "JPEG"), ("png", "PNG"), ("webp", "WebP")])
+@pytest.mark.parametrize("value", [(10**9, 1), (1, 10**9)])
+def test_an_extreme_resolution_is_kept_or_reported(
+    format_: Format, name: str, value: tuple[int, int]
+) -> None:
+    source = tiff(PIXELS, resolution=(value, value), resolutionunit="inch")
+    _, changes = converted(source, format_)
+    dpi = f"{value[0] / value[1]:g}"
+    assert changes == (f"{name} cannot hold a resolution of {dpi}x{dpi} dpi: dropped",)
+
+
+def test_the_resolution_of_a_microscope_is_kept() -> None:
+    # 10 nanometers a pixel
+    source = tiff(PIXELS, resolution=(10**6, 10**6), resolutionunit="centimeter")
+    found = exif_of(converted(source, "tif")[0])
+    assert Fraction(found["Exif.Image.XResolution"]) == 2_540_000
+    _, changes = converted(source, "jpg")
+    assert changes == ("JPEG cannot hold a resolution of 2.54e+06x2.54e+06 dpi: dropped",)
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_damaged_files_raise_nothing_but_errors_of_the_image(format_: Format) -> None:
+    random = Random(0)
+    exif = large_exif(40, 30)
+    whole = [make(data) for make in SOURCES.values() for data in (exif, exif_bytes(TAGS))]
+    whole.append(tagged(tiff(PIXELS.astype(np.uint16), iccprofile=SRGB), TAGS))
+    for number in range(140):
+        data = bytearray(whole[number % len(whole)])
+        # where the metadata is, in most files
+        start = max(0, data.find(b"II*\0"))
+        for _ in range(random.randint(1, 4)):
+            data[min(len(data) - 1, start + random.randrange(400))] = random.randrange(256)
+        with suppress(BadImageError):
+            converted(bytes(data), format_)

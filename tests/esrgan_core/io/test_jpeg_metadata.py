@@ -13,8 +13,8 @@ from esrgan_core.io.decoded_image import FORMATS, Format
 from esrgan_core.io.formats import convert_to
 from esrgan_core.io.reading import read_image
 from esrgan_core.io.writing import encode
-from tests.support.images import png_chunk
 from tests.support.metadata import (
+    PIXELS,
     chunks_of,
     iptc_of,
     jpeg_with,
@@ -273,9 +273,16 @@ def test_sizes_in_xmp_are_those_of_the_result() -> None:
 
 
 def test_a_resolution_that_the_file_does_not_state_is_not_written() -> None:
-    data, _ = converted(saved("JPEG"), "png")
-    assert png_chunk(b"IEND", b"") in data
+    data, _ = converted(tagged(saved("JPEG"), {"Exif.Image.Make": "Maker"}), "png")
     assert b"pHYs" not in dict(chunks_of(data))
+
+
+def test_further_images_of_a_phone_are_reported() -> None:
+    image = Image.fromarray(PIXELS)
+    buffer = BytesIO()
+    image.save(buffer, "MPO", save_all=True, append_images=[image.resize((8, 8))])
+    _, changes = converted(buffer.getvalue(), "png")
+    assert changes == ("further images in the file were dropped: 1",)
 
 
 def test_long_padding_takes_no_longer_than_other_bytes() -> None:
