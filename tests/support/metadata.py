@@ -4,11 +4,17 @@ import struct
 from collections.abc import Iterable, Mapping
 from io import BytesIO
 from types import MappingProxyType
+from typing import Any
 
 import exiv2
 import numpy as np
+import tifffile
 from PIL import Image
 
+from esrgan_core.io.decoded_image import Format
+from esrgan_core.io.formats import convert_to
+from esrgan_core.io.reading import read_image
+from esrgan_core.io.writing import encode
 from tests.support.images import png_chunk
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
@@ -103,3 +109,21 @@ def segments_of(jpeg: bytes) -> list[tuple[int, bytes]]:
         found.append((marker, jpeg[at + 4 : at + 2 + length]))
         at += 2 + length
     return found
+
+
+def converted(data: bytes, format_: Format) -> tuple[bytes, tuple[str, ...]]:
+    """(file, changes) of an image in another format."""
+    image = convert_to(read_image(BytesIO(data)), format_)
+    return encode(image, format_), image.changes
+
+
+def tiff(values: np.ndarray, **options: Any) -> bytes:
+    """A TIFF by tifffile."""
+    buffer = BytesIO()
+    tifffile.imwrite(
+        buffer,
+        values,
+        photometric="rgb" if values.ndim == 3 else "minisblack",
+        **{"metadata": None, **options},
+    )
+    return buffer.getvalue()

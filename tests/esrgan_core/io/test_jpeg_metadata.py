@@ -10,12 +10,10 @@ import pytest
 from PIL import Image
 
 from esrgan_core.io.decoded_image import FORMATS, Format
-from esrgan_core.io.formats import convert_to
-from esrgan_core.io.reading import read_image
-from esrgan_core.io.writing import encode
 from tests.support.metadata import (
     PIXELS,
     chunks_of,
+    converted,
     iptc_of,
     jpeg_with,
     png_with,
@@ -105,11 +103,6 @@ def xmp_source(kind: str, xmp: bytes) -> bytes:
     if kind == "png":
         return png_with([(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp)])
     return saved("WEBP", lossless=True, xmp=xmp)
-
-
-def converted(data: bytes, format_: Format) -> tuple[bytes, tuple[str, ...]]:
-    image = convert_to(read_image(BytesIO(data)), format_)
-    return encode(image, format_), image.changes
 
 
 @pytest.mark.parametrize("source", ["png", "webp"])

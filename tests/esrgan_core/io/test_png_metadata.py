@@ -10,13 +10,12 @@ from imagecodecs import png_encode
 from PIL import Image, ImageCms
 
 from esrgan_core.io.decoded_image import FORMATS, Format
-from esrgan_core.io.formats import convert_to
 from esrgan_core.io.reading import read_image
-from esrgan_core.io.writing import encode
 from tests.support.images import png_chunk
 from tests.support.metadata import (
     PIXELS,
     chunks_of,
+    converted,
     exif_bytes,
     exif_of,
     iptc_of,
@@ -41,11 +40,6 @@ CODING = (b"IHDR", b"IDAT", b"IEND")
 
 def gamma(value: int) -> tuple[bytes, bytes]:
     return b"gAMA", struct.pack(">I", value)
-
-
-def converted(data: bytes, format_: Format) -> tuple[bytes, tuple[str, ...]]:
-    image = convert_to(read_image(BytesIO(data)), format_)
-    return encode(image, format_), image.changes
 
 
 def raw_profile(kind: str, content: bytes) -> tuple[bytes, bytes]:
