@@ -1,7 +1,6 @@
 """Color of transparent pixels."""
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
 
 from esrgan_core.io.decoded_image import WHITE, Array, Plane
 
@@ -27,6 +26,8 @@ def fill_transparent(pixels: Array, alpha: Plane) -> Array:
 
     A network or a resize would otherwise mix hidden colors, often black, into visible edges.
     """
+    from scipy.ndimage import distance_transform_edt  # noqa: PLC0415  reading need not wait for it
+
     hidden = alpha == 0
     if not hidden.any() or hidden.all():
         return pixels
