@@ -81,10 +81,12 @@ def _select(file: Any) -> TiffImage:
     """The only page that is neither a reduced-size copy nor a mask, and its mask."""
     pages = list(file.pages)
     full = [page for page in pages if not page.is_reduced and not page.is_mask]
-    if len(pages) == 1:
+    if not full and len(pages) == 1 and not pages[0].pages:
         full = pages
-    if len(full) != 1:
-        raise BadImageError(f"{len(full) or len(pages)} images in one file; save the one to use")
+    if not full:
+        raise BadImageError("only reduced-size images; export the full one as PNG or TIFF")
+    if len(full) > 1:
+        raise BadImageError(f"{len(full)} images in one file; save the one to use")
     page = full[0]
     limit = Image.MAX_IMAGE_PIXELS or 0
     if page.imagewidth * page.imagelength > limit:

@@ -84,7 +84,8 @@ def _channels(page: Any) -> tuple[Kind, list[int]]:
         # programs that omit the tag mean alpha
         extra = [STRAIGHT]
     if not kind or samples != CHANNELS[kind] + len(extra):
-        raise BadImageError(f"{samples} channels as {name}; convert it to RGB, gray or CMYK")
+        plural = "s" * (samples > 1)
+        raise BadImageError(f"{samples} channel{plural} as {name}; convert it to RGB, gray or CMYK")
     if kind == "cmyk" and page.tags.valueof(INK_SET) == OTHER_INKS:
         raise BadImageError("inks other than CMYK; convert it to RGB, gray or CMYK")
     return kind, extra

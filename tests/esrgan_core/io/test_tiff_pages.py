@@ -95,3 +95,22 @@ def test_reduced_masks_are_ignored() -> None:
     image = read_image(pages((color(np.uint8, 12, 16), {}), (np.ones((6, 8), bool), small)))
     assert image.alpha is None
     assert image.changes == ()
+
+
+def test_a_reduced_copy_is_not_read_instead_of_the_image_below_it() -> None:
+    whole, buffer = color(np.uint8, 12, 16), BytesIO()
+    with tifffile.TiffWriter(buffer) as file:
+        file.write(whole[::2, ::2], photometric="rgb", subfiletype=REDUCED, subifds=1)
+        file.write(whole, photometric="rgb")
+    with pytest.raises(BadImageError, match="only reduced-size images; export the full one"):
+        read_image(BytesIO(buffer.getvalue()))
+
+
+def test_a_palette_of_16_bits_is_refused_by_name() -> None:
+    source = pages((np.zeros((4, 4), np.uint16), {"photometric": "minisblack"}))
+    with tifffile.TiffFile(BytesIO(source.getvalue())) as file:
+        place = file.pages.first.tags[262].valueoffset
+    data = bytearray(source.getvalue())
+    data[place] = 3
+    with pytest.raises(BadImageError, match="1 channel as PALETTE; convert it to RGB"):
+        read_image(BytesIO(bytes(data)))
