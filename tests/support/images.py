@@ -4,15 +4,18 @@ import struct
 import zlib
 from collections.abc import Mapping, Sequence
 from io import BytesIO
+from typing import Any
 
 import numpy as np
+import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
 from esrgan_core.io.rgb import Pixels
 
 Tags = Mapping[int, Sequence[int] | bytes]
-SHORT, LONG, BYTE = 3, 4, 1
+LONG, BYTE = 4, 1
+"""TIFF's types."""
 
 
 def encode_png(pixels: Pixels) -> bytes:
@@ -38,6 +41,13 @@ def png_chunk(name: bytes, content: bytes) -> bytes:
     """A chunk of a PNG."""
     checksum = zlib.crc32(name + content)
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum)
+
+
+def tiff(values: NDArray[Any], **options: Any) -> BytesIO:
+    """A TIFF by tifffile."""
+    buffer = BytesIO()
+    tifffile.imwrite(buffer, values, metadata=None, **options)
+    return BytesIO(buffer.getvalue())
 
 
 def raw_tiff(

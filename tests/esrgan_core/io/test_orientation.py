@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tifffile
 from imagecodecs import png_encode
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -13,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 from esrgan_core.io.orientation import find_orientation
 from esrgan_core.io.reading import image_size, read_image
 from esrgan_core.io.rgb import read_rgb
-from tests.support.images import png_chunk
+from tests.support.images import png_chunk, tiff
 
 ORIENTATION, XMP = 274, 700
 STORED = np.arange(6, dtype=np.uint8).reshape(2, 3, 1).repeat(3, axis=2) * 40
@@ -34,15 +33,13 @@ def xmp(orientation: int, pattern: str = ATTRIBUTE) -> bytes:
     return f'<x:xmpmeta xmlns:x="adobe:ns:meta/">{pattern.format(orientation)}</x:xmpmeta>'.encode()
 
 
-def tiff(values: np.ndarray, exif: int | None, packet: bytes, **options: Any) -> BytesIO:
+def turned_tiff(values: np.ndarray, exif: int | None, packet: bytes, **options: Any) -> BytesIO:
     tags: list[tuple[int, int, int, Any, bool]] = []
     if exif is not None:
         tags.append((ORIENTATION, 3, 1, exif, True))
     if packet:
         tags.append((XMP, 1, len(packet), packet, True))
-    buffer = BytesIO()
-    tifffile.imwrite(buffer, values, metadata=None, extratags=tags, **options)
-    return BytesIO(buffer.getvalue())
+    return tiff(values, extratags=tags, **options)
 
 
 def by_pillow(format_: str, exif: int | None, packet: bytes) -> BytesIO:
@@ -67,14 +64,14 @@ def by_pillow(format_: str, exif: int | None, packet: bytes) -> BytesIO:
 def make(kind: str, exif: int | None, packet: bytes) -> BytesIO:
     match kind:
         case "TIFF 8":
-            return tiff(STORED, exif, packet, photometric="rgb")
+            return turned_tiff(STORED, exif, packet, photometric="rgb")
         case "TIFF 16":
-            return tiff(STORED.astype(np.uint16) * 257, exif, packet, photometric="rgb")
+            return turned_tiff(STORED.astype(np.uint16) * 257, exif, packet, photometric="rgb")
         case "TIFF float":
-            return tiff(STORED.astype(np.float32) / 255, exif, packet, photometric="rgb")
+            return turned_tiff(STORED.astype(np.float32) / 255, exif, packet, photometric="rgb")
         case "TIFF palette":
             colors = np.tile(np.arange(256, dtype=np.uint16) * 257, (3, 1))
-            return tiff(STORED[..., 0], exif, packet, photometric="palette", colormap=colors)
+            return turned_tiff(STORED[..., 0], exif, packet, photometric="palette", colormap=colors)
         case _:
             return by_pillow(kind, exif, packet)
 
@@ -122,7 +119,7 @@ def test_an_invalid_orientation_does_not_count(kind: str, invalid: int) -> None:
 
 def test_alpha_is_turned_with_the_colors() -> None:
     values = np.concatenate([STORED, STORED[..., :1]], axis=2).astype(np.uint16)
-    source = tiff(values, 6, b"", photometric="rgb", extrasamples=["unassalpha"])
+    source = turned_tiff(values, 6, b"", photometric="rgb", extrasamples=["unassalpha"])
     image = read_image(source)
     assert image.alpha is not None
     assert np.array_equal(image.alpha, UPRIGHT[6][..., 0])

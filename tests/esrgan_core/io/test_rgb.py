@@ -1,19 +1,16 @@
-import struct
-import zlib
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
-from numpy.typing import NDArray
 from PIL import Image
 
 from esrgan_core.io.decoding import BadImageError
 from esrgan_core.io.inspection import inspect_image
 from esrgan_core.io.rgb import read_rgb, write_png
 from tests.conftest import textured
-from tests.support.images import encode_png
+from tests.support.images import encode_png, raw_png
 
 
 def test_png_keeps_every_pixel(tmp_path: Path) -> None:
@@ -70,28 +67,12 @@ def test_16_bit_color_is_no_8_bit_color(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a.{suffix}"
     values = np.random.default_rng(0).integers(0, 65536, (8, 9, 3), dtype=np.uint16)
     if suffix == "png":
-        write_deep_png(path, values)
+        path.write_bytes(raw_png(values, 16, 2, {}).getvalue())
     else:
         tifffile.imwrite(path, values)
     assert inspect_image(path).mode == "RGB;16"
     with pytest.raises(BadImageError, match="mode RGB;16; convert it to 8-bit"):
         read_rgb(path)
-
-
-def write_deep_png(path: Path, values: NDArray[np.uint16]) -> None:
-    """Sixteen bits a channel, which Pillow cannot write."""
-    height, width, _ = values.shape
-    lines = b"".join(b"\0" + line.astype(">u2").tobytes() for line in values)
-    chunks = {
-        b"IHDR": struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0),
-        b"IDAT": zlib.compress(lines),
-        b"IEND": b"",
-    }
-    data = b"\x89PNG\r\n\x1a\n"
-    for name, body in chunks.items():
-        data += struct.pack(">I", len(body)) + name + body
-        data += struct.pack(">I", zlib.crc32(name + body))
-    path.write_bytes(data)
 
 
 def test_several_pictures_in_one_file_are_refused(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from imagecodecs import jpeg8_encode
 from esrgan_core.io.decoding import BadImageError
 from esrgan_core.io.inspection import inspect_image
 from esrgan_core.io.reading import image_size, read_image
-from tests.support.images import raw_tiff
+from tests.support.images import raw_tiff, tiff
 
 MINISWHITE, MINISBLACK, RGB, CMYK = 0, 1, 2, 5
 EXTRA = 338
@@ -26,12 +26,6 @@ def scaled(samples: np.ndarray, bits: int) -> np.ndarray:
     white = 255 if bits <= 8 else 65535
     table = [int(Fraction(value * white, 2**bits - 1) + Fraction(1, 2)) for value in range(2**bits)]
     return np.array(table, dtype=np.uint8 if bits <= 8 else np.uint16)[samples]
-
-
-def tiff(values: np.ndarray, **options: Any) -> BytesIO:
-    buffer = BytesIO()
-    tifffile.imwrite(buffer, values, metadata=None, **options)
-    return BytesIO(buffer.getvalue())
 
 
 @pytest.mark.parametrize("bits", range(2, 17))
