@@ -36,7 +36,7 @@ def find_images(folder: Path, report: Report) -> list[Path]:
             path = Path(here, name)
             if name[0] == ".":
                 continue
-            if not path.exists():
+            if is_broken(path):
                 broken.append(path)
             elif path.suffix.lower() in SUFFIXES and path.is_file():
                 found.append(path)
@@ -47,6 +47,14 @@ def find_images(folder: Path, report: Report) -> list[Path]:
     report_left_out(report, broken, "a broken link")
     report_left_out(report, closed, "a folder that cannot be read")
     return sorted(found)
+
+
+def is_broken(path: Path) -> bool:
+    """Whether a link has no target, or none that can be reached."""
+    try:
+        return not path.exists()
+    except OSError:
+        return True
 
 
 def report_left_out(report: Report, left_out: Sequence[object], why: str) -> None:

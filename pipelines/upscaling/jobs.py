@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from esrgan_core.io.decoded_image import SUFFIX_FORMATS, Format
-from esrgan_core.io.folder import SUFFIXES, Report, find_images, report_left_out
+from esrgan_core.io.folder import SUFFIXES, Report, find_images, is_broken, report_left_out
 from pipelines.config.errors import UserError
 from pipelines.runtime.messages import warn
 from pipelines.upscaling.recorded import split_results
@@ -125,8 +125,9 @@ def _find_images(pattern: str, target: Path, report: Report) -> list[tuple[Path,
         root, images = path, find_images(path, report)
     else:
         matches = list(map(Path, sorted(glob.glob(pattern, recursive=True))))  # noqa: PTH207  it may be absolute
-        images = [match for match in matches if match.is_file()]
-        report_left_out(report, [one for one in matches if not one.exists()], "a broken link")
+        broken = list(filter(is_broken, matches))
+        report_left_out(report, broken, "a broken link")
+        images = [match for match in matches if match not in broken and match.is_file()]
         fixed = takewhile(lambda part: not glob.has_magic(part), path.parts[:-1])
         root = Path(*fixed)
     if not images:

@@ -45,6 +45,7 @@ def test_what_is_left_out_is_counted_and_named(tmp_path: Path) -> None:
     for name in ("a.png", "b.cr2", "c.txt", "d.mp4", "e.svg", ".hidden"):
         (tmp_path / name).touch()
     (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "long.png").symlink_to(300 * "n")
     deep, here = tmp_path, os.open(tmp_path, os.O_RDONLY)
     # a path that is too long to be opened
     for _ in range(20):
@@ -57,7 +58,7 @@ def test_what_is_left_out_is_counted_and_named(tmp_path: Path) -> None:
     assert find_images(tmp_path, lines.append) == [tmp_path / "a.png"]
     names = ", ".join(f"{tmp_path}/{name}" for name in ("b.cr2", "c.txt", "d.mp4"))
     assert lines[0] == f"4 left out, each not an image by its suffix: {names} and 1 more"
-    assert lines[1] == f"1 left out, a broken link: {tmp_path}/gone.png"
+    assert lines[1] == (f"2 left out, each a broken link: {tmp_path}/gone.png, {tmp_path}/long.png")
     assert lines[2].startswith("1 left out, a folder that cannot be read: ")
 
 

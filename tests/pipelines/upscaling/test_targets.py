@@ -66,6 +66,15 @@ def test_the_output_folder_is_left_out_of_folders_and_patterns(tmp_path: Path) -
         assert lines == [f"1 left out, in the output folder {tmp_path}/out: {tmp_path}/out/old.png"]
 
 
+def test_broken_links_that_match_a_pattern_are_named(tmp_path: Path) -> None:
+    photo(tmp_path / "a.png")
+    for name, place in (("b.png", "nowhere"), ("c.png", 300 * "n")):
+        (tmp_path / name).symlink_to(place)
+    lines: list[str] = []
+    assert sources([f"{tmp_path}/*.png"], tmp_path / "out", lines) == ["a.png"]
+    assert lines == [f"2 left out, each a broken link: {tmp_path}/b.png, {tmp_path}/c.png"]
+
+
 @pytest.mark.parametrize("name", ["r.gif", "r.avif", "r.heic", "r.svg"])
 def test_a_suffix_that_cannot_be_written_makes_no_folder(name: str, tmp_path: Path) -> None:
     photo(tmp_path / "a.png")
