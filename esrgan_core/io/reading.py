@@ -90,10 +90,9 @@ def _read_tiff(tiff: TiffImage, source: Path | BytesIO) -> DecodedImage:
 
 def _read_by_pillow(source: Path | BytesIO) -> DecodedImage:
     with open_header(source) as opened:
-        # before the orientation, which may load a PNG
-        bits = stored_bits(opened, source)
+        image = _decode(opened, source, stored_bits(opened, source))
+        # afterwards, since it loads a PNG and ignores errors
         orientation = _orientation(opened)
-        image = _decode(opened, source, bits)
         metadata = read_metadata(opened, source)
     return make_upright(replace(image, metadata=metadata), orientation)
 

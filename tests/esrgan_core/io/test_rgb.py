@@ -80,3 +80,12 @@ def test_several_pictures_in_one_file_are_refused(tmp_path: Path) -> None:
     pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
     with pytest.raises(BadImageError, match="3 images in one"):
         inspect_image(tmp_path / "a.tif")
+
+
+def test_a_damaged_chunk_between_the_pixels_is_named(tmp_path: Path) -> None:
+    data = encode_png(textured(64, 64))
+    path = tmp_path / "a.png"
+    start = data.index(b"IDAT") + 4 + 2000
+    path.write_bytes(data[:start] + bytes(40) + data[start + 40 :])
+    with pytest.raises(BadImageError, match="damaged"):
+        read_rgb(path)
