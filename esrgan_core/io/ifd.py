@@ -9,6 +9,8 @@ import numpy as np
 
 BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED, LONG8 = 1, 2, 3, 4, 5, 7, 16
 """Types of values."""
+BIGTIFF = 43
+"""The version in a BigTIFF's header."""
 TYPE_BYTES = {
     BYTE: 1, ASCII: 1, SHORT: 2, LONG: 4, RATIONAL: 8, 6: 1, UNDEFINED: 1, 8: 2, 9: 4, 10: 8,
     11: 4, 12: 8, 13: 4, LONG8: 8, 17: 8, 18: 8,
@@ -100,14 +102,8 @@ def read_header(file: BinaryFile) -> tuple[Layout, int]:
     order = {b"II": "<", b"MM": ">"}.get(head[:2])
     if order is None or len(head) < 8:
         raise ValueError(f"begins with {head[:8]!r} instead of II or MM")
-    layout = Layout(order, layout_version(order, head) == 43)
+    layout = Layout(order, struct.unpack(f"{order}H", head[2:4])[0] == BIGTIFF)
     return layout, layout.numbers(layout.pointer, head[8:16] if layout.big else head[4:8])[0]
-
-
-def layout_version(order: str, head: bytes) -> int:
-    """42 for TIFF, 43 for BigTIFF."""
-    version: int = struct.unpack(f"{order}H", head[2:4])[0]
-    return version
 
 
 def read_directory(file: BinaryFile, layout: Layout, start: int) -> Directory:

@@ -69,14 +69,13 @@ def _without_color_chunks(metadata: Metadata, format_: Format, kind: Kind) -> Me
     metadata = replace(metadata, colors=())
     if is_srgb(chunks) or (metadata.icc and b"cICP" not in chunks):
         return metadata
-    if profile := metadata.icc or chunk_profile(chunks, gray=kind == "gray"):
-        metadata = replace(metadata, icc=profile)
-    if not profile or b"cICP" in chunks:
-        names = ", ".join(name.decode("latin-1") for name in chunks)
-        metadata = metadata.losing(
-            f"{NAMES[format_]} cannot hold PNG's {names}: dropped, so colors may look different"
-        )
-    return metadata
+    # overrides a profile if it is of cICP
+    if profile := chunk_profile(chunks, gray=kind == "gray"):
+        return replace(metadata, icc=profile)
+    names = ", ".join(name.decode("latin-1") for name in chunks)
+    return metadata.losing(
+        f"{NAMES[format_]} cannot hold PNG's {names}: dropped, so colors may look different"
+    )
 
 
 def _without_texts(metadata: Metadata, format_: Format) -> Metadata:

@@ -122,9 +122,11 @@ def shown(data: bytes) -> np.ndarray:
     return np.asarray(rgb).astype(float)
 
 
-def expected(values: np.ndarray, exponent: float, to_srgb: np.ndarray) -> np.ndarray:
-    """The colors in sRGB, by the definitions of PNG and sRGB."""
-    linear = ((values / 255) ** exponent @ to_srgb.T).clip(0, 1)
+def expected(values: np.ndarray, exponent: float | None, to_srgb: np.ndarray) -> np.ndarray:
+    """The colors in sRGB, by the definitions of PNG and sRGB; no exponent is sRGB's curve."""
+    unit = values / 255
+    light = np.where(unit <= 0.04045, unit / 12.92, ((unit + 0.055) / 1.055) ** 2.4)
+    linear = ((unit**exponent if exponent else light) @ to_srgb.T).clip(0, 1)
     encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     return encoded * 255
 
@@ -139,10 +141,11 @@ P3_TO_SRGB = np.array([[1.2249, -0.2247, 0.0], [-0.0420, 1.0419, 0.0], [-0.0197,
         ([gamma(100_000)], 1.0, np.eye(3)),
         ([gamma(55_556), SRGB_COLORS], 1.8, np.eye(3)),
         ([gamma(45_455), P3_COLORS], 2.2, P3_TO_SRGB),
+        ([(b"cICP", bytes((12, 13, 0, 1))), SRGB], None, P3_TO_SRGB),
     ],
 )
-def test_gamma_and_chromaticities_become_a_profile(
-    format_: Format, chunks: list[tuple[bytes, bytes]], exponent: float, to_srgb: np.ndarray
+def test_colors_become_a_profile(
+    format_: Format, chunks: list[tuple[bytes, bytes]], exponent: float | None, to_srgb: np.ndarray
 ) -> None:
     data, changes = converted(png_with(chunks), format_)
     assert not changes
