@@ -5,10 +5,10 @@ from copy import deepcopy
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
 
+from esrgan_core.inference.engines.engine import Engine, Pixels
+from esrgan_core.inference.engines.torch_engine import TorchEngine
 from esrgan_core.inference.tiling import upscale_tiled
-from esrgan_core.models import Generator
 
 Values = Float[np.ndarray, "_ _ 3"]
 PROBE = 48
@@ -20,16 +20,16 @@ MAX_MEAN_ERROR = 0.75
 of a level on a photograph, and up to 11 at single pixels."""
 
 
-def try_bf16(network: Generator, lr: Float[Tensor, "1 3 h w"]) -> tuple[Generator | None, str]:
+def try_bf16(full: TorchEngine, lr: Pixels) -> tuple[TorchEngine | None, str]:
     """Convert a network to bf16 and test it on the middle of an image.
 
     Returns:
         (the network in bf16, or None if its result is wrong; a message).
     """
-    half: Generator = deepcopy(network).to(torch.bfloat16)
+    half = TorchEngine(deepcopy(full.network).to(torch.bfloat16))
     top, left = (max(length - PROBE, 0) // 2 for length in lr.shape[-2:])
     probe = lr[..., top : top + PROBE, left : left + PROBE]
-    wanted, found = _result(network, probe), _result(half, probe)
+    wanted, found = upscale_values(full, probe), upscale_values(half, probe)
     if problem := describe_error(found, wanted):
         return None, f"bf16 gives {problem} with this network; using fp32"
     worst = float(np.abs(found - wanted).max()) * 255
@@ -48,13 +48,14 @@ def describe_error(found: Values, wanted: Values) -> str:
     return ""
 
 
-def _result(network: Generator, lr: Tensor) -> Values:
-    scale = network.config.scale
+def upscale_values(engine: Engine, lr: Pixels) -> Values:
+    """The result of a small image, not clipped."""
+    scale = engine.scale
     values = np.empty((lr.shape[-2] * scale, lr.shape[-1] * scale, 3), dtype=np.float32)
 
-    def write(top: int, left: int, sr: Tensor) -> None:
-        block = sr[0].permute(1, 2, 0).cpu().numpy()
+    def write(top: int, left: int, sr: Pixels) -> None:
+        block = sr.transpose(1, 2, 0)
         values[top : top + block.shape[0], left : left + block.shape[1]] = block
 
-    upscale_tiled(network, lr, write)
+    upscale_tiled(engine, lr, write)
     return values

@@ -8,28 +8,23 @@ field, and the difference of neighboring tiles at their seams is measured.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import torch
+import numpy as np
 from jaxtyping import Float
-from torch import Tensor
 
-from esrgan_core.models import Generator
-from esrgan_core.models.sft import SFTNet
+from esrgan_core.inference.engines.engine import Engine, Pixels
 
 PADDING = 64
 """Maximum of LR pixels around a tile. Less gives visible seams: errors of up to 138 of 255 with
 10, the usual number."""
-BLOCK_BYTES = 96 * 2**20
-"""Memory of the tail for a block; larger blocks are not faster on a CPU."""
-BLOCK_BYTES_CUDA = 2**30
 MIN_TILE = 32
 MARGIN = 1.2
-"""Factor of the tensors' memory."""
+"""Factor of the arrays' memory."""
 WHOLE_IMAGE = 0
 """Side of tiles for a single tile."""
 
-Write = Callable[[int, int, Float[Tensor, "1 3 h w"]], None]
+Write = Callable[[int, int, Pixels], None]
 
 
 class Box(NamedTuple):
@@ -49,8 +44,8 @@ class Box(NamedTuple):
             min(self.right + by, within.right),
         )
 
-    def crop(self, image: Tensor, factor: int = 1) -> Tensor:
-        """Crop an image that is `factor` times as large as LR."""
+    def crop(self, image: Any, factor: int = 1) -> Any:
+        """Crop an array or tensor that is `factor` times as large as LR."""
         rows = slice(self.top * factor, self.bottom * factor)
         return image[..., rows, self.left * factor : self.right * factor]
 
@@ -69,64 +64,58 @@ def split(whole: Box, side: int) -> list[Box]:
     ]
 
 
-def tile_padding(network: Generator) -> int:
+def tile_padding(engine: Engine) -> int:
     """LR pixels around a tile: the receptive field, up to `PADDING`, and one more."""
-    fold = network.fold
-    return -(-(min(network.trunk_reach + fold * network.tail_reach, PADDING) + 1) // fold) * fold
+    fold = engine.fold
+    return -(-(min(engine.trunk_reach + fold * engine.tail_reach, PADDING) + 1) // fold) * fold
 
 
-def is_exact(network: Generator, side: int) -> bool:
+def is_exact(engine: Engine, side: int) -> bool:
     """Whether tiles of this side give the result of the whole image."""
-    return side == WHOLE_IMAGE or network.trunk_reach + network.fold * network.tail_reach <= PADDING
+    return side == WHOLE_IMAGE or engine.trunk_reach + engine.fold * engine.tail_reach <= PADDING
 
 
-def required_memory(network: Generator, height: int, width: int) -> int:
+def required_memory(engine: Engine, height: int, width: int) -> int:
     """Peak memory in bytes for an image or tile of this many LR pixels."""
-    kind = next(network.parameters())
-    # the image, and the residual stream, which stays in float32
-    full = 12 + 4 * 3 * 64 * (kind.element_size() < 4) / network.fold**2
-    trunk = height * width * (network.trunk_numbers * kind.element_size() + full)
-    block = BLOCK_BYTES_CUDA if kind.device.type == "cuda" else BLOCK_BYTES
-    return int(MARGIN * (trunk + block))
+    return int(MARGIN * (height * width * engine.trunk_bytes + engine.block_bytes))
 
 
-def choose_tile_side(network: Generator, height: int, width: int, memory: int) -> int:
+def choose_tile_side(engine: Engine, height: int, width: int, memory: int) -> int:
     """Side of the largest tiles that fit into `memory` bytes; `WHOLE_IMAGE` if the image fits.
 
     Raises:
         MemoryError: if the smallest tile does not fit.
     """
-    if required_memory(network, height, width) <= memory:
+    if required_memory(engine, height, width) <= memory:
         return WHOLE_IMAGE
-    around = 2 * tile_padding(network)
+    around = 2 * tile_padding(engine)
     side = max(height, width)
     while side >= MIN_TILE:
-        side = side // 2 // network.fold * network.fold
+        side = side // 2 // engine.fold * engine.fold
         padded = min(height, side + around), min(width, side + around)
-        if side >= MIN_TILE and required_memory(network, *padded) <= memory:
+        if side >= MIN_TILE and required_memory(engine, *padded) <= memory:
             return side
-    needed = required_memory(network, MIN_TILE + around, MIN_TILE + around)
+    needed = required_memory(engine, MIN_TILE + around, MIN_TILE + around)
     raise MemoryError(
         f"{memory / 2**20:.0f} MiB are free, the smallest tile needs {needed / 2**20:.0f}; "
         "end other programs or use a machine with more memory"
     )
 
 
-@torch.inference_mode()
 def upscale_tiled(
-    network: Generator,
-    lr: Float[Tensor, "1 3 h w"],
+    engine: Engine,
+    lr: Pixels,
     write: Write,
     *,
     side: int = WHOLE_IMAGE,
-    semantic_map: Float[Tensor, "1 k ch cw"] | None = None,
+    semantic_map: Float[np.ndarray, "k ch cw"] | None = None,
     on_tile: Callable[[int, int], None] = lambda done, total: None,
 ) -> float:
     """Upscale an image and pass on the result block by block.
 
     Args:
-        network: in eval mode, its weights in the precision and layout to compute in.
-        lr: in [0, 1], on any device.
+        engine: the network.
+        lr: in [0, 1].
         write: called with (row, column, pixels) of the result, which are not clipped.
         side: LR pixels of the tiles, or `WHOLE_IMAGE`.
         semantic_map: the input of SFTNet, at the size of `lr` or of the result.
@@ -135,25 +124,25 @@ def upscale_tiled(
     Returns:
         The largest difference of tiles at their seams, as a fraction of white; 0 for one tile.
     """
-    scale = network.config.scale
+    scale = engine.scale
     height, width = lr.shape[-2:]
     whole = Box(0, height, 0, width)
-    side = side // network.fold * network.fold or max(height, width)
+    side = side // engine.fold * engine.fold or max(height, width)
     tiles = split(whole, side)
-    borders: dict[tuple[str, int, int], Tensor] = {}
+    borders: dict[tuple[str, int, int], Pixels] = {}
     difference = 0.0
     for number, tile in enumerate(tiles, start=1):
-        padded = tile.grow(tile_padding(network), whole, network.fold)
-        features = _TileFeatures(network, lr, semantic_map, padded)
+        padded = tile.grow(tile_padding(engine), whole, engine.fold)
+        features = _TileFeatures(engine, lr, semantic_map, padded)
         for box in split(tile, features.block_side):
             write(box.top * scale, box.left * scale, features.upscale(box))
         for name, mine, theirs in _seams(tile, whole):
             if mine is not None:
                 other = borders.pop((name, mine.top, mine.left))
-                change = float((features.upscale(mine).cpu() - other).abs().max())
+                change = float(np.abs(features.upscale(mine) - other).max())
                 difference = max(difference, change)
             if theirs is not None:
-                borders[name, theirs.top, theirs.left] = features.upscale(theirs).cpu()
+                borders[name, theirs.top, theirs.left] = features.upscale(theirs)
         on_tile(number, len(tiles))
     return difference
 
@@ -185,32 +174,25 @@ class _TileFeatures:
     """Trunk features of a padded tile, and the result of any box inside."""
 
     def __init__(
-        self, network: Generator, lr: Tensor, semantic_map: Tensor | None, box: Box
+        self, engine: Engine, lr: Pixels, semantic_map: np.ndarray | None, box: Box
     ) -> None:
-        self.network, self.box = network, box
-        weights = next(network.parameters())
-        images = box.crop(lr).to(weights.device, memory_format=torch.channels_last)
-        if isinstance(network, SFTNet):
-            if semantic_map is None:
-                raise ValueError("SFTNet needs a semantic map")
-            maps = box.crop(semantic_map, semantic_map.shape[-1] // lr.shape[-1]).to(weights.device)
-            self.features = network.trunk(images, maps)
-        else:
-            self.features = network.trunk(images)
-        bytes_ = BLOCK_BYTES_CUDA if weights.device.type == "cuda" else BLOCK_BYTES
-        pixels = bytes_ / (network.tail_numbers * weights.element_size())
-        self.block_side = max(int(pixels**0.5) // network.fold, 8) * network.fold
+        self.engine, self.box = engine, box
+        if semantic_map is not None:
+            semantic_map = box.crop(semantic_map, semantic_map.shape[-1] // lr.shape[-1])
+        images = box.crop(lr)
+        self.features = engine.trunk(images, semantic_map)
+        pixels = engine.block_bytes / engine.tail_bytes
+        self.block_side = max(int(pixels**0.5) // engine.fold, 8) * engine.fold
         if images.shape[-2] * images.shape[-1] <= pixels:
             self.block_side = max(images.shape[-2:])
 
-    def upscale(self, box: Box) -> Tensor:
+    def upscale(self, box: Box) -> Pixels:
         """The result of a box inside the padding."""
-        fold, scale = self.network.fold, self.network.config.scale
-        window = box.grow(self.network.tail_reach * fold, self.box, fold)
+        fold, scale = self.engine.fold, self.engine.scale
+        window = box.grow(self.engine.tail_reach * fold, self.box, fold)
         # the last folded feature may extend beyond the border
         top, bottom, left, right = window.relative_to(self.box)
-        features = Box(top // fold, -(-bottom // fold), left // fold, -(-right // fold)).crop(
-            self.features
-        )
-        sr = self.network.tail(features.contiguous(memory_format=torch.channels_last))
-        return box.relative_to(window).crop(sr, scale).float()
+        features = Box(top // fold, -(-bottom // fold), left // fold, -(-right // fold))
+        sr = self.engine.tail(features.crop(self.features))
+        pixels: Pixels = box.relative_to(window).crop(sr, scale)
+        return pixels

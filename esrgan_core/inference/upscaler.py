@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from jaxtyping import Float, Shaped
-from torch import Tensor
 
 from esrgan_core.devices import PrecisionChoice, has_native_bf16, resolve_device
 from esrgan_core.inference.bf16 import try_bf16
+from esrgan_core.inference.engines.choice import EngineName, build_ncnn
+from esrgan_core.inference.engines.engine import Engine, Pixels
+from esrgan_core.inference.engines.torch_engine import TorchEngine
 from esrgan_core.inference.tiling import (
     MIN_TILE,
     choose_tile_side,
@@ -33,9 +35,11 @@ KEPT_BELOW = 2**29
 """Bytes of an image below which freed memory is kept between layers: twice as fast, but it needs
 half as much memory again."""
 SYMMETRIES = 8
+SHARE = 0.5
+"""Of the free memory that an engine other than torch may use: it does not report that memory is
+short."""
 
 Canvas = Shaped[np.ndarray, "_ _ _"]
-Images = Float[Tensor, "1 3 h w"]
 Values = Float[np.ndarray, "_ _ 3"]
 OnPart = Callable[[int, int], None]
 """Called with the number of finished parts, and of all."""
@@ -49,6 +53,8 @@ class UpscaleConfig:
     """`cpu`, `cuda`, `cuda:1`; `auto`: a GPU if there is one."""
     precision: PrecisionChoice = "auto"
     """`auto`: bf16 if the hardware has it and a test of the network finds it accurate."""
+    engine: EngineName = "torch"
+    """What computes in fp32; ncnn computes on the CPU."""
     tile: int | None = None
     """LR pixels a side; 0 for one tile; None to choose by the free memory."""
     ensemble: bool = False
@@ -79,17 +85,29 @@ class Upscaler:
         `free_memory` returns the free bytes of a CPU; `log` gets messages for the user.
 
         Raises:
-            ValueError: if the device cannot be used.
+            ValueError: if the device cannot be used, or the engine with this network and device.
+            ModuleNotFoundError: if the engine is not installed.
         """
         self.config, self.free_memory, self.log = config, free_memory, log
         self.device = resolve_device(config.device)
         copy: Generator = deepcopy(network).to(self.device)
-        self.full = copy.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.network_scale: int = network.config.scale
-        self.scale = float(config.scale or network.config.scale)
-        self.half: Generator | None = None
+        self.torch = TorchEngine(copy.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+        self.full: Engine = self.torch
+        if config.engine == "ncnn":
+            self.full = build_ncnn(network, self.device)
+        self.network_scale = self.torch.scale
+        self.scale = float(config.scale or self.network_scale)
+        self.half: TorchEngine | None = None
         wanted = config.precision == "auto" and has_native_bf16(self.device)
         self.may_try_bf16 = wanted or config.precision == "bf16"
+
+    def full_for(self, height: int, width: int) -> Engine:
+        """The engine in full precision for an image; torch if another needs too much memory."""
+        if self.config.tile:
+            height, width = min(height, self.config.tile), min(width, self.config.tile)
+        if required_memory(self.full, height, width) <= self._free_memory() * SHARE:
+            return self.full
+        return self.torch
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
         """(height, width) of the result."""
@@ -157,40 +175,40 @@ class Upscaler:
     def _upscale_color(self, rgb: Canvas, result: Canvas, exact: bool, on_part: OnPart) -> None:
         """Upscale RGB into `result`, which has three channels, or one for its luma."""
         divisor = WHITE[rgb.dtype]
-        lr = torch.from_numpy(rgb.astype(np.float32)).div_(divisor).permute(2, 0, 1)[None]
+        lr = (rgb.astype(np.float32) / np.float32(divisor)).transpose(2, 0, 1)
         if not exact and self.may_try_bf16:
             self.may_try_bf16 = False
-            self.half, message = try_bf16(self.full, lr)
+            self.half, message = try_bf16(self.torch, lr)
             self.log(message)
-        network = self.full if exact or self.half is None else self.half
+        engine = self.full_for(*lr.shape[1:]) if exact or self.half is None else self.half
         if not self.config.ensemble and self.scale == self.network_scale:
-            self._upscale_in_memory(network, lr, result, on_part)
+            self._upscale_in_memory(engine, lr, result, on_part)
             return
         shape = (rgb.shape[0] * self.network_scale, rgb.shape[1] * self.network_scale, 3)
         values = np.empty(shape, dtype=np.float32)
-        self._upscale_in_memory(network, lr, values, on_part)
+        self._upscale_in_memory(engine, lr, values, on_part)
         if self.scale != self.network_scale:
             size = result.shape[:2]
             values = imresize(values, size=(size[0], size[1])).astype(np.float32)
         result[...] = _quantize(values, result)
 
     def _upscale_in_memory(
-        self, network: Generator, lr: Images, values: Canvas, on_part: OnPart
+        self, engine: Engine, lr: Pixels, values: Canvas, on_part: OnPart
     ) -> None:
         """Fill `values` with tiles as large as the memory allows."""
         height, width = lr.shape[-2:]
         if self.device.type == "cpu":
-            small = required_memory(network, height, width) < KEPT_BELOW
+            small = required_memory(engine, height, width) < KEPT_BELOW
             _ = keep_freed_memory() if small else use_default_allocator()
         side = self.config.tile
         if side is None:
-            side = choose_tile_side(network, height, width, self._free_memory())
+            side = choose_tile_side(engine, height, width, self._free_memory())
         while True:
             if side:
-                exact = "exact" if is_exact(network, side) else "nearly exact; measuring seams"
+                exact = "exact" if is_exact(engine, side) else "nearly exact; measuring seams"
                 self.log(f"{width}x{height} pixels in tiles of {side} ({exact})")
             try:
-                difference = self._upscale_symmetries(network, lr, values, side, on_part)
+                difference = self._upscale_symmetries(engine, lr, values, side, on_part)
                 break
             except (MemoryError, RuntimeError) as error:
                 if not _is_out_of_memory(error):
@@ -207,11 +225,11 @@ class Upscaler:
             side = smaller
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
-        if side and not is_exact(network, side):
+        if side and not is_exact(engine, side):
             self.log(f"tiles differ by at most {difference * 255:.2f} of 255 at their seams")
 
     def _upscale_symmetries(
-        self, network: Generator, lr: Images, values: Canvas, side: int, on_part: OnPart
+        self, engine: Engine, lr: Pixels, values: Canvas, side: int, on_part: OnPart
     ) -> float:
         """Fill `values` with the result, or the ensemble's mean; return the tiles' difference."""
         count = SYMMETRIES if self.config.ensemble else 1
@@ -220,12 +238,11 @@ class Upscaler:
         difference = 0.0
         for which in range(count):
             # a copy: a mirrored side of one pixel counts as contiguous, with a negative stride
-            turned = symmetry(lr[0].permute(1, 2, 0).numpy(), which).copy()
-            images = torch.from_numpy(turned).permute(2, 0, 1)[None]
+            images = symmetry(lr.transpose(1, 2, 0), which).copy().transpose(2, 0, 1)
             target = symmetry(values, which)
 
-            def write(top: int, left: int, sr: Tensor, target: Canvas = target) -> None:
-                block = sr[0].permute(1, 2, 0).cpu().numpy()
+            def write(top: int, left: int, sr: Pixels, target: Canvas = target) -> None:
+                block = sr.transpose(1, 2, 0)
                 if not np.isfinite(block).all():
                     raise NotFiniteError
                 rows, columns = slice(top, top + block.shape[0]), slice(left, left + block.shape[1])
@@ -237,7 +254,7 @@ class Upscaler:
             def part_done(done: int, total: int, which: int = which) -> None:
                 on_part(which * total + done, count * total)
 
-            seams = upscale_tiled(network, images, write, side=side, on_tile=part_done)
+            seams = upscale_tiled(engine, images, write, side=side, on_tile=part_done)
             difference = max(difference, seams)
         return difference
 

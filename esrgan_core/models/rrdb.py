@@ -49,6 +49,17 @@ class RRDBNetConfig:
         """Number of upsamplings by two."""
         return (self.scale * self.fold).bit_length() - 1
 
+    @property
+    def trunk_reach(self) -> int:
+        """LR pixels that the trunk sees on each side."""
+        convolutions = 15 if self.block == "rrdb" else 2
+        return self.fold * (convolutions * self.num_blocks + 2)
+
+    @property
+    def dense_features(self) -> int:
+        """Channels at the end of a block, before its last convolution."""
+        return self.num_features + (4 * self.growth_channels if self.block == "rrdb" else 0)
+
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 3, padding=1)
@@ -162,9 +173,7 @@ class RRDBNet(nn.Module):
         self.conv_last = _conv(features, 3)
         self._initialize()
         # for esrgan_core.inference.tiling
-        convolutions = 15 if config.block == "rrdb" else 2
-        self.trunk_reach = self.fold * (convolutions * config.num_blocks + 2)
-        self.tail_reach = 2
+        self.trunk_reach, self.tail_reach = config.trunk_reach, 2
         growth = config.growth_channels if config.block == "rrdb" else 0
         self.trunk_numbers = (5 * features + 9 * growth) / self.fold**2
         self.tail_numbers = 3.0 * features * config.scale**2

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from esrgan_core.inference import tiling
+from esrgan_core.inference.engines import torch_engine
+from esrgan_core.inference.engines.torch_engine import TorchEngine
 from esrgan_core.inference.tiling import (
     WHOLE_IMAGE,
     choose_tile_side,
@@ -51,25 +53,26 @@ def assembled(
 ) -> tuple[Tensor, float]:
     """(the result, how far apart its tiles are); what nobody wrote is not a number."""
     scale = network.config.scale
-    result = torch.full((1, 3, lr.shape[-2] * scale, lr.shape[-1] * scale), torch.nan)
+    result = np.full((3, lr.shape[-2] * scale, lr.shape[-1] * scale), np.nan, np.float32)
 
-    def write(top: int, left: int, sr: Tensor) -> None:
-        result[..., top : top + sr.shape[-2], left : left + sr.shape[-1]] = sr
+    def write(top: int, left: int, sr: np.ndarray) -> None:
+        result[:, top : top + sr.shape[-2], left : left + sr.shape[-1]] = sr
 
-    apart = upscale_tiled(network, lr, write, side=side, semantic_map=condition)
-    return result, apart
+    maps = None if condition is None else condition[0].numpy()
+    apart = upscale_tiled(TorchEngine(network), lr[0].numpy(), write, side=side, semantic_map=maps)
+    return torch.from_numpy(result)[None], apart
 
 
 @pytest.mark.parametrize(
     "config", SMALL, ids=lambda config: f"{type(config).__name__}{config.scale}"
 )
 @pytest.mark.parametrize(
-    ("side", "block_bytes"), [(WHOLE_IMAGE, 2**15), (32, tiling.BLOCK_BYTES), (50, 2**15)]
+    ("side", "block_bytes"), [(WHOLE_IMAGE, 2**15), (32, torch_engine.BLOCK_BYTES), (50, 2**15)]
 )
 def test_parts_make_the_whole(
     config: GeneratorConfig, side: int, block_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tiling, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(torch_engine, "BLOCK_BYTES", block_bytes)
     network = lively(config)
     lr = torch.rand(1, 3, 151, 133)
     condition = torch.rand(1, 8, 151, 133) if isinstance(network, SFTNet) else None
@@ -83,7 +86,7 @@ def test_parts_make_the_whole(
 def test_a_padding_that_is_less_than_the_network_sees_shows_at_the_seams() -> None:
     config = RRDBNetConfig(num_features=8, num_blocks=6, growth_channels=4, init="basicsr")
     network = lively(config)
-    assert not is_exact(network, 40)
+    assert not is_exact(TorchEngine(network), 40)
     lr = torch.rand(1, 3, 40, 140)
     whole, _ = assembled(network, lr, WHOLE_IMAGE)
     result, apart = assembled(network, lr, 40)
@@ -93,7 +96,7 @@ def test_a_padding_that_is_less_than_the_network_sees_shows_at_the_seams() -> No
 
 
 def test_tiles_are_as_large_as_memory_allows() -> None:
-    network = lively(RRDBNetConfig(num_features=32, num_blocks=2, growth_channels=16))
+    network = TorchEngine(lively(RRDBNetConfig(num_features=32, num_blocks=2, growth_channels=16)))
     plenty = required_memory(network, 3000, 2000)
     assert choose_tile_side(network, 3000, 2000, plenty) == WHOLE_IMAGE
     side = choose_tile_side(network, 3000, 2000, plenty // 4)
@@ -110,7 +113,7 @@ def test_tiles_are_as_large_as_memory_allows() -> None:
         ("esrgan_official/LR/baboon.png", (40, 48), 2**22),
         ("photos/kodak/kodim08.png", (40, 48), 2**22),
         pytest.param(
-            "photos/kodak/kodim08.png", (375, 500), tiling.BLOCK_BYTES, marks=pytest.mark.long
+            "photos/kodak/kodim08.png", (375, 500), torch_engine.BLOCK_BYTES, marks=pytest.mark.long
         ),
     ],
 )
@@ -121,7 +124,7 @@ def test_the_published_network_gives_a_photograph_in_parts_as_a_whole(
     block_bytes: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(tiling, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(torch_engine, "BLOCK_BYTES", block_bytes)
     network = load_generator(test_data / "weights" / "RealESRGAN_x4plus_fp16.pth")
     lr = to_tensor(read_rgb(test_data / photo)[: size[0], : size[1]])
     assert lr.shape[-2:] == size
@@ -139,7 +142,7 @@ def test_the_published_network_gives_a_photograph_in_parts_as_a_whole(
 
 
 def test_rows_and_columns_meet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tiling, "BLOCK_BYTES", 2**12)
+    monkeypatch.setattr(torch_engine, "BLOCK_BYTES", 2**12)
     network = Nearest(2)
     lr = torch.rand(1, 3, 37, 61)
     result, apart = assembled(network, lr, 32)

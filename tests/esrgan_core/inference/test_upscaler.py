@@ -11,6 +11,7 @@ from torch import Tensor
 from esrgan_core.inference import tiling
 from esrgan_core.inference import upscaler as module
 from esrgan_core.inference.bf16 import describe_error
+from esrgan_core.inference.engines.engine import Engine
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
 from esrgan_core.io.decoded_image import DecodedImage
@@ -160,10 +161,10 @@ def test_a_tile_that_does_not_fit_is_halved_unless_it_was_asked_for(
     lr = RANDOM.integers(0, 256, (64, 200, 3)).astype(np.uint8)
     whole, real = upscale(network, lr), tiling.upscale_tiled
 
-    def failing(network: Generator, lr: Tensor, *words: object, **options: object) -> float:
+    def failing(engine: Engine, lr: np.ndarray, *words: object, **options: object) -> float:
         if not 0 < int(str(options["side"])) <= 60:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
-        return real(network, lr, *words, **options)  # type: ignore[arg-type]
+        return real(engine, lr, *words, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(module, "upscale_tiled", failing)
     result = made(network, said=said)(DecodedImage(pixels=lr)).pixels
@@ -181,11 +182,11 @@ def test_memory_that_ends_in_the_middle_of_an_ensemble_costs_no_turn(
     wanted, real = made(network, ensemble=True)(image).pixels, tiling.upscale_tiled
     turns = list[int]()
 
-    def failing(network: Generator, lr: Tensor, *words: object, **options: object) -> float:
+    def failing(engine: Engine, lr: np.ndarray, *words: object, **options: object) -> float:
         turns.append(int(str(options["side"])))
         if len(turns) == 3:
             raise MemoryError
-        return real(network, lr, *words, **options)  # type: ignore[arg-type]
+        return real(engine, lr, *words, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(module, "upscale_tiled", failing)
     result = made(network, ensemble=True)(image).pixels

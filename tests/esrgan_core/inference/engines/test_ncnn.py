@@ -1,0 +1,123 @@
+"""ncnn computes what torch does."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from esrgan_core.inference.bf16 import upscale_values
+from esrgan_core.inference.engines import ncnn_engine
+from esrgan_core.inference.engines.choice import EngineProbe, build_ncnn, probe_ncnn
+from esrgan_core.inference.engines.torch_engine import TorchEngine
+from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
+from esrgan_core.io.decoded_image import DecodedImage
+from esrgan_core.io.rgb import read_rgb
+from esrgan_core.models import build_generator
+from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
+from esrgan_core.models.srcnn import SRCNNConfig
+from esrgan_core.models.weights import load_generator
+
+CPU = torch.device("cpu")
+ODD = RRDBNetConfig(num_features=13, num_blocks=2, growth_channels=7, init="basicsr")
+"""Channels that fill no vector."""
+RANDOM = np.random.default_rng(0)
+
+
+def lively(config: RRDBNetConfig) -> RRDBNet:
+    """A network in which every weight and statistic matters."""
+    torch.manual_seed(0)
+    network = RRDBNet(config).eval()
+    for weights in network.parameters():
+        weights.data.add_(0.05 * torch.randn_like(weights))
+    for statistics in network.buffers():
+        if statistics.is_floating_point():
+            statistics.data.uniform_(0.5, 1.5)
+    return network
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        *(replace(ODD, scale=scale) for scale in (1, 2, 4, 8, 16)),
+        replace(ODD, scale=2, unshuffle=1),
+        replace(ODD, residual_scale=0.3, batch_norm=True),
+        replace(ODD, block="residual"),
+        replace(ODD, block="residual", batch_norm=True),
+    ],
+    ids=lambda config: f"x{config.scale}-{config.fold}-{config.block}-{config.batch_norm}",
+)
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (37, 41), (64, 48)])
+def test_ncnn_agrees_with_torch(config: RRDBNetConfig, size: tuple[int, int]) -> None:
+    network = lively(config)
+    lr = RANDOM.random((3, *size), dtype=np.float32)
+    wanted = upscale_values(TorchEngine(network), lr)
+    found = upscale_values(build_ncnn(network, CPU), lr)
+    assert np.abs(found - wanted).max() <= 1e-5 * np.abs(wanted).max() + 1e-6
+
+
+def test_ncnn_agrees_with_the_published_network(test_data: Path) -> None:
+    network = load_generator(test_data / "weights" / "RealESRGAN_x4plus_fp16.pth")
+    assert isinstance(network, RRDBNet)
+    pixels = read_rgb(test_data / "esrgan_official" / "LR" / "baboon.png")[:40, :48]
+    lr = (pixels / np.float32(255)).transpose(2, 0, 1)
+    wanted = upscale_values(TorchEngine(network), lr)
+    found = upscale_values(build_ncnn(network, CPU), lr)
+    assert np.abs(found - wanted).max() <= 5e-4
+
+
+def test_the_inputs_and_weights_live_as_long_as_the_engine() -> None:
+    lr = RANDOM.random((3, 40, 40), dtype=np.float32)
+    network = lively(ODD)
+    engine = build_ncnn(network, CPU)
+    wanted = upscale_values(engine, lr)
+    del network
+    garbage = [np.full(100_000, 1e30, np.float32) for _ in range(50)]
+    for _ in range(5):
+        assert np.array_equal(upscale_values(engine, lr.copy()), wanted)
+    del garbage
+
+
+@pytest.mark.parametrize("pixels", [np.uint8, np.uint16, np.float32])
+def test_images_of_all_depths_are_upscaled(pixels: type) -> None:
+    network = lively(ODD)
+    white = 1 if pixels is np.float32 else np.iinfo(pixels).max
+    image = DecodedImage(pixels=(RANDOM.random((30, 23, 3)) * white).astype(pixels))
+    results = [
+        Upscaler(
+            network,
+            UpscaleConfig(device="cpu", precision="fp32", engine=engine),  # type: ignore[arg-type]
+            free_memory=lambda: 2**34,
+        )(image).pixels.astype(np.float64)
+        for engine in ("torch", "ncnn")
+    ]
+    assert np.abs(results[0] - results[1]).max() <= (1 if pixels is np.uint8 else 1e-4 * white)
+
+
+def test_an_image_that_needs_too_much_memory_is_computed_by_torch() -> None:
+    network = lively(ODD)
+    memory = 3 * ncnn_engine.BLOCK_BYTES
+    config = UpscaleConfig(device="cpu", precision="fp32", engine="ncnn")
+    upscaler = Upscaler(network, config, free_memory=lambda: memory)
+    assert upscaler.full_for(20, 20).name == "ncnn"
+    assert upscaler.full_for(500, 500).name == "torch"
+    tiled = Upscaler(network, replace(config, tile=32), free_memory=lambda: memory)
+    assert tiled.full_for(500, 500).name == "ncnn"
+
+
+def test_a_probe_decides_for_the_faster_and_accurate_engine() -> None:
+    assert EngineProbe(speedup=1.3, difference=1e-5).engine == "ncnn"
+    assert EngineProbe(speedup=1.05, difference=1e-5).engine == "torch"
+    assert EngineProbe(speedup=1.3, difference=1e-2).engine == "torch"
+    assert EngineProbe(speedup=1.3, difference=float("nan")).engine == "torch"
+    probe = probe_ncnn(lively(ODD))
+    assert probe.difference <= 1e-5
+    assert probe.speedup > 0
+
+
+def test_other_networks_and_devices_are_refused() -> None:
+    with pytest.raises(ValueError, match="RRDBNet only, not SRCNN"):
+        build_ncnn(build_generator(SRCNNConfig()), CPU)
+    with pytest.raises(ValueError, match="on the CPU, not on meta"):
+        build_ncnn(lively(ODD), torch.device("meta"))
