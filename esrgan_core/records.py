@@ -78,8 +78,8 @@ RECORDS: Mapping[str, RecordType] = {
         "pair", "name", "split", "set", "hr_sha256", "lr_sha256", "height", "width"
     ),
     "UpscaleConfig": _record(
-        "upscale", "device", "precision", "tile", "ensemble", "scale",
-        tile=None, ensemble=False, scale=None,
+        "upscale", "device", "precision", "tile", "ensemble", "scale", "engine",
+        tile=None, ensemble=False, scale=None, engine="torch",
     ),
 }  # fmt: skip
 

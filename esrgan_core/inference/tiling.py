@@ -147,6 +147,19 @@ def upscale_tiled(
     return difference
 
 
+def upscale_values(engine: Engine, lr: Pixels) -> Float[np.ndarray, "hh ww 3"]:
+    """The result of an image that fits into memory, not clipped."""
+    scale = engine.scale
+    values = np.empty((lr.shape[-2] * scale, lr.shape[-1] * scale, 3), dtype=np.float32)
+
+    def write(top: int, left: int, sr: Pixels) -> None:
+        block = sr.transpose(1, 2, 0)
+        values[top : top + block.shape[0], left : left + block.shape[1]] = block
+
+    upscale_tiled(engine, lr, write)
+    return values
+
+
 def _seams(tile: Box, whole: Box) -> list[tuple[str, Box | None, Box | None]]:
     """(direction, own first pixels behind a seam, the next tile's) in both directions."""
 

@@ -2,18 +2,17 @@
 
 import math
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Float, Shaped
 
-from esrgan_core.devices import PrecisionChoice, has_native_bf16, resolve_device
-from esrgan_core.inference.bf16 import try_bf16
-from esrgan_core.inference.engines.choice import EngineName, build_ncnn
+from esrgan_core.devices import PrecisionChoice
 from esrgan_core.inference.engines.engine import Engine, Pixels
-from esrgan_core.inference.engines.torch_engine import TorchEngine
+from esrgan_core.inference.engines.ncnn_engine import EngineError, NcnnEngine
+from esrgan_core.inference.engines.selection import EngineChoice, build_engines, resolve_engine
+from esrgan_core.inference.half_precision import check_half
 from esrgan_core.inference.tiling import (
     MIN_TILE,
     choose_tile_side,
@@ -36,8 +35,7 @@ KEPT_BELOW = 2**29
 half as much memory again."""
 SYMMETRIES = 8
 SHARE = 0.5
-"""Of the free memory that an engine other than torch may use: it does not report that memory is
-short."""
+"""Of the free memory that ncnn may use on the CPU, where it does not report a lack of memory."""
 
 Canvas = Shaped[np.ndarray, "_ _ _"]
 Values = Float[np.ndarray, "_ _ 3"]
@@ -53,8 +51,8 @@ class UpscaleConfig:
     """`cpu`, `cuda`, `cuda:1`; `auto`: a GPU if there is one."""
     precision: PrecisionChoice = "auto"
     """`auto`: bf16 if the hardware has it and a test of the network finds it accurate."""
-    engine: EngineName = "torch"
-    """What computes in fp32; ncnn computes on the CPU."""
+    engine: EngineChoice = "torch"
+    """`auto`: ncnn if it is installed and a test finds it faster; fp32 only."""
     tile: int | None = None
     """LR pixels a side; 0 for one tile; None to choose by the free memory."""
     ensemble: bool = False
@@ -89,25 +87,23 @@ class Upscaler:
             ModuleNotFoundError: if the engine is not installed.
         """
         self.config, self.free_memory, self.log = config, free_memory, log
-        self.device = resolve_device(config.device)
-        copy: Generator = deepcopy(network).to(self.device)
-        self.torch = TorchEngine(copy.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
-        self.full: Engine = self.torch
-        if config.engine == "ncnn":
-            self.full = build_ncnn(network, self.device)
-        self.network_scale = self.torch.scale
+        device, precision = config.device, config.precision
+        engine = resolve_engine(config.engine, network, device=device, precision=precision)
+        self.engines = build_engines(network, device=device, precision=precision, engine=engine)
+        self.device = self.engines.torch.weights.device
+        self.network_scale = network.config.scale
         self.scale = float(config.scale or self.network_scale)
-        self.half: TorchEngine | None = None
-        wanted = config.precision == "auto" and has_native_bf16(self.device)
-        self.may_try_bf16 = wanted or config.precision == "bf16"
+        self.half: Engine | None = None
 
-    def full_for(self, height: int, width: int) -> Engine:
-        """The engine in full precision for an image; torch if another needs too much memory."""
+    def engine_for(self, height: int, width: int) -> Engine:
+        """The engine in full precision for an image; torch if ncnn needs too much memory."""
+        full = self.engines.full
+        if not isinstance(full, NcnnEngine) or full.gpu is not None:
+            return full
         if self.config.tile:
             height, width = min(height, self.config.tile), min(width, self.config.tile)
-        if required_memory(self.full, height, width) <= self._free_memory() * SHARE:
-            return self.full
-        return self.torch
+        fits = required_memory(full, height, width) <= self.free_memory() * SHARE
+        return full if fits else self.engines.torch
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
         """(height, width) of the result."""
@@ -176,11 +172,9 @@ class Upscaler:
         """Upscale RGB into `result`, which has three channels, or one for its luma."""
         divisor = WHITE[rgb.dtype]
         lr = (rgb.astype(np.float32) / np.float32(divisor)).transpose(2, 0, 1)
-        if not exact and self.may_try_bf16:
-            self.may_try_bf16 = False
-            self.half, message = try_bf16(self.torch, lr)
-            self.log(message)
-        engine = self.full_for(*lr.shape[1:]) if exact or self.half is None else self.half
+        if not exact and self.engines.half is not None:
+            self._try_half(self.engines.half(), lr)
+        engine = self.engine_for(*lr.shape[1:]) if exact or self.half is None else self.half
         if not self.config.ensemble and self.scale == self.network_scale:
             self._upscale_in_memory(engine, lr, result, on_part)
             return
@@ -192,6 +186,13 @@ class Upscaler:
             values = imresize(values, size=(size[0], size[1])).astype(np.float32)
         result[...] = _quantize(values, result)
 
+    def _try_half(self, half: Engine, lr: Pixels) -> None:
+        """Use half precision if it is accurate on the first image."""
+        self.engines.half = None
+        accurate, message = check_half(self.engines.full, half, self.engines.half_name, lr)
+        self.half = half if accurate else None
+        self.log(message)
+
     def _upscale_in_memory(
         self, engine: Engine, lr: Pixels, values: Canvas, on_part: OnPart
     ) -> None:
@@ -202,7 +203,7 @@ class Upscaler:
             _ = keep_freed_memory() if small else use_default_allocator()
         side = self.config.tile
         if side is None:
-            side = choose_tile_side(engine, height, width, self._free_memory())
+            side = choose_tile_side(engine, height, width, self._free_memory(engine))
         while True:
             if side:
                 exact = "exact" if is_exact(engine, side) else "nearly exact; measuring seams"
@@ -210,6 +211,11 @@ class Upscaler:
             try:
                 difference = self._upscale_symmetries(engine, lr, values, side, on_part)
                 break
+            except EngineError as error:
+                self.log(f"{engine.name} failed: {error}; using torch")
+                engine = self.engines.full = self.engines.torch
+                self.half = None
+                continue
             except (MemoryError, RuntimeError) as error:
                 if not _is_out_of_memory(error):
                     raise
@@ -258,7 +264,9 @@ class Upscaler:
             difference = max(difference, seams)
         return difference
 
-    def _free_memory(self) -> int:
+    def _free_memory(self, engine: Engine) -> int:
+        if isinstance(engine, NcnnEngine) and engine.gpu is not None:
+            return engine.free_gpu_memory()
         if self.device.type == "cuda":
             return int(torch.cuda.mem_get_info(self.device)[0] * 0.9)
         return self.free_memory()

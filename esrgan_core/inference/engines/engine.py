@@ -28,7 +28,7 @@ class Engine(ABC):
     """Memory of the tail for a block; larger blocks are not faster."""
 
     @abstractmethod
-    def trunk(self, lr: Pixels, semantic_map: Float[np.ndarray, "k ch cw"] | None) -> Any:
+    def trunk(self, lr: Pixels, semantic_map: Float[np.ndarray, "k ch cw"] | None = None) -> Any:
         """Features of pixels in [0, 1], in the engine's own type; (height, width) come last."""
 
     @abstractmethod

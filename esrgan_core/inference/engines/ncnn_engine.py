@@ -1,8 +1,10 @@
-"""RRDBNet by ncnn, whose convolutions of 3x3 by Winograd's method are faster than torch's in fp32.
+"""RRDBNet by ncnn, on the CPU or on a GPU by Vulkan.
 
-Its memory is larger, since it transforms all inputs of a convolution at once.
+On the CPU its convolutions of 3x3, by Winograd's method, are faster than torch's in fp32. They need
+more memory, since all inputs of a convolution are transformed at once.
 """
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
 
@@ -19,31 +21,68 @@ WINOGRAD = 15.6
 of the published network)."""
 
 
+FULL_PRECISION = dict.fromkeys(
+    ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage"), False
+)
+
+
+class EngineError(RuntimeError):
+    """An engine failed, for lack of memory or since its device is lost."""
+
+
 def is_installed() -> bool:
     """Whether the extra `ncnn` is installed."""
     return find_spec("ncnn") is not None
 
 
+def import_ncnn() -> Any:
+    """The package, imported when it is needed."""
+    import ncnn  # noqa: PLC0415  an extra
+
+    return ncnn
+
+
 class NcnnEngine(Engine):
-    """An RRDBNet in fp32, on the CPU."""
+    """An RRDBNet in fp32, or in fp16 on a GPU."""
 
     name = "ncnn"
 
-    def __init__(self, config: RRDBNetConfig, state: State, *, threads: int) -> None:
-        """Load the network's weights, which are in float32 under our keys.
+    def __init__(
+        self,
+        config: RRDBNetConfig,
+        state: State,
+        *,
+        threads: int = 1,
+        gpu: int | None = None,
+        half: bool = False,
+    ) -> None:
+        """Load a network.
+
+        Args:
+            config: its shape.
+            state: its weights.
+            threads: threads on the CPU.
+            gpu: index of the Vulkan device, or None for the CPU.
+            half: compute in fp16, on a GPU.
 
         Raises:
             ModuleNotFoundError: if ncnn is not installed.
+            EngineError: if the device fails.
         """
         self.scale, self.fold = config.scale, config.fold
         self.trunk_reach, self.tail_reach = config.trunk_reach, 2
+        self.gpu = gpu
         self.trunk_bytes = 4 * WINOGRAD * config.dense_features / self.fold**2
         self.tail_bytes = 4 * 6.0 * config.num_features * config.scale**2
         self.block_bytes = BLOCK_BYTES
-        self._trunk = _Net(trunk_graph(config, state), threads)
-        self._tail = _Net(tail_graph(config, state), threads)
+        options: dict[str, Any] = {"num_threads": threads, "use_vulkan_compute": gpu is not None}
+        options |= {} if half else FULL_PRECISION
+        self._trunk = _Net(trunk_graph(config, state), options, gpu)
+        self._tail = _Net(tail_graph(config, state), options, gpu)
 
-    def trunk(self, lr: Pixels, semantic_map: None = None) -> Float[np.ndarray, "f fh fw"]:
+    def trunk(
+        self, lr: Pixels, semantic_map: Float[np.ndarray, "k ch cw"] | None = None
+    ) -> Float[np.ndarray, "f fh fw"]:
         """Features of pixels in [0, 1]."""
         del semantic_map  # RRDBNet has none
         if self.fold == 1:
@@ -60,31 +99,40 @@ class NcnnEngine(Engine):
         """SR pixels of some of the features, not clipped."""
         return self._tail(features)
 
+    def free_gpu_memory(self) -> int:
+        """Free bytes of the GPU.
+
+        Raises:
+            ValueError: on the CPU.
+        """
+        if self.gpu is None:
+            raise ValueError("the engine computes on the CPU")
+        return int(import_ncnn().get_gpu_device(self.gpu).get_heap_budget()) * 2**20
+
 
 class _Net:
     """One graph, loaded by ncnn."""
 
-    def __init__(self, graph: NcnnGraph, threads: int) -> None:
-        import ncnn  # noqa: PLC0415  an extra
-
-        self.ncnn: Any = ncnn
-        self.net: Any = ncnn.Net()
-        options = self.net.opt
-        options.num_threads = threads
-        for name in ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_storage"):
-            setattr(options, f"use_{name}", False)
+    def __init__(self, graph: NcnnGraph, options: Mapping[str, Any], gpu: int | None) -> None:
+        self.ncnn = import_ncnn()
+        self.net = self.ncnn.Net()
+        for name, value in options.items():
+            setattr(self.net.opt, name, value)
+        if gpu is not None:
+            self.net.set_vulkan_device(gpu)
         # ncnn does not copy the weights
         self.graph = graph
         if self.net.load_param_mem(graph.text):
-            raise ValueError("ncnn cannot read the graph of this network")
+            raise EngineError("it cannot read the graph of this network")
         self.net.load_model_mem(graph.weights)
 
     def __call__(self, values: Float[np.ndarray, "c h w"]) -> Float[np.ndarray, "k hh ww"]:
-        # ncnn does not copy the input either: this name keeps it
+        # a Mat on an array does not keep it alive, and has not the alignment that GPUs need
         values = np.ascontiguousarray(values)
+        given = self.ncnn.Mat(values).clone()
         with self.net.create_extractor() as extractor:
-            extractor.input(self.graph.input, self.ncnn.Mat(values))
+            extractor.input(self.graph.input, given)
             status, result = extractor.extract(self.graph.output)
             if status:
-                raise MemoryError("ncnn cannot allocate memory for this image")
+                raise EngineError(f"it reports error {status}, often for lack of memory")
             return np.array(result)

@@ -67,7 +67,7 @@ def estimate_upscaling(
     if bad := len(jobs) - len(sizes):
         notes.append(f"{bad} cannot be read and are not included")
     height, width = image_size(list(sizes)[-1].source)
-    side = choose_tile_side(upscaler.full_for(height, width), height, width, free_memory())
+    side = choose_tile_side(upscaler.engine_for(height, width), height, width, free_memory())
     if side != WHOLE_IMAGE and config.tile is None:
         notes.append(f"the largest is upscaled in tiles of {side} pixels")
     return Estimate(
@@ -110,7 +110,7 @@ def _trial_side(upscaler: Upscaler, job: Job, seconds_per_pixel: float) -> int:
     if height * width * seconds_per_pixel <= SECONDS_PER_IMAGE:
         return max(height, width)
     side = MIN_SIDE
-    engine = upscaler.full_for(height, width)
+    engine = upscaler.engine_for(height, width)
     if required_memory(engine, height, width) >= KEPT_BELOW:
         while required_memory(engine, side, side) < KEPT_BELOW:
             side += 32
@@ -170,6 +170,6 @@ def _disk(trials: Sequence[Trial], jobs: Iterable[Job]) -> int:
 
 
 def _memory(upscaler: Upscaler, height: int, width: int) -> int:
-    needed = min(required_memory(upscaler.full_for(height, width), height, width), free_memory())
+    needed = min(required_memory(upscaler.engine_for(height, width), height, width), free_memory())
     rows, columns = upscaler.output_size(height, width)
     return needed + 3 * rows * columns

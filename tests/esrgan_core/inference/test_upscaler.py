@@ -10,8 +10,8 @@ from torch import Tensor
 
 from esrgan_core.inference import tiling
 from esrgan_core.inference import upscaler as module
-from esrgan_core.inference.bf16 import describe_error
 from esrgan_core.inference.engines.engine import Engine
+from esrgan_core.inference.half_precision import describe_error
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
 from esrgan_core.io.decoded_image import DecodedImage

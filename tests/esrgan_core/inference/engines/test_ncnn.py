@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 import torch
 
-from esrgan_core.inference.bf16 import upscale_values
-from esrgan_core.inference.engines import ncnn_engine
-from esrgan_core.inference.engines.choice import EngineProbe, build_ncnn, probe_ncnn
+from esrgan_core.inference.engines.ncnn_engine import BLOCK_BYTES, EngineError, NcnnEngine
+from esrgan_core.inference.engines.selection import EngineProbe, build_ncnn, probe_ncnn
 from esrgan_core.inference.engines.torch_engine import TorchEngine
+from esrgan_core.inference.tiling import upscale_values
+from esrgan_core.inference.upscale import upscale
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
 from esrgan_core.io.decoded_image import DecodedImage
 from esrgan_core.io.rgb import read_rgb
-from esrgan_core.models import build_generator
+from esrgan_core.models import Generator, build_generator
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 from esrgan_core.models.srcnn import SRCNNConfig
 from esrgan_core.models.weights import load_generator
 
-CPU = torch.device("cpu")
 ODD = RRDBNetConfig(num_features=13, num_blocks=2, growth_channels=7, init="basicsr")
 """Channels that fill no vector."""
 RANDOM = np.random.default_rng(0)
@@ -53,7 +53,7 @@ def test_ncnn_agrees_with_torch(config: RRDBNetConfig, size: tuple[int, int]) ->
     network = lively(config)
     lr = RANDOM.random((3, *size), dtype=np.float32)
     wanted = upscale_values(TorchEngine(network), lr)
-    found = upscale_values(build_ncnn(network, CPU), lr)
+    found = upscale_values(build_ncnn(network), lr)
     assert np.abs(found - wanted).max() <= 1e-5 * np.abs(wanted).max() + 1e-6
 
 
@@ -63,14 +63,14 @@ def test_ncnn_agrees_with_the_published_network(test_data: Path) -> None:
     pixels = read_rgb(test_data / "esrgan_official" / "LR" / "baboon.png")[:40, :48]
     lr = (pixels / np.float32(255)).transpose(2, 0, 1)
     wanted = upscale_values(TorchEngine(network), lr)
-    found = upscale_values(build_ncnn(network, CPU), lr)
+    found = upscale_values(build_ncnn(network), lr)
     assert np.abs(found - wanted).max() <= 5e-4
 
 
 def test_the_inputs_and_weights_live_as_long_as_the_engine() -> None:
     lr = RANDOM.random((3, 40, 40), dtype=np.float32)
     network = lively(ODD)
-    engine = build_ncnn(network, CPU)
+    engine = build_ncnn(network)
     wanted = upscale_values(engine, lr)
     del network
     garbage = [np.full(100_000, 1e30, np.float32) for _ in range(50)]
@@ -87,7 +87,7 @@ def test_images_of_all_depths_are_upscaled(pixels: type) -> None:
     results = [
         Upscaler(
             network,
-            UpscaleConfig(device="cpu", precision="fp32", engine=engine),  # type: ignore[arg-type]
+            UpscaleConfig(device="cpu", precision="fp32", engine=engine),
             free_memory=lambda: 2**34,
         )(image).pixels.astype(np.float64)
         for engine in ("torch", "ncnn")
@@ -97,13 +97,13 @@ def test_images_of_all_depths_are_upscaled(pixels: type) -> None:
 
 def test_an_image_that_needs_too_much_memory_is_computed_by_torch() -> None:
     network = lively(ODD)
-    memory = 3 * ncnn_engine.BLOCK_BYTES
+    memory = 3 * BLOCK_BYTES
     config = UpscaleConfig(device="cpu", precision="fp32", engine="ncnn")
     upscaler = Upscaler(network, config, free_memory=lambda: memory)
-    assert upscaler.full_for(20, 20).name == "ncnn"
-    assert upscaler.full_for(500, 500).name == "torch"
+    assert upscaler.engine_for(20, 20).name == "ncnn"
+    assert upscaler.engine_for(500, 500).name == "torch"
     tiled = Upscaler(network, replace(config, tile=32), free_memory=lambda: memory)
-    assert tiled.full_for(500, 500).name == "ncnn"
+    assert tiled.engine_for(500, 500).name == "ncnn"
 
 
 def test_a_probe_decides_for_the_faster_and_accurate_engine() -> None:
@@ -116,8 +116,31 @@ def test_a_probe_decides_for_the_faster_and_accurate_engine() -> None:
     assert probe.speedup > 0
 
 
-def test_other_networks_and_devices_are_refused() -> None:
-    with pytest.raises(ValueError, match="RRDBNet only, not SRCNN"):
-        build_ncnn(build_generator(SRCNNConfig()), CPU)
-    with pytest.raises(ValueError, match="on the CPU, not on meta"):
-        build_ncnn(lively(ODD), torch.device("meta"))
+@pytest.mark.parametrize(
+    ("network", "options", "message"),
+    [
+        (build_generator(SRCNNConfig()), {}, "RRDBNet only, not SRCNN"),
+        (lively(ODD), {"precision": "bf16"}, "does not compute in bf16; use the precision auto"),
+        (lively(ODD), {"device": "meta"}, "on cpu or vulkan, not on meta"),
+    ],
+)
+def test_what_ncnn_cannot_do_is_refused(
+    network: Generator, options: dict[str, str], message: str
+) -> None:
+    config = UpscaleConfig(**{"device": "cpu", "engine": "ncnn"} | options)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=message):
+        Upscaler(network, config, free_memory=lambda: 2**34)
+
+
+def test_an_engine_that_fails_is_replaced_by_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, messages = lively(ODD), list[str]()
+    image = DecodedImage(pixels=RANDOM.integers(0, 256, (20, 23, 3)).astype(np.uint8))
+    config = UpscaleConfig(device="cpu", precision="fp32", engine="ncnn")
+    upscaler = Upscaler(network, config, free_memory=lambda: 2**34, log=messages.append)
+
+    def fail(self: object, features: np.ndarray) -> np.ndarray:
+        raise EngineError("it reports error -100, often for lack of memory")
+
+    monkeypatch.setattr(NcnnEngine, "tail", fail)
+    assert np.array_equal(upscaler(image).pixels, upscale(network, image.pixels))
+    assert messages == ["ncnn failed: it reports error -100, often for lack of memory; using torch"]
