@@ -6,6 +6,7 @@ import typer
 
 from pipelines.cli.upscaling import (
     Device,
+    Engine,
     Ensemble,
     FormatName,
     Inputs,
@@ -72,6 +73,7 @@ def upscale(
     tile: Tile = "auto",
     precision: PrecisionName = "auto",
     device: Device = "auto",
+    engine: Engine = "auto",
     ensemble: Ensemble = False,
 ) -> None:
     """Estimate `esrgan upscale` from a trial of some of the images. Nothing is written.
@@ -85,7 +87,7 @@ def upscale(
     from pipelines.upscaling.model import load_model
     from pipelines.upscaling.options import parse_config, parse_output
 
-    config = parse_config(device, precision, tile, ensemble=ensemble, scale=scale)
+    config = parse_config(device, precision, tile, engine, ensemble=ensemble, scale=scale)
     output = parse_output(format_, quality, strip_metadata=False)
     jobs = find_jobs(inputs, Path("nowhere"), output)
     typer.echo(str(estimate_upscaling(load_model(model, alpha=None), config, jobs, output)))

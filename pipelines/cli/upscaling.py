@@ -33,7 +33,10 @@ Tile = Annotated[
 PrecisionName = Annotated[
     str, typer.Option(help="auto, fp32 (exact) or bf16 (fast, some values differ by 1 of 255)")
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps, xpu, vulkan or vulkan:1")]
+Engine = Annotated[
+    str, typer.Option(help="auto (the faster one in fp32), torch or ncnn (CPU, fp32)")
+]
 Ensemble = Annotated[
     bool,
     typer.Option("--ensemble", help="average over 8 flips and rotations: takes 8 times as long"),
@@ -54,6 +57,7 @@ def upscale(
     tile: Tile = "auto",
     precision: PrecisionName = "auto",
     device: Device = "auto",
+    engine: Engine = "auto",
     ensemble: Ensemble = False,
     strip_metadata: Annotated[
         bool, typer.Option("--strip-metadata", help="drop EXIF, XMP and the color profile")
@@ -75,7 +79,7 @@ def upscale(
     from pipelines.upscaling.model import load_model
     from pipelines.upscaling.options import parse_config, parse_output
 
-    config = parse_config(device, precision, tile, ensemble=ensemble, scale=scale)
+    config = parse_config(device, precision, tile, engine, ensemble=ensemble, scale=scale)
     options = parse_output(format_, quality, strip_metadata=strip_metadata)
     jobs = find_jobs(inputs, Path(output), options)
     found = load_model(model, alpha)

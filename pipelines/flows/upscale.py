@@ -37,6 +37,7 @@ def upscale(
     format: str | None = None,
     quality: int | None = None,
     precision: str = "auto",
+    engine: str = "auto",
     ensemble: bool = False,
     overwrite: bool = False,
     workers: int = -1,
@@ -53,11 +54,12 @@ def upscale(
         format: png, jpg, webp or tif; by default the source's.
         quality: quality of JPEG and WebP.
         precision: auto, fp32 or bf16.
+        engine: auto, torch or ncnn.
         ensemble: average over eight flips and rotations.
         overwrite: also replace files that this flow did not write.
         workers: number of processes; -1 for one per core.
     """
-    config = parse_config("auto", precision, "auto", ensemble=ensemble, scale=scale)
+    config = parse_config("auto", precision, "auto", engine, ensemble=ensemble, scale=scale)
     batch = Batch(
         source=source,
         target=target,

@@ -30,10 +30,15 @@ def state_root_path() -> Path:
 
 def require_state_root() -> None:
     """Raise a UserError if the state root would be created outside a repository."""
-    if not os.environ.get("ESRGAN_STATE") and _find_repository() is None:
+    if not is_in_repository():
         raise UserError(
             f"{Path.cwd()} is not in a repository; run this command in one, or set ESRGAN_STATE"
         )
+
+
+def is_in_repository() -> bool:
+    """Whether `ESRGAN_STATE` is set or the current folder is in a repository."""
+    return bool(os.environ.get("ESRGAN_STATE")) or _find_repository() is not None
 
 
 def in_repository() -> AbstractContextManager[None]:

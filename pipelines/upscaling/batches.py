@@ -7,7 +7,7 @@ repeats at most one image.
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,6 +36,7 @@ from pipelines.sources.s3 import (
     select_images,
     upload,
 )
+from pipelines.upscaling.engines import choose_engine
 from pipelines.upscaling.jobs import Outcome, Output, find_jobs, names_file, result_paths
 from pipelines.upscaling.journal import (
     FOREIGN,
@@ -83,7 +84,9 @@ def upscale_batch(batch: Batch, workers: int = -1, report: Report = warn) -> Ite
         OSError: if a process was killed.
     """
     # before the images, so that a wrong model is not an error of each
-    key = settings_key(load_model(batch.model, batch.alpha), batch.config, batch.output)
+    model = load_model(batch.model, batch.alpha)
+    batch = replace(batch, config=choose_engine(batch.config, model.network, report))
+    key = settings_key(model, batch.config, batch.output)
     processes = _cores() if workers < 0 else max(workers, 1)
     upscale = partial(_upscale, batch, key, max(_cores() // processes, 1))
     images = list(_find_images(batch, report))

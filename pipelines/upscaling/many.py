@@ -18,6 +18,7 @@ from esrgan_core.memory import free_memory
 from pipelines.config.errors import UserError, as_user_error
 from pipelines.runtime.messages import warn
 from pipelines.runtime.progress import progress
+from pipelines.upscaling.engines import choose_engine
 from pipelines.upscaling.jobs import STANDARD, Job, Outcome, Output
 from pipelines.upscaling.journal import (
     Journal,
@@ -53,6 +54,7 @@ def upscale_jobs(
     """
     if jobs[0].target == target and str(target) != STANDARD:
         _check_file(target, overwrite=overwrite)
+    config = choose_engine(config, model.network, warn)
     with as_user_error():
         upscaler = Upscaler(model.network, config, free_memory=free_memory, log=warn)
     sizes = {job: _kilopixels(job.source) for job in jobs}

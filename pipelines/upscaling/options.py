@@ -3,6 +3,7 @@
 from typing import get_args
 
 from esrgan_core.devices import PrecisionChoice
+from esrgan_core.inference.engines.selection import EngineChoice
 from esrgan_core.inference.upscaler import UpscaleConfig
 from esrgan_core.io.decoded_image import FORMATS, SUFFIX_FORMATS
 from pipelines.config.errors import UserError, as_user_error
@@ -12,7 +13,7 @@ TILES = {"auto": None, "off": 0}
 
 
 def parse_config(
-    device: str, precision: str, tile: str, *, ensemble: bool, scale: float | None
+    device: str, precision: str, tile: str, engine: str, *, ensemble: bool, scale: float | None
 ) -> UpscaleConfig:
     """Parse the options of an upscaler; `tile` is auto, off or a number of LR pixels.
 
@@ -21,6 +22,8 @@ def parse_config(
     """
     if precision not in (known := get_args(PrecisionChoice)):
         raise UserError(f"unknown --precision {precision!r}; choose from {', '.join(known)}")
+    if engine not in (engines := get_args(EngineChoice)):
+        raise UserError(f"unknown --engine {engine!r}; choose from {', '.join(engines)}")
     if tile not in TILES and not tile.isdigit():
         raise UserError(f"--tile must be auto, off or a number of pixels, got {tile!r}")
     with as_user_error():
@@ -29,6 +32,7 @@ def parse_config(
             precision=precision,  # type: ignore[arg-type]  # just checked
             tile=TILES[tile] if tile in TILES else int(tile),
             ensemble=ensemble,
+            engine=engine,  # type: ignore[arg-type]  # just checked
             scale=scale,
         )
 

@@ -18,6 +18,8 @@ from esrgan_core.io.writing import encode
 from esrgan_core.memory import free_memory
 from pipelines.config.errors import UserError, as_user_error
 from pipelines.ops.estimates.estimate import Estimate
+from pipelines.runtime.messages import warn
+from pipelines.upscaling.engines import choose_engine
 from pipelines.upscaling.jobs import Job, Output
 from pipelines.upscaling.model import Model
 
@@ -55,6 +57,7 @@ def estimate_upscaling(
     sizes = _sizes(jobs)
     if not sizes:
         raise UserError("none of the images can be read")
+    config = choose_engine(config, model.network, warn)
     with as_user_error():
         upscaler = Upscaler(model.network, config, free_memory=free_memory)
     # another process starts as slowly as this one
