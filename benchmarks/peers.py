@@ -21,6 +21,7 @@ from pipelines.runtime.state import state_root
 
 BASICSR = "basicsr==1.4.2"
 REALESRGAN = "realesrgan==0.3.0"
+OPENVINO = "openvino==2026.4.0"
 NEEDS = ("opencv-python-headless==4.12.0.88",)
 PACKAGES = ("", "archs", "data", "losses", "metrics", "models", "ops", "utils")
 # names that the packages' own __init__ defines, by the module that has them
@@ -54,6 +55,15 @@ def realesrgan(module: str) -> ModuleType:
         package.__path__ = [str(folder / "realesrgan")]
         sys.modules["realesrgan"] = package
     return importlib.import_module(f"realesrgan.{module}")
+
+
+def openvino() -> ModuleType:
+    """OpenVINO, of which only the interface of models is used."""
+    folder = state_root() / "peers" / OPENVINO.replace("==", "-")
+    if not folder.is_dir():
+        _pip("install", "--target", str(folder), OPENVINO)
+    sys.path.append(str(folder))
+    return importlib.import_module("openvino")
 
 
 class _Package(ModuleType):

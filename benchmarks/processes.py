@@ -1,6 +1,7 @@
 """Methods in separate processes, with separate settings and peaks of memory."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -25,18 +26,23 @@ class MethodProcess:
     ) -> None:
         """Start `python -m module --method name`, which calls `serve`.
 
-        With a checkout of another build, the module runs with that build's library and .venv. The
-        settings are environment variables.
+        With a checkout of another build, its own module runs in its .venv. The settings are
+        environment variables.
         """
         command = [sys.executable, "-m", module, "--method", name]
         environment = {**os.environ, **(settings or {})}
         if checkout is not None:
-            script = Path(__file__).parent / f"{module.rpartition('.')[2]}.py"
-            python = checkout.absolute() / ".venv" / "bin" / "python"
-            command = [str(python), str(script), "--method", name]
-            environment["PYTHONPATH"] = str(checkout.absolute())
+            checkout = checkout.absolute()
+            python = str(checkout / ".venv" / "bin" / "python")
+            command = [python, "-m", module, _option(checkout), name]
+            environment["PYTHONPATH"] = str(checkout)
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+            cwd=checkout,
         )
         self._wait()  # until it is ready
 
@@ -56,6 +62,15 @@ class MethodProcess:
         """End the process; its peak memory in GiB."""
         peak, _ = self.process.communicate("end\n", timeout=60)
         return float(peak)
+
+
+def _option(checkout: Path) -> str:
+    """The option for the name of a method, which has another name in earlier builds."""
+    source = (checkout / "benchmarks" / "processes.py").read_text(encoding="utf-8")
+    found = re.search(r'module, "(--\w+)", name', source)
+    if found is None:
+        raise ValueError(f"{checkout} has no benchmarks that can be compared")
+    return found[1]
 
 
 def serve(make: Callable[[], Work]) -> None:

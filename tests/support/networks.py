@@ -34,3 +34,15 @@ class WrongInHalf(RRDBNet):
     def tail(self, features: Tensor) -> Tensor:
         sr = super().tail(features)
         return sr * self.factor if sr.dtype == torch.bfloat16 else sr
+
+
+def lively(config: RRDBNetConfig) -> RRDBNet:
+    """A network in which every weight and statistic matters."""
+    torch.manual_seed(0)
+    network = RRDBNet(config).eval()
+    for weights in network.parameters():
+        weights.data.add_(0.05 * torch.randn_like(weights))
+    for statistics in network.buffers():
+        if statistics.is_floating_point():
+            statistics.data.uniform_(0.5, 1.5)
+    return network

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from esrgan_core.inference.engines.ncnn_engine import BLOCK_BYTES, EngineError, NcnnEngine
 from esrgan_core.inference.engines.selection import EngineProbe, build_ncnn, probe_ncnn
@@ -19,22 +18,11 @@ from esrgan_core.models import Generator, build_generator
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 from esrgan_core.models.srcnn import SRCNNConfig
 from esrgan_core.models.weights import load_generator
+from tests.support.networks import lively
 
 ODD = RRDBNetConfig(num_features=13, num_blocks=2, growth_channels=7, init="basicsr")
 """Channels that fill no vector."""
 RANDOM = np.random.default_rng(0)
-
-
-def lively(config: RRDBNetConfig) -> RRDBNet:
-    """A network in which every weight and statistic matters."""
-    torch.manual_seed(0)
-    network = RRDBNet(config).eval()
-    for weights in network.parameters():
-        weights.data.add_(0.05 * torch.randn_like(weights))
-    for statistics in network.buffers():
-        if statistics.is_floating_point():
-            statistics.data.uniform_(0.5, 1.5)
-    return network
 
 
 @pytest.mark.parametrize(
