@@ -22,7 +22,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --upgrade 'pip>=25' 'setuptools>=80'
-	$(VENV)/bin/python -m pip install --quiet --progress-bar off --constraint requirements.lock --editable '.[pipeline,export,dev]'
+	$(VENV)/bin/python -m pip install --quiet --progress-bar off --constraint requirements.lock --editable '.[pipeline,export,ncnn,dev]'
 	$(VENV)/bin/python -m pip check
 	@touch $@
 

@@ -171,7 +171,9 @@ class RRDBNet(nn.Module):
             self.add_module(f"conv_up{number}", _conv(features, features))
         self.conv_hr = _conv(features, features)
         self.conv_last = _conv(features, 3)
-        self._initialize()
+        # on the meta device, normal values would import torch's compiler: a second
+        if not self.conv_first.weight.is_meta:
+            self._initialize()
         # for esrgan_core.inference.tiling
         self.trunk_reach, self.tail_reach = config.trunk_reach, 2
         growth = config.growth_channels if config.block == "rrdb" else 0

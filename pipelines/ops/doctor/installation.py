@@ -16,7 +16,7 @@ from pipelines.ops.doctor.finding import Finding
 PYTHONS = ((3, 11), (3, 14))
 """The first supported version, and the first that is not."""
 LOCK = Path("requirements.lock")
-PROJECT = "esrgan[pipeline,export,dev]"
+PROJECT = "esrgan[pipeline,export,ncnn,dev]"
 INSTALL = "make install"
 """Installs `PROJECT` as `LOCK` pins it."""
 TELEMETRY = {
