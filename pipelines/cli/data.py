@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from pipelines.cli.failures import exit_if_any
+from pipelines.cli.errors import exit_if_any
 from pipelines.runtime.redaction import redact
 
 

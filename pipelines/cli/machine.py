@@ -59,7 +59,7 @@ def train(
     from pipelines.ops.estimates.training import TRAININGS, estimate_trainings
 
     for estimate in estimate_trainings(stages or TRAININGS):
-        typer.echo(str(estimate))
+        typer.echo(estimate)
 
 
 @plan.command()
@@ -88,4 +88,4 @@ def upscale(
     config = parse_config(device, precision, tile, ensemble=ensemble, scale=scale)
     output = parse_output(format_, quality, strip_metadata=False)
     jobs = find_jobs(inputs, Path("nowhere"), output)
-    typer.echo(str(estimate_upscaling(load_model(model, alpha=None), config, jobs, output)))
+    typer.echo(estimate_upscaling(load_model(model, alpha=None), config, jobs, output))

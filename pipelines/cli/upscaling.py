@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.failures import exit_if_any
+from pipelines.cli.errors import exit_if_any
 
 Inputs = Annotated[
     list[str],

@@ -2,9 +2,9 @@
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from filelock import FileLock, Timeout
 
@@ -16,31 +16,26 @@ from pipelines.training.results import RESULT, is_locked
 
 CACHES = ("prepared", "sources", "models", "conditions", "ablation")
 """Folders of the state root whose files can be created or downloaded again."""
-State = Literal["running", "unfinished", "unlocked", "kept by dvc.lock", "kept by the ablation"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Training:
-    """One checkpoint folder."""
+class Training(NamedTuple):
+    """A checkpoint folder."""
 
     folder: Path
-    state: State
-    bytes: int
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether its result is kept elsewhere, so that nothing needs the checkpoints."""
-        return self.state.startswith("kept")
+    state: Literal["running", "unfinished", "unlocked", "kept by dvc.lock", "kept by the ablation"]
+    """Kept: its result is kept elsewhere, so that nothing needs the checkpoints."""
 
 
 def prune(*, unfinished: bool, caches: bool, dry_run: bool) -> Iterator[str]:
     """Remove checkpoints whose result is kept elsewhere; yields a line for each folder."""
     freed = 0
     for training in list_trainings():
-        is_removed = training.is_kept or (unfinished and training.state != "running")
-        yield _line(training.folder, training.bytes, training.state, is_removed=is_removed)
+        is_kept = training.state.startswith("kept")
+        is_removed = is_kept or (unfinished and training.state != "running")
+        size = folder_bytes(training.folder)
+        yield _line(training.folder, size, training.state, is_removed=is_removed)
         if is_removed and (dry_run or remove(training)):
-            freed += training.bytes
+            freed += size
     for folder in (state_root() / name for name in CACHES):
         size = folder_bytes(folder)
         yield _line(folder, size, "cache", is_removed=caches)
@@ -62,35 +57,30 @@ def list_trainings() -> Iterator[Training]:
     the ablation until its network is in the cache.
     """
     for folder in sorted((state_root() / "checkpoints").glob("*/*")):
-        yield Training(folder=folder, state=_state(folder), bytes=folder_bytes(folder))
+        try:
+            with FileLock(folder / LOCK, timeout=0):
+                pass
+        except Timeout:
+            yield Training(folder, "running")
+        else:
+            yield _idle_training(folder)
 
 
 def remove(training: Training) -> bool:
     """Remove a checkpoint folder, under its lock, if its state has not changed; whether it did."""
-    try:
-        with FileLock(training.folder / LOCK, timeout=0):
-            if _idle_state(training.folder) != training.state:
-                return False
+    with suppress(Timeout), FileLock(training.folder / LOCK, timeout=0):
+        if _idle_training(training.folder) == training:
             shutil.rmtree(training.folder)
-    except Timeout:
-        return False
-    return True
+            return True
+    return False
 
 
-def _state(folder: Path) -> State:
-    try:
-        with FileLock(folder / LOCK, timeout=0):
-            pass
-    except Timeout:
-        return "running"
-    return _idle_state(folder)
-
-
-def _idle_state(folder: Path) -> State:
+def _idle_training(folder: Path) -> Training:
     if folder.parent.name == "ablation" and ablation_network_path(folder.name).is_file():
-        return "kept by the ablation"
+        return Training(folder, "kept by the ablation")
     result = folder / RESULT
     if not result.is_file():
-        return "unfinished"
+        return Training(folder, "unfinished")
     facts = from_json(result.read_text(encoding="utf-8"))
-    return "kept by dvc.lock" if facts.get("kept") or is_locked(facts) else "unlocked"
+    is_kept = facts.get("kept") or is_locked(facts)
+    return Training(folder, "kept by dvc.lock" if is_kept else "unlocked")

@@ -11,8 +11,8 @@ from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
 
-from pipelines.ops.doctor.dvc_settings import read_dvc_settings
 from pipelines.ops.doctor.finding import Finding
+from pipelines.ops.doctor.project import read_dvc_settings
 from pipelines.runtime.redaction import redact
 from pipelines.tracking.client import deleted_experiment_remedy
 from pipelines.tracking.database import EXPERIMENT, database_path, tracking_uri

@@ -10,8 +10,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from pipelines.ops.doctor.dvc_settings import read_dvc_settings
 from pipelines.ops.doctor.finding import Finding
+from pipelines.ops.doctor.project import read_dvc_settings
 
 PYTHONS = ((3, 11), (3, 14))
 """The first supported version, and the first that is not."""
@@ -52,10 +52,11 @@ def check_packages() -> Iterator[Finding]:
         if name in found and not versions.contains(found[name], prereleases=True):
             message = f"{name} {found[name]} does not fit; other packages need {versions}"
             yield Finding("error", "versions", message, f"pip install '{name}{versions}'")
+    lines = LOCK.read_text(encoding="utf-8").splitlines() if LOCK.is_file() else []
     # 2.13.0+cpu is in ==2.13.0
     other = [
         f"{pin.name} {version} instead of {str(pin.specifier).removeprefix('==')}"
-        for pin in _read_pins()
+        for pin in (Requirement(line) for line in lines if line and not line.startswith("#"))
         if (version := found.get(canonicalize_name(pin.name))) and version not in pin.specifier
     ]
     if other:
@@ -86,11 +87,6 @@ def find_required(root: str, requires: Mapping[str, Iterable[str]]) -> dict[str,
             if one.marker is None or any(one.marker.evaluate({"extra": extra}) for extra in new)
         ]
     return versions
-
-
-def _read_pins() -> list[Requirement]:
-    lines = LOCK.read_text(encoding="utf-8").splitlines() if LOCK.is_file() else []
-    return [Requirement(line) for line in lines if line and not line.startswith("#")]
 
 
 def _first(names: list[str]) -> str:

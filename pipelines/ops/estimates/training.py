@@ -1,7 +1,6 @@
 """The estimate of a training, from a trial of some steps."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -23,7 +22,7 @@ from esrgan_core.models.weights import save_weights
 from pipelines.config.artifacts import PAIRS, PRETRAINED
 from pipelines.config.errors import UserError
 from pipelines.config.params import PARAMS, load_params, read_yaml
-from pipelines.ops.estimates.estimate import Estimate
+from pipelines.ops.estimates import format_estimate
 from pipelines.runtime.disk import folder_bytes
 from pipelines.runtime.state import REPOSITORY, state_root
 from pipelines.stages.params_check import check_params
@@ -36,6 +35,9 @@ TRAININGS = ("pretrain", "finetune")
 STEPS = 30
 """Of the trial."""
 VALIDATE_EVERY, SAVE_EVERY = 10, 15
+SHORT = {
+    "steps": STEPS, "report_every": 1, "validate_every": VALIDATE_EVERY, "save_every": SAVE_EVERY,
+}  # fmt: skip
 WARMUP = 3
 """Steps that are slower than the others."""
 MIN_STEPS = 6
@@ -44,8 +46,8 @@ BYTES_PER_ROW = 400
 """Of a training's journal and curve."""
 
 
-def estimate_trainings(stages: Sequence[str]) -> Iterator[Estimate]:
-    """Train some steps with the parameters of each stage, in a temporary folder.
+def estimate_trainings(stages: Sequence[str]) -> Iterator[str]:
+    """Train some steps with the parameters of each stage in a temporary folder; yield estimates.
 
     Raises:
         ParamsError: if params.yaml is not valid.
@@ -73,14 +75,7 @@ def trial_section(section: Mapping[str, Any]) -> dict[str, Any]:
     }
     # both must be below `steps`, and neither changes the time of a step
     short |= {name: 0 for name in ("warmup", "freeze_steps") if name in short}
-    if "steps" in short:
-        short |= {
-            "steps": STEPS,
-            "report_every": 1,
-            "validate_every": VALIDATE_EVERY,
-            "save_every": SAVE_EVERY,
-        }
-    return short
+    return short | SHORT if "steps" in short else short
 
 
 @contextmanager
@@ -121,19 +116,19 @@ def _run_trial(stage: str, folder: Path) -> tuple[float, pd.DataFrame, Path]:
         try:
             process.wait(TIMEOUT)
         except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGTERM)  # it saves first
+            process.terminate()  # it saves first
             process.wait(SECONDS_TO_SAVE)
         finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+            process.kill()  # nothing, if it has ended
+            process.wait()
     journals = list((folder / "state" / "checkpoints" / stage).glob("*/metrics.jsonl"))
-    rows = pd.DataFrame(MetricsJournal(journals[0]).rows() if journals else [{"step": 0}])
-    steps = _times(rows.set_index("step"), "rate")
+    found = MetricsJournal(journals[0]).rows() if journals else [{"step": 0}]
+    rows = pd.DataFrame(found).set_index("step")
+    steps = _times(rows, "rate")
     if len(steps) < MIN_STEPS:
         last = " ".join(log.read_text().strip().splitlines()[-1:]) or "no output"
         raise UserError(f"{stage} made only {len(steps)} steps in {TIMEOUT:g} s: {last}")
-    return steps.min() - start, rows.set_index("step"), journals[0].parent
+    return steps.min() - start, rows, journals[0].parent
 
 
 def _times(rows: pd.DataFrame, name: str) -> pd.Series:
@@ -148,7 +143,7 @@ def _peak(rows: pd.DataFrame, name: str) -> int:
 
 def _extrapolate(
     stage: str, section: Mapping[str, Any], startup: float, rows: pd.DataFrame, checkpoints: Path
-) -> Estimate:
+) -> str:
     steps = _times(rows, "rate")
     durations = steps.diff()[steps.index > WARMUP]
     before = durations.index - 1
@@ -170,12 +165,12 @@ def _extrapolate(
     if gpu_memory := _peak(rows, "system/gpu_memory_mib"):
         notes.append(f"{decimal(gpu_memory)} of the GPU's memory")
     notes.append("it may end earlier at a plateau (select.patience)")
-    return Estimate(
-        title=f"{stage}, by {PARAMS}",
+    return format_estimate(
+        f"{stage}, by {PARAMS}",
         seconds=float(seconds),
         disk=_disk(section, checkpoints),
         memory=_peak(rows, "system/memory_mib"),
-        notes=tuple(notes),
+        notes=notes,
     )
 
 
