@@ -24,8 +24,8 @@ from esrgan_core.files import write_text
 from pipelines.config.errors import UserError
 from pipelines.flows.artifacts import ProgressArtifact, show_results
 from pipelines.runs.dvc_graph import Node, stage_graph
-from pipelines.runs.experiments import find_experiment, has_remote, push, save
-from pipelines.runs.repository import find_repository
+from pipelines.runs.experiments import find_experiment, push, save
+from pipelines.runs.repository import default_remote, find_repository
 from pipelines.runs.supervisor import HELD, follow
 from pipelines.runs.workspace import (
     COMMAND_LOCK,
@@ -163,7 +163,8 @@ def run_stage(node: Node, *, update: bool) -> None:
     if node.kind == "remote data" and update:
         _execute(node.address, ["dvc", "update", node.address], is_remote=True)
     try:
-        _execute(node.address, ["dvc", "pull", node.address], is_remote=has_remote(Path.cwd()))
+        is_remote = bool(default_remote(Path.cwd()))
+        _execute(node.address, ["dvc", "pull", node.address], is_remote=is_remote)
     except StageError as error:
         tries = runtime.task_run.run_count or 0
         has_retries_left = isinstance(error, TransientStageError) and tries <= RETRIES

@@ -3,12 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 from pipelines.config.params import read_yaml, write_yaml
-
-if TYPE_CHECKING:
-    from dvc.stage import Stage
 
 Kind = Literal["stage", "data", "remote data"]
 
@@ -32,8 +29,8 @@ def stage_graph(folder: Path) -> Iterator[Node]:
 
     with Repo(str(folder)) as repo:
         graph = repo.index.graph  # its edges lead from a stage to its dependencies
-        stages = [stage for stage in graph if stage.path_in_repo == "dvc.yaml"]
-        needed = {*stages, *(one for stage in stages for one in descendants(graph, stage))}
+        stages = {stage for stage in graph if stage.path_in_repo == "dvc.yaml"}
+        needed = stages.union(*(descendants(graph, stage) for stage in stages))
         for stage in reversed([*topological_sort(graph)]):
             if stage in needed:
                 yield Node(
@@ -64,8 +61,8 @@ def drop_uncached_stages(folder: Path) -> None:
         write_yaml(lock, content)
 
 
-def _kind(stage: "Stage") -> Kind:
-    if stage.is_import and stage.frozen:
-        return "remote data"
-    # an import that is not frozen runs like a stage
-    return "data" if stage.is_data_source and not stage.is_import else "stage"
+def _kind(stage: Any) -> Kind:
+    if stage.is_import:
+        # one that is not frozen runs like a stage
+        return "remote data" if stage.frozen else "stage"
+    return "data" if stage.is_data_source else "stage"

@@ -53,10 +53,10 @@ class Repository:
 
     def environment(self, run: str) -> dict[str, str]:
         """The environment of processes that work for a run."""
-        scripts = str(Path(sys.executable).parent)
+        scripts = Path(sys.executable).parent
         return {
             **os.environ,
-            "PATH": os.pathsep.join([scripts, os.environ.get("PATH", "")]),
+            "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}",
             "ESRGAN_STATE": str(self.state),
             REPOSITORY: self.address,
             RUN: run,
@@ -69,7 +69,7 @@ def find_repository() -> Repository:
     """The repository that `ESRGAN_REPOSITORY` names, or the one that contains this code."""
     address = os.environ.get(REPOSITORY) or str(Path(__file__).parents[2])
     parts = urlsplit(address)
-    is_remote = bool(parts.scheme) or bool(re.match(r"[^/]+@[^/]+:", address))
+    is_remote = bool(parts.scheme or re.match(r"[^/]+@[^/]+:", address))
     # some hosts accept a token in the place of the user name
     if parts.password or (parts.username and parts.scheme in ("http", "https")):
         raise UserError(
@@ -121,9 +121,14 @@ def _configure_dvc(repository: Repository, folder: Path) -> None:
         for name, url in _remotes(Path(repository.address)).items():
             if name in cloned and not urlsplit(url).scheme:
                 output(["dvc", "remote", "modify", "--local", name, "url", url], folder)
-    if remote := output(["dvc", "config", "core.remote"], folder, check=False):
+    if remote := default_remote(folder):
         # by default DVC does not check the hashes of files that it pulls
         output(["dvc", "remote", "modify", "--local", remote, "verify", "true"], folder)
+
+
+def default_remote(folder: Path) -> str:
+    """Name of DVC's default remote; "" if there is none."""
+    return output(["dvc", "config", "core.remote"], folder, check=False)
 
 
 def _remotes(folder: Path) -> dict[str, str]:

@@ -18,8 +18,7 @@ CHANGED = "+"
 def reproduce(repository: Repository, version: ModelVersion, name: str) -> tuple[Path, list[str]]:
     """Prepare `runs/<name>` with a version's commit, parameters, data and DVC lock.
 
-    Returns:
-        (the workspace, warnings about possible differences).
+    Returns the workspace, and warnings about possible differences.
 
     Raises:
         UserError: if the origin of the version is unknown, or the workspace belongs to another run.

@@ -50,7 +50,7 @@ class Request:
     """Commit, branch or tag; empty for the commit that the repository has checked out."""
 
     def __post_init__(self) -> None:
-        """Check that the name is valid as a folder, a git reference and a DVC experiment."""
+        # as a folder, a git reference and a DVC experiment
         is_valid = NAME.fullmatch(self.name) and not self.name.endswith((".", ".lock"))
         if not is_valid or ".." in self.name:
             raise UserError(
@@ -105,8 +105,8 @@ def _check_same_run(repository: Repository, folder: Path, request: Request) -> N
                 f"the run {request.name} has commit {commit[:10]}, not {requested[:10]}; choose "
                 "another name, or omit the revision"
             )
-    new, old = _recipe(repository, folder, request), (folder / PARAMS).read_text(encoding="utf-8")
-    if new != old:
+    old = (folder / PARAMS).read_text(encoding="utf-8")
+    if (new := _recipe(repository, folder, request)) != old:
         raise UserError(
             f"the run {request.name} has another recipe ({_first_difference(old, new)}); use the "
             "same profile and overrides to continue it, or choose another name"

@@ -13,7 +13,7 @@ from esrgan_core.io.decoding import BadImageError
 from pipelines.config.errors import UserError
 from pipelines.config.params import PARAMS, load_params, read_yaml
 from pipelines.runtime.errors import is_transient
-from pipelines.runtime.parent_watch import die_with_parent
+from pipelines.runtime.parent_watch import SIGNALS, die_with_parent
 from pipelines.runtime.redaction import redact
 from pipelines.runtime.status import Status, write_status
 from pipelines.sources.errors import HostError
@@ -21,7 +21,6 @@ from pipelines.tracking.errors import StoreError
 from pipelines.tracking.session import recording
 
 Params = TypeVar("Params")
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 SECONDS_TO_SAVE = 7.0
 """How long a process of several may save after the process that started it is gone."""
 
@@ -39,15 +38,13 @@ def run_stage(
         die_with_parent(seconds=SECONDS_TO_SAVE if is_rank else None)
         params = load_params(kind)
         if is_rank:
-            run(params)  # recorded by the parent process
+            run(params)  # the parent process records it
             return
         ranks = nodes = 1
         if distributed:
-            from pipelines.stages.params_check import check_params  # noqa: PLC0415  torch is slow
-            from pipelines.training.launcher import (  # noqa: PLC0415  torch is slow
-                requested_processes,
-                run_ranks,
-            )
+            # torch is slow to import
+            from pipelines.stages.params_check import check_params  # noqa: PLC0415
+            from pipelines.training.launcher import requested_processes, run_ranks  # noqa: PLC0415
 
             # other stages may have to download their files first
             check_params(read_yaml(PARAMS), files=False)
@@ -85,12 +82,10 @@ def exit_cleanly(name: str) -> Iterator[None]:
 
 
 def _is_user_error(error: Exception) -> bool:
-    match error:
-        case UserError() | BadImageError() | FloatingPointError() | HostError() | StoreError():
-            return True
-        case OSError(errno=int()):  # raised by the system, not by a program
-            return True
-    return is_transient(error)
+    kinds = (UserError, BadImageError, FloatingPointError, HostError, StoreError)
+    # an OSError with a number is raised by the system, not by a program
+    is_of_system = isinstance(error, OSError) and error.errno is not None
+    return isinstance(error, kinds) or is_of_system or is_transient(error)
 
 
 def _exit(number: int, frame: FrameType | None) -> None:

@@ -26,7 +26,7 @@ from pipelines.config.artifacts import ARTIFACTS, PAIRS
 from pipelines.config.errors import as_user_error
 from pipelines.sources.pretrained_weights import find_weights
 from pipelines.training.config import TrainingConfig
-from pipelines.training.execution import resolve_execution
+from pipelines.training.distributed import resolve_execution
 from pipelines.training.semantic_maps import SemanticMaps
 from pipelines.training.stage import train
 
@@ -54,10 +54,8 @@ class AdversarialTraining(TrainingConfig):
     discriminator_optimizer: OptimizerConfig = PAPER_OPTIMIZER
 
     def __post_init__(self) -> None:
-        """Check that the generator has a loss."""
         TrainingConfig.__post_init__(self)
-        weights = self.weights
-        if not (weights.pixel or weights.perceptual or weights.adversarial):
+        if not (self.weights.pixel or self.weights.perceptual or self.weights.adversarial):
             raise ValueError("one of weights.pixel, perceptual and adversarial must be above 0")
 
 
@@ -72,27 +70,25 @@ class AdversarialSetup:
 
     @cached_property
     def feature_weights(self) -> Path:
-        """Weights file of the feature network."""
+        """Weights file of `features`."""
         return find_weights(self.features)
 
     def identity(self) -> Mapping[str, Any]:
         """The part of a training's identity that the networks decide."""
+        sha256 = file_sha256(self.feature_weights)
         return {
             "discriminator": self.discriminator,
-            "features": {
-                "layers": dict(self.features.layers),
-                "sha256": file_sha256(self.feature_weights),
-            },
+            "features": {"layers": dict(self.features.layers), "sha256": sha256},
             "start": digest(load_generator(self.start)),
         }
 
     def build_step(self, config: AdversarialTraining, execution: Execution) -> GanStep:
         """Build the update; the discriminator gets random weights from torch's generator."""
         discriminator = build_discriminator(self.discriminator)
-        generator = load_generator(self.start)
+        generator = load_generator(self.start).train()
         features = build_features(self.features, self.feature_weights)
         return GanStep(
-            generator.train(),
+            generator,
             discriminator,
             PerceptualLoss(features, self.features.layers, CONTENT_LOSSES[config.content]),
             ADVERSARIAL[config.gan],

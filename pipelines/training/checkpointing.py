@@ -51,11 +51,7 @@ class Checkpointer:
         return max(steps, default=0) if self.reporter.is_main else step
 
     def restore(self) -> int | None:
-        """Restore the newest checkpoint and rewind the outputs to it.
-
-        Returns:
-            Its step, or None if there is no checkpoint.
-        """
+        """Restore the newest checkpoint and rewind the outputs to it; return its step, if any."""
         done = self.checkpoints.restore(self.parts, at_most=self.config.steps)
         if self.reporter.is_main:
             self.checkpoints.remove_partial_writes()
@@ -69,16 +65,14 @@ class Checkpointer:
         regular intervals are removed: they are from the last step of a shorter run, and the
         checkpoint does not contain that validation.
         """
-        config = self.config
+        config, known = self.config, max([done, *self.checkpoints.steps()])
 
         def is_regular(row: Row) -> bool:
             every = config.validate_every if is_validation(row) else config.report_every
             return row["step"] % every == 0
 
-        known = max([done, *self.checkpoints.steps()])
-        self.reporter.journal.rewind(
-            done, known=known, in_turn=is_regular, over=done == config.steps
-        )
+        over = done == config.steps
+        self.reporter.journal.rewind(done, known=known, in_turn=is_regular, over=over)
         for images in (self.folder / SAMPLES).glob("*"):
             step = int(images.name)
             if step > known or step % config.validate_every:

@@ -22,7 +22,7 @@ TEXTURE_SIZES = (3, 9)
 
 
 def quantize(probabilities: Float[np.ndarray, "h w k"]) -> Maps:
-    """Probabilities in 255ths."""
+    """Round probabilities to 255ths."""
     return np.ascontiguousarray(np.clip(probabilities, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
@@ -30,7 +30,6 @@ class Clusters:
     """A mixture of Gaussians over color and texture of LR pixels."""
 
     def __init__(self, content: Mapping[str, Any]) -> None:
-        """Build the mixture from the content of its JSON file."""
         from sklearn.mixture import GaussianMixture  # noqa: PLC0415  scikit-learn is slow to import
 
         self.content, covariances = content, np.asarray(content["covariances"])

@@ -36,7 +36,6 @@ class TrainingConfig:
     report_every: int = 100
 
     def __post_init__(self) -> None:
-        """Check the bounds of every value."""
         check_bounds(
             self, "steps", "patch_size", "batch_size", "workers", "keep",
             "validate_every", "save_every", "report_every", least=1,
@@ -45,12 +44,10 @@ class TrainingConfig:
             raise ValueError(f"save_minutes must be above 0, got {self.save_minutes}")
         check_bounds(self, "seed", below=SEEDS)
         check_bounds(self, "ema", below=1)
-        values = {one.name: getattr(self, one.name) for one in fields(self)}
-        initial_steps = {"schedule.warmup": self.schedule.warmup} | {
-            f"{name}.freeze_steps": value.freeze_steps
-            for name, value in values.items()
-            if isinstance(value, OptimizerConfig)
-        }
+        initial_steps = {"schedule.warmup": self.schedule.warmup}
+        for one in fields(self):
+            if isinstance(value := getattr(self, one.name), OptimizerConfig):
+                initial_steps[f"{one.name}.freeze_steps"] = value.freeze_steps
         for name, count in initial_steps.items():
             if count >= self.steps:
                 raise ValueError(f"{name} must be below steps, which is {self.steps}, got {count}")

@@ -14,7 +14,7 @@ from esrgan_core.models import GeneratorConfig, build_generator
 from pipelines.config.artifacts import PAIRS
 from pipelines.config.errors import as_user_error
 from pipelines.training.config import TrainingConfig
-from pipelines.training.execution import resolve_execution
+from pipelines.training.distributed import resolve_execution
 from pipelines.training.semantic_maps import SemanticMaps
 from pipelines.training.stage import train
 
@@ -29,7 +29,6 @@ class PixelTraining(TrainingConfig):
     """Number of equal parts in which a batch is computed, to save memory."""
 
     def __post_init__(self) -> None:
-        """Check that batches can be divided, and that the loss sees some pixels of a patch."""
         TrainingConfig.__post_init__(self)
         check_bounds(self, "accumulate", least=1)
         if self.batch_size % self.accumulate:

@@ -42,7 +42,6 @@ class SemanticMapsConfig:
     """Seed of the clusters."""
 
     def __post_init__(self) -> None:
-        """Check the bounds of every value."""
         check_bounds(self, "classes", least=2)
         check_bounds(self, "seed", below=2**32)  # scikit-learn's limit
 

@@ -28,8 +28,7 @@ from pipelines.runtime.state import REPOSITORY, state_root
 from pipelines.stages.params_check import check_params
 from pipelines.stages.pretrain import Params as PretrainParams
 from pipelines.tracking.database import database_uri
-from pipelines.training.distributed import current_device
-from pipelines.training.execution import precision_message
+from pipelines.training.distributed import current_device, precision_message
 
 TRAININGS = ("pretrain", "finetune")
 STEPS = 30
