@@ -21,6 +21,8 @@ from pipelines.sources.resolve import RemoteFile
 REQUIRED = ("name", "split", "set", "uri", "bytes", "sha256", "license", "origin")
 OPTIONAL = ("kind", "md5", "mirrors", "citation")
 COLUMNS = (*REQUIRED, *OPTIONAL)
+DESCRIPTION = ("split", "set", "license", "origin", "citation")
+"""Columns that the manifest of the images has, too."""
 SPLITS = ("train", "val", "test")
 ARCHIVE = "archive"
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
@@ -77,6 +79,14 @@ class Catalog:
     entries: list[CatalogEntry]
     archives: dict[str, RemoteFile]
 
+    @property
+    def files(self) -> list[RemoteFile]:
+        """Files to fetch: the archives, and the images that are not in one."""
+        images = [entry.source for entry in self.entries]
+        return [file for file in images if not isinstance(file.location, ArchiveMember)] + list(
+            self.archives.values()
+        )
+
     def exclude(self, pair_names: Sequence[str]) -> "Catalog":
         """Remove some images, and archives that are not used without them.
 
@@ -129,9 +139,8 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
 
 def to_row(entry: CatalogEntry) -> dict[str, str]:
     """Row of an entry."""
-    fields = ("name", "split", "set", "kind", "license", "origin", "citation")
     expected = entry.source.expected
-    return {name: getattr(entry, name) for name in fields} | {
+    return {name: getattr(entry, name) for name in ("name", *DESCRIPTION)} | {
         "uri": str(entry.source.location),
         "bytes": str(expected.bytes),
         "sha256": expected.sha256,
@@ -178,7 +187,7 @@ def read_catalog(path: Path) -> Catalog:
 
 
 def _parse_entry(row: Mapping[str, str]) -> CatalogEntry:
-    values = {key: row[key] for key in ("name", "split", "set", "license", "origin", "citation")}
+    values = {key: row[key] for key in ("name", *DESCRIPTION)}
     return CatalogEntry(source=parse_source(row), kind=row["kind"] or "hr", **values)
 
 

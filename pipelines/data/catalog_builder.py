@@ -4,11 +4,11 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from esrgan_core.io.folder import SUFFIXES, find_images
+from esrgan_core.io.folder import find_images
 from pipelines.config.errors import UserError
 from pipelines.data.catalog import SPLITS, CatalogEntry, check_unique_paths, to_row, write_rows
 from pipelines.data.download import run_concurrently
@@ -20,7 +20,7 @@ from pipelines.runtime.state import state_root
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.locations import S3Object
 from pipelines.sources.resolve import RemoteFile, resolve
-from pipelines.sources.s3 import ListedObject, check_key, list_objects
+from pipelines.sources.s3 import ListedObject, list_images
 from pipelines.sources.transfer import TransferOptions
 
 PIRM = {
@@ -67,13 +67,7 @@ def write_s3_catalog(
     Raises:
         HostError: if the prefix cannot be listed.
     """
-    found = {
-        image.path: image
-        for image in list_objects(prefix)
-        if PurePosixPath(image.location.key).suffix.lower() in SUFFIXES
-    }
-    for image in found.values():
-        check_key(image)
+    found = {image.path: image for image in list_images(prefix)}
     if not found:
         raise UserError(f"no images in {prefix}")
     with TemporaryDirectory(dir=state_root()) as name:
@@ -89,7 +83,11 @@ def write_s3_catalog(
             return 0, bad
         locations = {folder / path: image.location for path, image in found.items()}
         entries, more = _list_entries(folder, metadata, scale=scale, skip_bad=skip_bad)
-    entries = [_relocate(entry, locations[Path(entry.origin)]) for entry in entries]
+    located = [(entry, locations[Path(entry.origin)]) for entry in entries]
+    entries = [
+        replace(entry, source=replace(entry.source, location=place), origin=str(place))
+        for entry, place in located
+    ]
     bad += [f"{locations[path]}: {problem}" for path, problem in more.items()]
     return _write(output, entries), bad
 
@@ -99,11 +97,6 @@ def _link(image: ListedObject, target: Path, options: TransferOptions) -> None:
     source = RemoteFile(location=image.location, expected=expected, version=image.etag)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.symlink_to(resolve(source, options))
-
-
-def _relocate(entry: CatalogEntry, location: S3Object) -> CatalogEntry:
-    source = RemoteFile(location=location, expected=entry.source.expected)
-    return replace(entry, source=source, origin=str(location))
 
 
 def _write(output: Path, entries: list[CatalogEntry]) -> int:

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -90,7 +91,7 @@ def list_entries(
             few images to split.
     """
     hr = [path for path in images if path.relative_to(folder).parts[0] != LR]
-    digests = {path: _digest(path) for path in hr}
+    sources = {path: _local_file(path) for path in hr}
     has_folders = not split and any((folder / name).is_dir() for name in SPLITS)
     if split or has_folders:
         splits = dict.fromkeys(hr, split)
@@ -98,34 +99,34 @@ def list_entries(
         # the error of an unreadable file is raised when it is fetched
         splits = split_by_content(
             {
-                path: digest or hashlib.sha256(path.name.encode()).hexdigest()
-                for path, digest in digests.items()
+                path: file.expected.sha256 or hashlib.sha256(path.name.encode()).hexdigest()
+                for path, file in sources.items()
             }
         )
     entries: dict[PurePosixPath, CatalogEntry] = {}
     for path in hr:
         inside = PurePosixPath(path.relative_to(folder))
-        set_name, folders, split_ = "own", inside.parts[:-1], splits[path]
+        *folders, _ = inside.parts
+        set_name = "own"
         if has_folders:
             if not folders or folders[0] not in SPLITS:
                 raise UserError(f"{path} is outside of train, val and test in {folder}; move it")
-            split_, *folders_ = folders
-            if split_ == "test" and folders_:
-                set_name = folders_.pop(0)
-            folders = tuple(folders_)
-        if (other := entries.get(inside.with_suffix(""))) is not None:
+            splits[path] = folders.pop(0)
+            if splits[path] == "test" and folders:
+                set_name = folders.pop(0)
+        if other := entries.get(inside.with_suffix("")):
             raise UserError(f"{path} and {other.origin} differ only in their suffix; rename one")
         entries[inside.with_suffix("")] = CatalogEntry(
             name="_".join([*folders, path.stem]),
-            split=split_,
+            split=splits[path],
             set=set_name,
-            source=_local_file(path, digests[path]),
+            source=sources[path],
             origin=str(path),
         )
     provided = [
         _provided_lr(path, PurePosixPath(path.relative_to(folder / LR)), entries, scale)
         for path in images
-        if path not in digests
+        if path not in sources
     ]
     return [*entries.values(), *provided]
 
@@ -139,25 +140,20 @@ def _provided_lr(
         partner, scale = hr.get(stem.with_name(named[1])), int(named[2])
     if partner is None:
         raise UserError(f"{path} is an LR without HR; remove it, or give it the name of its HR")
-    source = _local_file(path, _digest(path))
-    return replace(partner, kind=f"lrx{scale}", source=source, origin=str(path))
+    return replace(partner, kind=f"lrx{scale}", source=_local_file(path), origin=str(path))
 
 
-def _local_file(path: Path, sha256: str) -> RemoteFile:
-    expected = ExpectedFile(bytes=path.stat().st_size, sha256=sha256)
-    return RemoteFile(location=LocalFile(path=path), expected=expected)
-
-
-def _digest(path: Path) -> str:
-    """Checksum of a file; "" if it cannot be read."""
+def _local_file(path: Path) -> RemoteFile:
+    """A file with its size, and its checksum unless it cannot be read."""
     try:
         path.name.encode()
     except UnicodeError as error:
         raise UserError(f"the name of {path!r} is not UTF-8; rename it") from error
-    try:
-        return file_sha256(path)
-    except OSError:
-        return ""
+    sha256 = ""
+    with suppress(OSError):
+        sha256 = file_sha256(path)
+    expected = ExpectedFile(bytes=path.stat().st_size, sha256=sha256)
+    return RemoteFile(location=LocalFile(path=path), expected=expected)
 
 
 def split_by_content(digests: Mapping[Path, str]) -> dict[Path, str]:

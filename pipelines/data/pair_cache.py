@@ -54,14 +54,6 @@ class PairTask:
         return self.folder / "pairs" / f"{self.key}.json"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PreparedPair:
-    """Result of one task: an entry of the pair store, or a problem."""
-
-    entry: PairEntry | None = None
-    problem: str = ""
-
-
 def report_estimate(tasks: list[PairTask], workers: int) -> None:
     """Print the remaining number of pairs, disk space and time.
 
@@ -84,11 +76,11 @@ def _pair_bytes(row: ManifestRow, scale: int) -> int:
     return hr + hr // scale**2 + 2 * ARRAY_HEADER
 
 
-def prepare_pair(task: PairTask) -> PreparedPair:
-    """Prepare a pair, unless the cache has it."""
+def prepare_pair(task: PairTask) -> PairEntry | str:
+    """Prepare a pair, unless the cache has it; returns its entry, or its problem."""
     try:
         if entry := _find_pair(task):
-            return PreparedPair(entry=entry)
+            return entry
         entry = add_image(
             task.folder,
             _read_verified(task.images, task.hr),
@@ -100,8 +92,8 @@ def prepare_pair(task: PairTask) -> PreparedPair:
         )
         write_text(task.note, _note_text(entry))
     except (OSError, ValueError, MemoryError) as error:
-        return PreparedPair(problem=str(error) or type(error).__name__)
-    return PreparedPair(entry=entry)
+        return str(error) or type(error).__name__
+    return entry
 
 
 def _read_verified(images: Path, row: ManifestRow) -> BytesIO:

@@ -8,12 +8,12 @@ locks/<key>                  held during a download
 
 import hashlib
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 
-from filelock import FileLock, Timeout
+from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from esrgan_core.files import atomic_path, file_sha256, write_text
 from esrgan_core.strict_json import from_json, to_json
@@ -39,7 +39,7 @@ def get_or_fetch(
     if found := _find(address, expected):
         return found
     key = _key(address, expected)
-    with _locked(_root() / "locks" / key, address, options.stop):
+    with _lock(_root() / "locks" / key, address, options.stop):
         if found := _find(address, expected):
             return found
         part = _root() / "partial" / key
@@ -66,11 +66,10 @@ def forget(address: str) -> None:
 
 
 def _find(address: str, expected: ExpectedFile) -> Path | None:
-    """Path of the content if the cache has it; a damaged file is removed with a message."""
+    """Path of the content in the cache; a damaged file is removed with a message."""
     path = _locate(address, expected)
     if path is None or not path.name.startswith(expected.sha256):
         return None
-    # its name is its checksum
     if mismatch := ExpectedFile(sha256=path.name).mismatch(path):
         print(f"{path} is damaged ({mismatch}); fetching it again", file=sys.stderr)
         path.unlink(missing_ok=True)
@@ -90,8 +89,7 @@ def _locate(address: str, expected: ExpectedFile) -> Path | None:
 
 
 def _add(part: Path, address: str) -> Path:
-    sha256 = file_sha256(part)
-    path = _content_path(sha256)
+    path = _content_path(sha256 := file_sha256(part))
     with atomic_path(path) as temporary:
         part.replace(temporary)
         temporary.chmod(0o444)
@@ -118,24 +116,13 @@ def _key(address: str, expected: ExpectedFile | None = None) -> str:
     return hashlib.sha256(address.encode()).hexdigest()
 
 
-@contextmanager
-def _locked(path: Path, address: str, stop: Event) -> Iterator[None]:
-    """Hold a lock; a message says that another process holds it.
-
-    Raises:
-        StoppedError: if `stop` is set meanwhile.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _lock(path: Path, address: str, stop: Event) -> AcquireReturnProxy[FileLock]:
+    """Acquire a lock; a StoppedError if `stop` is set before another process releases it."""
     lock = FileLock(path)
+    with suppress(Timeout):
+        return lock.acquire(timeout=0)
+    print(f"another process fetches {redact(address)}; waiting for it", file=sys.stderr)
     try:
-        lock.acquire(timeout=0)
+        return lock.acquire(poll_interval=POLL_SECONDS, cancel_check=stop.is_set)
     except Timeout:
-        print(f"another process fetches {redact(address)}; waiting for it", file=sys.stderr)
-        try:
-            lock.acquire(poll_interval=POLL_SECONDS, cancel_check=stop.is_set)
-        except Timeout:
-            raise StoppedError from None
-    try:
-        yield
-    finally:
-        lock.release()
+        raise StoppedError from None

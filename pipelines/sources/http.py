@@ -15,6 +15,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from pipelines.runtime.disk import require_disk_space
+from pipelines.runtime.errors import causes
 from pipelines.runtime.redaction import redact
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.errors import (
@@ -71,11 +72,7 @@ _local = _ThreadLocal()
 def download(urls: list[str], part: Path, expected: ExpectedFile, options: TransferOptions) -> None:
     """Write the whole file to `part`; a partial file there is continued.
 
-    Args:
-        urls: the address and its mirrors, tried in this order.
-        part: the file to write.
-        expected: size and checksums of the file.
-        options: of the transfer.
+    `urls` are the address and its mirrors, tried in this order.
 
     Raises:
         HostError: if no host supplies what is expected; gives the reason for each host.
@@ -191,6 +188,5 @@ def _host(url: str) -> str:
 
 def _reason(error: Exception) -> str:
     """Message of the innermost error; the libraries wrap it several times."""
-    while (inner := error.__cause__ or error.__context__) and isinstance(inner, Exception):
-        error = inner
-    return str(error) or type(error).__name__
+    *_, innermost = causes(error)
+    return str(innermost) or type(innermost).__name__

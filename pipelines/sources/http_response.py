@@ -16,7 +16,7 @@ def check_response(response: requests.Response, offset: int, expected: ExpectedF
     Args:
         response: to a request for the bytes from `offset`, or for the whole file if that is 0.
         offset: bytes that an earlier attempt received.
-        expected: size and checksums of the file.
+        expected: content of the file.
 
     Returns:
         Size of the whole file, 0 if the headers do not give it.

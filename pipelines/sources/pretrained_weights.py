@@ -62,19 +62,13 @@ def find_weights(config: FeaturesConfig) -> Path:
         ) from error
 
 
-def fetch_weights(name: str, parameter: str, published: WeightsFile | None = None) -> Path:
-    """Path of a published file in the cache, fetched if necessary.
-
-    Args:
-        name: of the network.
-        parameter: names another file, for the error message.
-        published: the file, if it is not in `PUBLISHED`.
+def fetch_weights(name: str, parameter: str) -> Path:
+    """Path of the published weights of a network in the cache, fetched if necessary.
 
     Raises:
-        UserError: if it cannot be fetched.
+        UserError: if they cannot be fetched; `parameter` can name another file.
     """
-    published = published or PUBLISHED.get(name)
-    if published is None:
+    if not (published := PUBLISHED.get(name)):
         raise UserError(f"{name} weights are not published; give the path of a file: {parameter}")
     remote = RemoteFile(
         location=HttpFile(url=published.url), expected=ExpectedFile(sha256=published.sha256)

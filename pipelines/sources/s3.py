@@ -24,6 +24,7 @@ from botocore.exceptions import (
     ProfileNotFound,
 )
 
+from esrgan_core.io.folder import SUFFIXES
 from pipelines.config.errors import UserError
 from pipelines.runtime.disk import require_disk_space
 from pipelines.sources.checksums import ExpectedFile
@@ -45,7 +46,6 @@ from pipelines.sources.transfer import (
     write_note,
 )
 
-CHECKSUM_SETTINGS = ("request_checksum_calculation", "response_checksum_validation")
 Checksums = Literal["when_supported", "when_required"]
 ConnectionErrors = (BotoCoreError, urllib3.exceptions.HTTPError)
 
@@ -56,7 +56,7 @@ class MissingObjectError(HostError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListedObject:
-    """An object of a listing."""
+    """An image of a listing."""
 
     location: S3Object
     path: str
@@ -81,7 +81,8 @@ def make_client(checksums: Checksums | None = None) -> Any:
         connect_timeout=10,
         read_timeout=30,
         max_pool_connections=16,
-        **(dict.fromkeys(CHECKSUM_SETTINGS, checksums) if checksums else {}),
+        request_checksum_calculation=checksums,
+        response_checksum_validation=checksums,
     )
     try:
         return boto3.session.Session().client("s3", config=config)
@@ -94,8 +95,12 @@ def address(location: S3Object) -> dict[str, str]:
     return {"Bucket": location.bucket, "Key": location.key}
 
 
-def list_objects(prefix: S3Object) -> Iterator[ListedObject]:
-    """List the objects below a prefix, which is read as a folder, or the object with that key."""
+def list_images(prefix: S3Object) -> Iterator[ListedObject]:
+    """List the images below a prefix, which is read as a folder, or the image with that key.
+
+    Raises:
+        UserError: if a key is not a plain path.
+    """
     pages = s3_client().get_paginator("list_objects_v2")
     folder = f"{prefix.key.rstrip('/')}/" if prefix.key else ""
     with readable_errors(prefix):
@@ -108,20 +113,16 @@ def list_objects(prefix: S3Object) -> Iterator[ListedObject]:
                     path = key.removeprefix(folder).lstrip("/")
                 else:
                     continue  # a sibling such as prefix-2/
-                yield ListedObject(
-                    location=S3Object(bucket=prefix.bucket, key=key),
-                    path=path,
-                    bytes=int(found["Size"]),
-                    etag=str(found["ETag"]),
-                )
+                if PurePosixPath(path).suffix.lower() in SUFFIXES:
+                    location = S3Object(bucket=prefix.bucket, key=key)
+                    size, etag = int(found["Size"]), str(found["ETag"])
+                    image = ListedObject(location=location, path=path, bytes=size, etag=etag)
+                    check_key(image)
+                    yield image
 
 
 def check_key(found: ListedObject) -> None:
-    """Check that the key is a relative path, which cannot lead out of a folder.
-
-    Raises:
-        UserError: if it is not.
-    """
+    """Raise a UserError unless the key is a relative path, which cannot lead out of a folder."""
     path = PurePosixPath("/", found.path).relative_to("/")
     if found.path != str(path) or ".." in path.parts:
         raise UserError(f"{found.location}: the key is not a plain path; rename the object")

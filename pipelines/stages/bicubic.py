@@ -38,11 +38,11 @@ def run(params: Params) -> None:
     results = in_parallel(prepare_pair, tasks, params.bicubic.workers, fewer=fewer)
     made = track("bicubic", results, [task.hr.path for task in tasks])
     for task, pair in zip(tasks, made, strict=True):
-        if pair.entry is None:
-            problems.append(f"  {task.hr.path}: {pair.problem}")
+        if isinstance(pair, str):
+            problems.append(f"  {task.hr.path}: {pair}")
         else:
             hr = task.hr
-            entry = replace(pair.entry, name=hr.pair_name, split=hr.split, set=hr.set)
+            entry = replace(pair, name=hr.pair_name, split=hr.split, set=hr.set)
             entries.append((task.key, entry))
     if problems:
         raise BadImagesError(problems)

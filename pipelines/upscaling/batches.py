@@ -17,7 +17,6 @@ import torch
 
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
 from esrgan_core.io.decoding import BadImageError
-from esrgan_core.io.folder import SUFFIXES
 from esrgan_core.memory import free_memory
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.config.errors import UserError
@@ -25,10 +24,9 @@ from pipelines.runtime.parallel import in_parallel
 from pipelines.sources.errors import HostError
 from pipelines.sources.locations import S3Object, parse_s3
 from pipelines.sources.s3 import (
-    check_key,
     download,
     get_text,
-    list_objects,
+    list_images,
     object_size,
     put_text,
     upload,
@@ -121,14 +119,11 @@ def _find_images(batch: Batch) -> Iterator[Image]:
     is_within = results != images and results.startswith(images)
     found = [
         image
-        for image in list_objects(parse_s3(batch.source))
-        if Path(image.path).suffix.lower() in SUFFIXES
-        and not (is_within and str(image.location).startswith(results))
+        for image in list_images(parse_s3(batch.source))
+        if not (is_within and str(image.location).startswith(results))
     ]
     if not found:
         raise UserError(f"{batch.source} contains no images")
-    for image in found:
-        check_key(image)
     paths = result_paths([Path(image.path) for image in found], batch.output)
     for image, path in zip(found, paths, strict=True):
         source, result = str(image.location), name(root / path)
