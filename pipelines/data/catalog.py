@@ -81,11 +81,10 @@ class Catalog:
 
     @property
     def files(self) -> list[RemoteFile]:
-        """Files to fetch: the archives, and the images that are not in one."""
+        """Images that are not in an archive, and archives."""
         images = [entry.source for entry in self.entries]
-        return [file for file in images if not isinstance(file.location, ArchiveMember)] + list(
-            self.archives.values()
-        )
+        single = [file for file in images if not isinstance(file.location, ArchiveMember)]
+        return [*single, *self.archives.values()]
 
     def exclude(self, pair_names: Sequence[str]) -> "Catalog":
         """Remove some images, and archives that are not used without them.
@@ -211,11 +210,7 @@ def _expand(row: Mapping[str, str]) -> Iterator[dict[str, str]]:
 
 
 def check_unique_paths(entries: Sequence[CatalogEntry]) -> None:
-    """Check that no two images have the same path, and that each LR has an HR.
-
-    Raises:
-        UserError: if not.
-    """
+    """Raise a UserError if two images have the same path, or an LR has no HR."""
     found: dict[tuple[str, str], CatalogEntry] = {}
     for entry in entries:
         if (other := found.setdefault((entry.pair_name, entry.kind), entry)) is not entry:

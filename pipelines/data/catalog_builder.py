@@ -36,14 +36,10 @@ PIRM_NAMES = {str(number) for number in range(1, 101)}
 def write_folder_catalog(
     folder: Path, output: Path, metadata: Mapping[str, str], *, scale: int, skip_bad: bool
 ) -> tuple[int, list[str]]:
-    """Write a catalog of the images in `folder`.
+    """Write a catalog of the images below `folder`, without bad ones or, by default, not at all.
 
-    Args:
-        folder: searched recursively.
-        output: the CSV file; not written if an image is bad and `skip_bad` is false.
-        metadata: split, set, license and citation of all images.
-        scale: of provided LR images whose names do not contain it.
-        skip_bad: whether bad images are left out.
+    `metadata` has the split, set, license and citation of all images; `scale` is that of provided
+    LR images whose names do not contain it.
 
     Returns:
         Number of images in the catalog, and the problems of bad images.

@@ -7,14 +7,7 @@ from pathlib import Path
 from esrgan_core.files import file_sha256
 from esrgan_core.io.inspection import inspect_image
 from pipelines.config.errors import UserError
-from pipelines.data.catalog import (
-    ARCHIVE,
-    RANGE,
-    parse_source,
-    read_catalog,
-    read_rows,
-    write_rows,
-)
+from pipelines.data.catalog import ARCHIVE, RANGE, parse_source, read_catalog, read_rows, write_rows
 from pipelines.data.download import run_concurrently
 from pipelines.runtime.progress import byte_progress
 from pipelines.sources.archive import unpack
@@ -38,30 +31,29 @@ def pin_catalog(path: Path) -> tuple[int, list[str]]:
     read_catalog(path)  # checks it
     rows = read_rows(path)
     unpinned = {str(number): row for number, row in enumerate(rows) if _is_unpinned(row)}
-    found: dict[str, dict[str, str]] = {}
-
-    def look(number: str, options: TransferOptions) -> None:
-        source = parse_source(unpinned[number])
-        file = resolve(source, options)
-        try:
-            # an error page must not be pinned
-            if unpinned[number]["split"] == ARCHIVE:
-                list(unpack(file, {}))
-            else:
-                inspect_image(file)
-        except ValueError:
-            forget_unpinned(source)
-            raise
-        size = str(file.stat().st_size)
-        found[number] = {"bytes": size, "sha256": file_sha256(file)}
-
     with byte_progress("pin", sum(int(row["bytes"] or 0) for row in unpinned.values())) as on_bytes:
         options = TransferOptions(on_bytes=on_bytes)
-        jobs = {number: partial(look, number, options) for number in unpinned}
+        jobs = {number: partial(_pin, row, options) for number, row in unpinned.items()}
         problems = run_concurrently(jobs, options)
-    if found:
-        write_rows(path, [row | found.get(str(number), {}) for number, row in enumerate(rows)])
-    return len(found), [f"{unpinned[number]['uri']}: {why}" for number, why in problems.items()]
+    if count := len(unpinned) - len(problems):
+        write_rows(path, rows)
+    return count, [f"{unpinned[number]['uri']}: {why}" for number, why in problems.items()]
+
+
+def _pin(row: dict[str, str], options: TransferOptions) -> None:
+    """Fetch the file of a row, and set its size and sha256."""
+    source = parse_source(row)
+    file = resolve(source, options)
+    try:
+        # an error page must not be pinned
+        if row["split"] == ARCHIVE:
+            list(unpack(file, {}))
+        else:
+            inspect_image(file)
+    except ValueError:
+        forget_unpinned(source)
+        raise
+    row.update(bytes=str(file.stat().st_size), sha256=file_sha256(file))
 
 
 def _is_unpinned(row: Mapping[str, str]) -> bool:

@@ -19,7 +19,7 @@ from pipelines.runtime.state import state_root
 from pipelines.sources import cache
 from pipelines.sources.archive import BadArchiveError, unpack
 from pipelines.sources.locations import ArchiveMember, HttpFile, S3Object
-from pipelines.sources.resolve import RemoteFile, copy, forget_unpinned, resolve
+from pipelines.sources.resolve import copy, forget_unpinned, resolve
 from pipelines.sources.transfer import TransferOptions
 
 CONCURRENT = 8
@@ -63,9 +63,8 @@ def fetch_all(catalog: Catalog, folder: Path, options: TransferOptions | None = 
     with byte_progress("download", to_fetch) as on_bytes:
         options = replace(options or TransferOptions(), on_bytes=on_bytes)
         problems: Problems = {}
-        for name, file in catalog.archives.items():
-            members = _archive_members(catalog.entries, name)
-            problems |= _unpack_all(name, file, members, folder, options)
+        for name in catalog.archives:
+            problems |= _unpack_all(catalog, name, folder, options)
         jobs = {
             entry.path: partial(copy, entry.source, folder / entry.path, options)
             for entry in catalog.entries
@@ -107,10 +106,9 @@ def _archive_members(entries: Iterable[CatalogEntry], archive: str) -> dict[str,
     return paths
 
 
-def _unpack_all(
-    name: str, file: RemoteFile, members: Mapping[str, str], folder: Path, options: TransferOptions
-) -> Problems:
+def _unpack_all(catalog: Catalog, name: str, folder: Path, options: TransferOptions) -> Problems:
     """Fetch and unpack one archive; an error of the archive is an error of all members left."""
+    file, members = catalog.archives[name], _archive_members(catalog.entries, name)
     targets = {member: folder / path for member, path in members.items()}
     problems: Problems = {}
     failure: OSError | ValueError | None = None

@@ -1,6 +1,6 @@
 """Great Expectations over the image table; the only module that imports it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -208,18 +208,16 @@ def _parse_result(found: Any) -> ExpectationResult:
     for exception in [info] if "raised_exception" in info else info.values():
         if exception["raised_exception"]:
             raise RuntimeError(f"{config.type}: {exception['exception_message']}")
-    meta: Mapping[str, str] = config.meta
     is_error = config.severity == "critical"
     rows = found.result.get("unexpected_index_list") or [{"path": "(all)"}]
     observed = found.result.get("observed_value")
     issues = [
         ValidationIssue(
             path=str(row["path"]),
-            description=meta["description"],
             value=", ".join(_format(value) for key, value in row.items() if key != "path")
             or _format(observed),
-            remedy=meta["remedy"],
             is_error=is_error,
+            **config.meta,
         )
         for row in rows
         if not found.success
@@ -227,7 +225,7 @@ def _parse_result(found: Any) -> ExpectationResult:
     return ExpectationResult(
         expectation=config.type,
         column=config.kwargs.get("column", config.kwargs.get("column_A", "")),
-        description=meta["description"],
+        description=config.meta["description"],
         is_error=is_error,
         success=bool(found.success),
         issues=issues,

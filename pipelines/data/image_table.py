@@ -19,13 +19,8 @@ def image_table(
 
     `width_cropped` and `height_cropped` are the sides after cropping to `multiple`; `same_as`,
     `leaks` and `looks_like` name a duplicate: an equal file, one in another split, another one in
-    the same split; `size_class` and `shape_class` are rounded sizes and aspect ratios.
-
-    Args:
-        manifest: with a column `sha256_now`.
-        quality_stats: of each image, by path.
-        lr_checks: of each provided LR, by the path of its HR.
-        multiple: that sides are cropped to.
+    the same split; `size_class` and `shape_class` are rounded sizes and aspect ratios. `lr_checks`
+    has a row for each provided LR, with the path of its HR.
     """
     frame = manifest[manifest["kind"] == "hr"].merge(quality_stats, on="path", how="left")
     frame = frame.merge(lr_checks, on="path", how="left").reset_index(drop=True)

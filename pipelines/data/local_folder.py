@@ -29,10 +29,7 @@ TENTH = 0x1999_9999
 def load_catalog(data: Path, names: list[str], scale: int) -> Catalog:
     """Read catalogs by name if `data` contains catalogs, otherwise list the images in it.
 
-    Args:
-        data: the folder.
-        names: of catalogs.
-        scale: of provided LR images whose names do not contain it.
+    `scale` is that of provided LR images whose names do not contain it.
 
     Raises:
         UserError: if a catalog is missing or malformed, two images have the same path, or there
@@ -75,16 +72,11 @@ def _join(catalogs: list[Catalog]) -> Catalog:
 def list_entries(
     folder: Path, images: list[Path], *, split: str = "", scale: int
 ) -> list[CatalogEntry]:
-    """Entries of the images below train, val and test/<set>, or split by their content.
+    """Entries of the images in a folder.
 
+    All have one `split`, or that of their folder train, val or test/<set>, or of their content.
     Images below `lr/` are provided LR of the HR image with the same path, then with `scale`, or
     with the same path followed by x2, x3, x4 or x8, which is the scale.
-
-    Args:
-        folder: the folder.
-        images: files in it.
-        split: of all images; "" to use folders or content.
-        scale: of provided LR images whose names do not contain it.
 
     Raises:
         UserError: if an image is not in one of these folders, an LR has no HR, or there are too

@@ -17,12 +17,7 @@ def downscale_folder(
 ) -> list[str]:
     """Downscale one image, or all images below a folder, which keep their tree and names.
 
-    Args:
-        source: an image or a folder.
-        output: a PNG file or a folder.
-        scale: how many times smaller.
-        modcrop: HR is cropped to a multiple of this.
-        convention: one of `CONVENTIONS`.
+    HR is cropped to a multiple of `modcrop`.
 
     Returns:
         Images that could not be used, with the reason.

@@ -117,11 +117,11 @@ def _find_pair(task: PairTask) -> PairEntry | None:
 def read_entry(note: Path) -> PairEntry | None:
     """PairEntry in the note of a prepared pair; None if the note is missing or damaged."""
     try:
-        content = from_json(note.read_text(encoding="utf-8"))["entry"]
-        entry = from_fields(PairEntry, content)
+        text = note.read_text(encoding="utf-8")
+        entry = from_fields(PairEntry, from_json(text)["entry"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return entry if note.read_bytes() == _note_text(entry).encode() else None
+    return entry if text == _note_text(entry) else None
 
 
 def _note_text(entry: PairEntry) -> str:

@@ -41,9 +41,10 @@ MAX_RATIO = 100
 SMALL = 1024 * 1024
 """Bytes below which the compression ratio is not checked: a blank page compresses like a bomb."""
 TarMode = Literal["r:", "r:gz"]
+Targets = Mapping[str, Path]
 UNREADABLE = (
-    zipfile.BadZipFile, tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError,
-    NotImplementedError, RuntimeError, UnicodeError, ValueError, OverflowError,
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError, RuntimeError,
+    ValueError, OverflowError,
 )  # fmt: skip
 
 
@@ -60,7 +61,7 @@ class _Member:
     problem: str
 
 
-def unpack(archive: Path, targets: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
+def unpack(archive: Path, targets: Targets) -> Iterator[tuple[str, str]]:
     """Write members to the paths in `targets`.
 
     Yields:
@@ -97,7 +98,7 @@ def _tar_mode(archive: Path) -> TarMode | None:
     raise BadArchiveError("neither zip nor tar")
 
 
-def _unpack_zip(archive: Path, targets: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
+def _unpack_zip(archive: Path, targets: Targets) -> Iterator[tuple[str, str]]:
     with zipfile.ZipFile(archive) as file:
         yield from _check_members(_zip_members(file), archive, targets)
         for info in file.infolist():
@@ -112,9 +113,7 @@ def _unpack_zip(archive: Path, targets: Mapping[str, Path]) -> Iterator[tuple[st
                 yield name, problem
 
 
-def _unpack_tar(
-    archive: Path, mode: TarMode, targets: Mapping[str, Path]
-) -> Iterator[tuple[str, str]]:
+def _unpack_tar(archive: Path, mode: TarMode, targets: Targets) -> Iterator[tuple[str, str]]:
     _check_tar_headers(archive, mode)
     with tarfile.open(archive, mode) as tar:
         yield from _check_members(_tar_members(tar), archive, targets)
@@ -126,14 +125,9 @@ def _unpack_tar(
 
 
 def _check_members(
-    members: Iterable[_Member], archive: Path, targets: Mapping[str, Path]
+    members: Iterable[_Member], archive: Path, targets: Targets
 ) -> list[tuple[str, str]]:
-    """Check all members before any is written; returns those of `targets` that are missing.
-
-    Raises:
-        BadArchiveError: if one is hostile, or the limits are exceeded.
-        UserError: if the members do not fit on the disk.
-    """
+    """Check all members before any is written; returns those of `targets` that are missing."""
     seen: set[str] = set()
     total = needed = 0
     max_bytes = min(MAX_BYTES, MAX_RATIO * archive.stat().st_size + SMALL)

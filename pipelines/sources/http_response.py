@@ -13,10 +13,7 @@ CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)")
 def check_response(response: requests.Response, offset: int, expected: ExpectedFile) -> int:
     """Check that the body is the file, or the rest of it, uncompressed.
 
-    Args:
-        response: to a request for the bytes from `offset`, or for the whole file if that is 0.
-        offset: bytes that an earlier attempt received.
-        expected: content of the file.
+    The request was for the bytes from `offset`, or for the whole file if that is 0.
 
     Returns:
         Size of the whole file, 0 if the headers do not give it.

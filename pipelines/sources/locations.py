@@ -94,11 +94,7 @@ def parse_location(uri: str) -> Location:
 
 
 def parse_s3(uri: str) -> S3Object:
-    """Parse `s3://bucket/key`; nothing in the key is escaped.
-
-    Raises:
-        UserError: if the bucket is missing.
-    """
+    """Parse `s3://bucket/key`; nothing in the key is escaped. A missing bucket is a UserError."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     if not uri.startswith("s3://") or not bucket:
         raise UserError(f"expected s3://bucket/key, got {uri}")

@@ -6,7 +6,7 @@ Endpoint, region and credentials come from the environment (`AWS_ENDPOINT_URL`,
 """
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
@@ -28,13 +28,7 @@ from esrgan_core.io.folder import SUFFIXES
 from pipelines.config.errors import UserError
 from pipelines.runtime.disk import require_disk_space
 from pipelines.sources.checksums import ExpectedFile
-from pipelines.sources.errors import (
-    BusyHostError,
-    ChangedError,
-    CutError,
-    HostError,
-    StoppedError,
-)
+from pipelines.sources.errors import BusyHostError, ChangedError, CutError, HostError, StoppedError
 from pipelines.sources.locations import S3Object
 from pipelines.sources.transfer import (
     CHUNK,
@@ -148,20 +142,16 @@ def put_text(text: str, location: S3Object) -> None:
 
 def get_text(location: S3Object) -> str | None:
     """Read a short text; None if the object does not exist."""
-    try:
-        with readable_errors(location):
-            return str(s3_client().get_object(**address(location))["Body"].read().decode())
-    except MissingObjectError:
-        return None
+    with suppress(MissingObjectError), readable_errors(location):
+        return str(s3_client().get_object(**address(location))["Body"].read().decode())
+    return None
 
 
 def object_size(location: S3Object) -> int | None:
     """Bytes of an object; None if it does not exist."""
-    try:
-        with readable_errors(location):
-            return int(s3_client().head_object(**address(location))["ContentLength"])
-    except MissingObjectError:
-        return None
+    with suppress(MissingObjectError), readable_errors(location):
+        return int(s3_client().head_object(**address(location))["ContentLength"])
+    return None
 
 
 def download_object(
@@ -192,9 +182,8 @@ def _attempt(
         part.touch()
         if offset == size:
             return
-        body = s3_client().get_object(**address(location), IfMatch=etag, Range=f"bytes={offset}-")[
-            "Body"
-        ]
+        where = address(location) | {"IfMatch": etag, "Range": f"bytes={offset}-"}
+        body = s3_client().get_object(**where)["Body"]
     try:
         with closing(body), part.open("ab") as file:
             # raises an error if the body is shorter than announced

@@ -98,13 +98,12 @@ def partial_size(part: Path) -> int:
     return part.stat().st_size if part.exists() else 0
 
 
-def read_note(part: Path) -> dict[str, Any]:
+def read_note(part: Path) -> Any:
     """Read the note on which content a partial file belongs to; {} if there is none."""
     try:
-        note = from_json(_note_path(part).read_text(encoding="utf-8"))
+        return from_json(_note_path(part).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return note if isinstance(note, dict) else {}
 
 
 def write_note(part: Path, note: dict[str, str | int]) -> None:
