@@ -122,8 +122,8 @@ def verify(
     with in_repository():
         count, damage = verify_files(percent)
     if as_json:
-        findings = [{"area": o.area, "path": str(o.path), "problem": o.problem} for o in damage]
-        typer.echo(to_json({"files": count, "findings": findings}, indent=2))
+        findings = [finding._asdict() for finding in damage]
+        typer.echo(to_json({"files": count, "findings": findings}, indent=2, default=str))
     else:
         typer.echo("\n  ".join([f"{count} files, {len(damage)} findings", *map(str, damage)]))
     if damage:

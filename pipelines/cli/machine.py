@@ -4,24 +4,12 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.upscaling import (
-    Device,
-    Ensemble,
-    FormatName,
-    Inputs,
-    ModelName,
-    PrecisionName,
-    Quality,
-    Scale,
-    Tile,
-)
+from pipelines.cli import upscaling
 
 plan = typer.Typer(help="Estimate time, disk space and memory of work from a short part of it.")
 
 
-def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
-) -> None:
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False) -> None:
     """Check packages, devices, memory, disks, MLflow, S3, DVC and telemetry; print remedies.
 
     Changes nothing and prints no credentials. The exit code is 1 if there is an error.
@@ -64,15 +52,15 @@ def train(
 
 @plan.command()
 def upscale(
-    inputs: Inputs,
-    model: ModelName = None,
-    scale: Scale = None,
-    format_: FormatName = None,
-    quality: Quality = None,
-    tile: Tile = "auto",
-    precision: PrecisionName = "auto",
-    device: Device = "auto",
-    ensemble: Ensemble = False,
+    inputs: upscaling.Inputs,
+    model: upscaling.ModelName = None,
+    scale: upscaling.Scale = None,
+    format_: upscaling.FormatName = None,
+    quality: upscaling.Quality = None,
+    tile: upscaling.Tile = "auto",
+    precision: upscaling.PrecisionName = "auto",
+    device: upscaling.Device = "auto",
+    ensemble: upscaling.Ensemble = False,
 ) -> None:
     """Estimate `esrgan upscale` from a trial of some of the images. Nothing is written.
 

@@ -98,9 +98,8 @@ def reproduce(
 
     model, wanted = parse_uri(version, "")
     found = get_version(model or _config().model, wanted)
-    folder, notes = prepare_run(
-        find_repository(), found, name or f"{found.model}-version-{found.version}"
-    )
+    name = name or f"{found.model}-version-{found.version}"
+    folder, notes = prepare_run(find_repository(), found, name)
     typer.echo(f"{folder}: commit {found.tags['git.commit']}, data {found.tags['data.md5']}")
     for note in notes:
         typer.echo(f"  {note}")

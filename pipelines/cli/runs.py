@@ -24,7 +24,7 @@ def params(
 
     Example: esrgan params --profile full --set pretrain.steps=500000
     """
-    from pipelines.ops.params_file import write_params
+    from pipelines.stages.params_check import write_params
 
     write_params(profile, set_ or [], output)
     typer.echo(f"wrote {output}; `dvc repro` runs the stages that it changes")
@@ -48,7 +48,7 @@ def flow(
     Example: esrgan flow --name long --set pretrain.steps=500000
     """
     from pipelines.config.params import parse_assignments
-    from pipelines.ops.runs import run_flow
+    from pipelines.ops.flow import run_flow
     from pipelines.runs.repository import find_repository
     from pipelines.runs.workspace import Request, prepare
 
@@ -76,7 +76,7 @@ def runs(
 
     Example: esrgan runs --prune --days 30
     """
-    from pipelines.ops.runs import list_runs
+    from pipelines.ops.prune import list_runs
 
     for line in list_runs(prune=prune, days=days, dry_run=dry_run):
         typer.echo(line)

@@ -43,8 +43,7 @@ Ensemble = Annotated[
 def upscale(
     inputs: Inputs,
     output: Annotated[
-        str,
-        typer.Option("--output", "-o", help="a folder, a file, or - for standard output"),
+        str, typer.Option("--output", "-o", help="a folder, a file, or - for standard output")
     ],
     model: ModelName = None,
     alpha: Alpha = None,

@@ -30,11 +30,7 @@ def compare_methods(sets: Sequence[str]) -> str:
 
 
 def draw_figures(folder: Path) -> Iterator[str]:
-    """Draw crops of every test image, curves, and perception against distortion.
-
-    Yields:
-        The name of each figure, once for all its formats.
-    """
+    """Draw crops of every test image, curves, and perception against distortion; yield names."""
     params = load_params(Params)
     shown = select_shown(load_samples(PairStore(PAIRS), "test"))
     methods = trained_methods(params)

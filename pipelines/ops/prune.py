@@ -1,14 +1,17 @@
-"""Checkpoints and caches below the state root that can be removed."""
+"""Runs, checkpoints and caches that can be removed."""
 
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from filelock import FileLock, Timeout
 
 from esrgan_core.strict_json import from_json
+from pipelines.runs import experiments
+from pipelines.runs.repository import find_repository
 from pipelines.runtime.disk import folder_bytes
 from pipelines.runtime.state import ablation_network_path, state_root
 from pipelines.training.locks import LOCK
@@ -46,7 +49,19 @@ def prune(*, unfinished: bool, caches: bool, dry_run: bool) -> Iterator[str]:
     yield f"{'would free' if dry_run else 'freed'} {freed / 2**20:.1f} MiB"
 
 
-def _line(folder: Path, size: int, state: str, *, is_removed: bool) -> str:
+def list_runs(*, prune: bool, days: float, dry_run: bool) -> Iterator[str]:
+    """A line for each run's folder; `prune` removes those that are saved and unused for `days`."""
+    repository = find_repository()
+    for run in experiments.list_workspaces(repository):
+        is_old = datetime.now(UTC) - run.used > timedelta(days=days)
+        is_removed = prune and run.state == "saved" and is_old
+        state = f"{run.state}  {run.used:%Y-%m-%d %H:%M}"
+        yield _line(run.folder.name, folder_bytes(run.folder), state, is_removed=is_removed)
+        if is_removed and not dry_run and not experiments.remove(repository, run):
+            yield f"keep  {run.folder.name}: it is in use now"
+
+
+def _line(folder: Path | str, size: int, state: str, *, is_removed: bool) -> str:
     return f"{'remove' if is_removed else 'keep'}  {folder}  {size / 2**20:.1f} MiB  {state}"
 
 

@@ -12,9 +12,8 @@ from pipelines.evaluation.alpha_selection import read_choice
 from pipelines.evaluation.benchmark import Evaluation
 from pipelines.evaluation.config import InterpolateConfig
 from pipelines.reports.crops import most_detailed_crop
-from pipelines.reports.figures import SHEET, contact_sheet
-from pipelines.reports.html_report import write_html_report
-from pipelines.reports.views import CROP, collect_views, originals
+from pipelines.reports.figures import SHEET, contact_sheet, originals
+from pipelines.reports.html_report import CROP, collect_views, write_html_report
 
 
 def write_evaluation_report(

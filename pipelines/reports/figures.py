@@ -13,7 +13,6 @@ from esrgan_core.engine.evaluation import Sample, ScoredImage
 from esrgan_core.files import atomic_path
 from pipelines.reports.crops import most_detailed_crop
 from pipelines.reports.labels import display_name
-from pipelines.reports.views import originals
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,6 +23,14 @@ SHEET = 5
 CAPTION = {"psnr_y": "{:.2f} dB", "niqe": "NIQE {:.2f}"}
 PER_ROW = 4
 """Crops or curves in a row."""
+
+
+def originals(samples: Sequence[Sample]) -> list[ScoredImage]:
+    """The HR images, in place of results."""
+    return [
+        ScoredImage(name=sample.name, set=sample.set, sr=np.asarray(sample.hr), values={})
+        for sample in samples
+    ]
 
 
 def contact_sheet(columns: Mapping[str, Sequence[ScoredImage]], path: Path) -> None:

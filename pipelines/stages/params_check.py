@@ -1,12 +1,21 @@
-"""Checks of params.yaml as a whole: types, relations between sections, and named files."""
+"""Changes of params.yaml, and checks of it as a whole: types, relations, and named files."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from esrgan_core.models.discriminator import SRGANDiscriminatorConfig, VGGDiscriminatorConfig
-from pipelines.config.params import PARAMS, ParamsError, parse_sections
-from pipelines.sources.pinned import find_pinned
+from pipelines.config.params import (
+    PARAMS,
+    ParamsError,
+    apply_profile,
+    parse_assignments,
+    parse_sections,
+    read_yaml,
+    update_params,
+    write_yaml,
+)
+from pipelines.sources.pinned import find_pinned, pin
 from pipelines.stages.sections import Sections
 
 FILES = (
@@ -19,6 +28,25 @@ FILES = (
     "evaluate.ma_scores",
 )
 """Parameters that name a file, a folder, or a mapping of files."""
+
+
+def write_params(profile: str = "", set_: Sequence[str] = (), output: Path = PARAMS) -> None:
+    """Write a profile, KEY=VALUE assignments and hashes of named files into a parameter file.
+
+    Raises:
+        ParamsError: if a stage does not accept it; the file is not changed.
+    """
+    params = read_yaml(output)
+    if profile:
+        apply_profile(params, profile)
+    update_params(params, parse_assignments(set_))
+    for section, key, name in _file_parameters(params):
+        try:
+            section[key] = pin(section[key])
+        except (OSError, ValueError) as error:
+            raise ParamsError(f"{output}: {name}: {error}") from error
+    check_params(params, output)
+    write_yaml(output, params)
 
 
 def check_params(params: dict[str, Any], path: Path = PARAMS, *, files: bool = True) -> None:
@@ -34,7 +62,7 @@ def check_params(params: dict[str, Any], path: Path = PARAMS, *, files: bool = T
         raise ParamsError("\n".join(f"{path}: {problem}" for problem in problems))
 
 
-def file_parameters(params: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str]]:
+def _file_parameters(params: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str]]:
     """Yield (mapping, key, dotted name) of every parameter that names a file or a folder."""
     for name in FILES:
         *sections, key = name.split(".")
@@ -96,7 +124,7 @@ def _metric_problems(sections: Sections) -> Iterator[str]:
 
 def _file_problems(params: dict[str, Any]) -> Iterator[str]:
     """Files and folders whose content does not match the hash in the parameters."""
-    for section, key, name in file_parameters(params):
+    for section, key, name in _file_parameters(params):
         try:
             find_pinned(section[key])
         except (OSError, ValueError) as error:

@@ -21,29 +21,16 @@ from esrgan_core.memory import free_memory
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.config.errors import UserError
 from pipelines.runtime.parallel import in_parallel
+from pipelines.sources import s3
 from pipelines.sources.errors import HostError
 from pipelines.sources.locations import S3Object, parse_s3
-from pipelines.sources.s3 import (
-    download,
-    get_text,
-    list_images,
-    object_size,
-    put_text,
-    upload,
-)
 from pipelines.upscaling.jobs import Outcome, Output, find_jobs, result_paths
-from pipelines.upscaling.journal import (
-    FOREIGN,
-    Journal,
-    Stamp,
-    file_stamp,
-    folder_lock,
-    settings_key,
-)
+from pipelines.upscaling.journal import FOREIGN, Stamp, file_stamp, open_journal, settings_key
 from pipelines.upscaling.model import load_model
 from pipelines.upscaling.one import upscale_file
 
 S3 = "s3://"
+CORES = os.cpu_count() or 1
 RECORDS_PREFIX = ".esrgan"
 """Prefix of the records, below that of the target."""
 
@@ -80,15 +67,14 @@ def upscale_batch(batch: Batch, workers: int = -1) -> Iterator[Outcome]:
     """
     # before the images, so that a wrong model is not an error of each
     key = settings_key(load_model(batch.model, batch.alpha), batch.config, batch.output)
-    processes = _cores() if workers < 0 else max(workers, 1)
-    upscale = partial(_upscale, batch, key, max(_cores() // processes, 1))
+    processes = CORES if workers < 0 else max(workers, 1)
+    upscale = partial(_upscale, batch, key, max(CORES // processes, 1))
     images = list(_find_images(batch))
     if batch.target.startswith(S3):
         # each process asks S3 about its results, since every request takes time
         yield from in_parallel(upscale, images, workers, fewer="with fewer workers")
         return
-    with folder_lock(Path(batch.target)):
-        journal = Journal(Path(batch.target), key)
+    with open_journal(Path(batch.target), key) as journal:
         todo = []
         for image in images:
             source, target, stamp = image
@@ -119,7 +105,7 @@ def _find_images(batch: Batch) -> Iterator[Image]:
     is_within = results != images and results.startswith(images)
     found = [
         image
-        for image in list_images(parse_s3(batch.source))
+        for image in s3.list_images(parse_s3(batch.source))
         if not (is_within and str(image.location).startswith(results))
     ]
     if not found:
@@ -139,11 +125,7 @@ def _make_upscaler(batch: Batch, key: str, threads: int) -> Upscaler:
     if torch.get_num_threads() != threads:
         torch.set_num_threads(threads)
     network = load_model(batch.model, batch.alpha).network
-    return Upscaler(network, batch.config, free_memory=lambda: free_memory() * threads // _cores())
-
-
-def _cores() -> int:
-    return os.cpu_count() or 1
+    return Upscaler(network, batch.config, free_memory=lambda: free_memory() * threads // CORES)
 
 
 def _upscale(batch: Batch, key: str, threads: int, image: Image) -> Outcome:
@@ -156,7 +138,7 @@ def _upscale(batch: Batch, key: str, threads: int, image: Image) -> Outcome:
             def run(path: Path) -> tuple[str, ...]:
                 local = folder / Path(source).name if source.startswith(S3) else Path(source)
                 if source.startswith(S3):
-                    download(parse_s3(source), local)
+                    s3.download(parse_s3(source), local)
                 return upscale_file(_make_upscaler(batch, key, threads), local, path, batch.output)
 
             if target.startswith(S3):
@@ -164,11 +146,10 @@ def _upscale(batch: Batch, key: str, threads: int, image: Image) -> Outcome:
             else:
                 changes = run(Path(target))
     except (BadImageError, MemoryError, OSError) as error:
-        message = str(error) or type(error).__name__
-        return Outcome(source=source, target=target, state="failed", message=message)
+        return Outcome(source, target, "failed", str(error) or type(error).__name__)
     if changes is None:
-        return Outcome(source=source, target=target, state="skipped")
-    return Outcome(source=source, target=target, state="done", message="; ".join(changes))
+        return Outcome(source, target, "skipped")
+    return Outcome(source, target, "done", "; ".join(changes))
 
 
 def _to_s3(
@@ -183,16 +164,16 @@ def _to_s3(
     name = place.key.removeprefix(root.key).lstrip("/")
     key = "/".join(part for part in (root.key.rstrip("/"), RECORDS_PREFIX, f"{name}.json") if part)
     record_place = S3Object(bucket=place.bucket, key=key)
-    size, text = object_size(place), get_text(record_place)
+    size, text = s3.object_size(place), s3.get_text(record_place)
     if size is not None:
         if text is not None and from_json(text) == {**record, "bytes": size}:
             return None
         if text is None and not batch.overwrite:
             raise HostError(FOREIGN.format(place))
     # before the result, so that a result without a complete record is known as one of ours
-    put_text(to_json({**record, "bytes": 0}), record_place)
+    s3.put_text(to_json({**record, "bytes": 0}), record_place)
     result = folder / f"result{Path(target).suffix}"
     changes = run(result)
-    upload(result, place)
-    put_text(to_json({**record, "bytes": result.stat().st_size}), record_place)
+    s3.upload(result, place)
+    s3.put_text(to_json({**record, "bytes": result.stat().st_size}), record_place)
     return changes

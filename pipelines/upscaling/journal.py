@@ -52,10 +52,9 @@ class Journal:
         row = self.rows.get(self._name(target))
         size = target.stat().st_size if target.is_file() else 0
         if size and row and row == self._row(target, stamp, size):
-            return Outcome(source=source, target=str(target), state="skipped")
+            return Outcome(source, str(target), "skipped")
         if row is None and target.exists() and not overwrite:
-            message = FOREIGN.format(target)
-            return Outcome(source=source, target=str(target), state="failed", message=message)
+            return Outcome(source, str(target), "failed", FOREIGN.format(target))
         if row is None:
             self._append(self._row(target, stamp, 0))
         return None
@@ -78,7 +77,7 @@ class Journal:
 
 
 @contextmanager
-def folder_lock(folder: Path) -> Iterator[None]:
+def open_journal(folder: Path, key: str) -> Iterator[Journal]:
     """Lock an output folder, and remove partial files that a killed process wrote there.
 
     Raises:
@@ -94,7 +93,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
     with lock:
         for partial in folder.rglob(f".{16 * '[0-9a-f]'}.tmp*"):
             partial.unlink()
-        yield
+        yield Journal(folder, key)
 
 
 def file_stamp(source: Path) -> Stamp:

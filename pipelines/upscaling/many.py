@@ -4,10 +4,10 @@ import errno
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from esrgan_core.memory import free_memory
 from pipelines.config.errors import as_user_error
 from pipelines.runtime.progress import progress
 from pipelines.upscaling.jobs import STANDARD, Job, Outcome, Output
-from pipelines.upscaling.journal import Journal, file_stamp, folder_lock, settings_key
+from pipelines.upscaling.journal import file_stamp, open_journal, settings_key
 from pipelines.upscaling.model import Model
 from pipelines.upscaling.one import upscale_file
 
@@ -44,17 +44,19 @@ def upscale_jobs(
         UserError: if another process writes to the folder, or the device cannot be used.
     """
     with as_user_error():
-        upscaler = Upscaler(model.network, config, free_memory=free_memory, log=_report)
+        log = partial(print, file=sys.stderr, flush=True)
+        upscaler = Upscaler(model.network, config, free_memory=free_memory, log=log)
     sizes = {job: _kilopixels(job.source) for job in jobs}
     done = 0
     with ExitStack() as stack:
         journal = None
         if jobs[0].target != target:
-            stack.enter_context(folder_lock(target))
-            journal = Journal(target, settings_key(model, config, output))
+            key = settings_key(model, config, output)
+            journal = stack.enter_context(open_journal(target, key))
         advance = stack.enter_context(progress("upscale", sum(sizes.values())))
         for number, job in enumerate(jobs, start=1):
             note = f"{number}/{len(jobs)} {job.source.name}"
+            source, result = str(job.source), str(job.target)
 
             def on_part(
                 parts: int, total: int, done: int = done, job: Job = job, note: str = note
@@ -66,16 +68,16 @@ def upscale_jobs(
                 outcome = None
                 if journal:
                     stamp = file_stamp(job.source)
-                    outcome = journal.begin(str(job.source), job.target, stamp, overwrite=overwrite)
+                    outcome = journal.begin(source, job.target, stamp, overwrite=overwrite)
                 if outcome is None:
                     changes = _upscale(upscaler, job, output, on_part)
-                    outcome = _outcome(job, "done", "; ".join(changes))
+                    outcome = Outcome(source, result, "done", "; ".join(changes))
                     if journal:
                         journal.finish(job.target, stamp)
             except (BadImageError, MemoryError, OSError) as error:
                 if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise
-                outcome = _outcome(job, "failed", str(error) or type(error).__name__)
+                outcome = Outcome(source, result, "failed", str(error) or type(error).__name__)
             yield outcome
             done += sizes[job]
             advance(done, note)
@@ -97,17 +99,9 @@ def _upscale(
     return changes
 
 
-def _outcome(job: Job, state: Literal["done", "failed"], message: str) -> Outcome:
-    return Outcome(source=str(job.source), target=str(job.target), state=state, message=message)
-
-
 def _kilopixels(source: Path) -> int:
     """The size of an image as a unit of progress; 1 if it cannot be read."""
     try:
         return max(int(np.prod(image_size(source))) // KILO, 1)
     except (BadImageError, OSError):
         return 1
-
-
-def _report(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)

@@ -20,9 +20,8 @@ import pytest
 from typer.testing import CliRunner
 
 from pipelines.cli.app import app
-from pipelines.ops.doctor import checks, hosts, installation, machine, project
+from pipelines.ops.doctor import Finding, checks, hosts, installation, machine, project
 from pipelines.ops.doctor.checks import run_checks
-from pipelines.ops.doctor.finding import Finding
 from pipelines.tracking import client as store
 from pipelines.tracking.database import DATABASE
 from tests.support import ROOT

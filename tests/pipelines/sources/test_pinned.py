@@ -14,10 +14,9 @@ from pipelines.config.params import ParamsError, load_section, read_yaml
 from pipelines.evaluation.benchmark import evaluate_methods, load_metrics
 from pipelines.evaluation.config import EvaluateConfig
 from pipelines.evaluation.methods import bicubic
-from pipelines.ops.params_file import write_params
 from pipelines.sources.pinned import find_pinned, pin, pinned_hash
 from pipelines.sources.pretrained_weights import find_weights
-from pipelines.stages.params_check import check_params
+from pipelines.stages.params_check import check_params, write_params
 from pipelines.training.semantic_maps import SemanticMaps, SemanticMapsConfig
 from tests.support import ROOT
 
