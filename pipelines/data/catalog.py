@@ -15,8 +15,7 @@ from esrgan_core.io.folder import SUFFIXES
 from pipelines.config.errors import UserError
 from pipelines.data.csv_file import write_csv
 from pipelines.sources.checksums import ExpectedFile
-from pipelines.sources.locations import ArchiveMember, HttpFile, parse_location
-from pipelines.sources.resolve import RemoteFile
+from pipelines.sources.locations import ArchiveMember, RemoteFile, parse_location
 
 REQUIRED = ("name", "split", "set", "uri", "bytes", "sha256", "license", "origin")
 OPTIONAL = ("kind", "md5", "mirrors", "citation")
@@ -156,7 +155,7 @@ def parse_source(row: Mapping[str, str]) -> RemoteFile:
     expected = ExpectedFile(
         bytes=int(row["bytes"] or 0), sha256=row["sha256"].lower(), md5=row["md5"].lower()
     )
-    mirrors = tuple(HttpFile(url=url) for url in row["mirrors"].split())
+    mirrors = tuple(row["mirrors"].split())
     return RemoteFile(location=parse_location(row["uri"]), mirrors=mirrors, expected=expected)
 
 

@@ -17,10 +17,9 @@ from pipelines.data.local_folder import list_entries
 from pipelines.runtime.parallel import in_parallel
 from pipelines.runtime.progress import byte_progress, track
 from pipelines.runtime.state import state_root
-from pipelines.sources.checksums import ExpectedFile
-from pipelines.sources.locations import S3Object
-from pipelines.sources.resolve import RemoteFile, resolve
-from pipelines.sources.s3 import ListedObject, list_images
+from pipelines.sources.locations import RemoteFile, S3Object
+from pipelines.sources.resolve import resolve
+from pipelines.sources.s3 import list_images
 from pipelines.sources.transfer import TransferOptions
 
 PIRM = {
@@ -63,12 +62,13 @@ def write_s3_catalog(
     Raises:
         HostError: if the prefix cannot be listed.
     """
-    found = {image.path: image for image in list_images(prefix)}
+    found = dict(list_images(prefix))
     if not found:
         raise UserError(f"no images in {prefix}")
     with TemporaryDirectory(dir=state_root()) as name:
         folder = Path(name)
-        with byte_progress("fetch", sum(image.bytes for image in found.values())) as on_bytes:
+        total = sum(image.expected.bytes for image in found.values())
+        with byte_progress("fetch", total) as on_bytes:
             options = TransferOptions(on_bytes=on_bytes)
             jobs = {
                 path: partial(_link, image, folder / path, options) for path, image in found.items()
@@ -88,11 +88,9 @@ def write_s3_catalog(
     return _write(output, entries), bad
 
 
-def _link(image: ListedObject, target: Path, options: TransferOptions) -> None:
-    expected = ExpectedFile(bytes=image.bytes)
-    source = RemoteFile(location=image.location, expected=expected, version=image.etag)
+def _link(image: RemoteFile, target: Path, options: TransferOptions) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.symlink_to(resolve(source, options))
+    target.symlink_to(resolve(image, options))
 
 
 def _write(output: Path, entries: list[CatalogEntry]) -> int:

@@ -64,16 +64,10 @@ def validate(
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
-    asset = context.data_sources.add_pandas("images").add_dataframe_asset("manifest")
-    batch = asset.add_batch_definition_whole_dataframe("all")
-    suite = context.suites.add(gx.ExpectationSuite(name="images"))
-    for expectation in (*_image_rules(rules), *_lr_rules(rules), *_drift_rules(accepted or {})):
-        suite.add_expectation(expectation)
-    definition = context.validation_definitions.add(
-        gx.ValidationDefinition(name="images", data=batch, suite=suite)
-    )
-    result = definition.run(
-        batch_parameters={"dataframe": frame.drop(columns="thumbnail")},
+    batch = context.data_sources.pandas_default.read_dataframe(frame.drop(columns="thumbnail"))
+    expectations = [*_image_rules(rules), *_lr_rules(rules), *_drift_rules(accepted or {})]
+    result = batch.validate(
+        gx.ExpectationSuite(name="images", expectations=expectations),
         result_format={"result_format": "COMPLETE", "unexpected_index_column_names": ["path"]},
     )
     return [_parse_result(found) for found in result.results]

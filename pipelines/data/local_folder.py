@@ -19,8 +19,7 @@ from pipelines.data.catalog import (
     read_catalog,
 )
 from pipelines.sources.checksums import ExpectedFile
-from pipelines.sources.locations import LocalFile
-from pipelines.sources.resolve import RemoteFile
+from pipelines.sources.locations import LocalFile, RemoteFile
 
 TENTH = 0x1999_9999
 """Of the range of the first 8 digits of a sha256."""
@@ -41,32 +40,29 @@ def load_catalog(data: Path, names: list[str], scale: int) -> Catalog:
     if images and not any(data.glob("*.csv")):
         catalog = Catalog(entries=list_entries(data, images, scale=scale), archives={})
     else:
-        catalog = _join([read_catalog(_catalog_path(data, name)) for name in names])
+        catalog = _read_catalogs(data, names)
     check_unique_paths(catalog.entries)
     if not catalog.entries:
         raise UserError(f"no images: download.catalogs is {names}, and {data} contains no images")
     return catalog
 
 
-def _catalog_path(data: Path, name: str) -> Path:
-    path = data / f"{name}.csv"
-    if not path.is_file():
-        known = sorted(file.stem for file in data.glob("*.csv"))
-        raise UserError(
-            f"download.catalogs names {name!r}; {data} has the catalogs {known}; images next to "
-            "catalogs are not used"
-        )
-    return path
-
-
-def _join(catalogs: list[Catalog]) -> Catalog:
-    archives: dict[str, RemoteFile] = {}
-    for catalog in catalogs:
-        for name, file in catalog.archives.items():
-            if archives.setdefault(name, file) != file:
-                raise UserError(f"two catalogs define the archive {name} differently")
-    entries = [entry for catalog in catalogs for entry in catalog.entries]
-    return Catalog(entries=entries, archives=archives)
+def _read_catalogs(data: Path, names: list[str]) -> Catalog:
+    whole = Catalog(entries=[], archives={})
+    for name in names:
+        path = data / f"{name}.csv"
+        if not path.is_file():
+            known = sorted(file.stem for file in data.glob("*.csv"))
+            raise UserError(
+                f"download.catalogs names {name!r}; {data} has the catalogs {known}; images next "
+                "to catalogs are not used"
+            )
+        catalog = read_catalog(path)
+        whole.entries.extend(catalog.entries)
+        for archive, file in catalog.archives.items():
+            if whole.archives.setdefault(archive, file) != file:
+                raise UserError(f"two catalogs define the archive {archive} differently")
+    return whole
 
 
 def list_entries(

@@ -16,6 +16,18 @@ class CutError(Exception):
     """The connection ended early; the next attempt resumes the transfer."""
 
 
+class UnreachableError(CutError):
+    """The host does not answer."""
+
+
+class BusyError(CutError):
+    """The host is busy, for so many seconds if it says so."""
+
+    def __init__(self, message: str, seconds: float | None) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
 class SlowError(CutError):
     """The host sends so slowly that the attempt counts as failed."""
 

@@ -17,8 +17,15 @@ from pipelines.runtime.progress import track
 from pipelines.runtime.redaction import redact
 from pipelines.runtime.state import REPOSITORY
 from pipelines.sources.checksums import ExpectedFile
-from pipelines.sources.locations import HttpFile, LocalFile, Location, S3Object, parse_location
-from pipelines.sources.resolve import RemoteFile, resolve
+from pipelines.sources.locations import (
+    HttpFile,
+    LocalFile,
+    Location,
+    RemoteFile,
+    S3Object,
+    parse_location,
+)
+from pipelines.sources.resolve import resolve
 from pipelines.sources.transfer import TransferOptions
 
 MARK = "#sha256="

@@ -8,9 +8,9 @@ from esrgan_core.features import FeaturesConfig
 from pipelines.config.errors import UserError
 from pipelines.runtime.progress import byte_progress
 from pipelines.sources.checksums import ExpectedFile
-from pipelines.sources.locations import HttpFile
+from pipelines.sources.locations import HttpFile, RemoteFile
 from pipelines.sources.pinned import find_pinned
-from pipelines.sources.resolve import RemoteFile, resolve
+from pipelines.sources.resolve import resolve
 from pipelines.sources.transfer import TransferOptions
 
 

@@ -5,8 +5,8 @@ A new source is a module that fetches from it, a type in `locations.Location`, a
 """
 
 import shutil
-from dataclasses import dataclass, field
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import assert_never
 
@@ -18,32 +18,11 @@ from pipelines.sources.locations import (
     ArchiveMember,
     HttpFile,
     LocalFile,
-    Location,
     PackageFile,
+    RemoteFile,
     S3Object,
 )
-from pipelines.sources.package_data import find_package_file
 from pipelines.sources.transfer import TransferOptions
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RemoteFile:
-    """Where a file comes from, and its expected content."""
-
-    location: Location
-    expected: ExpectedFile = field(default_factory=ExpectedFile)
-    mirrors: tuple[HttpFile, ...] = ()
-    version: str = ""
-    """Distinguishes contents of one location without checksum."""
-
-    def __post_init__(self) -> None:
-        if self.mirrors and not isinstance(self.location, HttpFile):
-            raise UserError(f"{self.location}: only http and https files can have mirrors")
-
-    @property
-    def cache_key(self) -> str:
-        """Address under which the cache stores it."""
-        return f"{self.location} {self.version}".rstrip()
 
 
 def resolve(remote: RemoteFile, options: TransferOptions) -> Path:
@@ -59,7 +38,7 @@ def resolve(remote: RemoteFile, options: TransferOptions) -> Path:
         case HttpFile(url=url):
             from pipelines.sources.http import download  # noqa: PLC0415  requests
 
-            fetch = partial(download, [url, *(mirror.url for mirror in remote.mirrors)])
+            fetch = partial(download, [url, *remote.mirrors])
         case S3Object() as location:
             from pipelines.sources.s3 import download_object  # noqa: PLC0415  boto3
 
@@ -94,3 +73,21 @@ def _verify(path: Path, expected: ExpectedFile) -> Path:
     if mismatch := expected.mismatch(path):
         raise UserError(f"{mismatch}; {REMEDY}")
     return path
+
+
+def find_package_file(location: PackageFile) -> Path:
+    """Path of a package's file.
+
+    Raises:
+        UserError: if the package or the file is not installed.
+    """
+    top, *inner = location.package.split(".")
+    # the spec of the top package is found without importing it, which can take seconds
+    spec = find_spec(top)
+    for folder in (spec and spec.submodule_search_locations) or ():
+        path = Path(folder, *inner, location.resource)
+        if path.is_file():
+            return path
+    raise UserError(
+        f"{location.resource} of {location.package} is not installed; run `make install`"
+    )

@@ -7,7 +7,6 @@ Endpoint, region and credentials come from the environment (`AWS_ENDPOINT_URL`,
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -29,7 +28,7 @@ from pipelines.config.errors import UserError
 from pipelines.runtime.disk import require_disk_space
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.errors import BusyHostError, ChangedError, CutError, HostError, StoppedError
-from pipelines.sources.locations import S3Object
+from pipelines.sources.locations import RemoteFile, S3Object
 from pipelines.sources.transfer import (
     CHUNK,
     TransferOptions,
@@ -46,17 +45,6 @@ ConnectionErrors = (BotoCoreError, urllib3.exceptions.HTTPError)
 
 class MissingObjectError(HostError):
     """The object or the bucket does not exist."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListedObject:
-    """An image of a listing."""
-
-    location: S3Object
-    path: str
-    """Its key relative to the prefix."""
-    bytes: int
-    etag: str
 
 
 @lru_cache(maxsize=1)
@@ -89,8 +77,11 @@ def address(location: S3Object) -> dict[str, str]:
     return {"Bucket": location.bucket, "Key": location.key}
 
 
-def list_images(prefix: S3Object) -> Iterator[ListedObject]:
+def list_images(prefix: S3Object) -> Iterator[tuple[str, RemoteFile]]:
     """List the images below a prefix, which is read as a folder, or the image with that key.
+
+    Yields:
+        (path, image): the key relative to the prefix, and the image with its size and ETag.
 
     Raises:
         UserError: if a key is not a plain path.
@@ -109,17 +100,17 @@ def list_images(prefix: S3Object) -> Iterator[ListedObject]:
                     continue  # a sibling such as prefix-2/
                 if PurePosixPath(path).suffix.lower() in SUFFIXES:
                     location = S3Object(bucket=prefix.bucket, key=key)
-                    size, etag = int(found["Size"]), str(found["ETag"])
-                    image = ListedObject(location=location, path=path, bytes=size, etag=etag)
-                    check_key(image)
-                    yield image
+                    check_key(location, path)
+                    expected = ExpectedFile(bytes=found["Size"])
+                    image = RemoteFile(location=location, expected=expected, version=found["ETag"])
+                    yield path, image
 
 
-def check_key(found: ListedObject) -> None:
-    """Raise a UserError unless the key is a relative path, which cannot lead out of a folder."""
-    path = PurePosixPath("/", found.path).relative_to("/")
-    if found.path != str(path) or ".." in path.parts:
-        raise UserError(f"{found.location}: the key is not a plain path; rename the object")
+def check_key(location: S3Object, path: str) -> None:
+    """Raise a UserError unless `path` is a relative path, which cannot lead out of a folder."""
+    plain = PurePosixPath("/", path).relative_to("/")
+    if path != str(plain) or ".." in plain.parts:
+        raise UserError(f"{location}: the key is not a plain path; rename the object")
 
 
 def upload(path: Path, location: S3Object) -> None:

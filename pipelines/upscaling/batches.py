@@ -104,18 +104,18 @@ def _find_images(batch: Batch) -> Iterator[Image]:
     images, results = (f"{prefix.rstrip('/')}/" for prefix in (batch.source, batch.target))
     is_within = results != images and results.startswith(images)
     found = [
-        image
-        for image in s3.list_images(parse_s3(batch.source))
+        (path, image)
+        for path, image in s3.list_images(parse_s3(batch.source))
         if not (is_within and str(image.location).startswith(results))
     ]
     if not found:
         raise UserError(f"{batch.source} contains no images")
-    paths = result_paths([Path(image.path) for image in found], batch.output)
-    for image, path in zip(found, paths, strict=True):
+    paths = result_paths([Path(path) for path, _ in found], batch.output)
+    for (_, image), path in zip(found, paths, strict=True):
         source, result = str(image.location), name(root / path)
         if source == result:
             raise UserError(f"{source} would be overwritten; give another target")
-        yield source, result, [source, image.bytes, image.etag]
+        yield source, result, [source, image.expected.bytes, image.version]
 
 
 @lru_cache(maxsize=1)

@@ -14,10 +14,7 @@ from pipelines.config.errors import UserError
 from pipelines.data.catalog import Catalog, CatalogEntry
 from pipelines.data.download import fetch_all, report_estimate
 from pipelines.sources.checksums import ExpectedFile
-from pipelines.sources.locations import (
-    parse_location,
-)
-from pipelines.sources.resolve import RemoteFile
+from pipelines.sources.locations import RemoteFile, parse_location
 from pipelines.sources.transfer import TransferOptions
 from tests.conftest import textured
 from tests.support import ROOT
@@ -217,8 +214,8 @@ def test_cut_connections_do_not_damage_small_files(tmp_path: Path) -> None:
 FETCH = """
 import sys
 from pipelines.sources.checksums import ExpectedFile
-from pipelines.sources.locations import HttpFile
-from pipelines.sources.resolve import RemoteFile, resolve
+from pipelines.sources.locations import HttpFile, RemoteFile
+from pipelines.sources.resolve import resolve
 from pipelines.sources.transfer import TransferOptions
 path = resolve(RemoteFile(location=HttpFile(url=sys.argv[1])), TransferOptions())
 print(path.read_bytes() == bytes(3000000))
