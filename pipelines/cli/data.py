@@ -76,7 +76,7 @@ def pin(
 
     Example: esrgan catalog pin flickr2k
     """
-    from pipelines.data.checksum_pinning import pin_catalog
+    from pipelines.data.catalog_builder import pin_catalog
 
     failures: list[str] = []
     for name in names:

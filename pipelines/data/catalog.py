@@ -86,11 +86,7 @@ class Catalog:
         return [*single, *self.archives.values()]
 
     def exclude(self, pair_names: Sequence[str]) -> "Catalog":
-        """Remove some images, and archives that are not used without them.
-
-        Raises:
-            UserError: if there is no such image.
-        """
+        """Remove some images, and archives that only they use; a UserError if one is unknown."""
         if unknown := set(pair_names) - {entry.pair_name for entry in self.entries}:
             raise UserError(f"download.exclude names unknown images: {sorted(unknown)}")
         return self._keep([entry for entry in self.entries if entry.pair_name not in pair_names])
@@ -107,15 +103,10 @@ class Catalog:
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """Read the rows of a catalog file, each with all columns.
-
-    Raises:
-        UserError: if columns are missing or unknown.
-    """
-    extra = "extra"
+    """Read a catalog's rows, each with all columns; a UserError if some are missing or unknown."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            table = csv.DictReader(file, strict=True, restkey=extra, restval="")
+            table = csv.DictReader(file, strict=True, restval="")
             columns, rows = table.fieldnames or [], list(table)
     except (csv.Error, UnicodeError) as error:
         raise UserError(f"{path} is not a CSV file in UTF-8 ({error})") from error
@@ -124,7 +115,8 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     if unknown := set(columns) - set(COLUMNS):
         raise UserError(f"{path} has unknown columns {sorted(unknown)}; remove them")
     for number, row in enumerate(rows, start=2):
-        if any(row.pop(extra, "")):
+        # of values without a column
+        if any(row.pop(None, "")):
             raise UserError(f"{path}, line {number}: more values than columns")
     return [dict.fromkeys(COLUMNS, "") | row for row in rows]
 
@@ -160,11 +152,7 @@ def parse_source(row: Mapping[str, str]) -> RemoteFile:
 
 
 def read_catalog(path: Path) -> Catalog:
-    """Read a catalog file and expand its ranges.
-
-    Raises:
-        UserError: if it is malformed.
-    """
+    """Read a catalog file and expand its ranges; a UserError if it is malformed."""
     archives: dict[str, RemoteFile] = {}
     entries: list[CatalogEntry] = []
     for number, row in enumerate(read_rows(path), start=2):

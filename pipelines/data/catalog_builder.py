@@ -1,4 +1,4 @@
-"""Catalogs of the user's images in a folder or below an S3 prefix."""
+"""Catalogs of the user's images in a folder or below an S3 prefix, and checksums for catalogs."""
 
 import sys
 from collections.abc import Mapping
@@ -8,17 +8,32 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from esrgan_core.files import file_sha256
 from esrgan_core.io.folder import find_images
+from esrgan_core.io.inspection import inspect_image
 from pipelines.config.errors import UserError
-from pipelines.data.catalog import SPLITS, CatalogEntry, check_unique_paths, to_row, write_rows
+from pipelines.data.catalog import (
+    ARCHIVE,
+    RANGE,
+    SPLITS,
+    CatalogEntry,
+    check_unique_paths,
+    parse_source,
+    read_catalog,
+    read_rows,
+    to_row,
+    write_rows,
+)
 from pipelines.data.download import run_concurrently
 from pipelines.data.image_checks import find_problem
 from pipelines.data.local_folder import list_entries
 from pipelines.runtime.parallel import in_parallel
 from pipelines.runtime.progress import byte_progress, track
 from pipelines.runtime.state import state_root
-from pipelines.sources.locations import RemoteFile, S3Object
-from pipelines.sources.resolve import resolve
+from pipelines.sources.archive import unpack
+from pipelines.sources.checksums import SHA256_DIGITS
+from pipelines.sources.locations import ArchiveMember, RemoteFile, S3Object, parse_location
+from pipelines.sources.resolve import forget_unpinned, resolve
 from pipelines.sources.s3 import list_images
 from pipelines.sources.transfer import TransferOptions
 
@@ -124,3 +139,47 @@ def _list_entries(
     ]
     check_unique_paths(entries)
     return entries, bad
+
+
+def pin_catalog(path: Path) -> tuple[int, list[str]]:
+    """Fetch the files without sha256, and write their sha256 and size into the catalog.
+
+    Returns:
+        Number of pinned files, and the errors of the others.
+
+    Raises:
+        UserError: if the catalog does not exist or is malformed.
+    """
+    if not path.is_file():
+        raise UserError(f"no catalog {path}")
+    read_catalog(path)  # checks it
+    rows = read_rows(path)
+    unpinned = {str(number): row for number, row in enumerate(rows) if _is_unpinned(row)}
+    with byte_progress("pin", sum(int(row["bytes"] or 0) for row in unpinned.values())) as on_bytes:
+        options = TransferOptions(on_bytes=on_bytes)
+        jobs = {number: partial(_pin, row, options) for number, row in unpinned.items()}
+        problems = run_concurrently(jobs, options)
+    if count := len(unpinned) - len(problems):
+        write_rows(path, rows)
+    return count, [f"{unpinned[number]['uri']}: {why}" for number, why in problems.items()]
+
+
+def _pin(row: dict[str, str], options: TransferOptions) -> None:
+    """Fetch the file of a row, and set its size and sha256."""
+    source = parse_source(row)
+    file = resolve(source, options)
+    try:
+        # an error page must not be pinned
+        if row["split"] == ARCHIVE:
+            list(unpack(file, {}))
+        else:
+            inspect_image(file)
+    except ValueError:
+        forget_unpinned(source)
+        raise
+    row.update(bytes=str(file.stat().st_size), sha256=file_sha256(file))
+
+
+def _is_unpinned(row: Mapping[str, str]) -> bool:
+    is_member = isinstance(parse_location(row["uri"]), ArchiveMember)
+    return len(row["sha256"]) < SHA256_DIGITS and not is_member and not RANGE.search(row["name"])

@@ -1,7 +1,7 @@
 """Download of a catalog's images into the image folder."""
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from datetime import timedelta
@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.filesize import decimal
 
 from pipelines.config.errors import UserError
-from pipelines.data.catalog import Catalog, CatalogEntry
+from pipelines.data.catalog import Catalog
 from pipelines.runtime.disk import require_disk_space
 from pipelines.runtime.progress import byte_progress, progress
 from pipelines.runtime.redaction import redact
@@ -31,13 +31,9 @@ Problems = dict[str, OSError | ValueError]
 
 
 def report_estimate(catalog: Catalog, folder: Path) -> int:
-    """Print what a download needs, by the sizes in the catalog; returns the bytes to fetch.
-
-    Raises:
-        UserError: if the images do not fit on the disk.
-    """
+    """Print what a download needs and what is not verified; returns the bytes to fetch."""
     remote = [file for file in catalog.files if isinstance(file.location, HttpFile | S3Object)]
-    to_fetch = sum(cache.missing_bytes(file.cache_key, file.expected) for file in remote)
+    to_fetch = sum(map(cache.missing_bytes, remote))
     # the members of an archive are as large as the archive
     in_folder = sum(file.expected.bytes for file in catalog.files)
     time = timedelta(seconds=round(to_fetch / ASSUMED_SPEED))
@@ -49,6 +45,14 @@ def report_estimate(catalog: Catalog, folder: Path) -> int:
         file=sys.stderr,
     )
     require_disk_space({state_root(): to_fetch, folder: in_folder})
+    # the checksum of an archive protects its members
+    if unpinned := {str(file.location) for file in catalog.files if not file.expected.is_pinned}:
+        more = f" and {len(unpinned) - 1} more" if len(unpinned) > 1 else ""
+        print(
+            f"warning: no checksum for {redact(min(unpinned))}{more}; the content is not verified. "
+            "`esrgan catalog pin` writes checksums into a catalog",
+            file=sys.stderr,
+        )
     return to_fetch
 
 
@@ -59,7 +63,6 @@ def fetch_all(catalog: Catalog, folder: Path, options: TransferOptions | None = 
         UserError: if the images do not fit on the disk.
     """
     to_fetch = report_estimate(catalog, folder)
-    _warn_about_unpinned(catalog)
     with byte_progress("download", to_fetch) as on_bytes:
         options = replace(options or TransferOptions(), on_bytes=on_bytes)
         problems: Problems = {}
@@ -94,21 +97,16 @@ def run_concurrently(
     return problems
 
 
-def _archive_members(entries: Iterable[CatalogEntry], archive: str) -> dict[str, str]:
-    """Paths in the image folder of one archive's members."""
-    paths: dict[str, str] = {}
-    for entry in entries:
-        location = entry.source.location
-        if isinstance(location, ArchiveMember) and location.archive == archive:
-            other = paths.setdefault(location.member, entry.path)
-            if other != entry.path:
-                raise UserError(f"{location} occurs twice: {other} and {entry.path}")
-    return paths
-
-
 def _unpack_all(catalog: Catalog, name: str, folder: Path, options: TransferOptions) -> Problems:
     """Fetch and unpack one archive; an error of the archive is an error of all members left."""
-    file, members = catalog.archives[name], _archive_members(catalog.entries, name)
+    file = catalog.archives[name]
+    members: dict[str, str] = {}
+    for entry in catalog.entries:
+        location = entry.source.location
+        if isinstance(location, ArchiveMember) and location.archive == name:
+            other = members.setdefault(location.member, entry.path)
+            if other != entry.path:
+                raise UserError(f"{location} occurs twice: {other} and {entry.path}")
     targets = {member: folder / path for member, path in members.items()}
     problems: Problems = {}
     failure: OSError | ValueError | None = None
@@ -128,14 +126,3 @@ def _unpack_all(catalog: Catalog, name: str, folder: Path, options: TransferOpti
     if failure:
         problems = dict.fromkeys(targets, failure) | problems
     return {members[member]: problem for member, problem in problems.items()}
-
-
-def _warn_about_unpinned(catalog: Catalog) -> None:
-    # the checksum of an archive protects its members
-    if unpinned := {str(file.location) for file in catalog.files if not file.expected.is_pinned}:
-        more = f" and {len(unpinned) - 1} more" if len(unpinned) > 1 else ""
-        print(
-            f"warning: no checksum for {redact(min(unpinned))}{more}; the content is not verified. "
-            "`esrgan catalog pin` writes checksums into a catalog",
-            file=sys.stderr,
-        )

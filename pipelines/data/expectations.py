@@ -204,12 +204,11 @@ def _parse_result(found: Any) -> ExpectationResult:
             raise RuntimeError(f"{config.type}: {exception['exception_message']}")
     is_error = config.severity == "critical"
     rows = found.result.get("unexpected_index_list") or [{"path": "(all)"}]
-    observed = found.result.get("observed_value")
     issues = [
         ValidationIssue(
             path=str(row["path"]),
             value=", ".join(_format(value) for key, value in row.items() if key != "path")
-            or _format(observed),
+            or _format(found.result.get("observed_value")),
             is_error=is_error,
             **config.meta,
         )

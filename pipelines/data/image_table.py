@@ -1,12 +1,17 @@
-"""The table of images that the expectations check."""
+"""The image table that the expectations check, and its distribution in the last accepted run."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from esrgan_core.files import write_text
+from esrgan_core.strict_json import from_json, to_json
 from pipelines.data.near_duplicates import find_duplicates
+from pipelines.runtime.state import state_root
 
 Distribution = Mapping[str, Mapping[str, float]]
 """Shares by column and value."""
@@ -49,3 +54,23 @@ def distribution(frame: pd.DataFrame) -> dict[str, dict[str, float]]:
         column: {name: count / len(frame) for name, count in sorted(Counter(frame[column]).items())}
         for column in ("size_class", "shape_class")
     }
+
+
+def load_accepted(frame: pd.DataFrame) -> Distribution | None:
+    """Shares of sizes and shapes when these sets were last accepted; None if never."""
+    try:
+        shares: Distribution = from_json(_path(frame).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return shares
+
+
+def save_accepted(frame: pd.DataFrame) -> None:
+    """Store the shares of sizes and shapes of an image table for the next run."""
+    write_text(_path(frame), to_json(distribution(frame)))
+
+
+def _path(frame: pd.DataFrame) -> Path:
+    # each selection of sets is compared with itself
+    sets = " ".join(sorted(set(frame["split"] + "/" + frame["set"])))
+    return state_root() / "accepted" / f"{hashlib.sha256(sets.encode()).hexdigest()[:16]}.json"

@@ -17,10 +17,7 @@ def downscale_folder(
 ) -> list[str]:
     """Downscale one image, or all images below a folder, which keep their tree and names.
 
-    HR is cropped to a multiple of `modcrop`.
-
-    Returns:
-        Images that could not be used, with the reason.
+    HR is cropped to a multiple of `modcrop`. Returns the images that cannot be used, with reasons.
 
     Raises:
         UserError: if there are no images, two have the same name, or the convention is unknown.

@@ -55,11 +55,7 @@ class PairTask:
 
 
 def report_estimate(tasks: list[PairTask], workers: int) -> None:
-    """Print the remaining number of pairs, disk space and time.
-
-    Raises:
-        UserError: if the pairs do not fit on the disk.
-    """
+    """Print the remaining pairs, disk space and time; a UserError if the disk is too small."""
     sizes = [_pair_bytes(task.hr, task.scale) for task in tasks if not task.note.is_file()]
     cores = workers if workers > 0 else os.cpu_count() or 1
     time = timedelta(seconds=round(sum(sizes) / 3 / PIXELS_PER_SECOND / cores))

@@ -37,10 +37,7 @@ class ExpectedFile:
             raise UserError(f"bytes must not be negative, got {self.bytes}")
 
     def mismatch(self, path: Path, sha256: str = "") -> str:
-        """How a file differs from what is expected; "" if it does not.
-
-        `sha256` is that of the file, if it is already known.
-        """
+        """How a file differs, or ""; `sha256` is that of the file, if it is already known."""
         size = path.stat().st_size
         if self.bytes and size != self.bytes:
             return f"it has {size} bytes, the catalog says {self.bytes}"

@@ -106,7 +106,10 @@ def _attempt(url: str, part: Path, expected: ExpectedFile, options: TransferOpti
         total = _check_response(response, offset, expected)
         if response.status_code == 416:
             return
-        version = _validator(response)
+        # a strong ETag, or the date of the last change
+        version = response.headers.get("ETag", "")
+        if not version or version.startswith("W/"):
+            version = response.headers.get("Last-Modified", "")
         if response.status_code == 206:
             # a 206 response may omit the validator
             version = version or known
@@ -161,12 +164,6 @@ def _check_response(response: requests.Response, offset: int, expected: Expected
     if expected.bytes and total and total != expected.bytes:
         raise HostError(f"its file has {total} bytes, the catalog says {expected.bytes}")
     return total
-
-
-def _validator(response: requests.Response) -> str:
-    """Identifier of the content's version: a strong ETag, or the date of the last change."""
-    tag = response.headers.get("ETag", "")
-    return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
 
 
 def _receive(response: requests.Response, part: Path, total: int, options: TransferOptions) -> None:

@@ -80,8 +80,8 @@ class RemoteFile:
             raise UserError(f"{self.location}: only http and https files can have mirrors")
 
     @property
-    def cache_key(self) -> str:
-        """Address under which the cache stores it."""
+    def address(self) -> str:
+        """Identifies it in the cache."""
         return f"{self.location} {self.version}".rstrip()
 
 

@@ -85,11 +85,7 @@ def fetch_weights(name: str, parameter: str) -> Path:
 
 
 def parse_weight_files(arguments: Sequence[str]) -> dict[str, str]:
-    """Parse weights files given as NAME=FILE.
-
-    Raises:
-        UserError: if one is malformed or does not exist.
-    """
+    """Parse weights files given as NAME=FILE; a UserError if one is malformed or missing."""
     files = {}
     for argument in arguments:
         name, _, file = argument.partition("=")

@@ -39,7 +39,6 @@ from pipelines.sources.transfer import (
     write_note,
 )
 
-Checksums = Literal["when_supported", "when_required"]
 ConnectionErrors = (BotoCoreError, urllib3.exceptions.HTTPError)
 
 
@@ -56,7 +55,7 @@ def s3_client() -> Any:
     return client if host.endswith(".amazonaws.com") else make_client("when_required")
 
 
-def make_client(checksums: Checksums | None = None) -> Any:
+def make_client(checksums: Literal["when_supported", "when_required"] | None = None) -> Any:
     """New client; `checksums` overrides when it sends and verifies checksum headers."""
     config = Config(
         retries={"mode": "standard", "max_attempts": 5},
@@ -80,11 +79,8 @@ def address(location: S3Object) -> dict[str, str]:
 def list_images(prefix: S3Object) -> Iterator[tuple[str, RemoteFile]]:
     """List the images below a prefix, which is read as a folder, or the image with that key.
 
-    Yields:
-        (path, image): the key relative to the prefix, and the image with its size and ETag.
-
-    Raises:
-        UserError: if a key is not a plain path.
+    Yields (path, image): the key relative to the prefix, and the image with its size and ETag.
+    A key that is not a plain path is a UserError.
     """
     pages = s3_client().get_paginator("list_objects_v2")
     folder = f"{prefix.key.rstrip('/')}/" if prefix.key else ""

@@ -7,9 +7,8 @@ import pandas as pd
 
 from pipelines.config.artifacts import IMAGES, MANIFEST, QUALITY_STATS, VALIDATION_REPORT
 from pipelines.data.config import ValidationRules
-from pipelines.data.drift import load_accepted, save_accepted
 from pipelines.data.expectations import ExpectationResult, validate, write_report
-from pipelines.data.image_table import image_table
+from pipelines.data.image_table import image_table, load_accepted, save_accepted
 from pipelines.data.lr_checks import check_provided_lr
 from pipelines.data.manifest import BadImagesError, current_sha256, pair_with_lr, read_manifest
 from pipelines.reports.data_docs import write_data_docs
