@@ -72,10 +72,7 @@ def write_s3_catalog(
 ) -> tuple[int, list[str]]:
     """Write a catalog of the images below an S3 prefix, like `write_folder_catalog`.
 
-    The images are fetched into the cache.
-
-    Raises:
-        HostError: if the prefix cannot be listed.
+    The images are fetched into the cache. A prefix that cannot be listed is a HostError.
     """
     found = dict(list_images(prefix))
     if not found:

@@ -83,12 +83,9 @@ def check_image(entry: CatalogEntry, folder: Path) -> ImageCheck:
         if mismatch := entry.source.expected.mismatch(path, sha256):
             return ImageCheck(entry=entry, problem=f"{mismatch}; {REMEDY}")
         found = inspect_image(path)
+        described = {name: getattr(entry, name) for name in ("path", "kind", *DESCRIPTION)}
         row = ManifestRow(
-            width=found.width,
-            height=found.height,
-            mode=found.mode,
-            sha256=sha256,
-            **{name: getattr(entry, name) for name in ("path", "kind", *DESCRIPTION)},
+            width=found.width, height=found.height, mode=found.mode, sha256=sha256, **described
         )
         return ImageCheck(entry=entry, row=row, quality_stats=_measure(entry.path, found))
     except (OSError, ValueError, MemoryError) as error:

@@ -59,10 +59,9 @@ def distribution(frame: pd.DataFrame) -> dict[str, dict[str, float]]:
 def load_accepted(frame: pd.DataFrame) -> Distribution | None:
     """Shares of sizes and shapes when these sets were last accepted; None if never."""
     try:
-        shares: Distribution = from_json(_path(frame).read_text(encoding="utf-8"))
+        return from_json(_path(frame).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return shares
 
 
 def save_accepted(frame: pd.DataFrame) -> None:

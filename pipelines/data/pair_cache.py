@@ -101,12 +101,11 @@ def _read_verified(images: Path, row: ManifestRow) -> BytesIO:
 
 
 def _find_pair(task: PairTask) -> PairEntry | None:
-    if (entry := read_entry(task.note)) is None:
-        return None
-    for kind, digest in (("hr", entry.hr_sha256), ("lr", entry.lr_sha256)):
-        path = task.folder / kind / f"{task.key}.npy"
-        if not path.is_file() or file_sha256(path) != digest:
-            return None
+    if entry := read_entry(task.note):
+        for kind, digest in (("hr", entry.hr_sha256), ("lr", entry.lr_sha256)):
+            path = task.folder / kind / f"{task.key}.npy"
+            if not path.is_file() or file_sha256(path) != digest:
+                return None
     return entry
 
 

@@ -52,8 +52,7 @@ def get_or_fetch(file: RemoteFile, options: TransferOptions, fetch: Fetch) -> Pa
         with atomic_path(path) as temporary:
             part.replace(temporary)
             temporary.chmod(0o444)
-        note = {"url": redact(file.address), "sha256": sha256}
-        write_text(_note_path(file), to_json(note))
+        write_text(_note_path(file), to_json({"url": redact(file.address), "sha256": sha256}))
         return path
 
 
