@@ -115,8 +115,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     if unknown := set(columns) - set(COLUMNS):
         raise UserError(f"{path} has unknown columns {sorted(unknown)}; remove them")
     for number, row in enumerate(rows, start=2):
-        # of values without a column
-        if any(row.pop(None, "")):
+        if any(row.pop(None, "")):  # values without a column
             raise UserError(f"{path}, line {number}: more values than columns")
     return [dict.fromkeys(COLUMNS, "") | row for row in rows]
 

@@ -80,8 +80,8 @@ def write_report(
 
     It does not contain drift, which depends on the previous run.
     """
-    issues = [issue for result in results for issue in result.issues]
-    excluded = sorted({issue.path for issue in issues if issue.is_error})
+    errors = [issue for result in results if result.is_error for issue in result.issues]
+    excluded = sorted({issue.path for issue in errors})
     content = {
         "success": not excluded,
         "images": len(frame),

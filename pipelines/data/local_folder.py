@@ -78,11 +78,10 @@ def list_entries(
         UserError: if an image is not in one of these folders, an LR has no HR, or there are too
             few images to split.
     """
-    hr = [path for path in images if path.relative_to(folder).parts[0] != LR]
-    sources = {path: _local_file(path) for path in hr}
+    sources = {path: _local_file(path) for path in images if not path.is_relative_to(folder / LR)}
     has_folders = not split and any((folder / name).is_dir() for name in SPLITS)
     if split or has_folders:
-        splits = dict.fromkeys(hr, split)
+        splits = dict.fromkeys(sources, split)
     else:
         # the error of an unreadable file is raised when it is fetched
         splits = split_by_content(
@@ -92,7 +91,7 @@ def list_entries(
             }
         )
     entries: dict[PurePosixPath, CatalogEntry] = {}
-    for path in hr:
+    for path, source in sources.items():
         inside = PurePosixPath(path.relative_to(folder))
         *folders, _ = inside.parts
         set_name = "own"
@@ -108,7 +107,7 @@ def list_entries(
             name="_".join([*folders, path.stem]),
             split=splits[path],
             set=set_name,
-            source=sources[path],
+            source=source,
             origin=str(path),
         )
     provided = [

@@ -24,7 +24,6 @@ from pipelines.sources.errors import HostError, StoppedError
 from pipelines.sources.locations import RemoteFile
 from pipelines.sources.transfer import TransferOptions, partial_size
 
-POLL_SECONDS = 0.5
 Fetch = Callable[[Path, ExpectedFile, TransferOptions], None]
 """Writes a file, or continues the partial file there."""
 
@@ -120,6 +119,6 @@ def _lock(file: RemoteFile, stop: Event) -> AcquireReturnProxy[FileLock]:
         return lock.acquire(timeout=0)
     print(f"another process fetches {redact(file.address)}; waiting for it", file=sys.stderr)
     try:
-        return lock.acquire(poll_interval=POLL_SECONDS, cancel_check=stop.is_set)
+        return lock.acquire(poll_interval=0.5, cancel_check=stop.is_set)
     except Timeout:
         raise StoppedError from None

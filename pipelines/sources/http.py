@@ -5,6 +5,7 @@ A note next to the partial file records its origin. A Range request resumes it.
 
 import re
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -134,7 +135,9 @@ def _get(url: str, headers: dict[str, str], options: TransferOptions) -> request
     options.unreachable_hosts.discard(_host(url))
     if response.status_code in options.retry.status_forcelist:
         response.close()
-        seconds = options.retry.get_retry_after(response.raw)
+        seconds = None
+        with suppress(urllib3.exceptions.InvalidHeader):
+            seconds = options.retry.get_retry_after(response.raw)
         raise BusyError(f"it answers {response.status_code} {response.reason}", seconds)
     return response
 
