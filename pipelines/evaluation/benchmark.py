@@ -18,8 +18,12 @@ from pipelines.config.errors import as_user_error
 from pipelines.evaluation.alpha_grid import grid_results, grid_scores
 from pipelines.evaluation.bootstrap import interval_table
 from pipelines.evaluation.config import EvaluateConfig
-from pipelines.evaluation.ma_scores import add_perceptual_index
-from pipelines.evaluation.score_table import mask_incomplete, means_by_model, set_means
+from pipelines.evaluation.score_table import (
+    add_perceptual_index,
+    mask_incomplete,
+    means_by_model,
+    set_means,
+)
 from pipelines.runtime.progress import progress
 from pipelines.runtime.tables import write_table
 from pipelines.sources.pinned import find_pinned

@@ -9,8 +9,8 @@ import pandas as pd
 from esrgan_core.engine.evaluation import Method, score
 from esrgan_core.metrics import metrics_by_name, perceptual_index
 from pipelines.config.errors import UserError, as_user_error
-from pipelines.evaluation.ma_scores import read_ma_scores
 from pipelines.evaluation.methods import bicubic, load_network
+from pipelines.evaluation.score_table import read_ma_scores
 from pipelines.evaluation.test_sets import load_sample, match_files
 from pipelines.runtime.progress import progress
 from pipelines.sources.pretrained_weights import parse_weight_files, weights_finder

@@ -166,12 +166,12 @@ def _checkpoints() -> Iterator[CheckedFile | Damage]:
 
 
 def _registered() -> Iterator[CheckedFile | Damage]:
-    for model in registered_files():
-        if model.checksums is None:
-            yield Damage("registered", model.folder, "has no valid checksums")
+    for folder, checksums in registered_files():
+        if checksums is None:
+            yield Damage("registered", folder, "has no valid checksums")
             continue
-        for name, digest in model.checksums.items():
-            yield CheckedFile("registered", model.folder / name, digest)
+        for name, digest in checksums.items():
+            yield CheckedFile("registered", folder / name, digest)
 
 
 def _sources() -> Iterator[CheckedFile]:

@@ -17,8 +17,8 @@ from pipelines.runtime.parent_watch import SIGNALS, die_with_parent
 from pipelines.runtime.redaction import redact
 from pipelines.runtime.status import Status, write_status
 from pipelines.sources.errors import HostError
-from pipelines.tracking.errors import StoreError
 from pipelines.tracking.session import recording
+from pipelines.tracking.store_errors import StoreError
 
 Params = TypeVar("Params")
 SECONDS_TO_SAVE = 7.0

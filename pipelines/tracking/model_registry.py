@@ -9,8 +9,7 @@ from esrgan_core.strict_json import from_json, to_json
 from pipelines.config.errors import UserError
 from pipelines.tracking.client import KEY_TAG, client, quote_value
 from pipelines.tracking.database import has_store
-from pipelines.tracking.errors import NotInStoreError
-from pipelines.tracking.store_errors import translate_errors
+from pipelines.tracking.store_errors import NotInStoreError, translate_errors
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import RegisteredModel
@@ -62,10 +61,7 @@ def find_model(model: str) -> "RegisteredModel | None":
 
 def find_version(model: str, key: str) -> ModelVersion | None:
     """The version of the same weights and evidence."""
-    with translate_errors():
-        wanted = f"name = {quote_value(model)} and tags.`{KEY_TAG}` = {quote_value(key)}"
-        found = client().search_model_versions(wanted)
-    return ModelVersion.of_mlflow(found[0]) if found else None
+    return next((one for one in list_versions(model) if one.tags.get(KEY_TAG) == key), None)
 
 
 def list_versions(model: str) -> list[ModelVersion]:

@@ -6,6 +6,7 @@ files from before the query. A store that is not a local file is queried every t
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,17 +75,13 @@ def _with_evidence(version: ModelVersion) -> ListedVersion:
 
 
 def _database_state() -> list[list[int]]:
-    """Time, size and inode of each file of the database; empty for other stores."""
-    path = database_path(tracking_uri())
-    return [_file_state(Path(f"{path}{suffix}")) for suffix in SUFFIXES] if path else []
-
-
-def _file_state(path: Path) -> list[int]:
-    try:
-        stat = path.stat()
-    except OSError:
-        return [0, 0, 0]
-    return [stat.st_mtime_ns, stat.st_size, stat.st_ino]
+    """Time, size and inode of each existing file of the database; empty for other stores."""
+    path, state = database_path(tracking_uri()), []
+    for suffix in SUFFIXES if path else ():
+        with suppress(OSError):
+            stat = Path(f"{path}{suffix}").stat()
+            state.append([stat.st_mtime_ns, stat.st_size, stat.st_ino])
+    return state
 
 
 def _read_cache(path: Path, key: Mapping[str, Any]) -> Listing | None:

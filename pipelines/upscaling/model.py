@@ -63,7 +63,7 @@ def _load_registered(name: str | None, alpha: float | None) -> Model:
         except ModuleNotFoundError as error:
             error.add_note("or give weights: --model FILE")
             raise
-    found = load_generators(name)
-    chosen = found.alpha if alpha is None else alpha
-    network = load_interpolated(found.psnr, found.gan, chosen)
-    return Model(network=network, description=f"{found.description}, alpha {chosen:g}")
+    psnr, gan, default, description = load_generators(name)
+    chosen = default if alpha is None else alpha
+    network = load_interpolated(psnr, gan, chosen)
+    return Model(network=network, description=f"{description}, alpha {chosen:g}")

@@ -15,7 +15,7 @@ from pipelines.runtime.errors import is_transient
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.locations import RemoteFile, parse_location
 from pipelines.sources.transfer import TransferOptions
-from pipelines.tracking.errors import StoreDownError, StoreError
+from pipelines.tracking.store_errors import StoreDownError, StoreError
 from tests.support.http_server import FAST_RETRY, Misbehavior, serving
 
 HASTE = TransferOptions(retry=FAST_RETRY)
