@@ -56,19 +56,18 @@ def evaluate(
     from esrgan_core.strict_json import to_json
     from pipelines.evaluation.folder_scores import score_folder
 
-    found = score_folder(
+    table, failures = score_folder(
         hr, lr=lr, sr=sr, model=model, metrics=metrics.split(","), weights=weights or [],
         scale=scale, modcrop=modcrop, border=border, ma_scores=ma_scores,
     )  # fmt: skip
     if as_json:
-        images = [{"name": name, **values} for name, values in found.values.items()]
-        content = {"model": model or str(sr), "mean": found.means, "images": images}
+        images = [{"name": name, **row} for name, row in table.to_dict("index").items()]
+        content = {"model": model or str(sr), "mean": table.mean().to_dict(), "images": images}
         typer.echo(to_json(content, indent=2))
-    elif found.values:
-        table = found.table
-        table.loc["mean"] = found.means
+    elif len(table):
+        table.loc["mean"] = table.mean()
         typer.echo(table.to_string(float_format=lambda value: f"{value:.4f}"))
-    exit_if_any(found.failures)
+    exit_if_any(failures)
 
 
 def compare(

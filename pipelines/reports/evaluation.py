@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from esrgan_core.io.rgb import write_png
-from pipelines.evaluation.alpha_grid import grid_results
-from pipelines.evaluation.alpha_selection import read_choice
+from pipelines.evaluation.alpha_selection import grid_results, read_choice
 from pipelines.evaluation.benchmark import Evaluation
 from pipelines.evaluation.config import InterpolateConfig
 from pipelines.reports.crops import most_detailed_crop

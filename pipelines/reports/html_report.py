@@ -13,8 +13,7 @@ from esrgan_core.files import write_text
 from esrgan_core.metric_names import LOWER_IS_BETTER, METRIC_NAMES
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.config.artifacts import ALPHA_GRID, ARTIFACTS, IMAGE_GRID
-from pipelines.evaluation.alpha_grid import model_alphas
-from pipelines.evaluation.alpha_selection import read_choice
+from pipelines.evaluation.alpha_selection import model_alphas, read_choice
 from pipelines.evaluation.benchmark import Evaluation
 from pipelines.evaluation.bootstrap import interval_table, paired_difference, worst_images
 from pipelines.evaluation.score_table import metric_columns

@@ -4,8 +4,14 @@ from dataclasses import dataclass
 
 from esrgan_core.data.pairs import PairStore
 from pipelines.config.artifacts import ALPHA_GRID, IMAGE_GRID, PAIRS
-from pipelines.evaluation.alpha_grid import grid_means, grid_methods, write_grid_results
-from pipelines.evaluation.alpha_selection import AlphaChoice, choose_alpha, write_choice
+from pipelines.evaluation.alpha_selection import (
+    AlphaChoice,
+    choose_alpha,
+    grid_means,
+    grid_methods,
+    write_choice,
+    write_grid_results,
+)
 from pipelines.evaluation.benchmark import load_metrics, score_methods, select_shown
 from pipelines.evaluation.config import EvaluateConfig, InterpolateConfig
 from pipelines.evaluation.test_sets import load_samples
