@@ -108,11 +108,8 @@ def choose_alpha(grid: pd.DataFrame, rule: ChooseConfig) -> AlphaChoice:
     """Choose the best alpha by `rule.metric` among those within the bounds.
 
     If none is within them, choose the one with the lowest RMSE-Y or, without a bound on it, the
-    highest PSNR-Y. Of equal values, the lower alpha is chosen.
-
-    Args:
-        grid: one row per alpha, one column per metric with means over sets; NaN if not measured.
-        rule: metric and bounds.
+    highest PSNR-Y. Of equal values, the lower alpha is chosen. `grid` has one row per alpha and
+    one column per metric with means over sets; NaN if not measured.
 
     Raises:
         UserError: if `rule.metric` was measured at no alpha.

@@ -46,11 +46,7 @@ class Evaluation:
 
 @as_user_error()
 def load_metrics(config: EvaluateConfig) -> dict[str, Metric]:
-    """The metrics of section `evaluate`.
-
-    Raises:
-        UserError: if weights are missing, or differ from their hash in params.yaml.
-    """
+    """The metrics of a section; a UserError if weights are missing or have another hash."""
     files = {name: str(find_pinned(value)) for name, value in config.weight_files.items()}
     return metrics_by_name(config.metrics, weights_finder(files))
 

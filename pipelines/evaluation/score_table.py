@@ -53,11 +53,7 @@ def means_by_model(means: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]
 
 
 def add_perceptual_index(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Add the column `pi` to a table of scores; NaN for images that have no Ma score.
-
-    Raises:
-        UserError: as `read_ma_scores`.
-    """
+    """Add the column `pi`; NaN for images that have no score in the file (see `read_ma_scores`)."""
     both = frame.merge(read_ma_scores(path, KEYS), on=KEYS, how="left")
     pairs = zip(both["niqe"], both.pop("ma"), strict=True)
     return both.assign(pi=[perceptual_index(niqe, ma) for niqe, ma in pairs])

@@ -1,7 +1,8 @@
 """Register models, promote them to champion, and roll back."""
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from typing import Any
 
 from esrgan_core.models.weights import digest, load_generator
 from esrgan_core.strict_json import to_json
@@ -16,24 +17,14 @@ from pipelines.tracking import model_registry
 from pipelines.tracking.model_logging import log_version
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Decision:
-    """The alias that a version got, and the results of the gates."""
-
-    model: str
-    version: str
-    alias: str
-    reasons: list[GateResult]
-
-
-def register(config: RegisterConfig, run_id: str) -> Decision:
+def register(config: RegisterConfig, run_id: str) -> dict[str, Any]:
     """Register the model in `artifacts/`, and point `champion` or `challenger` to it.
 
     A model that is registered already keeps its version, alias and decision. A new one becomes a
     model of the MLflow run `run_id`.
 
-    Raises:
-        StoreDownError: if MLflow does not answer.
+    Returns:
+        The decision: model, version, alias, and the results of the gates as `reasons`.
     """
     with registry_lock(config.model):
         evidence = collect_evidence()
@@ -41,9 +32,8 @@ def register(config: RegisterConfig, run_id: str) -> Decision:
         weights = digest(load_generator(PRETRAINED)) + digest(load_generator(FINETUNED))
         text = to_json([weights, evidence.to_dict()], sort_keys=True)
         key = hashlib.sha256(text.encode()).hexdigest()
-        if (known := model_registry.find_version(config.model, key)) is not None:
-            reasons = [GateResult(**reason) for reason in known.content["reasons"]]
-            return Decision(**known.content | {"reasons": reasons})
+        if known := model_registry.find_version(config.model, key):
+            return known.content
         reasons = _check(evidence, model_registry.get_aliases(config.model).get("champion"), config)
         passed = all(reason.holds for reason in reasons)
         alias = "champion" if passed else "challenger"
@@ -55,9 +45,9 @@ def register(config: RegisterConfig, run_id: str) -> Decision:
             "evidence": evidence.to_dict(),
         }
         card = model_card(config.model, evidence, reasons)
-        version = log_version(config.model, key, evidence.alpha, content, card, run_id, change)
+        version = log_version(key, content, card, run_id, change)
         apply_change(version, change)
-        return Decision(model=config.model, version=version.version, alias=alias, reasons=reasons)
+        return version.content
 
 
 def promote(config: RegisterConfig, version: str, reason: str, *, force: bool) -> list[GateResult]:
@@ -65,7 +55,6 @@ def promote(config: RegisterConfig, version: str, reason: str, *, force: bool) -
 
     Raises:
         UserError: if it does not pass, does not exist, or is the champion; nothing has changed.
-        StoreDownError: if MLflow does not answer.
     """
     with registry_lock(config.model) as completed:
         if "line" in completed.get(version, {}):
@@ -98,7 +87,6 @@ def rollback(model: str) -> tuple[str, str]:
 
     Raises:
         UserError: if there is no previous champion.
-        StoreDownError: if MLflow does not answer.
     """
     with registry_lock(model) as completed:
         for version, change in completed.items():

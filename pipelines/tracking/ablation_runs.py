@@ -19,8 +19,8 @@ def publish_ablation(frame: pd.DataFrame, params: Mapping[str, Any]) -> None:
     try:
         with translate_errors():
             parent = store.get_or_create_parent_run(ABLATION)
-            for training, rows in frame.groupby(TRAINING_COLUMNS):
-                _publish_training(parent, tuple(map(str, training)), rows, params)
+            for _, rows in frame.groupby(TRAINING_COLUMNS):
+                _publish_training(parent, rows, params)
             store.client().set_terminated(parent, "FINISHED")
     except StoreError as error:
         print(
@@ -28,10 +28,8 @@ def publish_ablation(frame: pd.DataFrame, params: Mapping[str, Any]) -> None:
         )
 
 
-def _publish_training(
-    parent: str, training: tuple[str, ...], rows: pd.DataFrame, params: Mapping[str, Any]
-) -> None:
-    variant, stage, seed = training
+def _publish_training(parent: str, rows: pd.DataFrame, params: Mapping[str, Any]) -> None:
+    variant, stage, seed = (str(rows[name].iloc[0]) for name in TRAINING_COLUMNS)
     tags = {
         store.RUN_TAG: ABLATION,
         store.STAGE_TAG: ABLATION,

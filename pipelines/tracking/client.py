@@ -93,11 +93,7 @@ def sanitize_name(name: str) -> str:
 
 
 def quote_value(value: str) -> str:
-    """Quote a value for a filter of MLflow.
-
-    Raises:
-        UserError: if the value contains both kinds of quotes.
-    """
+    """Quote a value for a filter of MLflow; a UserError if it contains both kinds of quotes."""
     mark = '"' if "'" in value else "'"
     if mark in value:
         raise UserError(f"MLflow cannot search for {value!r}; use a name without quotes")

@@ -73,11 +73,7 @@ def read_evidence(version: ModelVersion) -> dict[str, Any] | None:
 
 
 def read_origin(version: ModelVersion) -> dict[str, str]:
-    """The commit of a version, and the text of its parameter and data files by name.
-
-    Raises:
-        UserError: if the version has no origin.
-    """
+    """The commit of a version, and its parameter and data files by name; or a UserError."""
     if origin := _read_json(version, ORIGIN_FILE):
         return origin
     raise UserError(

@@ -53,8 +53,13 @@ def list_model(model: str) -> Listing:
         return Listing(versions=[], aliases={}, history=[])
     path, state = state_root() / "registry.json", _database_state()
     key = {"model": model, "uri": tracking_uri(), "state": state}
-    if state and (cached := _read_cache(path, key)):
-        return cached
+    if state:
+        # there may be none, or one of another version of this program
+        with suppress(OSError, ValueError, KeyError):
+            cached = from_json(path.read_text(encoding="utf-8"))
+            content = cached.pop("listing")
+            if cached == key:
+                return TypeAdapter(Listing).validate_python(content)
     listing = Listing(
         versions=list(map(_with_evidence, list_versions(model))),
         aliases=get_aliases(model),
@@ -82,12 +87,3 @@ def _database_state() -> list[list[int]]:
             stat = Path(f"{path}{suffix}").stat()
             state.append([stat.st_mtime_ns, stat.st_size, stat.st_ino])
     return state
-
-
-def _read_cache(path: Path, key: Mapping[str, Any]) -> Listing | None:
-    try:
-        content = from_json(path.read_text(encoding="utf-8"))
-        listing = content.pop("listing")
-        return TypeAdapter(Listing).validate_python(listing) if content == key else None
-    except (OSError, ValueError, KeyError):
-        return None  # missing, or of another version of this program

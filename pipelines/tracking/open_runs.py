@@ -58,11 +58,7 @@ def open_run(stage: str) -> str:
 
 
 def wait_for_run_id(stage: str) -> str:
-    """Id of the run that the running stage reports to, for stages that need one.
-
-    Raises:
-        StoreError: if the store refuses, or does not respond within a minute.
-    """
+    """Id of the run that the running stage reports to; a StoreDownError after a minute."""
     end = time.monotonic() + SECONDS_FOR_RUN
     while not (run_id := open_run_id(stage)):
         try:

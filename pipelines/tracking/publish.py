@@ -45,18 +45,13 @@ BASELINES = dict.fromkeys(
 """Files and folders of each stage for the UI."""
 
 
-def publish_all() -> list[str]:
-    """Publish all stages that have results here; return the names of those that MLflow lacked."""
-    stages = [stage for stage in (*STAGES, *BASELINES) if record_path(stage).is_file()]
-    return [stage for stage in stages if publish_stage(stage)]
+def publish_all(stages: Iterable[str] = (*STAGES, *BASELINES)) -> list[str]:
+    """Publish the stages that have results here; return the names of those that MLflow lacked."""
+    return [one for one in stages if record_path(one).is_file() and publish_stage(one)]
 
 
 def publish_stage(stage: str) -> bool:
-    """Complete the MLflow run of a stage; return whether anything was missing.
-
-    Raises:
-        StoreError: if the store does not respond or refuses, or a file cannot be read.
-    """
+    """Complete the MLflow run of a stage; return whether anything was missing."""
     record = read_record(stage)
     if record is None:
         raise UserError(f"no {record_path(stage)}; run `dvc repro` or `dvc pull`")

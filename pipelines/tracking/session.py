@@ -78,9 +78,11 @@ def recording(stage: str, params: Any) -> Iterator[None]:
 
 def _publish(stage: str) -> None:
     """Publish a stage and the stages before it; print a message if MLflow cannot store them."""
+    from pipelines.tracking.publish import publish_all  # noqa: PLC0415  pandas
+
     try:
         with open_runs.run_creation_lock():
-            _publish_stages(*REPORTED_LATER, stage)
+            publish_all((*REPORTED_LATER, stage))
     except StoreDownError as error:
         print(f"{stage}: {error}; run `esrgan publish` later", file=sys.stderr)
     except (StoreError, OSError) as error:
@@ -91,23 +93,17 @@ def _publish(stage: str) -> None:
         )
 
 
-def _publish_stages(*stages: str) -> None:
-    from pipelines.tracking.publish import publish_stage  # noqa: PLC0415  pandas
-
-    for stage in stages:
-        if record_path(stage).is_file():
-            publish_stage(stage)
-
-
 def _open_run(stage: str, ended: Event) -> None:
     """Open a run to report to and publish the earlier stages; retry until the stage has ended."""
+    from pipelines.tracking.publish import publish_all  # noqa: PLC0415  pandas
+
     wait, reported = open_runs.SECONDS_FOR_STORE, False
     while not ended.is_set():
         try:
             with open_runs.run_creation_lock():
                 if not open_runs.open_run_id(stage):
                     open_runs.open_run(stage)
-                _publish_stages(*(one for one in REPORTED_LATER if one != stage))
+                publish_all(one for one in REPORTED_LATER if one != stage)
             return
         except StoreDownError as error:
             if not reported:

@@ -49,13 +49,15 @@ def load_model(name: str | None, alpha: float | None) -> Model:
 
 def _load_registered(name: str | None, alpha: float | None) -> Model:
     # weights in a file need neither MLflow nor boto3
+    from pipelines.tracking.database import has_store  # noqa: PLC0415
     from pipelines.tracking.model_files import load_generators  # noqa: PLC0415
-    from pipelines.tracking.model_registry import has_alias  # noqa: PLC0415
+    from pipelines.tracking.model_registry import get_aliases, parse_uri  # noqa: PLC0415
 
     if name is None:
         name = CHAMPION
         try:
-            if not has_alias(name):
+            model, alias = parse_uri(name, "")
+            if not (has_store() and alias in get_aliases(model)):
                 raise UserError(
                     "the registry has no champion; `make repro` trains one, or give weights: "
                     "--model FILE"

@@ -123,7 +123,7 @@ from pipelines.tracking.client import get_or_create_parent_run
 config, run = load_section("register", RegisterConfig), get_or_create_parent_run(sys.argv[1])
 print("ready", flush=True)
 for line in sys.stdin:
-    print(register(replace(config, model=line.strip()), run).version, flush=True)
+    print(register(replace(config, model=line.strip()), run)["version"], flush=True)
 """
 
 
