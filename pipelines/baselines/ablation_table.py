@@ -27,15 +27,12 @@ class Network(NamedTuple):
 
 
 def measure(
-    networks: Sequence[Network],
-    samples: Sequence[Sample],
-    weight_files: Mapping[str, str],
-    scale: int,
+    networks: Sequence[Network], samples: Sequence[Sample], files: Mapping[str, str], scale: int
 ) -> Iterator[dict[str, Any]]:
-    """Yield a row per network and set, with means over the images; LPIPS if it has weights."""
-    names = [name for name in METRICS if name != "lpips" or weight_files]
+    """Yield a row per network and set, with means over the images; LPIPS if `files` has weights."""
+    names = [name for name in METRICS if name != "lpips" or files]
     metrics = {
-        **metrics_by_name(names, weights_finder(weight_files)),
+        **metrics_by_name(names, weights_finder(files)),
         BRIGHTNESS: lambda sr, hr, _: float((sr - hr).mean().abs()) * 255,
     }
     for variant, stage, seed, path in networks:

@@ -1,7 +1,4 @@
-"""Tables of scores, with one row per method and image: model, set, name, every metric.
-
-The perceptual index `pi` is computed from NIQE and the scores of Ma's model.
-"""
+"""Tables of scores, with one row per method and image: model, set, name, every metric."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,10 +19,7 @@ def metric_columns(frame: pd.DataFrame) -> list[str]:
 
 
 def mask_incomplete(frame: pd.DataFrame) -> pd.DataFrame:
-    """Set a metric of an image to NaN for all methods if one method has no value.
-
-    All means are then over the same images.
-    """
+    """Set a metric of an image to NaN for all methods if one lacks it: means are comparable."""
     metrics = metric_columns(frame)
     complete = frame[metrics].notna().groupby([frame["set"], frame["name"]]).transform("all")
     return frame.assign(**{name: frame[name].where(complete[name]) for name in metrics})
@@ -53,7 +47,7 @@ def means_by_model(means: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]
 
 
 def add_perceptual_index(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Add the column `pi`; NaN for images that have no score in the file (see `read_ma_scores`)."""
+    """Add the column `pi`, from NIQE and Ma's scores in a file; NaN for images without a score."""
     both = frame.merge(read_ma_scores(path, KEYS), on=KEYS, how="left")
     pairs = zip(both["niqe"], both.pop("ma"), strict=True)
     return both.assign(pi=[perceptual_index(niqe, ma) for niqe, ma in pairs])

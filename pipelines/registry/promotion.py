@@ -108,10 +108,9 @@ def rollback(model: str) -> tuple[str, str]:
 
 
 def _check(candidate: Evidence, champion: str | None, config: RegisterConfig) -> list[GateResult]:
-    if champion is None:
-        return check_gates(candidate, None, config)
-    evidence = load_evidence(model_registry.get_version(config.model, champion))
-    if evidence is not None:
+    version = model_registry.get_version(config.model, champion) if champion else None
+    evidence = load_evidence(version) if version else None
+    if evidence or not champion:
         return check_gates(candidate, evidence, config)
     reason = f"champion {champion} has no readable evidence; promote the new version by hand"
     return [*check_candidate(candidate, config.metric), incomparable(reason)]

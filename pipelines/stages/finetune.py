@@ -24,9 +24,7 @@ class Params:
 
 def run(params: Params) -> None:
     """Write both networks, the curve and the metrics."""
-    setup = AdversarialSetup(
-        start=PRETRAINED, discriminator=params.discriminator, features=params.features
-    )
+    setup = AdversarialSetup(PRETRAINED, params.discriminator, params.features)
     train_adversarially("finetune", setup, params.finetune)
 
 

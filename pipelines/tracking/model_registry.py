@@ -95,12 +95,10 @@ def set_alias(model: str, alias: str, version: str) -> None:
 
 
 def parse_uri(uri: str, default: str) -> tuple[str, str]:
-    """Parse `models:/esrgan/3`, `models:/esrgan@champion` or `3` into model and version or alias.
+    """(model, version or alias) of `models:/NAME/VERSION`, `models:/NAME@ALIAS` or `VERSION`.
 
     >>> parse_uri("models:/esrgan@champion", ""), parse_uri("3", "esrgan")
     (('esrgan', 'champion'), ('esrgan', '3'))
-
-    An address of another form is a UserError.
     """
     rest = uri.removeprefix("models:/")
     if rest == uri:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 TRAINING_STAGES = {"pretrained": "pretrain", "finetuned": "finetune"}
 """Training stage of a model, if its name is different."""
-DIGEST_LENGTH = 32
-"""Digits of the hash of a test set; MLflow accepts 36."""
 
 
 def publish_models(
@@ -85,7 +83,7 @@ def _test_sets() -> "dict[str, DatasetInput]":
         hashes = "".join(entry.hr_sha256 + entry.lr_sha256 for entry in pairs)
         dataset = Dataset(
             name=name,
-            digest=hashlib.sha256(hashes.encode()).hexdigest()[:DIGEST_LENGTH],
+            digest=hashlib.sha256(hashes.encode()).hexdigest()[:32],  # MLflow accepts 36
             source_type="local",
             source=to_json({"uri": str(PAIRS)}),
             profile=to_json({"num_rows": len(pairs)}),

@@ -72,9 +72,7 @@ def list_model(model: str) -> Listing:
 
 
 def _with_evidence(version: ModelVersion) -> ListedVersion:
-    evidence = read_evidence(version)
-    if evidence is None:
-        return ListedVersion(version=version, alpha=None, results={})
+    evidence = read_evidence(version) or {"alpha": None, "results": {"interpolated": {}}}
     results = evidence["results"]["interpolated"]
     return ListedVersion(version=version, alpha=evidence["alpha"], results=results)
 

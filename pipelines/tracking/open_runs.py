@@ -18,6 +18,8 @@ SECONDS_FOR_RUN = 60.0
 """Time to wait for a run that a stage needs."""
 SECONDS_FOR_STORE = 10.0
 """Time to wait for the store if a stage does not need its run."""
+MAX_WAIT = 300.0
+"""Seconds between attempts to reach a store that is down."""
 _creation = Lock()
 Result = TypeVar("Result")
 

@@ -77,8 +77,6 @@ def publish_stage(stage: str) -> bool:
                 publish_models(folder, record, parent, key, _tags(record))
             case "register":
                 complete_parent_run(record.run)
-            case _:
-                pass
         store.log_metrics(run_id, [("seconds", record.seconds, record.ended, 0)])
         store.client().set_terminated(run_id, "FINISHED")
         store.set_tags(run_id, _tags(record) | {store.KEY_TAG: key})

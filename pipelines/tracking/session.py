@@ -25,8 +25,6 @@ from pipelines.tracking.store_errors import StoreDownError, StoreError
 
 TERMINATED = (KeyboardInterrupt, SystemExit, InterruptedTrainingError)
 """Exceptions of a stage that was terminated."""
-MAX_WAIT = 300.0
-"""Seconds between attempts to reach a store that is down."""
 
 
 @contextmanager
@@ -110,7 +108,7 @@ def _open_run(stage: str, ended: Event) -> None:
                 print(f"{stage}: {error}; continuing without it", file=sys.stderr)
             reported = True
             ended.wait(wait)
-            wait = min(2 * wait, MAX_WAIT)
+            wait = min(2 * wait, open_runs.MAX_WAIT)
         except (StoreError, OSError) as error:
             print(f"{stage}: {error}\n{stage}: continuing without MLflow", file=sys.stderr)
             return

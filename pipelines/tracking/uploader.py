@@ -14,7 +14,7 @@ from esrgan_core.files import write_text
 from esrgan_core.io.rgb import read_rgb
 from pipelines.runtime.state import state_root
 from pipelines.tracking.client import client, log_metrics, sanitize_name
-from pipelines.tracking.open_runs import open_run_id
+from pipelines.tracking.open_runs import MAX_WAIT, open_run_id
 from pipelines.tracking.store_errors import (
     NotInStoreError,
     StoreDownError,
@@ -25,8 +25,7 @@ from pipelines.tracking.store_errors import (
 SECONDS_FOR_RUN_ID = 0.5
 """Time between checks for the run to upload to."""
 SECONDS_BETWEEN_UPLOADS = 10.0
-"""Doubled after each failure, up to the maximum."""
-MAX_SECONDS_BETWEEN_UPLOADS = 300.0
+"""Doubled after each failure, up to `MAX_WAIT`."""
 SECONDS_FOR_LAST_UPLOAD = 20.0
 UPLOADED_IMAGES = "esrgan.pictures"
 """Tag of a run with the last step whose images were uploaded."""
@@ -70,7 +69,7 @@ def _keep_uploading(stage: str, folder: Path, ended: Event) -> None:
         except StoreDownError as error:
             if not reported:
                 print(f"{stage}: {error}; its metrics are kept in {folder}", file=sys.stderr)
-            wait, reported = min(2 * wait, MAX_SECONDS_BETWEEN_UPLOADS), True
+            wait, reported = min(2 * wait, MAX_WAIT), True
         except (StoreError, OSError) as error:
             # another attempt would fail, too; `esrgan publish` reports it again
             print(f"{stage}: {error}\nits metrics are kept in {folder}", file=sys.stderr)
@@ -150,19 +149,16 @@ def log_images(run_id: str, images: Mapping[str, Path], step: int, time: int) ->
     MLflow's names contain a random number and the current time, so a repeated attempt would log
     the images twice. `time` is in milliseconds since 1970 and must be the same in every attempt.
     """
-    from mlflow.tracking.multimedia import (  # noqa: PLC0415
-        compress_image_size,
-        convert_to_pil_image,
-    )
+    from mlflow.tracking import multimedia  # noqa: PLC0415
 
     if not images:
         return
     with TemporaryDirectory() as folder:
         for key, path in images.items():
-            image = convert_to_pil_image(read_rgb(path))
+            image = multimedia.convert_to_pil_image(read_rgb(path))
             number = uuid5(UUID(run_id), f"{key} {step}")
             name = f"{key.replace('/', '~')}+step+{step}+timestamp+{time}+{number}"
             image.save(Path(folder, f"{name}.png"))
-            compress_image_size(image).save(Path(folder, f"{name}+compressed.webp"))
+            multimedia.compress_image_size(image).save(Path(folder, f"{name}+compressed.webp"))
         client().log_artifacts(run_id, folder, "images")
     client().set_tag(run_id, "mlflow.loggedImages", "True")

@@ -59,7 +59,7 @@ class AdversarialTraining(TrainingConfig):
             raise ValueError("one of weights.pixel, perceptual and adversarial must be above 0")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class AdversarialSetup:
     """The networks of an adversarial training."""
 
