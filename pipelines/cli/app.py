@@ -10,8 +10,7 @@ import typer
 
 from pipelines.cli import data, images, machine, registry, runs, upscaling, weights
 from pipelines.cli.errors import describe_missing_extra
-from pipelines.config.errors import UserError
-from pipelines.runtime.errors import is_transient
+from pipelines.config.errors import UserError, is_transient
 from pipelines.runtime.redaction import redact
 from pipelines.runtime.status import Status, write_status
 

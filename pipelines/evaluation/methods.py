@@ -12,7 +12,7 @@ from esrgan_core.models import Generator
 from esrgan_core.models.weights import load_generator, load_interpolated
 from pipelines.config.artifacts import FINETUNED, PRETRAINED
 from pipelines.config.errors import as_user_error
-from pipelines.runtime.device import requested_device
+from pipelines.runtime.state import requested_device
 
 
 def bicubic(scale: int) -> Method:

@@ -20,8 +20,6 @@ from esrgan_core.strict_json import from_json
 from pipelines.config.artifacts import EVALUATION_METRICS, REPORT_PAGE
 from pipelines.runtime.status import Status, read_status
 
-FIGURE = EVALUATION_METRICS.with_name("models.png")
-
 
 @dataclass
 class ProgressArtifact:
@@ -74,15 +72,13 @@ def show_results(folder: Path, mlflow_url: str) -> None:
         for name, values in sets.items()
     ]
     create_table_artifact(rows, key="metrics", description="Every model on every test set")
-    figure = base64.b64encode((folder / FIGURE).read_bytes()).decode()
-    create_image_artifact(
-        f"data:image/png;base64,{figure}", key="images", description="Crops of test images"
-    )
+    figure = (folder / EVALUATION_METRICS).with_name("models.png").read_bytes()
+    data = f"data:image/png;base64,{base64.b64encode(figure).decode()}"
+    create_image_artifact(data, key="images", description="Crops of test images")
     page = (folder / REPORT_PAGE).as_uri()
-    places = [f"* on this worker: [{page}]({page})"]
+    text = f"The image page of this run:\n\n* on this worker: [{page}]({page})\n"
     if mlflow_url:
         url = f"{mlflow_url}/artifacts/report/index.html"
-        places.append(f"* in MLflow: [{url}]({url})")
-    places.append(f"* in the repository: `dvc exp apply {folder.name}`, then `{REPORT_PAGE}`")
-    text = "\n".join(["The image page of this run:", "", *places])
+        text += f"* in MLflow: [{url}]({url})\n"
+    text += f"* in the repository: `dvc exp apply {folder.name}`, then `{REPORT_PAGE}`"
     create_markdown_artifact(text, key="page", description="Where to find the image page")

@@ -21,20 +21,13 @@ from prefect.cache_policies import NO_CACHE
 from prefect.tasks import exponential_backoff
 
 from esrgan_core.files import write_text
-from pipelines.config.errors import UserError
+from pipelines.config.errors import TransientError, UserError
 from pipelines.flows.artifacts import ProgressArtifact, show_results
 from pipelines.runs.dvc_graph import Node, stage_graph
 from pipelines.runs.experiments import find_experiment, push, save
 from pipelines.runs.repository import default_remote, find_repository
 from pipelines.runs.supervisor import HELD, follow
-from pipelines.runs.workspace import (
-    COMMAND_LOCK,
-    DEFAULT_PROFILE,
-    Request,
-    prepare,
-    workspace_lock,
-)
-from pipelines.runtime.errors import TransientError
+from pipelines.runs.workspace import COMMAND_LOCK, DEFAULT_PROFILE, Request, prepare, workspace_lock
 from pipelines.runtime.parent_watch import die_with_parent
 from pipelines.runtime.shell import CommandError
 from pipelines.runtime.status import STATUS, Status, read_status
@@ -53,18 +46,17 @@ class TransientStageError(TransientError, StageError):
 
 def enter_workspace() -> dict[str, str]:
     """Pull step of the deployments: the run's workspace, which becomes the current folder."""
-    if not runtime.flow_run.id:
-        return {}  # the worker looks for the hooks of a finished run
     # the flow reports user errors: a run whose pull step fails is Crashed instead of Failed
     with suppress(UserError):
-        return {"directory": str(_prepare())}
+        if runtime.flow_run.id:  # there is none if the worker looks for hooks of a finished run
+            return {"directory": str(_prepare())}
     return {}
 
 
 def _prepare() -> Path:
     parameters = runtime.flow_run.parameters
-    recipe = {key: parameters.get(key) for key in ("profile", "overrides", "revision")}
-    given = {key: value for key, value in recipe.items() if value}
+    names = ("profile", "overrides", "revision")
+    given = {name: value for name in names if (value := parameters.get(name))}
     return prepare(find_repository(), Request(name=_run_name(), **given))
 
 
@@ -189,7 +181,7 @@ def _import_again(address: str) -> None:
 @retried_task
 def publish() -> None:
     """Add to MLflow the results that it lacks."""
-    _execute("publish", ["esrgan", "publish"])
+    _execute("publish", ["pipelines.cli", "publish"])
 
 
 @retried_task
@@ -205,19 +197,17 @@ def save_run() -> None:
 
 
 def _execute(name: str, command: list[str], *, is_remote: bool = False) -> None:
-    """Run a command of `dvc` or `esrgan`, log its output and show its progress.
+    """Run a Python module with arguments, log its output and show its progress.
 
     If it uses another host (`is_remote`), a failure without a reported reason is transient.
     """
-    modules = {"dvc": "dvc", "esrgan": "pipelines.cli"}
-    log = get_run_logger()
     with TemporaryDirectory() as temporary:
         status_path = Path(temporary) / "status.json"
         progress = ProgressArtifact(name, status_path)
         code = follow(
-            [sys.executable, "-m", modules[command[0]], *command[1:]],
+            [sys.executable, "-m", *command],
             {**os.environ, STATUS: str(status_path), HELD: str(COMMAND_LOCK.absolute())},
-            on_line=log.info,
+            on_line=get_run_logger().info,
             on_tick=progress.update,
         )
         progress.update()

@@ -96,21 +96,9 @@ def clone(repository: Repository, folder: Path, revision: str) -> None:
     """Clone a revision into a folder; DVC there uses the cache and remotes of the repository."""
     git(["clone", "--quiet", "--no-checkout", repository.address, str(folder)], repository.runs)
     git(["checkout", "--quiet", "--detach", resolve_revision(folder, revision)], folder)
-    _configure_dvc(repository, folder)
     for key in ("user.name", "user.email"):  # DVC commits, which needs an author
         if not output(["git", "config", key], folder, check=False):
             git(["config", key, "esrgan"], folder)
-
-
-def resolve_revision(folder: Path, revision: str) -> str:
-    """The commit that a clone's origin has for a commit, branch or tag; "" is its HEAD."""
-    for name in (f"origin/{revision}", revision) if revision else ("HEAD",):
-        if found := resolve_commit(name, folder):
-            return found
-    raise UserError(f"the repository has no revision {revision!r}")
-
-
-def _configure_dvc(repository: Repository, folder: Path) -> None:
     local_config = Path(repository.address) / ".dvc" / "config.local"
     if repository.is_local and local_config.is_file():
         shutil.copy(local_config, folder / ".dvc" / "config.local")  # with its mode: it has secrets
@@ -124,6 +112,14 @@ def _configure_dvc(repository: Repository, folder: Path) -> None:
     if remote := default_remote(folder):
         # by default DVC does not check the hashes of files that it pulls
         output(["dvc", "remote", "modify", "--local", remote, "verify", "true"], folder)
+
+
+def resolve_revision(folder: Path, revision: str) -> str:
+    """The commit that a clone's origin has for a commit, branch or tag; "" is its HEAD."""
+    for name in (f"origin/{revision}", revision) if revision else ("HEAD",):
+        if found := resolve_commit(name, folder):
+            return found
+    raise UserError(f"the repository has no revision {revision!r}")
 
 
 def default_remote(folder: Path) -> str:

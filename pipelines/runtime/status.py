@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import time
 from pathlib import Path
 
 from esrgan_core.files import write_text
@@ -25,8 +24,6 @@ class Status:
     problem: str = ""
     transient: bool = False
     """Whether another attempt may succeed."""
-    time: float = dataclasses.field(default_factory=time.time)
-    """Seconds since 1970."""
 
 
 def write_status(status: Status) -> None:
@@ -38,7 +35,7 @@ def write_status(status: Status) -> None:
 def read_status(path: Path) -> Status | None:
     """Read a status file; None if a stage has not written one.
 
-    A run may be of another commit, so unknown keys are ignored and missing ones get defaults.
+    A run may be of another commit: unknown keys are ignored, missing ones get defaults.
     """
     try:
         content = from_json(path.read_text(encoding="utf-8"))

@@ -1,7 +1,6 @@
 """Errors of fetching a file."""
 
-from pipelines.config.errors import UserError
-from pipelines.runtime.errors import TransientError
+from pipelines.config.errors import TransientError, UserError
 
 
 class HostError(UserError, OSError):

@@ -17,8 +17,6 @@ from pipelines.stages.runner import run_stage
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Params:
-    """Parameters of this stage."""
-
     scale: int
     interpolate: InterpolateConfig
     evaluate: EvaluateConfig

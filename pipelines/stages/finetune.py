@@ -15,8 +15,6 @@ from pipelines.training.adversarial import (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Params:
-    """Parameters of this stage."""
-
     discriminator: VGGDiscriminatorConfig
     features: FeaturesConfig
     finetune: AdversarialTraining

@@ -50,14 +50,22 @@ def write_params(profile: str = "", set_: Sequence[str] = (), output: Path = PAR
 
 
 def check_params(params: dict[str, Any], path: Path = PARAMS, *, files: bool = True) -> None:
-    """Check that every stage accepts its parameters, and with `files` the files that they name.
-
-    Raises:
-        ParamsError: lists all problems.
-    """
+    """Check all sections, and the files that they name; a ParamsError lists all problems."""
     sections = parse_sections(Sections, params, path)
-    problems = [*_patch_size_problems(params), *_metric_problems(sections)]
-    problems += _file_problems(params) if files else []
+    problems = list(_patch_size_problems(params))
+    for rule, metrics in (
+        (sections.interpolate.choose, sections.evaluate.metrics),
+        (sections.register, sections.evaluate.measured),
+    ):
+        try:
+            rule.check_measured(metrics)
+        except ValueError as error:
+            problems.append(str(error))
+    for section, key, name in _file_parameters(params) if files else ():
+        try:
+            find_pinned(section[key])
+        except (OSError, ValueError) as error:
+            problems.append(f"{name}: {error}")
     if problems:
         raise ParamsError("\n".join(f"{path}: {problem}" for problem in problems))
 
@@ -77,7 +85,6 @@ def _file_parameters(params: dict[str, Any]) -> Iterator[tuple[dict[str, Any], s
 
 
 def _patch_size_problems(params: dict[str, Any]) -> Iterator[str]:
-    """Patch sizes that do not fit the scale, the images or the discriminator."""
     scale, least = params["scale"], params["validate"]["min_side"]
     if scale == 1 and params["download"]["lr"] == "made":
         yield "scale = 1: LR made from HR would equal HR; set download.lr to provided"
@@ -108,24 +115,3 @@ def _patch_size_problems(params: dict[str, Any]) -> Iterator[str]:
                 f"{name}.batch_size = 1: with patch_size {sides[name]}, the last normalization "
                 "of the discriminator has one value per channel; increase one of them"
             )
-
-
-def _metric_problems(sections: Sections) -> Iterator[str]:
-    """Rules with a metric that is not measured."""
-    for rule, metrics in (
-        (sections.interpolate.choose, sections.evaluate.metrics),
-        (sections.register, sections.evaluate.measured),
-    ):
-        try:
-            rule.check_measured(metrics)
-        except ValueError as error:
-            yield str(error)
-
-
-def _file_problems(params: dict[str, Any]) -> Iterator[str]:
-    """Files and folders whose content does not match the hash in the parameters."""
-    for section, key, name in _file_parameters(params):
-        try:
-            find_pinned(section[key])
-        except (OSError, ValueError) as error:
-            yield f"{name}: {error}"

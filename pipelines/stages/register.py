@@ -13,8 +13,6 @@ from pipelines.tracking.open_runs import wait_for_run_id
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Params:
-    """Parameters of this stage."""
-
     register: RegisterConfig
 
 

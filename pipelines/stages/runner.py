@@ -5,14 +5,12 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import TypeVar
 
 from esrgan_core.engine.signals import InterruptedTrainingError
 from esrgan_core.io.decoding import BadImageError
-from pipelines.config.errors import UserError
+from pipelines.config.errors import UserError, is_transient
 from pipelines.config.params import PARAMS, load_params, read_yaml
-from pipelines.runtime.errors import is_transient
 from pipelines.runtime.parent_watch import SIGNALS, die_with_parent
 from pipelines.runtime.redaction import redact
 from pipelines.runtime.status import Status, write_status
@@ -64,7 +62,7 @@ def exit_cleanly(name: str) -> Iterator[None]:
     """
     # as an exception, so that everything open is closed
     for number in SIGNALS:
-        signal.signal(number, _exit)
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         yield
     except InterruptedTrainingError as interruption:
@@ -86,8 +84,3 @@ def _is_user_error(error: Exception) -> bool:
     # an OSError with a number is raised by the system, not by a program
     is_of_system = isinstance(error, OSError) and error.errno is not None
     return isinstance(error, kinds) or is_of_system or is_transient(error)
-
-
-def _exit(number: int, frame: FrameType | None) -> None:
-    del frame
-    sys.exit(128 + number)

@@ -21,8 +21,6 @@ PRINTED = 20
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Params:
-    """Parameters of this stage."""
-
     scale: int
     skip_bad: bool
     validate: ValidationRules

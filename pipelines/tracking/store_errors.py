@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import takewhile
 
-from pipelines.config.errors import UserError
-from pipelines.runtime.errors import TransientError, causes
+from pipelines.config.errors import TransientError, UserError, causes
 from pipelines.runtime.redaction import redact
 from pipelines.tracking.database import tracking_uri
 

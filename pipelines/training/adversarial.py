@@ -2,15 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from torch import Tensor
 from torch.nn.functional import l1_loss, mse_loss
 
-from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.execution import Execution
 from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.selection import SelectConfig
@@ -21,12 +19,9 @@ from esrgan_core.losses.adversarial import ADVERSARIAL, GanKind
 from esrgan_core.losses.contextual import contextual_distance
 from esrgan_core.losses.perceptual import PerceptualLoss
 from esrgan_core.models import DiscriminatorConfig, build_discriminator
-from esrgan_core.models.weights import digest, load_generator, save_weights
-from pipelines.config.artifacts import ARTIFACTS, PAIRS
-from pipelines.config.errors import as_user_error
+from esrgan_core.models.weights import digest, load_generator
 from pipelines.sources.pretrained_weights import find_weights
 from pipelines.training.config import TrainingConfig
-from pipelines.training.distributed import resolve_execution
 from pipelines.training.semantic_maps import SemanticMaps
 from pipelines.training.stage import train
 
@@ -107,14 +102,5 @@ def train_adversarially(
     semantic_maps: SemanticMaps | None = None,
 ) -> None:
     """Train a generator further; write both networks, the curve and the metrics."""
-    identity = setup.identity()
-    torch.manual_seed(config.seed)
-    execution = resolve_execution(stage, config)
-    with as_user_error():
-        step = setup.build_step(config, execution)
-    lineage = train(
-        stage, step, PairStore(PAIRS), config, identity=identity, semantic_maps=semantic_maps
-    )
-    if lineage is not None:
-        target = ARTIFACTS / stage / "discriminator.safetensors"
-        save_weights(target, step.discriminator.state_dict(), setup.discriminator, lineage)
+    build_step, identity = partial(setup.build_step, config), setup.identity()
+    train(stage, build_step, config, identity=identity, semantic_maps=semantic_maps)

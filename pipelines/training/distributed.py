@@ -27,7 +27,7 @@ from esrgan_core.engine.distributed import World
 from esrgan_core.engine.execution import Execution
 from esrgan_core.memory import keep_freed_memory
 from pipelines.config.errors import UserError
-from pipelines.runtime.device import requested_device
+from pipelines.runtime.state import requested_device
 from pipelines.training.config import TrainingConfig
 
 TIMEOUT = timedelta(days=7)

@@ -11,7 +11,7 @@ import sys
 import torch
 
 from pipelines.config.errors import UserError
-from pipelines.runtime.device import requested_device
+from pipelines.runtime.state import requested_device
 
 RENDEZVOUS = "ESRGAN_RENDEZVOUS"
 MAX_RESTARTS = 3
@@ -46,7 +46,7 @@ def _number(name: str) -> int:
 def run_ranks(stage: str, ranks: int, nodes: int) -> None:
     """Run the command of this process in `ranks` processes on each machine.
 
-    If one fails, all are started again and continue from the last checkpoint.
+    If one fails, all start again and continue from the last checkpoint.
 
     Raises:
         ChildProcessError: if they failed more than `MAX_RESTARTS` times.

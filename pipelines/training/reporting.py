@@ -18,7 +18,7 @@ class Reporter:
     """Writes the journal, shows the progress and prints messages, in the main process only."""
 
     def __init__(self, name: str, config: TrainingConfig, folder: Path, *, is_main: bool) -> None:
-        self.name, self.config, self.is_main = name, config, is_main
+        self.name, self.config, self.folder, self.is_main = name, config, folder, is_main
         self.journal = MetricsJournal(folder / "metrics.jsonl")
         self.latest: dict[str, float] = {}
         """Latest value of every metric."""

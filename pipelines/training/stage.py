@@ -1,25 +1,28 @@
 """The training of a DVC stage, from its fingerprint to its outputs."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.devices import Precision
 from esrgan_core.engine.checkpoint import Checkpoints
-from esrgan_core.engine.execution import has_batch_norm
-from esrgan_core.engine.steps import Step
+from esrgan_core.engine.execution import Execution, has_batch_norm
+from esrgan_core.engine.steps import GanStep, Step
 from esrgan_core.files import atomic_path, write_text
 from esrgan_core.models.weights import save_weights
 from esrgan_core.strict_json import to_json
-from pipelines.config.artifacts import ARTIFACTS, generator_path
+from pipelines.config.artifacts import ARTIFACTS, PAIRS, generator_path
+from pipelines.config.errors import as_user_error
 from pipelines.runtime.lineage import git_commit
 from pipelines.training.checkpointing import SAMPLES, checkpoint_folder
 from pipelines.training.config import TrainingConfig
+from pipelines.training.distributed import resolve_execution
 from pipelines.training.fingerprint import training_fingerprint
 from pipelines.training.results import write_result
 from pipelines.training.semantic_maps import SemanticMaps
@@ -28,21 +31,22 @@ from pipelines.training.trainer import Trainer
 
 def train(
     stage: str,
-    step: Step,
-    store: PairStore,
+    build_step: Callable[[Execution], Step],
     config: TrainingConfig,
     *,
     identity: Mapping[str, Any],
     semantic_maps: SemanticMaps | None = None,
-) -> dict[str, str] | None:
-    """Run the training of a stage, or continue it, and write all outputs but the discriminator.
+) -> None:
+    """Run the training of a stage, or continue it, and write its outputs.
 
-    `identity` is everything else that decides the weights.
-
-    Returns:
-        The lineage in the header of the weights; None in processes that write nothing.
+    `build_step` draws initial weights from torch's generator; `identity` is everything else that
+    decides the weights.
     """
-    identity = dict(identity)
+    torch.manual_seed(config.seed)
+    execution = resolve_execution(stage, config)
+    with as_user_error():
+        step = build_step(execution)
+    store, identity = PairStore(PAIRS), dict(identity)
     if semantic_maps:
         identity["told"] = semantic_maps.identity
     if has_batch_norm(step.ema.network):
@@ -55,11 +59,14 @@ def train(
     with trainer.locked():
         trainer.run()
         if not trainer.world.is_main:
-            return None
+            return
         _write_reports(ARTIFACTS / stage, trainer)
         lineage = write_generator(generator_path(stage), trainer)
         write_result(folder, generator_path(stage))
-        return lineage
+        if isinstance(step, GanStep):
+            network = step.discriminator
+            path = generator_path(stage).with_name("discriminator.safetensors")
+            save_weights(path, network.state_dict(), network.config, lineage)  # type: ignore[arg-type]  # no class declares `config`
 
 
 def _suggest_other_precision(trainer: Trainer, identity: Mapping[str, Any]) -> None:

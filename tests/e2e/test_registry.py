@@ -116,11 +116,11 @@ def test_an_older_version_is_reproduced_with_the_same_weights(
 REGISTER = """
 import sys
 from dataclasses import replace
-from pipelines.config.params import load_section
+from pipelines.config.params import load_params
 from pipelines.registry.promotion import register
-from pipelines.evaluation.config import RegisterConfig
+from pipelines.stages.register import Params
 from pipelines.tracking.client import get_or_create_parent_run
-config, run = load_section("register", RegisterConfig), get_or_create_parent_run(sys.argv[1])
+config, run = load_params(Params).register, get_or_create_parent_run(sys.argv[1])
 print("ready", flush=True)
 for line in sys.stdin:
     print(register(replace(config, model=line.strip()), run)["version"], flush=True)

@@ -14,8 +14,7 @@ from esrgan_core.devices import bf16_slowdown, has_native_bf16, resolve_device
 from esrgan_core.memory import free_memory
 from pipelines.config.params import PARAMS, ParamsError, read_yaml
 from pipelines.ops.doctor import Finding
-from pipelines.runtime.device import requested_device
-from pipelines.runtime.state import state_root_path
+from pipelines.runtime.state import requested_device, state_root_path
 
 MIN_MEMORY = 2 * 2**30
 MIN_DISK = 5 * 2**30

@@ -5,8 +5,9 @@ import pytest
 
 from esrgan_core.features import FeaturesConfig
 from pipelines.config.errors import UserError
-from pipelines.config.params import load_section
+from pipelines.config.params import load_params
 from pipelines.sources.pretrained_weights import PUBLISHED, WeightsFile, fetch_weights, find_weights
+from pipelines.stages import finetune
 from tests.support import ROOT
 from tests.support.http_server import serving
 
@@ -66,7 +67,7 @@ def test_a_url_is_checked_against_its_hash() -> None:
 
 
 def test_a_file_of_a_package_is_found() -> None:
-    config = load_section("features", FeaturesConfig, ROOT / "params.yaml")
+    config = load_params(finetune.Params, ROOT / "params.yaml").features
     path = find_weights(config)
     assert hashlib.sha256(path.read_bytes()).hexdigest().startswith("57934424")
 

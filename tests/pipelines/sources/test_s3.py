@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from esrgan_core.files import file_sha256
+from pipelines.config.errors import is_transient
 from pipelines.data.catalog import read_catalog
 from pipelines.data.catalog_builder import write_s3_catalog
 from pipelines.data.download import fetch_all
-from pipelines.runtime.errors import is_transient
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.errors import BusyHostError, HostError, StoppedError
 from pipelines.sources.locations import RemoteFile, S3Object, parse_location, parse_s3

@@ -23,6 +23,7 @@ from esrgan_core.engine.signals import InterruptedTrainingError
 from esrgan_core.engine.steps import PixelStep, Terms
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 from esrgan_core.models.weights import load_generator
+from pipelines.config.artifacts import PAIRS
 from pipelines.config.errors import UserError
 from pipelines.runtime.run_record import training_precision
 from pipelines.training.config import TrainingConfig
@@ -78,9 +79,11 @@ def run(
     """Trains in a temporary folder; returns the content of metrics.json."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ESRGAN_STATE", str(tmp_path / "state"))
+    PAIRS.parent.mkdir()
+    PAIRS.symlink_to(store.root)
 
     def run_training(step: FailingStep, config: TrainingConfig) -> dict[str, Any]:
-        assert train("pretrain", step, store, config, identity={})
+        train("pretrain", lambda _: step, config, identity={})
         content = (tmp_path / "artifacts/pretrain/metrics.json").read_text()
         return dict(json.loads(content))
 

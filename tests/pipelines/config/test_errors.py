@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from prefect import flow, task
 
+from pipelines.config.errors import is_transient
 from pipelines.config.params import ParamsError
 from pipelines.data.catalog import Catalog, CatalogEntry
 from pipelines.data.download import fetch_all
 from pipelines.data.manifest import BadImagesError, UnreachableImagesError
 from pipelines.flows.train import StageError, TransientStageError
-from pipelines.runtime.errors import is_transient
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.locations import RemoteFile, parse_location
 from pipelines.sources.transfer import TransferOptions
