@@ -11,8 +11,8 @@ import typer
 from pipelines.cli import data, images, machine, registry, runs, upscaling, weights
 from pipelines.cli.errors import describe_missing_extra
 from pipelines.config.errors import UserError, is_transient
+from pipelines.runtime.progress import Status, write_status
 from pipelines.runtime.redaction import redact
-from pipelines.runtime.status import Status, write_status
 
 app = typer.Typer(
     no_args_is_help=True,

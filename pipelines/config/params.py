@@ -33,11 +33,7 @@ class ParamsError(UserError):
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML 1.2 mapping with its comments, as DVC does.
-
-    Raises:
-        ParamsError: if the file is missing, is not YAML or is not a mapping.
-    """
+    """Read a YAML 1.2 mapping with its comments, as DVC does; a ParamsError if it is not one."""
     try:
         content = _yaml().load(path)
     except FileNotFoundError as error:
@@ -66,17 +62,22 @@ def _yaml() -> YAML:
 
 
 def load_params(stage: type[Config], path: Path = PARAMS) -> Config:
-    """Load and validate the sections that the fields of the dataclass `stage` name.
-
-    Raises:
-        ParamsError: for all unknown keys, missing keys and bad values, in one message.
-    """
+    """Load and validate the sections that are fields of `stage`; a ParamsError lists all errors."""
     return parse_sections(stage, read_yaml(path), path)
 
 
 def parse_sections(stage: type[Config], params: dict[str, Any], path: Path) -> Config:
-    """Validate the sections of `params`, which is the content of `path`; see `load_params`."""
-    content = _with_derived(params, path)
+    """Validate the sections of `params`, which is the content of `path`, as `load_params` does."""
+    content = {name: dict(v) if isinstance(v, Mapping) else v for name, v in params.items()}
+    values = dict(flatten(params))
+    for (section, key), source in DERIVED_KEYS.items():
+        target, name = content.get(section), ".".join(source)
+        if not isinstance(target, dict):
+            continue  # reported by the validation
+        if key in target:
+            raise ParamsError(f"{path}: remove {section}.{key}; it follows {name}")
+        if name in values:
+            target[key] = values[name]
     wanted = [field.name for field in dataclasses.fields(cast(Any, stage))]
     if missing := [name for name in wanted if name not in content]:
         names = {old: new for old, new in RENAMED.items() if old in content and new in missing}
@@ -88,20 +89,6 @@ def parse_sections(stage: type[Config], params: dict[str, Any], path: Path) -> C
     except ValidationError as error:
         lines = [f"{path}: {_message(stage, one)}" for one in error.errors()]
         raise ParamsError("\n".join(lines)) from error
-
-
-def _with_derived(params: dict[str, Any], path: Path) -> dict[str, Any]:
-    content = {name: dict(v) if isinstance(v, Mapping) else v for name, v in params.items()}
-    values = dict(flatten(params))
-    for (section, key), source in DERIVED_KEYS.items():
-        target, name = content.get(section), ".".join(source)
-        if not isinstance(target, dict):
-            continue  # reported by the validation
-        if key in target:
-            raise ParamsError(f"{path}: remove {section}.{key}; it follows {name}")
-        if name in values:
-            target[key] = values[name]
-    return content
 
 
 def _message(stage: Any, problem: Mapping[str, Any]) -> str:
@@ -126,11 +113,7 @@ def _unknown_key(key: str, valid: Iterable[str]) -> str:
 
 
 def update_params(params: dict[str, Any], changes: Mapping[str, Any], section: str = "") -> None:
-    """Write `changes` into `params` in place, section by section; comments stay.
-
-    Raises:
-        ParamsError: for a key that `params` does not have.
-    """
+    """Write `changes` into `params` in place, by section; a ParamsError for a key that it lacks."""
     for key, value in changes.items():
         if key not in params:
             raise ParamsError(_unknown_key(f"{section}{key}", map(str, params)))
@@ -142,11 +125,7 @@ def update_params(params: dict[str, Any], changes: Mapping[str, Any], section: s
 
 
 def apply_profile(params: dict[str, Any], profile: str) -> None:
-    """Write the values of `profiles/<profile>.yaml` into `params` in place.
-
-    Raises:
-        ParamsError: if there is no such profile, or it has a key that `params` does not have.
-    """
+    """Write the values of `profiles/<profile>.yaml` into `params`; raises as `update_params`."""
     known = sorted(path.stem for path in PROFILES.glob("*.yaml"))
     if profile not in known:
         raise ParamsError(f"no profile {profile!r}; there are {known}")

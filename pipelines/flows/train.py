@@ -29,8 +29,8 @@ from pipelines.runs.repository import default_remote, find_repository
 from pipelines.runs.supervisor import HELD, follow
 from pipelines.runs.workspace import COMMAND_LOCK, DEFAULT_PROFILE, Request, prepare, workspace_lock
 from pipelines.runtime.parent_watch import die_with_parent
+from pipelines.runtime.progress import STATUS, Status, read_status
 from pipelines.runtime.shell import CommandError
-from pipelines.runtime.status import STATUS, Status, read_status
 from pipelines.tracking.open_runs import close_runs, start_parent_run
 
 RETRIES = 4

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pipelines.config.params import read_yaml, write_yaml
 
@@ -33,11 +33,11 @@ def stage_graph(folder: Path) -> Iterator[Node]:
         needed = stages.union(*(descendants(graph, stage) for stage in stages))
         for stage in reversed([*topological_sort(graph)]):
             if stage in needed:
-                yield Node(
-                    address=stage.addressing,
-                    upstream=tuple(sorted(one.addressing for one in graph.successors(stage))),
-                    kind=_kind(stage),
-                )
+                kind: Kind = "data" if stage.is_data_source else "stage"
+                if stage.is_import:  # one that is not frozen runs like a stage
+                    kind = "remote data" if stage.frozen else "stage"
+                upstream = tuple(sorted(one.addressing for one in graph.successors(stage)))
+                yield Node(address=stage.addressing, upstream=upstream, kind=kind)
 
 
 def drop_uncached_stages(folder: Path) -> None:
@@ -59,10 +59,3 @@ def drop_uncached_stages(folder: Path) -> None:
         for name in uncached:
             content["stages"].pop(name, None)
         write_yaml(lock, content)
-
-
-def _kind(stage: Any) -> Kind:
-    if stage.is_import:
-        # one that is not frozen runs like a stage
-        return "remote data" if stage.frozen else "stage"
-    return "data" if stage.is_data_source else "stage"

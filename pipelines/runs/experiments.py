@@ -21,12 +21,10 @@ from pipelines.training.results import note_kept
 SAVED = Path(".git", "esrgan-saved")
 """File in a workspace with the commit of the experiment that the repository has."""
 State = Literal["running", "saved", "unsaved"]
-Runner = Callable[[list[str]], object]
-"""Runs a command in the workspace, and raises if it fails."""
 
 
-def save(folder: Path, run: Runner) -> None:
-    """Save a finished run as the DVC experiment of its name; raises as `find_experiment`."""
+def save(folder: Path, run: Callable[[list[str]], object]) -> None:
+    """Save a finished run as the DVC experiment of its name; raises as `find_experiment`, `run`."""
     if (commit := find_experiment(folder)) and _has_files_of(folder, commit):
         return
     # DVC does not save untracked files, such as metrics and a new lock
@@ -34,7 +32,7 @@ def save(folder: Path, run: Runner) -> None:
     run(["dvc", "exp", "save", "--force", "--name", folder.name])
 
 
-def push(folder: Path, run: Runner) -> None:
+def push(folder: Path, run: Callable[[list[str]], object]) -> None:
     """Push a saved run to the repository, and its files to the DVC remote if there is one."""
     cache = [] if default_remote(folder) else ["--no-cache"]
     run(["dvc", "exp", "push", "--force", *cache, "origin", folder.name])
@@ -44,9 +42,7 @@ def push(folder: Path, run: Runner) -> None:
 def find_experiment(folder: Path) -> str:
     """The commit of the repository's experiment with the name of a run; "" if there is none.
 
-    Raises:
-        UserError: if it has another recipe.
-        CommandError: if the repository does not answer.
+    Raises a UserError if it has another recipe, a CommandError if the repository does not answer.
     """
     reference = _reference(folder)
     if not git(["ls-remote", "origin", reference], folder):

@@ -92,9 +92,8 @@ def follow(
                 last_tick = time.monotonic()
                 on_tick()
     finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait()
+        process.terminate()  # unless it has ended
+        process.wait()
 
 
 def supervise(command: list[str], seconds_to_save: float = SECONDS_TO_SAVE) -> int:

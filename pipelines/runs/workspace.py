@@ -35,7 +35,6 @@ SECONDS_FOR_INSPECTION = 30.0
 """Time that a flow waits for `esrgan runs`, which locks each workspace while it inspects it."""
 SECONDS_FOR_COMMAND = 60.0
 """Time that a command of a killed flow may take to save and exit."""
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,8 +50,8 @@ class Request:
 
     def __post_init__(self) -> None:
         # as a folder, a git reference and a DVC experiment
-        is_valid = NAME.fullmatch(self.name) and not self.name.endswith((".", ".lock"))
-        if not is_valid or ".." in self.name:
+        is_valid = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", self.name)
+        if not is_valid or ".." in self.name or self.name.endswith((".", ".lock")):
             raise UserError(
                 f"{self.name!r} cannot name a run: use up to 100 letters, digits, '-', '_' and '.'"
             )
@@ -143,11 +142,7 @@ def _first_difference(old: str, new: str) -> str:
 
 @contextmanager
 def workspace_lock(folder: Path, seconds: float = SECONDS_FOR_INSPECTION) -> Iterator[None]:
-    """Hold the lock of a workspace, in which one flow works and no command of a killed one.
-
-    Raises:
-        UserError: if another flow holds the lock for longer than `seconds`.
-    """
+    """Hold the lock of a workspace; a UserError if another flow holds it longer than `seconds`."""
     with ExitStack() as locks:
         try:
             locks.enter_context(FileLock(folder / FLOW_LOCK, timeout=seconds))

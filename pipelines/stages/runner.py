@@ -12,13 +12,14 @@ from esrgan_core.io.decoding import BadImageError
 from pipelines.config.errors import UserError, is_transient
 from pipelines.config.params import PARAMS, load_params, read_yaml
 from pipelines.runtime.parent_watch import SIGNALS, die_with_parent
+from pipelines.runtime.progress import Status, write_status
 from pipelines.runtime.redaction import redact
-from pipelines.runtime.status import Status, write_status
 from pipelines.sources.errors import HostError
 from pipelines.tracking.session import recording
 from pipelines.tracking.store_errors import StoreError
 
 Params = TypeVar("Params")
+USER_ERRORS = (UserError, BadImageError, FloatingPointError, HostError, StoreError)
 SECONDS_TO_SAVE = 7.0
 """How long a process of several may save after the process that started it is gone."""
 
@@ -71,16 +72,11 @@ def exit_cleanly(name: str) -> Iterator[None]:
     except Exception as error:
         problem = redact(str(error))
         write_status(Status(what=name, problem=problem, transient=is_transient(error)))
-        if not _is_user_error(error):
+        # an OSError with a number is raised by the system, not by a program
+        is_of_system = isinstance(error, OSError) and error.errno is not None
+        if not (isinstance(error, USER_ERRORS) or is_of_system or is_transient(error)):
             raise
         sys.exit(f"{name}: {problem}")
     # everything is written, so a signal is too late to be a failure
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-
-
-def _is_user_error(error: Exception) -> bool:
-    kinds = (UserError, BadImageError, FloatingPointError, HostError, StoreError)
-    # an OSError with a number is raised by the system, not by a program
-    is_of_system = isinstance(error, OSError) and error.errno is not None
-    return isinstance(error, kinds) or is_of_system or is_transient(error)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -54,7 +54,7 @@ class AdversarialTraining(TrainingConfig):
             raise ValueError("one of weights.pixel, perceptual and adversarial must be above 0")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AdversarialSetup:
     """The networks of an adversarial training."""
 
@@ -63,14 +63,9 @@ class AdversarialSetup:
     discriminator: DiscriminatorConfig
     features: FeaturesConfig
 
-    @cached_property
-    def feature_weights(self) -> Path:
-        """Weights file of `features`."""
-        return find_weights(self.features)
-
     def identity(self) -> Mapping[str, Any]:
         """The part of a training's identity that the networks decide."""
-        sha256 = file_sha256(self.feature_weights)
+        sha256 = file_sha256(find_weights(self.features))
         return {
             "discriminator": self.discriminator,
             "features": {"layers": dict(self.features.layers), "sha256": sha256},
@@ -81,7 +76,7 @@ class AdversarialSetup:
         """Build the update; the discriminator gets random weights from torch's generator."""
         discriminator = build_discriminator(self.discriminator)
         generator = load_generator(self.start).train()
-        features = build_features(self.features, self.feature_weights)
+        features = build_features(self.features, find_weights(self.features))
         return GanStep(
             generator,
             discriminator,

@@ -9,9 +9,6 @@ from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.schedule import Schedule
 from esrgan_core.engine.selection import SelectConfig
 
-SEEDS = 2**64
-"""Seeds of torch and of the patch sampler are below this."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingConfig:
@@ -42,7 +39,7 @@ class TrainingConfig:
         )  # fmt: skip
         if not self.save_minutes > 0:
             raise ValueError(f"save_minutes must be above 0, got {self.save_minutes}")
-        check_bounds(self, "seed", below=SEEDS)
+        check_bounds(self, "seed", below=2**64)  # the limit of torch and of the patch sampler
         check_bounds(self, "ema", below=1)
         initial_steps = {"schedule.warmup": self.schedule.warmup}
         for one in fields(self):

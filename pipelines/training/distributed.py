@@ -35,11 +35,7 @@ TIMEOUT = timedelta(days=7)
 
 
 def resolve_execution(stage: str, config: TrainingConfig) -> Execution:
-    """Resolve device, precision and processes; the main process logs the precision.
-
-    Raises:
-        UserError: if `ESRGAN_DEVICE` is not a device.
-    """
+    """Resolve device, precision and processes; a UserError if `ESRGAN_DEVICE` is not a device."""
     set_determinism(on=config.deterministic)
     device, world = current_device(), current_world()
     if device.type == "cpu":

@@ -34,7 +34,7 @@ TRAINING_RECORDS: Mapping[str, RecordType] = {
 def training_fingerprint(
     store: PairStore, config: TrainingConfig, identity: Mapping[str, Any]
 ) -> str:
-    """Hash everything that decides the weights; `identity` adds to pairs and config.
+    """Hash everything that decides the weights: pairs, `config` and `identity`.
 
     The number of steps counts only if the learning rate depends on it; otherwise a longer run
     continues a shorter one. Validation images count, since validation selects the weights.

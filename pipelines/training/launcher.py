@@ -18,11 +18,7 @@ MAX_RESTARTS = 3
 
 
 def requested_processes(stage: str, batch_size: int) -> tuple[int, int]:
-    """(processes per machine, machines) of a training.
-
-    Raises:
-        UserError: if the environment is not valid, or the processes cannot share a batch evenly.
-    """
+    """(processes per machine, machines); a UserError if they cannot share a batch evenly."""
     gpus = torch.cuda.device_count() if requested_device() in ("auto", "cuda") else 0
     ranks, nodes = _number("ESRGAN_RANKS") or max(gpus, 1), _number("ESRGAN_NODES") or 1
     if nodes > 1 and RENDEZVOUS not in os.environ:

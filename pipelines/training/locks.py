@@ -9,9 +9,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pipelines.config.errors import UserError
+from pipelines.runtime.progress import Status, write_status
 from pipelines.runtime.run_record import RUN
 from pipelines.runtime.state import state_root
-from pipelines.runtime.status import Status, write_status
 
 WAIT_FOR_LOCK = "ESRGAN_WAIT_FOR_LOCK"
 """Environment variable: wait for a training of the same recipe, whose result is then used."""

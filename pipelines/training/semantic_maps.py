@@ -37,8 +37,7 @@ TEXTURE_SIZES = (3, 9)
 """Sides, in pixels, of the neighborhoods whose contrast is measured."""
 
 
-def quantize(probabilities: Float[np.ndarray, "h w k"]) -> Maps:
-    """Round probabilities to 255ths."""
+def _quantize(probabilities: Float[np.ndarray, "h w k"]) -> Maps:
     return np.ascontiguousarray(np.clip(probabilities, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
@@ -67,11 +66,7 @@ class MapFiles:
         self.folder, self.classes = folder, classes
 
     def maps(self, name: str, lr: Pixels) -> Maps:
-        """Read the maps from the image's file.
-
-        Raises:
-            UserError: if the file does not exist, or its shape does not match.
-        """
+        """Read an image's file; a UserError if it does not exist, or its shape does not match."""
         paths = [self.folder / f"{name}{suffix}" for suffix in (".npy", ".pth")]
         path = next((path for path in paths if path.exists()), None)
         if path is None:
@@ -88,7 +83,7 @@ class MapFiles:
                 f"{path} has shape {values.shape}; expected ({self.classes}, {height}, {width}) "
                 f"or ({self.classes}, {4 * height}, {4 * width})"
             )
-        return quantize(values.transpose(1, 2, 0))
+        return _quantize(values.transpose(1, 2, 0))
 
 
 class Clusters:
@@ -132,17 +127,12 @@ class Clusters:
         """Write the clusters as JSON."""
         write_text(path, to_json(self.content) + "\n")
 
-    @classmethod
-    def read(cls, path: Path) -> "Clusters":
-        """Read the clusters that `write` has written."""
-        return cls(from_json(path.read_text(encoding="utf-8")))
-
     def maps(self, name: str, lr: Pixels) -> Maps:
         """Probability of each cluster at each pixel of LR."""
         del name
         scaled = (_features(lr) - self.content["center"]) / np.asarray(self.content["spread"])
         probabilities = self._mixture.predict_proba(scaled.reshape(-1, scaled.shape[2]))
-        return quantize(probabilities.reshape(*lr.shape[:2], -1))
+        return _quantize(probabilities.reshape(*lr.shape[:2], -1))
 
 
 def _features(lr: Pixels) -> Float[np.ndarray, "h w f"]:
@@ -183,15 +173,10 @@ class SemanticMaps:
 
 
 def load_map_source(config: SemanticMapsConfig) -> MapSource:
-    """Map files if the config names a folder, else the clusters that stage `sftnet` has written.
-
-    Raises:
-        OSError: if either does not exist.
-        UserError: if the content of the folder differs from the hash in params.yaml.
-    """
+    """The folder of the config, else the clusters of stage `sftnet`; raises as `find_pinned`."""
     if config.maps:
         return MapFiles(find_pinned(config.maps), config.classes)
-    return Clusters.read(CLUSTERS)
+    return Clusters(from_json(CLUSTERS.read_text(encoding="utf-8")))
 
 
 def training_maps(

@@ -1,7 +1,7 @@
 """The training loop of every training stage: resume, train, validate, save, roll back."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
@@ -68,11 +68,9 @@ class Trainer:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold `training_locks`, and connect the processes."""
-        with ExitStack() as stack:
-            if self.world.is_main:
-                devices = {name: device_identifier(name) for name in training_devices(self.world)}
-                stack.enter_context(training_locks(self.folder, devices))
-            stack.enter_context(process_group(self.world))
+        devices = {name: device_identifier(name) for name in training_devices(self.world)}
+        locks = training_locks(self.folder, devices) if self.world.is_main else nullcontext()
+        with locks, process_group(self.world):
             yield
 
     def run(self) -> None:

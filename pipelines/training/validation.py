@@ -16,7 +16,6 @@ from pipelines.evaluation.test_sets import load_samples
 from pipelines.training.checkpointing import SAMPLES
 from pipelines.training.reporting import Reporter
 
-VALIDATION_METRICS = ("psnr_y", "ssim_y")
 IMAGE_SIDE = 256
 """Largest side, in pixels, of the written validation images."""
 
@@ -29,7 +28,7 @@ class Validator:
     ) -> None:
         self.method, self.reporter, config = method, reporter, reporter.config
         self.scale, self.samples = store.facts.scale, load_samples(store, "val")
-        self.metrics = {name: METRICS[name] for name in (*VALIDATION_METRICS, config.select.metric)}
+        self.metrics = {name: METRICS[name] for name in ("psnr_y", "ssim_y", config.select.metric)}
         self.selection = Selection(config.select, network)
         self.health = HealthMonitor(config.report_every)
         self.excluded: set[tuple[str, str]] = set()

@@ -177,7 +177,7 @@ def test_a_network_that_is_not_finite_is_not_written(run: Train, tmp_path: Path)
         DivergedError, match="no network up to step 2 has finite weights and results"
     ):
         run(FailingStep(rates_at=range(1, 10**6)), replace(CONFIG, steps=2))
-    assert not (tmp_path / "artifacts").exists()
+    assert not (tmp_path / "artifacts/pretrain").exists()
 
 
 def test_a_last_step_that_spoils_the_only_network_is_rolled_back(
