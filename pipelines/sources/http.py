@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
+from pipelines.config.errors import causes
 from pipelines.runtime.disk import require_disk_space
-from pipelines.runtime.errors import causes
 from pipelines.runtime.redaction import redact
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.errors import (
