@@ -37,9 +37,8 @@ from pipelines.stages.runner import exit_cleanly
 from pipelines.stages.sections import AblationConfig
 from pipelines.training.adversarial import AdversarialSetup, AdversarialTraining
 from pipelines.training.checkpointing import checkpoint_folder
-from pipelines.training.config import TrainingConfig
+from pipelines.training.config import ENGINE_VERSION, TRAINING_RECORDS, TrainingConfig
 from pipelines.training.distributed import resolve_execution
-from pipelines.training.fingerprint import ENGINE_VERSION, TRAINING_RECORDS
 from pipelines.training.pixel import PixelTraining, build_pixel_step
 from pipelines.training.stage import write_generator
 from pipelines.training.trainer import Trainer

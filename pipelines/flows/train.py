@@ -114,10 +114,7 @@ def esrgan(
 
 @contextmanager
 def _mlflow_parent(run: str) -> Iterator[str]:
-    """Start the run's parent in MLflow, and end its open MLflow runs if the flow fails.
-
-    Yields the URL of the parent; "" if the store does not answer.
-    """
+    """Yield the URL of the run's parent in MLflow, or ""; if the flow fails, end its open runs."""
     tags = {"prefect.flow_run_id": str(runtime.flow_run.id)}
     if url := runtime.flow_run.ui_url:
         tags["prefect.flow_run_url"] = url

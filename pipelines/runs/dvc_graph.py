@@ -41,11 +41,7 @@ def stage_graph(folder: Path) -> Iterator[Node]:
 
 
 def drop_uncached_stages(folder: Path) -> None:
-    """Remove from `dvc.lock` the stages whose outputs DVC's cache lacks.
-
-    DVC then looks for their results among all earlier runs, which it does not do for a stage that
-    agrees with its lock.
-    """
+    """Remove stages without cached outputs from `dvc.lock`: DVC then looks in all earlier runs."""
     from dvc.repo import Repo  # noqa: PLC0415  takes a second
 
     lock = folder / "dvc.lock"

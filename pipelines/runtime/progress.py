@@ -56,10 +56,7 @@ def write_status(status: Status) -> None:
 
 
 def read_status(path: Path) -> Status | None:
-    """Read a status file; None if a stage has not written one.
-
-    A run may be of another commit: unknown keys are ignored, missing ones get defaults.
-    """
+    """Read a status file, whose keys may be those of another commit; None if there is none."""
     try:
         content = from_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

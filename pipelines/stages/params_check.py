@@ -33,8 +33,7 @@ FILES = (
 def write_params(profile: str = "", set_: Sequence[str] = (), output: Path = PARAMS) -> None:
     """Write a profile, KEY=VALUE assignments and hashes of named files into a parameter file.
 
-    Raises:
-        ParamsError: if a stage does not accept it; the file is not changed.
+    A ParamsError if a stage does not accept it; the file is then not changed.
     """
     params = read_yaml(output)
     if profile:

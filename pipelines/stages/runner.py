@@ -57,10 +57,7 @@ def run_stage(
 
 @contextmanager
 def exit_cleanly(name: str) -> Iterator[None]:
-    """Exit with one line for an error that the user can fix, and with 128 + N after signal N.
-
-    Any other error keeps its traceback.
-    """
+    """Exit with one line for an error that the user can fix, and with 128 + N after signal N."""
     # as an exception, so that everything open is closed
     for number in SIGNALS:
         signal.signal(number, lambda number, _: sys.exit(128 + number))

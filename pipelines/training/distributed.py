@@ -56,10 +56,7 @@ def resolve_execution(stage: str, config: TrainingConfig) -> Execution:
 
 
 def precision_message(choice: PrecisionChoice, precision: Precision, device: torch.device) -> str:
-    """The precision of a training and why; a warning if the device emulates bf16.
-
-    The warning contains a measured slowdown, which takes about a second.
-    """
+    """The precision of a training and why; if bf16 is emulated, a warning with its slowdown."""
     if precision == "bf16" and not has_native_bf16(device):
         return (
             f"warning: precision is bf16, which {device} emulates: a convolution takes "
@@ -102,10 +99,7 @@ def training_devices(world: World) -> list[str]:
 
 
 def device_identifier(device: str) -> str:
-    """An identifier of a device that is unique among machines that share a state root.
-
-    The name `cuda:0` depends on the machine and on `CUDA_VISIBLE_DEVICES`.
-    """
+    """An identifier that is unique among machines with one state root, which `cuda:0` is not."""
     if torch.device(device).type == "cuda":
         return f"gpu-{torch.cuda.get_device_properties(device).uuid}"
     return f"{device}-of-{platform.node()}"

@@ -23,10 +23,8 @@ LOCK = "lock"
 def training_locks(folder: Path, devices: Mapping[str, str]) -> Iterator[None]:
     """Hold the locks of a checkpoint folder and of devices; wait for the devices.
 
-    The kernel releases them however the process ends. `devices` are unique identifiers by name.
-
-    Raises:
-        UserError: if another process trains in the folder and `ESRGAN_WAIT_FOR_LOCK` is not set.
+    The kernel releases them however the process ends. `devices` are unique identifiers by name. A
+    UserError if another process trains in the folder and `ESRGAN_WAIT_FOR_LOCK` is not set.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as locks:

@@ -27,7 +27,7 @@ from pipelines.config.errors import UserError
 from pipelines.runtime.progress import track
 from pipelines.runtime.state import state_root
 from pipelines.sources.pinned import find_pinned, pinned_hash
-from pipelines.training.fingerprint import TRAINING_RECORDS
+from pipelines.training.config import TRAINING_RECORDS
 
 Maps = UInt8[np.ndarray, "h w k"]
 """Probabilities of the classes at each pixel, in 255ths."""

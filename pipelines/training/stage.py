@@ -21,9 +21,8 @@ from pipelines.config.artifacts import ARTIFACTS, PAIRS, generator_path
 from pipelines.config.errors import as_user_error
 from pipelines.runtime.lineage import git_commit
 from pipelines.training.checkpointing import SAMPLES, checkpoint_folder
-from pipelines.training.config import TrainingConfig
+from pipelines.training.config import TrainingConfig, training_fingerprint
 from pipelines.training.distributed import resolve_execution
-from pipelines.training.fingerprint import training_fingerprint
 from pipelines.training.results import write_result
 from pipelines.training.semantic_maps import SemanticMaps
 from pipelines.training.trainer import Trainer
