@@ -57,9 +57,7 @@ def upscale(
     strip_metadata: Annotated[
         bool, typer.Option("--strip-metadata", help="drop EXIF, XMP and the color profile")
     ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="replace any existing file")
-    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace existing files")] = False,
 ) -> None:
     """Upscale images and keep their mode, bit depth and metadata.
 

@@ -1,9 +1,7 @@
 """Comparison of files with the checksums in their manifests, which finds silent damage.
 
-The files of every area have a manifest that was written with them: `manifest.csv` of the images,
-the index of the pair store, a manifest for each training state, the checksums of each registered
-model, the names of cached files. `dvc.lock` has the outputs of all stages, hence also most of the
-other manifests.
+Every area has manifests that were written with its files. `dvc.lock` has the outputs of all stages,
+hence also most of the other manifests.
 """
 
 import hashlib
@@ -26,7 +24,6 @@ from pipelines.runtime.state import state_root
 from pipelines.tracking.model_files import registered_files
 
 LOCK = Path("dvc.lock")
-THREADS = 4
 CHANGED = "has changed since it was written"
 UNFINISHED = "has no manifest: it was not written completely, or the manifest was deleted"
 
@@ -85,7 +82,7 @@ def verify(percent: float = 100) -> tuple[int, list[Damage]]:
     if percent < 100 and files:
         files = random.sample(files, max(round(len(files) * percent / 100), 1))
     sizes = [file.path.stat().st_size if file.path.is_file() else 0 for file in files]
-    with byte_progress("verify", sum(sizes)) as on_bytes, ThreadPoolExecutor(THREADS) as pool:
+    with byte_progress("verify", sum(sizes)) as on_bytes, ThreadPoolExecutor(4) as pool:
         for file, size, problem in zip(files, sizes, pool.map(_find_problem, files), strict=True):
             on_bytes(size)
             if problem:
@@ -124,11 +121,11 @@ def _outputs() -> Iterator[CheckedFile | Damage]:
                 continue
             listing = cache / md5[:2] / md5[2:]
             content = listing.read_bytes() if listing.is_file() else b""
-            if hashlib.md5(content).hexdigest() != md5.removesuffix(".dir"):
+            if hashlib.md5(content).hexdigest() == md5.removesuffix(".dir"):
+                for entry in json.loads(content):
+                    yield CheckedFile("outputs", path / entry["relpath"], entry["md5"])
+            else:
                 yield Damage("outputs", listing, "is not DVC's list of files")
-                continue
-            for entry in json.loads(content):
-                yield CheckedFile("outputs", path / entry["relpath"], entry["md5"])
 
 
 def _images() -> Iterator[CheckedFile]:
@@ -169,8 +166,7 @@ def _registered() -> Iterator[CheckedFile | Damage]:
     for folder, checksums in registered_files():
         if checksums is None:
             yield Damage("registered", folder, "has no valid checksums")
-            continue
-        for name, digest in checksums.items():
+        for name, digest in (checksums or {}).items():
             yield CheckedFile("registered", folder / name, digest)
 
 

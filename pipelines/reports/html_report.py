@@ -50,10 +50,6 @@ def write_html_report(
     frame = evaluation.frame
     images = embed_images(evaluation.shown, views)
     manifest = read_manifest_table()
-    curves = [
-        to_svg(curves_figure(stage, read_table(ARTIFACTS / stage / "curve.csv")))
-        for stage in trainings
-    ]
     plane = plane_figure(read_table(ALPHA_GRID), read_table(IMAGE_GRID), evaluation.means)
     metrics = metric_columns(frame)
     last = frame["model"].unique()[-1]
@@ -68,7 +64,10 @@ def write_html_report(
         measured=frame.groupby("model").size().max(),
         left_out=len(evaluation.shown) - len(images),
         size=training_size_note(int((manifest["split"] == "train").sum())),
-        curves=curves,
+        curves=[
+            to_svg(curves_figure(stage, read_table(ARTIFACTS / stage / "curve.csv")))
+            for stage in trainings
+        ],
         plane=to_svg(plane),
         sets=summarize_sets(manifest),
         manifest=manifest.to_dict("records"),
@@ -137,9 +136,7 @@ def collect_views(
     """
     results, networks = evaluation.images, model_alphas(chosen)
     methods = [
-        View(display_name(name), None, images)
-        for name, images in results.items()
-        if name not in networks
+        View(display_name(name), None, results[name]) for name in results if name not in networks
     ]
     own = {alpha: results[name] for name, alpha in networks.items() if name in results}
     ends = {0.0: " (pretrained)", 1.0: " (finetuned)"}

@@ -31,8 +31,6 @@ from pipelines.upscaling.one import upscale_file
 
 S3 = "s3://"
 CORES = os.cpu_count() or 1
-RECORDS_PREFIX = ".esrgan"
-"""Prefix of the records, below that of the target."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,13 +74,11 @@ def upscale_batch(batch: Batch, workers: int = -1) -> Iterator[Outcome]:
         return
     with open_journal(Path(batch.target), key) as journal:
         todo = []
-        for image in images:
-            source, target, stamp = image
-            outcome = journal.begin(source, Path(target), stamp, overwrite=batch.overwrite)
-            if outcome is None:
-                todo.append(image)
-            else:
+        for source, target, stamp in images:
+            if outcome := journal.begin(source, Path(target), stamp, overwrite=batch.overwrite):
                 yield outcome
+            else:
+                todo.append((source, target, stamp))
         outcomes = in_parallel(upscale, todo, workers, fewer="with fewer workers")
         for (_, target, stamp), outcome in zip(todo, outcomes, strict=True):
             if outcome.state == "done":
@@ -93,15 +89,12 @@ def upscale_batch(batch: Batch, workers: int = -1) -> Iterator[Outcome]:
 def _find_images(batch: Batch) -> Iterator[Image]:
     is_remote = batch.target.startswith(S3)
     root = Path("/") if is_remote else Path(batch.target)
-
-    def name(target: Path) -> str:
-        return f"{batch.target.rstrip('/')}{target}" if is_remote else str(target)
-
+    prefix = batch.target.rstrip("/") if is_remote else ""
     if not batch.source.startswith(S3):
         for job in find_jobs([batch.source], root, batch.output):
-            yield str(job.source), name(job.target), file_stamp(job.source)
+            yield str(job.source), f"{prefix}{job.target}", file_stamp(job.source)
         return
-    images, results = (f"{prefix.rstrip('/')}/" for prefix in (batch.source, batch.target))
+    images, results = (f"{place.rstrip('/')}/" for place in (batch.source, batch.target))
     is_within = results != images and results.startswith(images)
     found = [
         (path, image)
@@ -112,7 +105,7 @@ def _find_images(batch: Batch) -> Iterator[Image]:
         raise UserError(f"{batch.source} contains no images")
     paths = result_paths([Path(path) for path, _ in found], batch.output)
     for (_, image), path in zip(found, paths, strict=True):
-        source, result = str(image.location), name(root / path)
+        source, result = str(image.location), f"{prefix}{root / path}"
         if source == result:
             raise UserError(f"{source} would be overwritten; give another target")
         yield source, result, [source, image.expected.bytes, image.version]
@@ -159,10 +152,10 @@ def _to_s3(
     folder: Path,
     run: Callable[[Path], tuple[str, ...]],
 ) -> tuple[str, ...] | None:
-    """Upload a result and its record; None if both exist."""
+    """Upload a result, and its record below `.esrgan` in the target; None if both exist."""
     place, root = parse_s3(target), parse_s3(batch.target)
     name = place.key.removeprefix(root.key).lstrip("/")
-    key = "/".join(part for part in (root.key.rstrip("/"), RECORDS_PREFIX, f"{name}.json") if part)
+    key = "/".join(part for part in (root.key.rstrip("/"), ".esrgan", f"{name}.json") if part)
     record_place = S3Object(bucket=place.bucket, key=key)
     size, text = s3.object_size(place), s3.get_text(record_place)
     if size is not None:

@@ -126,8 +126,7 @@ def _check_targets(jobs: Sequence[Job]) -> None:
 
 
 def _check_format(target: Path, output: Output) -> None:
-    format_ = SUFFIX_FORMATS.get(target.suffix.lower())
-    if format_ is None:
+    if (format_ := SUFFIX_FORMATS.get(target.suffix.lower())) is None:
         raise UserError(f"{target}: unknown format; choose from {', '.join(SUFFIX_FORMATS)}")
     if output.format not in (None, format_):
         raise UserError(f"{target} does not fit --format {output.format}; change one of them")

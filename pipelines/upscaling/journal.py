@@ -53,9 +53,9 @@ class Journal:
         size = target.stat().st_size if target.is_file() else 0
         if size and row and row == self._row(target, stamp, size):
             return Outcome(source, str(target), "skipped")
-        if row is None and target.exists() and not overwrite:
-            return Outcome(source, str(target), "failed", FOREIGN.format(target))
         if row is None:
+            if target.exists() and not overwrite:
+                return Outcome(source, str(target), "failed", FOREIGN.format(target))
             self._append(self._row(target, stamp, 0))
         return None
 
@@ -87,9 +87,8 @@ def open_journal(folder: Path, key: str) -> Iterator[Journal]:
     try:
         lock = FileLock(folder / f"{JOURNAL}.lock").acquire(timeout=0)
     except Timeout as error:
-        raise UserError(
-            f"another process writes to {folder}; wait for it, or give another -o"
-        ) from error
+        message = f"another process writes to {folder}; wait for it, or give another -o"
+        raise UserError(message) from error
     with lock:
         for partial in folder.rglob(f".{16 * '[0-9a-f]'}.tmp*"):
             partial.unlink()

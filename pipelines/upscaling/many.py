@@ -22,8 +22,6 @@ from pipelines.upscaling.journal import file_stamp, open_journal, settings_key
 from pipelines.upscaling.model import Model
 from pipelines.upscaling.one import upscale_file
 
-KILO = 1000
-
 
 def upscale_jobs(
     model: Model,
@@ -102,6 +100,6 @@ def _upscale(
 def _kilopixels(source: Path) -> int:
     """The size of an image as a unit of progress; 1 if it cannot be read."""
     try:
-        return max(int(np.prod(image_size(source))) // KILO, 1)
+        return max(int(np.prod(image_size(source))) // 1000, 1)
     except (BadImageError, OSError):
         return 1

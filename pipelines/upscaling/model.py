@@ -8,8 +8,6 @@ from esrgan_core.models.sft import SFTNet
 from esrgan_core.models.weights import load_generator, load_interpolated
 from pipelines.config.errors import UserError, as_user_error
 
-CHAMPION = "models:/esrgan@champion"
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Model:
@@ -54,7 +52,7 @@ def _load_registered(name: str | None, alpha: float | None) -> Model:
     from pipelines.tracking.model_registry import get_aliases, parse_uri  # noqa: PLC0415
 
     if name is None:
-        name = CHAMPION
+        name = "models:/esrgan@champion"
         try:
             model, alias = parse_uri(name, "")
             if not (has_store() and alias in get_aliases(model)):

@@ -29,8 +29,7 @@ TELEMETRY = {
 def check_python() -> Iterator[Finding]:
     """Check that this Python is supported."""
     version = sys.version.split()[0]
-    first, end = PYTHONS
-    if first <= sys.version_info[:2] < end:
+    if PYTHONS[0] <= sys.version_info[:2] < PYTHONS[1]:
         yield Finding("Python", version)
     else:
         remedy = "make PYTHON=python3.11 (or 3.12, 3.13)"

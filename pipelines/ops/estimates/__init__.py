@@ -10,9 +10,6 @@ def format_estimate(
     title: str, *, seconds: float, disk: int, memory: int, notes: Iterable[str]
 ) -> str:
     """An estimate as text; `disk` and `memory`, at the peak, are in bytes."""
-    lines = [
-        f"time    {timedelta(seconds=round(seconds))}",
-        f"disk    {decimal(disk)}",
-        f"memory  {decimal(memory)}",
-    ]
+    time = timedelta(seconds=round(seconds))
+    lines = [f"time    {time}", f"disk    {decimal(disk)}", f"memory  {decimal(memory)}"]
     return "\n  ".join([title, *lines, *notes])

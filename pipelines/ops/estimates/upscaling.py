@@ -142,12 +142,8 @@ def _try(upscaler: Upscaler, job: Job, output: Output, side: int) -> Trial:
     if pixels < whole:
         # the middle has more detail than the rest
         bytes_ = round(bytes_ * encoded_bytes(image) / encoded_bytes(middle))
-    return Trial(
-        pixels=pixels,
-        seconds=seconds + reading * pixels / whole,
-        bytes=bytes_,
-        source_bytes=job.source.stat().st_size,
-    )
+    seconds += reading * pixels / whole
+    return Trial(pixels, seconds, bytes_, job.source.stat().st_size)
 
 
 def _crop_middle(image: DecodedImage, side: int) -> DecodedImage:
