@@ -41,8 +41,9 @@ def train(
     `build_step` draws initial weights from torch's generator; `identity` is everything else that
     decides the weights.
     """
-    torch.manual_seed(config.seed)
     execution = resolve_execution(stage, config)
+    # after the test of an emulated precision, which draws random numbers in the main process
+    torch.manual_seed(config.seed)
     with as_user_error():
         step = build_step(execution)
     store, identity = PairStore(PAIRS), dict(identity)
