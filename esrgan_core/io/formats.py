@@ -77,7 +77,7 @@ def _describe(pixels: Array, kind: type) -> str:
         low, high = float(pixels.min()), float(pixels.max())
         half = 0.5 / WHITE[np.dtype(kind)]
         if low < -half or high >= 1 + half:
-            change += f", values from {low:.4g} to {high:.4g} were clipped to [0, 1]"
+            change += f", values from {low:.6g} to {high:.6g} were clipped to [0, 1]"
     return change
 
 
