@@ -1,5 +1,6 @@
 """Metadata of image files."""
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -33,6 +34,10 @@ from esrgan_core.io.png_chunks import (
 )
 from esrgan_core.io.tiff_metadata import dpi_of, tiff_metadata
 
+GIF_XMP = re.compile(rb"\x21\xff\x0bXMP DataXMP(.*?)\x01\xff\xfe\xfd", re.DOTALL)
+"""XMP in a GIF, with the beginning of the bytes that end it."""
+GIF_ICC = b"\x21\xff\x0bICCRGBG1012"
+
 
 def read_metadata(image: Image.Image, source: Path | BytesIO) -> Metadata:
     """The metadata of Pillow's image as it is stored."""
@@ -45,6 +50,9 @@ def read_metadata(image: Image.Image, source: Path | BytesIO) -> Metadata:
                 return _with_exif_dpi(_png_metadata(list(read_chunks(file)), _common(image)))
         case "JPEG" | "MPO":
             return _with_exif_dpi(_jpeg_metadata(image, _common(image)))
+        case "GIF":
+            with _opened(source) as file:
+                return _gif_metadata(file.read(), _common(image))
         case _:
             return _with_exif_dpi(_common(image))
 
@@ -109,6 +117,15 @@ def _with_exif_dpi(metadata: Metadata) -> Metadata:
     with suppress(ValueError):
         exif = parse_exif(metadata.exif)
         return replace(metadata, dpi=dpi_of(exif.layout, exif.main))
+    return metadata
+
+
+def _gif_metadata(data: bytes, metadata: Metadata) -> Metadata:
+    """Add what is in extensions of applications, which Pillow does not read."""
+    if found := GIF_XMP.search(data):
+        metadata = replace(metadata, xmp=found[1])
+    if GIF_ICC in data:
+        metadata = metadata.losing("the ICC profile was dropped: colors may look different")
     return metadata
 
 

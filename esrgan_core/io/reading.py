@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Shaped
 from PIL import Image
 
-from esrgan_core.io.decoded_image import KINDS, WHITE, DecodedImage, mode_name
+from esrgan_core.io.decoded_image import KINDS, WHITE, DecodedImage, Metadata, mode_name
 from esrgan_core.io.decoding import BadImageError, open_header
 from esrgan_core.io.deep_decoding import decode_deep, stored_bits
 from esrgan_core.io.exif import ORIENTATION
@@ -49,15 +49,15 @@ def image_size(source: Path | BytesIO) -> tuple[int, int]:
             size = tiff.page.imagelength, tiff.page.imagewidth
             return size[::-1] if _tiff_orientation(tiff) in TRANSPOSED else size
     with open_header(source) as image:
-        return image.size if _orientation(image) in TRANSPOSED else image.size[::-1]
+        turn = _orientation(image, read_metadata(image, source))
+        return image.size if turn in TRANSPOSED else image.size[::-1]
 
 
-def _orientation(image: Image.Image) -> int:
+def _orientation(image: Image.Image, metadata: Metadata) -> int:
     exif = None
     with suppress(Exception):  # damaged EXIF raises all kinds
-        # first: a PNG may have XMP after its pixels
         exif = image.getexif().get(ORIENTATION)
-    return find_orientation(exif, image.info.get("xmp", b""))
+    return find_orientation(exif, metadata.xmp)
 
 
 def _tiff_orientation(tiff: TiffImage) -> int:
@@ -91,9 +91,9 @@ def _read_tiff(tiff: TiffImage, source: Path | BytesIO) -> DecodedImage:
 def _read_by_pillow(source: Path | BytesIO) -> DecodedImage:
     with open_header(source) as opened:
         image = _decode(opened, source, stored_bits(opened, source))
-        # afterwards, since it loads a PNG and ignores errors
-        orientation = _orientation(opened)
         metadata = read_metadata(opened, source)
+        # afterwards, since it loads a PNG and ignores errors
+        orientation = _orientation(opened, metadata)
     return make_upright(replace(image, metadata=metadata), orientation)
 
 
@@ -126,11 +126,11 @@ def _values(
     changes = ["1 bit became 8-bit gray"] if mode == "1" else []
     if is_clear:
         changes.append("the transparent color became alpha")
+    if bits not in (8, 16):
+        changes.append(f"{bits} bits became {8 if bits < 8 else 16}")
     if mode == "I" and image.format == "PPM":
         return np.asarray(image).astype(np.uint16), changes
     if bits > 8 or (is_clear and image.format == "PNG"):
-        if bits not in (8, 16):
-            changes.append(f"{bits} bits became 16")
         return decode_deep(image, source, bits), changes
     if mode == "F":
         return np.asarray(image), changes
