@@ -12,6 +12,7 @@ from PIL import Image
 from esrgan_core.io.decoded_image import DecodedImage, Format, Metadata
 from esrgan_core.io.decoding import BadImageError
 from esrgan_core.io.formats import check_size
+from esrgan_core.io.reading import image_size, read_image
 from esrgan_core.io.tiff_writing import streamed_tiff
 from esrgan_core.io.writing import encode
 
@@ -65,3 +66,13 @@ def test_a_tiff_above_4_gb_keeps_pixels_and_exif(
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     with Image.open(path) as opened:
         assert opened.getexif().get_ifd(0x8769)[0x9003] == "2020:01:01 00:00:00"
+
+
+def test_a_tiff_without_pixels_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((4, 5, 3), np.uint8), photometric="rgb")
+    with tifffile.TiffFile(path, mode="r+") as file:
+        file.pages.first.tags["ImageWidth"].overwrite(0)
+    for read in (read_image, image_size):
+        with pytest.raises(BadImageError, match="damaged"):
+            read(path)
