@@ -12,7 +12,8 @@ from pathlib import Path
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; on success, sync it and rename it to `path`.
 
-    An exception removes the temporary file and does not change `path`.
+    An exception removes the temporary file and does not change `path`. An OSError about the
+    temporary file names `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # short, since the name of `path` may have the maximum length
@@ -22,9 +23,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with temporary.open("r+b") as handle:  # Windows syncs only files open for writing
             os.fsync(handle.fileno())
         temporary.replace(path)
-    except BaseException:
-        with suppress(FileNotFoundError):
+    except BaseException as error:
+        with suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError) and str(error.filename) == str(temporary):
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
     if hasattr(os, "O_DIRECTORY"):  # Windows cannot open a folder
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)

@@ -40,7 +40,8 @@ def _record(kind: str, *names: str, **absent: Any) -> RecordType:
 RECORDS: Mapping[str, RecordType] = {
     "RRDBNetConfig": _record(
         "RRDBNet", "scale", "num_features", "num_blocks", "growth_channels", "residual_scale",
-        "init", "block", "batch_norm", residual_scale=0.2, block="rrdb", batch_norm=False,
+        "init", "block", "batch_norm", "unshuffle",
+        residual_scale=0.2, block="rrdb", batch_norm=False, unshuffle=None,
     ),
     "SRResNetConfig": _record("SRResNet", "scale", "num_features", "num_blocks"),
     "SRCNNConfig": _record("SRCNN", "scale", "kernels", "num_features"),

@@ -80,15 +80,11 @@ def rgb_to_y(image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1 h w"]:
 
 
 def enlarge(image: Float[Tensor, "b c h w"], factor: int) -> Float[Tensor, "b c hh ww"]:
-    """MATLAB's bicubic by a whole factor, as a layer of a network.
-
-    Raises:
-        ValueError: if a side is shorter than two pixels.
-    """
-    height, width = image.shape[-2:]
-    if min(height, width) < EDGE:
-        raise ValueError(f"cannot enlarge {width}x{height} pixels; {EDGE} a side are needed")
+    """MATLAB's bicubic by a whole factor, as a layer of a network."""
     for axis in (2, 3):
+        if image.shape[axis] == 1:
+            image = image.repeat_interleave(1 + 2 * EDGE, dim=axis)
+            continue
         # mirror with the outermost pixel doubled, which torch's padding cannot
         near = image.narrow(axis, 0, EDGE).flip(axis)
         far = image.narrow(axis, image.shape[axis] - EDGE, EDGE).flip(axis)

@@ -20,8 +20,9 @@ from esrgan_core.inference.tiling import (
     upscale_tiled,
 )
 from esrgan_core.io.alpha import fill_transparent
-from esrgan_core.io.decoded_image import WHITE, DecodedImage, as_type
+from esrgan_core.io.decoded_image import KINDS, WHITE, DecodedImage, as_type
 from esrgan_core.io.geometry import symmetry
+from esrgan_core.io.levels import find_levels
 from esrgan_core.io.luma import luma
 from esrgan_core.io.resize import imresize
 from esrgan_core.memory import keep_freed_memory, release_freed_memory, use_default_allocator
@@ -107,7 +108,7 @@ class Upscaler:
 
         The network gets gray in all three channels, CMYK as the inverse of its first three inks and
         then its black as gray. Alpha is resized bicubically; hidden colors do not affect visible
-        ones.
+        ones. Float values beyond [0, 1] are kept: the network gets them scaled.
 
         `canvas` creates the array of the result by shape and type, with color and alpha as
         channels; it may be memory-mapped.
@@ -125,10 +126,24 @@ class Upscaler:
             pixels = fill_transparent(pixels, alpha)
             opacity = as_type(alpha, np.float32)[..., None]
             enlarged = imresize(opacity, size=self.output_size(height, width))[..., 0]
-            whole[..., channels] = as_type(enlarged, pixels.dtype)
+            whole[..., channels] = as_type(enlarged.clip(0, 1), pixels.dtype)
+        levels = find_levels(pixels)
+        self._upscale_channels(levels.normalize(pixels), color, on_part)
+        levels.restore(color)
+        if self.device.type == "cpu":
+            release_freed_memory()
+        return replace(
+            image,
+            pixels=color,
+            alpha=None if alpha is None else whole[..., channels],
+            changes=(*image.changes, *levels.describe(pixels)),
+        )
+
+    def _upscale_channels(self, pixels: Canvas, color: Canvas, on_part: OnPart) -> None:
+        """Upscale gray, RGB or CMYK into `color`."""
         # bf16 has less than 16 bits
         exact = pixels.dtype != np.uint8
-        match image.kind:
+        match KINDS[pixels.shape[2]]:
             case "rgb":
                 self._upscale_color(pixels, color, exact, on_part)
             case "gray":
@@ -138,9 +153,6 @@ class Upscaler:
                 self._upscale_color(_invert(pixels[..., :3]), inks, exact, on_part)
                 inks[...] = _invert(inks)
                 self._upscale_color(pixels[..., 3:].repeat(3, axis=2), black, exact, on_part)
-        if self.device.type == "cpu":
-            release_freed_memory()
-        return replace(image, pixels=color, alpha=None if alpha is None else whole[..., channels])
 
     def _upscale_color(self, rgb: Canvas, result: Canvas, exact: bool, on_part: OnPart) -> None:
         """Upscale RGB into `result`, which has three channels, or one for its luma."""
@@ -207,7 +219,8 @@ class Upscaler:
             values[...] = 0
         difference = 0.0
         for which in range(count):
-            turned = np.ascontiguousarray(symmetry(lr[0].permute(1, 2, 0).numpy(), which))
+            # a copy: a mirrored side of one pixel counts as contiguous, with a negative stride
+            turned = symmetry(lr[0].permute(1, 2, 0).numpy(), which).copy()
             images = torch.from_numpy(turned).permute(2, 0, 1)[None]
             target = symmetry(values, which)
 

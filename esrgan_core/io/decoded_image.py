@@ -1,18 +1,22 @@
 """An image in memory with its metadata, and the supported formats."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Shaped
 
+from esrgan_core.io.png_chunks import Chunk
+
 Format = Literal["png", "jpg", "webp", "tif"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 SUFFIX_FORMATS: dict[str, Format] = {
-    ".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp", ".tif": "tif", ".tiff": "tif",
+    ".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".jfif": "jpg", ".jpe": "jpg", ".webp": "webp",
+    ".tif": "tif", ".tiff": "tif",
 }  # fmt: skip
 Kind = Literal["gray", "rgb", "cmyk"]
 KINDS: dict[int, Kind] = {1: "gray", 3: "rgb", 4: "cmyk"}
+CHANNELS = {kind: channels for channels, kind in KINDS.items()}
 
 Array = Shaped[np.ndarray, "_ _ _"]
 Plane = Shaped[np.ndarray, "_ _"]
@@ -26,10 +30,23 @@ class Metadata:
     """Metadata of a file; empty values are absent."""
 
     exif: bytes = b""
-    """From `Exif` on, without the orientation, which has been applied."""
+    """In the layout of a TIFF, without the thumbnail; the orientation has been applied."""
     icc: bytes = b""
     xmp: bytes = b""
+    iptc: bytes = b""
     dpi: tuple[float, float] | None = None
+    comments: tuple[bytes, ...] = ()
+    """Comments of JPEG and GIF."""
+    texts: tuple[Chunk, ...] = ()
+    """Texts of PNG."""
+    colors: tuple[Chunk, ...] = ()
+    """PNG's descriptions of colors other than `icc`."""
+    lost: tuple[str, ...] = ()
+    """What could not be kept, for messages."""
+
+    def losing(self, message: str) -> "Metadata":
+        """The same with another message about what could not be kept."""
+        return replace(self, lost=(*self.lost, message))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,12 +54,14 @@ class DecodedImage:
     """Upright pixels with alpha and metadata."""
 
     pixels: Array
-    """One channel for gray, three for RGB, four for CMYK; `float32` is in [0, 1]."""
+    """One channel for gray, three for RGB, four for CMYK; as `float32`, 0 is black, 1 is white."""
     alpha: Plane | None = None
     """Opacity in the type of the pixels."""
     metadata: Metadata = field(default_factory=Metadata)
     format: str = ""
     """Pillow's name of the file's format."""
+    mode: str = ""
+    """The file's mode: Pillow's `P`, `1` or `F`, or of `mode_name`."""
     changes: tuple[str, ...] = ()
     """Changes that reading or converting made, for messages."""
 
@@ -50,6 +69,12 @@ class DecodedImage:
     def kind(self) -> Kind:
         """Kind of the channels."""
         return KINDS[self.pixels.shape[2]]
+
+
+def mode_name(kind: Kind, has_alpha: bool, bits: int, *, is_float: bool = False) -> str:
+    """Pillow's name of a mode of 8 bits, and the bits of deeper ones, such as `RGB;16`."""
+    depth = "" if bits <= 8 else f";{bits}{'F' if is_float else ''}"
+    return {"gray": "L", "rgb": "RGB", "cmyk": "CMYK"}[kind] + "A" * has_alpha + depth
 
 
 def as_type(values: Shaped[np.ndarray, "..."], kind: Any) -> Shaped[np.ndarray, "..."]:
@@ -68,3 +93,15 @@ def as_type(values: Shaped[np.ndarray, "..."], kind: Any) -> Shaped[np.ndarray, 
     unit *= np.float32(WHITE[np.dtype(kind)])
     unit += np.float32(0.5)
     return unit.astype(kind)  # truncates
+
+
+def as_full_range(values: Shaped[np.ndarray, "..."], bits: int) -> Shaped[np.ndarray, "..."]:
+    """Scale samples of other depths to all 8 bits, or to all 16 if they have more than 8.
+
+    >>> as_full_range(np.array([0, 2048, 4095]), 12)
+    array([    0, 32776, 65535], dtype=uint16)
+    """
+    kind = np.dtype(np.uint8 if bits <= 8 else np.uint16)
+    top = np.uint32(2**bits - 1)
+    scaled = (values.astype(np.uint32) * np.uint32(WHITE[kind]) + top // 2) // top
+    return scaled.astype(kind)

@@ -1,4 +1,4 @@
-"""Image files opened and decoded by Pillow, with errors that say what would help."""
+"""Image files opened by Pillow, with errors that say what would help."""
 
 import warnings
 from collections.abc import Iterator
@@ -14,8 +14,11 @@ class BadImageError(ValueError):
 
 
 @contextmanager
-def open_header(source: Path | BytesIO) -> Iterator[Image.Image]:
+def open_header(source: Path | BytesIO, frame: int | None = None) -> Iterator[Image.Image]:
     """Open an image and check its size, without decoding pixels.
+
+    Exceptions while it is open, such as those of decoding, are raised as `BadImageError` as well.
+    `frame` selects one of several images, which are an error otherwise.
 
     Raises:
         BadImageError: if it is damaged, too large, not an image, or a file of several images.
@@ -24,8 +27,10 @@ def open_header(source: Path | BytesIO) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(source) as image:
+                if frame is not None:
+                    image.seek(frame)
                 # the first of the two images in a phone's MPO is the photograph
-                if (frames := getattr(image, "n_frames", 1)) > 1 and image.format != "MPO":
+                elif (frames := getattr(image, "n_frames", 1)) > 1 and image.format != "MPO":
                     raise BadImageError(f"{frames} images in one file; save the one to use")
                 yield image
     except UnidentifiedImageError as error:
@@ -47,19 +52,13 @@ def bad_image(error: Exception) -> BadImageError:
     return BadImageError(f"damaged ({error}); fetch or export it again")
 
 
-@contextmanager
-def open_image(source: Path | BytesIO) -> Iterator[tuple[Image.Image, str]]:
-    """Open an image and decode every pixel, so that a truncated file fails here.
+def reason(error: Exception) -> str:
+    """The message of an error about a file; other errors are named by their type, too.
 
-    Yields the image and its mode: Pillow's, or RGB;16 and RGBA;16 if Pillow drops the lower
-    8 bits of 16.
-
-    Raises:
-        BadImageError: as `open_header`.
+    >>> reason(ValueError("XMP data is too long")), reason(KeyError("a")), reason(MemoryError())
+    ('XMP data is too long', "KeyError: 'a'", 'MemoryError')
     """
-    with open_header(source) as image:
-        # known only before the pixels are loaded
-        deep = any(";16" in str(tile.args) for tile in getattr(image, "tile", ()))
-        image.load()
-        lossy = deep and not image.mode.startswith("I;16")
-        yield image, f"{image.mode};16" if lossy else image.mode
+    message, name = str(error), type(error).__name__
+    if message and isinstance(error, ValueError | OSError | MemoryError):
+        return message
+    return f"{name}: {message}" if message else name

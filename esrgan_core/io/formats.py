@@ -6,12 +6,13 @@ from io import BytesIO
 import numpy as np
 from PIL import ImageCms
 
-from esrgan_core.io.decoded_image import Array, DecodedImage, Format, Plane, as_type
+from esrgan_core.io.decoded_image import WHITE, Array, DecodedImage, Format, Plane, as_type
 from esrgan_core.io.decoding import BadImageError
+from esrgan_core.io.metadata_fitting import fit_metadata
 from esrgan_core.io.pillow import to_pillow
 
-MAX_SIDE: dict[Format, int] = {"png": 2**31 - 1, "jpg": 65535, "webp": 16383, "tif": 2**31 - 1}
-"""Largest side in pixels."""
+MAX_SIDE: dict[Format, int] = {"png": 10**6, "jpg": 65500, "webp": 16383, "tif": 2**31 - 1}
+"""Largest side in pixels that our encoders write; libjpeg and libpng stay below their formats."""
 
 
 def check_size(width: int, height: int, format_: Format) -> None:
@@ -21,9 +22,10 @@ def check_size(width: int, height: int, format_: Format) -> None:
         BadImageError: if the format cannot hold it.
     """
     if max(width, height) > MAX_SIDE[format_]:
+        larger = [name for name, side in MAX_SIDE.items() if max(width, height) <= side]
         raise BadImageError(
             f"the result of {width}x{height} pixels does not fit into {format_}, which holds "
-            f"{MAX_SIDE[format_]} a side; use --format png or tif"
+            f"{MAX_SIDE[format_]} a side; use --format {' or '.join(larger)}"
         )
 
 
@@ -32,15 +34,16 @@ def convert_to(image: DecodedImage, format_: Format) -> DecodedImage:
     changes = list(image.changes)
     pixels, alpha, metadata = image.pixels, image.alpha, image.metadata
     if format_ in ("jpg", "webp") and pixels.dtype != np.uint8:
-        changes.append(f"{_depth(pixels)} became 8 bits")
+        changes.append(_describe(pixels, np.uint8))
         pixels, alpha = _both_as(pixels, alpha, np.uint8)
     if format_ == "png" and pixels.dtype == np.float32:
-        changes.append("float became 16 bits, values outside [0, 1] were clipped")
+        changes.append(_describe(pixels, np.uint16))
         pixels, alpha = _both_as(pixels, alpha, np.uint16)
     if format_ == "jpg" and alpha is not None:
         if (alpha != 255).any():
             changes.append("JPEG has no alpha: composited on white")
-        pixels, alpha = _on_white(pixels, alpha), None
+        paper = 0 if image.kind == "cmyk" else 255
+        pixels, alpha = _composite(pixels, alpha, paper), None
     must_be_rgb = (format_ == "webp" and image.kind != "rgb") or (
         format_ == "png" and image.kind == "cmyk"
     )
@@ -48,25 +51,43 @@ def convert_to(image: DecodedImage, format_: Format) -> DecodedImage:
         profile = " by its profile" if metadata.icc else ""
         changes.append(f"{image.kind} became RGB{profile}")
         if pixels.dtype != np.uint8:
-            changes.append(f"{_depth(pixels)} became 8 bits")
+            changes.append(_describe(pixels, np.uint8))
             pixels, alpha = _both_as(pixels, alpha, np.uint8)
         pixels = _to_rgb(pixels, metadata.icc)
-        # the pixels are sRGB now
-        metadata = replace(metadata, icc=b"")
-    return replace(image, pixels=pixels, alpha=alpha, metadata=metadata, changes=tuple(changes))
+        if metadata.icc:
+            # the pixels are sRGB now
+            metadata = replace(metadata, icc=b"", colors=())
+    converted = replace(
+        image, pixels=pixels, alpha=alpha, metadata=metadata, changes=tuple(changes)
+    )
+    return convert_metadata(converted, format_, pixels.shape[:2])
 
 
-def _depth(pixels: Array) -> str:
-    return "float" if pixels.dtype == np.float32 else "16 bits"
+def convert_metadata(image: DecodedImage, format_: Format, size: tuple[int, int]) -> DecodedImage:
+    """Convert only the metadata, for a result of (height, width); `changes` lists the losses."""
+    metadata, lost = fit_metadata(image.metadata, format_, image.kind, size)
+    return replace(image, metadata=metadata, changes=(*image.changes, *lost))
+
+
+def _describe(pixels: Array, kind: type) -> str:
+    """The change of 16 bits or float to `kind`."""
+    source = "float" if pixels.dtype == np.float32 else "16 bits"
+    change = f"{source} became {np.dtype(kind).itemsize * 8} bits"
+    if source == "float":
+        low, high = float(pixels.min()), float(pixels.max())
+        half = 0.5 / WHITE[np.dtype(kind)]
+        if low < -half or high >= 1 + half:
+            change += f", values from {low:.6g} to {high:.6g} were clipped to [0, 1]"
+    return change
 
 
 def _both_as(pixels: Array, alpha: Plane | None, kind: type) -> tuple[Array, Plane | None]:
     return as_type(pixels, kind), None if alpha is None else as_type(alpha, kind)
 
 
-def _on_white(pixels: Array, alpha: Plane) -> Array:
+def _composite(pixels: Array, alpha: Plane, paper: int) -> Array:
     opacity = alpha[..., None].astype(np.float32) / 255
-    return np.floor(pixels * opacity + 255 * (1 - opacity) + 0.5).astype(np.uint8)
+    return np.floor(pixels * opacity + paper * (1 - opacity) + 0.5).astype(np.uint8)
 
 
 def _to_rgb(pixels: Array, icc: bytes) -> Array:

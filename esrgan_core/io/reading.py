@@ -1,46 +1,41 @@
-"""Image files of all kinds; `tiff_reading` reads TIFFs that Pillow cannot."""
+"""Image files of all kinds."""
 
+from contextlib import suppress
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Shaped
-from PIL import Image, ImageOps
+from PIL import Image
 
-from esrgan_core.io.decoded_image import Array, DecodedImage, Metadata
-from esrgan_core.io.decoding import BadImageError, open_header, open_image
-from esrgan_core.io.exif import (
-    DESCRIBING,
-    EXIF_IFD,
-    GPS_IFD,
-    ORIENTATION,
+from esrgan_core.io.decoded_image import KINDS, WHITE, DecodedImage, Metadata, mode_name
+from esrgan_core.io.decoding import BadImageError, open_header
+from esrgan_core.io.deep_decoding import decode_deep, stored_bits
+from esrgan_core.io.exif import ORIENTATION
+from esrgan_core.io.metadata_reading import read_metadata, read_tiff_metadata
+from esrgan_core.io.orientation import (
     TRANSPOSED,
     apply_orientation,
+    find_orientation,
+    make_upright,
 )
-from esrgan_core.io.tiff_reading import deep_tiff, tiff_size
+from esrgan_core.io.tiff_pages import TiffImage, open_tiff
+from esrgan_core.io.tiff_reading import decode_tiff, needs_pillow, unknown_channels
 
 
 def read_image(source: Path | BytesIO) -> DecodedImage:
-    """Read a PNG, JPEG, WebP, TIFF or BMP; the size is checked before anything is decoded.
+    """Read an image of any supported format; its size is checked before anything is decoded.
 
     Raises:
         BadImageError: if it is damaged, too large, not an image, a file of several images, or of
             a mode that cannot be upscaled.
     """
-    if (deep := deep_tiff(source)) is not None:
-        return deep
-    with open_image(source) as (image, mode):
-        # first: some conversions drop it
-        metadata = _metadata(image)
-        pixels, alpha, changes = _channels(image, mode, source)
-        orientation = int(image.getexif().get(ORIENTATION, 1))
-        return DecodedImage(
-            pixels=apply_orientation(pixels, orientation),
-            alpha=None if alpha is None else apply_orientation(alpha, orientation)[..., 0],
-            metadata=metadata,
-            format=image.format or "",
-            changes=changes,
-        )
+    with open_tiff(source) as tiff:
+        image = _read_by_pillow(source) if tiff is None else _read_tiff(tiff, source)
+    if image.pixels.dtype == np.float32:
+        _check_floats(image)
+    return image
 
 
 def image_size(source: Path | BytesIO) -> tuple[int, int]:
@@ -49,95 +44,110 @@ def image_size(source: Path | BytesIO) -> tuple[int, int]:
     Raises:
         BadImageError: if it is not an image, or too large.
     """
-    try:
-        with open_header(source) as image:
-            transposed = int(image.getexif().get(ORIENTATION, 1)) in TRANSPOSED
-            return image.size if transposed else image.size[::-1]
-    except BadImageError:
-        if (size := tiff_size(source)) is None:
-            raise
-        return size
+    with open_tiff(source) as tiff:
+        if tiff is not None:
+            size = tiff.page.imagelength, tiff.page.imagewidth
+            return size[::-1] if _tiff_orientation(tiff) in TRANSPOSED else size
+    with open_header(source) as image:
+        turn = _orientation(image, read_metadata(image, source))
+        return image.size if turn in TRANSPOSED else image.size[::-1]
 
 
-def _channels(
-    image: Image.Image, mode: str, source: Path | BytesIO
-) -> tuple[Array, Array | None, tuple[str, ...]]:
-    """(pixels, alpha, changes) of an open image."""
-    changes: tuple[str, ...] = ()
-    if _is_deep_color(image, mode):
-        whole = _decode_png(source) if image.format == "PNG" else None
-        if whole is None:
-            raise BadImageError(f"16-bit color in {image.format}; save it as PNG or TIFF")
-        if "transparency" in image.info:
-            raise BadImageError("16-bit color with a transparent color; give it an alpha channel")
-        return *_split_alpha(whole), changes
-    if image.mode == "1":
-        image, changes = image.convert("L"), ("1 bit became 8-bit gray",)
-    if image.mode in ("P", "PA"):
-        transparent = image.mode == "PA" or "transparency" in image.info
-        image = image.convert("RGBA" if transparent else "RGB")
-        changes = (f"the palette became {image.mode}",)
-    elif image.mode in ("L", "RGB") and "transparency" in image.info:
-        image = image.convert("LA" if image.mode == "L" else "RGBA")
-        changes = ("the transparent color became alpha",)
-    elif image.mode in ("La", "RGBa", "RGBX"):
-        image = image.convert({"La": "LA", "RGBa": "RGBA", "RGBX": "RGB"}[image.mode])
-    if image.mode == "F" or image.mode.startswith("I;16"):
-        native = np.float32 if image.mode == "F" else np.uint16
-        return np.asarray(image).astype(native)[..., None], None, changes
-    if image.mode not in ("L", "LA", "RGB", "RGBA", "CMYK"):
-        raise BadImageError(f"mode {image.mode}; convert it to RGB, gray or CMYK")
-    values = np.asarray(image)
-    if image.mode == "CMYK":
-        return values, None, changes
-    return *_split_alpha(values), changes
+def _orientation(image: Image.Image, metadata: Metadata) -> int:
+    exif = None
+    with suppress(Exception):  # damaged EXIF raises all kinds
+        exif = image.getexif().get(ORIENTATION)
+    return find_orientation(exif, metadata.xmp)
 
 
-def _is_deep_color(image: Image.Image, mode: str) -> bool:
-    """Whether Pillow dropped the lower half of 16 bits."""
-    return mode.endswith(";16") and not image.mode.startswith("I;16")
+def _tiff_orientation(tiff: TiffImage) -> int:
+    exif = tiff.page.tags.valueof(ORIENTATION)
+    return find_orientation(exif, read_tiff_metadata(tiff.page).xmp)
 
 
-def _decode_png(source: Path | BytesIO) -> Array:
-    from imagecodecs import png_decode  # noqa: PLC0415  imagecodecs is slow to import
+def _read_tiff(tiff: TiffImage, source: Path | BytesIO) -> DecodedImage:
+    orientation = _tiff_orientation(tiff)
+    if needs_pillow(tiff):
+        with open_header(source, frame=tiff.page.index) as opened:
+            # Pillow applies it
+            opened.getexif()[ORIENTATION] = orientation
+            image = _decode(opened, source)
+        turn = 1
+    else:
+        image, turn = decode_tiff(tiff), orientation
+    image = make_upright(replace(image, metadata=read_tiff_metadata(tiff.page)), turn)
+    changes = [*image.changes, *unknown_channels(tiff)]
+    if tiff.mask_page is None:
+        return replace(image, changes=tuple(changes))
+    alpha, opaque = image.alpha, apply_orientation(tiff.mask(), orientation)[..., 0]
+    if alpha is None and opaque.shape == image.pixels.shape[:2]:
+        alpha = opaque * np.asarray(WHITE[image.pixels.dtype], dtype=image.pixels.dtype)
+        changes.append("the transparency mask became alpha")
+    else:
+        changes.append("the transparency mask was left out")
+    return replace(image, alpha=alpha, changes=tuple(changes))
 
-    data = source.getvalue() if isinstance(source, BytesIO) else source.read_bytes()
-    decoded: Array = png_decode(data)
-    return decoded
+
+def _read_by_pillow(source: Path | BytesIO) -> DecodedImage:
+    with open_header(source) as opened:
+        image = _decode(opened, source, stored_bits(opened, source))
+        metadata = read_metadata(opened, source)
+        # afterwards, since it loads a PNG and ignores errors
+        orientation = _orientation(opened, metadata)
+    return make_upright(replace(image, metadata=metadata), orientation)
 
 
-def _split_alpha(values: Shaped[np.ndarray, "..."]) -> tuple[Array, Array | None]:
-    """(color, alpha) of gray or RGB with or without alpha."""
+def _decode(image: Image.Image, source: Path | BytesIO, bits: int = 8) -> DecodedImage:
+    """Decode every pixel of an opened image of some bits, so that a truncated file fails here."""
+    image.load()
+    values, changes = _values(image, source, bits)
     if values.ndim == 2:
         values = values[..., None]
-    if values.shape[2] in (2, 4):
-        return values[..., :-1], values[..., -1:]
-    return values, None
-
-
-def _metadata(image: Image.Image) -> Metadata:
-    """The metadata to keep, without the orientation."""
-    found = image.getexif()
-    kept = Image.Exif()
-    for tag in DESCRIBING:
-        if tag in found:
-            kept[tag] = found[tag]
-    for ifd in (EXIF_IFD, GPS_IFD):
-        if content := dict(found.get_ifd(ifd)):
-            kept.get_ifd(ifd).update(content)
-    small = Image.new("L", (1, 1))
-    if ORIENTATION in found and (xmp := image.info.get("xmp")):
-        # Pillow removes the orientation from XMP; a single pixel avoids rotating twice
-        small.info["xmp"] = xmp
-        small.getexif()[ORIENTATION] = found[ORIENTATION]
-        small = ImageOps.exif_transpose(small)
-    xmp = small.info.get("xmp", image.info.get("xmp", b""))
-    dpi = image.info.get("dpi")
-    return Metadata(
-        exif=kept.tobytes()
-        if len(kept) or kept.get_ifd(EXIF_IFD) or kept.get_ifd(GPS_IFD)
-        else b"",
-        icc=image.info.get("icc_profile") or b"",
-        xmp=xmp if isinstance(xmp, bytes) else xmp.encode(),
-        dpi=(float(dpi[0]), float(dpi[1])) if dpi and min(dpi) > 0 else None,
+    has_alpha = values.shape[2] in (2, 4) and image.mode != "CMYK"
+    colors, alpha = (values[..., :-1], values[..., -1]) if has_alpha else (values, None)
+    is_own = image.mode in ("1", "P", "PA", "F")
+    return DecodedImage(
+        pixels=colors,
+        alpha=alpha,
+        format=image.format or "",
+        mode=image.mode if is_own else mode_name(KINDS[colors.shape[2]], has_alpha, bits),
+        changes=tuple(changes),
     )
+
+
+def _values(
+    image: Image.Image, source: Path | BytesIO, bits: int
+) -> tuple[Shaped[np.ndarray, "..."], list[str]]:
+    """(values with alpha, changes) of a loaded image."""
+    mode, is_clear = image.mode, "transparency" in image.info
+    if mode in ("P", "PA"):
+        target = "RGBA" if is_clear or mode == "PA" else "RGB"
+        return np.asarray(image.convert(target)), [f"the palette became {target}"]
+    changes = ["1 bit became 8-bit gray"] if mode == "1" else []
+    if is_clear:
+        changes.append("the transparent color became alpha")
+    if bits not in (8, 16):
+        changes.append(f"{bits} bits became {8 if bits < 8 else 16}")
+    if mode == "I" and image.format == "PPM":
+        return np.asarray(image).astype(np.uint16), changes
+    if bits > 8 or (is_clear and image.format == "PNG"):
+        return decode_deep(image, source, bits), changes
+    if mode == "F":
+        return np.asarray(image), changes
+    if mode == "1" or is_clear:
+        image = image.convert({"1": "L", "L": "LA"}.get(mode, "RGBA"))
+    if image.mode not in ("L", "LA", "RGB", "RGBA", "CMYK"):
+        raise BadImageError(f"mode {image.mode}; convert it to RGB, gray or CMYK")
+    return np.asarray(image), changes
+
+
+def _check_floats(image: DecodedImage) -> None:
+    for values in (image.pixels, image.alpha):
+        if values is not None and (bad := values.size - np.count_nonzero(np.isfinite(values))):
+            raise BadImageError(
+                f"{bad} of {values.size} values are not finite (NaN or infinite); replace them"
+            )
+    if image.alpha is not None and (image.alpha.min() < 0 or image.alpha.max() > 1):
+        raise BadImageError(
+            f"alpha from {image.alpha.min():g} to {image.alpha.max():g}; scale it to [0, 1]"
+        )

@@ -8,29 +8,37 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from esrgan_core.files import atomic_path
-from esrgan_core.io.decoding import BadImageError, open_image
+from esrgan_core.io.decoded_image import DecodedImage
+from esrgan_core.io.decoding import BadImageError
+from esrgan_core.io.reading import read_image
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
 
 
-def to_rgb(image: Image.Image, mode: str) -> Pixels | None:
+def to_rgb(image: DecodedImage) -> Pixels | None:
     """8-bit RGB, or gray in all three channels; None for other modes.
 
     Dropping alpha or converting 16 bits would change the image.
     """
-    return np.asarray(image.convert("RGB")) if mode in ("RGB", "L") else None
+    match image.mode:
+        case "RGB":
+            return image.pixels
+        case "L":
+            return image.pixels.repeat(3, axis=2)
+        case _:
+            return None
 
 
 def read_rgb(source: Path | BytesIO) -> Pixels:
-    """Read an 8-bit RGB or gray image.
+    """Read an 8-bit RGB or gray image, upright.
 
     Raises:
         BadImageError: if it is damaged, or has another mode.
     """
-    with open_image(source) as (image, mode):
-        if (pixels := to_rgb(image, mode)) is None:
-            raise BadImageError(f"mode {mode}; convert it to 8-bit RGB or gray")
-        return pixels
+    image = read_image(source)
+    if (pixels := to_rgb(image)) is None:
+        raise BadImageError(f"mode {image.mode}; convert it to 8-bit RGB or gray")
+    return pixels
 
 
 def write_png(path: Path, pixels: Pixels) -> None:

@@ -1,127 +1,113 @@
-"""TIFFs of more than 8 bits, which Pillow reads in part or not at all."""
+"""TIFFs of gray, RGB and CMYK in any depth; Pillow reads the other ones."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from jaxtyping import Shaped
 
-from esrgan_core.io.decoded_image import DecodedImage, Metadata
-from esrgan_core.io.decoding import BadImageError, bad_image
-from esrgan_core.io.exif import (
-    DESCRIBING,
-    ICC_TAG,
-    ORIENTATION,
-    TRANSPOSED,
-    XMP_TAG,
-    apply_orientation,
+from esrgan_core.io.alpha import unpremultiply
+from esrgan_core.io.decoded_image import (
+    CHANNELS,
+    WHITE,
+    DecodedImage,
+    Kind,
+    as_full_range,
+    mode_name,
 )
+from esrgan_core.io.decoding import BadImageError
+from esrgan_core.io.tiff_pages import TiffImage
+
+PHOTOMETRIC: dict[str, Kind] = {
+    "MINISBLACK": "gray", "MINISWHITE": "gray", "RGB": "rgb", "SEPARATED": "cmyk",
+}  # fmt: skip
+PREMULTIPLIED, STRAIGHT = 1, 2
+ALPHA = (PREMULTIPLIED, STRAIGHT, 999)
+"""Values of ExtraSamples that mean alpha; the last one is Corel's."""
+INK_SET, OTHER_INKS = 332, 2
 
 
-def deep_tiff(source: Path | BytesIO) -> DecodedImage | None:
-    """Read a TIFF of more than 8 bits; None for other files.
+def needs_pillow(image: TiffImage) -> bool:
+    """Whether Pillow reads the image: palettes, YCbCr, and black and white."""
+    bits = image.page.bitspersample
+    if bits == 1 and image.page.samplesperpixel == 1:
+        return True
+    return _photometric(image.page) not in PHOTOMETRIC and bits in (2, 4, 8)
+
+
+def decode_tiff(image: TiffImage) -> DecodedImage:
+    """Decode a gray, RGB or CMYK image as it is stored, without applying its orientation.
+
+    Samples of other depths are scaled to 8 or 16 bits. Extra channels of no stated meaning are
+    left out; so is the metadata.
 
     Raises:
-        BadImageError: if it is damaged, too large, a file of several images, or of a mode that
-            cannot be upscaled.
+        BadImageError: if it is damaged, or has samples or channels that cannot be upscaled.
     """
-    with _page(source) as page:
-        return None if page is None or _is_plain(page) else _from_page(page)
-
-
-def tiff_size(source: Path | BytesIO) -> tuple[int, int] | None:
-    """(height, width) of the upright image; None if it is not a TIFF.
-
-    Raises:
-        BadImageError: if it is damaged or too large.
-    """
-    with _page(source) as page:
-        if page is None:
-            return None
-        size = page.imagelength, page.imagewidth
-        orientation = page.tags[ORIENTATION].value if ORIENTATION in page.tags else 1
-        return size[::-1] if int(orientation) in TRANSPOSED else size
-
-
-def _is_plain(page: Any) -> bool:
-    return page.dtype is None or page.dtype == np.uint8 or page.bitspersample < 8
-
-
-@contextmanager
-def _page(source: Path | BytesIO) -> Iterator[Any]:
-    """Yield the only page of a TIFF; None if it is not a TIFF."""
-    if _head(source)[:2] not in (b"II", b"MM"):
-        yield None
-        return
-    from tifffile import TiffFile, TiffFileError  # noqa: PLC0415  slow to import
-
-    try:
-        # its own stream: tifffile closes the one that it gets
-        stream = BytesIO(source.getvalue()) if isinstance(source, BytesIO) else source
-        with TiffFile(stream) as file:
-            page = file.pages.first
-            if len(file.pages) > 1 and not _is_plain(page):
-                raise BadImageError(f"{len(file.pages)} images in one file; save the one to use")
-            limit = Image.MAX_IMAGE_PIXELS or 0
-            if page.imagewidth * page.imagelength > limit:
-                raise BadImageError(
-                    f"{page.imagewidth}x{page.imagelength} pixels are more than {limit}; "
-                    "cut the image into smaller ones"
-                )
-            yield page
-            return
-    except BadImageError:
-        raise
-    except TiffFileError:
-        pass  # Pillow reports it with a better message
-    except Exception as error:
-        raise bad_image(error) from error
-    yield None
-
-
-def _head(source: Path | BytesIO) -> bytes:
-    if isinstance(source, BytesIO):
-        return source.getvalue()[:4]
-    with source.open("rb") as file:
-        return file.read(4)
-
-
-def _from_page(page: Any) -> DecodedImage:
-    tags = {tag.code: tag.value for tag in page.tags}
-    photometric = page.photometric.name
-    values = page.asarray()
-    if values.dtype == np.float64 or values.dtype == np.float16:
-        values = values.astype(np.float32)
-    if values.dtype not in (np.uint16, np.float32):
-        raise BadImageError(f"pixels of type {values.dtype}; convert them to 8 or 16 bits")
-    if values.ndim == 3 and page.planarconfig.name == "SEPARATE":
-        values = np.moveaxis(values, 0, -1)
-    extra = len(page.extrasamples)
-    counts = {"MINISBLACK": 1, "MINISWHITE": 1, "RGB": 3, "SEPARATED": 4}
-    samples = 1 if values.ndim == 2 else values.shape[2]
-    if counts.get(photometric) != samples - extra or extra > 1:
-        raise BadImageError(f"{samples} channels as {photometric}; convert it to RGB, gray or CMYK")
-    values = values.reshape(*values.shape[:2], samples)
-    if photometric == "MINISWHITE":
-        values = (np.iinfo(values.dtype).max if values.dtype == np.uint16 else 1) - values
-    if values.dtype == np.float32 and not np.isfinite(values).all():
-        raise BadImageError("some values are not finite")
-    exif = Image.Exif()
-    for tag in DESCRIBING:
-        if tag in tags:
-            exif[tag] = tags[tag]
-    turn = int(tags.get(ORIENTATION, 1))
-    color, alpha = (values[..., :-1], values[..., -1]) if extra else (values, None)
+    page = image.page
+    kind, extra = _channels(page)
+    values, changes = _samples(image)
+    colors, is_float = CHANNELS[kind], values.dtype == np.float32
+    color, alpha = values[..., :colors], None
+    if _photometric(page) == "MINISWHITE":
+        color = np.asarray(WHITE[color.dtype], dtype=color.dtype) - color
+    alphas = [number for number, one in enumerate(extra) if one in ALPHA]
+    if alphas:
+        alpha = values[..., colors + alphas[0]]
+        if extra[alphas[0]] == PREMULTIPLIED:
+            color = unpremultiply(color, alpha)
     return DecodedImage(
-        pixels=apply_orientation(color, turn),
-        alpha=None if alpha is None else apply_orientation(alpha[..., None], turn)[..., 0],
-        metadata=Metadata(
-            exif=exif.tobytes() if len(exif) else b"",
-            icc=bytes(tags.get(ICC_TAG, b"")),
-            xmp=bytes(tags.get(XMP_TAG, b"")),
-        ),
+        pixels=color,
+        alpha=alpha,
         format="TIFF",
+        mode=mode_name(kind, bool(alphas), page.bitspersample, is_float=is_float),
+        changes=tuple(changes),
     )
+
+
+def unknown_channels(image: TiffImage) -> list[str]:
+    """What was left out: channels that are neither color nor the first alpha."""
+    kinds = [int(one) in ALPHA for one in image.page.extrasamples]
+    if not (count := len(kinds) - any(kinds)):
+        return []
+    return [f"{count} extra channel{'s' * (count > 1)} of no stated meaning left out"]
+
+
+def _photometric(page: Any) -> str:
+    # unknown ones are numbers
+    return getattr(page.photometric, "name", str(page.photometric))
+
+
+def _channels(page: Any) -> tuple[Kind, list[int]]:
+    """The kind of the colors, and the ExtraSamples of the other channels."""
+    name, samples = _photometric(page), page.samplesperpixel
+    kind = PHOTOMETRIC.get(name)
+    extra = [int(one) for one in page.extrasamples]
+    if kind and not extra and samples == CHANNELS[kind] + 1:
+        # programs that omit the tag mean alpha
+        extra = [STRAIGHT]
+    if not kind or samples != CHANNELS[kind] + len(extra):
+        plural = "s" * (samples > 1)
+        raise BadImageError(f"{samples} channel{plural} as {name}; convert it to RGB, gray or CMYK")
+    if kind == "cmyk" and page.tags.valueof(INK_SET) == OTHER_INKS:
+        raise BadImageError("inks other than CMYK; convert it to RGB, gray or CMYK")
+    return kind, extra
+
+
+def _samples(image: TiffImage) -> tuple[Shaped[np.ndarray, "_ _ _"], list[str]]:
+    """The samples as uint8, uint16 or float32, and the changes."""
+    values, bits = image.values(), image.page.bitspersample
+    if values.dtype == np.bool_:
+        values = values.view(np.uint8)
+    kind = values.dtype
+    if np.issubdtype(kind, np.floating):
+        with np.errstate(over="ignore"):
+            changes = [] if kind == np.float32 else [f"float of {bits} bits became 32 bits"]
+            return values.astype(np.float32), changes
+    if kind not in (np.uint8, np.uint16) or not isinstance(bits, int):
+        raise BadImageError(
+            f"samples of {bits} bits as {kind}; convert them to 8 or 16 bits, unsigned"
+        )
+    if bits in (8, 16):
+        return values, []
+    scaled = as_full_range(values, bits)
+    return scaled, [f"{bits} bit{'s' * (bits > 1)} became {scaled.itemsize * 8}"]

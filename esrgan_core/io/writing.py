@@ -8,14 +8,30 @@ from pathlib import Path
 from typing import Any
 
 from esrgan_core.files import atomic_path
-from esrgan_core.io.decoded_image import DecodedImage, Format
-from esrgan_core.io.exif import resized_exif
+from esrgan_core.io.decoded_image import DecodedImage, Format, Metadata
+from esrgan_core.io.jpeg_segments import (
+    Segment,
+    comment_segments,
+    exif_segment,
+    icc_segments,
+    insert_segments,
+    photoshop_segments,
+    xmp_segments,
+)
+from esrgan_core.io.metadata_fitting import METERS_PER_INCH
+from esrgan_core.io.photoshop import pack_iptc
 from esrgan_core.io.pillow import stack_channels, to_pillow
+from esrgan_core.io.png_chunks import (
+    XMP_KEYWORD,
+    Chunk,
+    comment_chunk,
+    pack_chunk,
+    pack_raw_profile,
+)
 from esrgan_core.io.tiff_writing import write_tiff
 
 QUALITY = 95
 """Default of JPEG; the default of WebP is lossless."""
-XMP_KEYWORD = b"XML:com.adobe.xmp"
 
 
 def encode(image: DecodedImage, format_: Format, quality: int | None = None) -> bytes:
@@ -27,8 +43,10 @@ def encode(image: DecodedImage, format_: Format, quality: int | None = None) -> 
             buffer = BytesIO()
             write_tiff(buffer, image)
             return buffer.getvalue()
-        case "jpg" | "webp":
-            return _by_pillow(image, format_, quality)
+        case "jpg":
+            return _jpeg(image, quality)
+        case "webp":
+            return _webp(image, quality)
 
 
 def write_image(
@@ -39,29 +57,50 @@ def write_image(
         temporary.write_bytes(encode(image, format_, quality))
 
 
-def _by_pillow(image: DecodedImage, format_: Format, quality: int | None) -> bytes:
-    options: dict[str, Any] = {"quality": QUALITY if quality is None else quality}
-    if format_ == "jpg":
-        options["subsampling"] = "4:4:4"
-        if image.metadata.dpi:
-            options["dpi"] = image.metadata.dpi
-    elif quality is None:
+def _jpeg(image: DecodedImage, quality: int | None) -> bytes:
+    options: dict[str, Any] = {"dpi": image.metadata.dpi} if image.metadata.dpi else {}
+    encoded = _by_pillow(
+        image,
+        "JPEG",
+        quality=QUALITY if quality is None else quality,
+        subsampling="4:4:4",
+        **options,
+    )
+    return insert_segments(encoded, _jpeg_segments(image.metadata))
+
+
+def _jpeg_segments(metadata: Metadata) -> Iterator[Segment]:
+    if metadata.exif:
+        yield exif_segment(metadata.exif)
+    if metadata.xmp:
+        yield from xmp_segments(metadata.xmp)
+    if metadata.icc:
+        yield from icc_segments(metadata.icc)
+    if metadata.iptc:
+        yield from photoshop_segments(pack_iptc(metadata.iptc))
+    for comment in metadata.comments:
+        yield from comment_segments(comment)
+
+
+def _webp(image: DecodedImage, quality: int | None) -> bytes:
+    options: dict[str, Any] = {"quality": quality}
+    if quality is None:
         options = {"lossless": True, "quality": 80, "exact": True}
-    for name, content in (
-        ("exif", _sized_exif(image)),
-        ("icc_profile", image.metadata.icc),
-        ("xmp", image.metadata.xmp),
-    ):
-        if content:
-            options[name] = content
+    metadata = image.metadata
+    return _by_pillow(
+        image,
+        "WEBP",
+        exif=metadata.exif,
+        icc_profile=metadata.icc,
+        xmp=metadata.xmp,
+        **options,
+    )
+
+
+def _by_pillow(image: DecodedImage, format_: str, **options: Any) -> bytes:
     buffer = BytesIO()
-    pillow_image = to_pillow(image.pixels, image.alpha)
-    pillow_image.save(buffer, format={"jpg": "JPEG", "webp": "WEBP"}[format_], **options)
+    to_pillow(image.pixels, image.alpha).save(buffer, format=format_, **options)
     return buffer.getvalue()
-
-
-def _sized_exif(image: DecodedImage) -> bytes:
-    return bytes(resized_exif(image).tobytes()) if image.metadata.exif else b""
 
 
 def _png(image: DecodedImage) -> bytes:
@@ -69,24 +108,24 @@ def _png(image: DecodedImage) -> bytes:
     from imagecodecs import png_encode  # noqa: PLC0415
 
     encoded = png_encode(stack_channels(image.pixels, image.alpha))
-    chunks = b"".join(_chunk(name, content) for name, content in _png_metadata(image))
+    chunks = b"".join(pack_chunk(*chunk) for chunk in _png_metadata(image.metadata))
     # the first chunk is the header of 25 bytes, after a signature of 8
     return b"".join([encoded[:33], chunks, encoded[33:]])
 
 
-def _png_metadata(image: DecodedImage) -> Iterator[tuple[bytes, bytes]]:
-    metadata = image.metadata
+def _png_metadata(metadata: Metadata) -> Iterator[Chunk]:
+    yield from metadata.colors
     if metadata.icc:
-        yield b"iCCP", b"ICC\0\0" + zlib.compress(metadata.icc)
+        yield Chunk(b"iCCP", b"ICC\0\0" + zlib.compress(metadata.icc))
     if metadata.dpi:
-        per_meter = [round(dpi / 0.0254) for dpi in metadata.dpi]
-        yield b"pHYs", struct.pack(">IIB", *per_meter, 1)
+        per_meter = [round(dpi / METERS_PER_INCH) for dpi in metadata.dpi]
+        yield Chunk(b"pHYs", struct.pack(">IIB", *per_meter, 1))
     if metadata.xmp:
-        yield b"iTXt", XMP_KEYWORD + b"\0\0\0\0\0" + metadata.xmp
-    if exif := _sized_exif(image):
-        yield b"eXIf", exif.removeprefix(b"Exif\0\0")
-
-
-def _chunk(name: bytes, content: bytes) -> bytes:
-    checksum = zlib.crc32(name + content)
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum)
+        yield Chunk(b"iTXt", XMP_KEYWORD + b"\0\0\0\0\0" + metadata.xmp)
+    if metadata.exif:
+        yield Chunk(b"eXIf", metadata.exif)
+    if metadata.iptc:
+        yield pack_raw_profile("iptc", pack_iptc(metadata.iptc))
+    yield from metadata.texts
+    for comment in metadata.comments:
+        yield comment_chunk(comment)

@@ -2,38 +2,37 @@
 
 | layout | first block's first convolution | where |
 |---|---|---|
-| `basicsr` | `body.0.rdb1.conv1.weight` | BasicSR from 1.0, Real-ESRGAN |
-| `esrgan` | `RRDB_trunk.0.RDB1.conv1.weight` | ESRGAN's test code, Real-ESRGAN x4plus (fp16) |
+| `basicsr` | `body.0.rdb1.conv1.weight` | BasicSR from 1.0, Real-ESRGAN, mmagic |
+| `esrgan` | `RRDB_trunk.0.RDB1.conv1.weight` | ESRGAN's test code, BSRGAN, x4plus in fp16 |
 | `esrgan_old` | `model.1.sub.0.RDB1.conv1.0.weight` | ESRGAN's first release, community models |
+
+The number of upsamplings by two and the input channels, of which pixel unshuffling makes 12 or 48,
+give the scale: 1 to 16 in every layout. A network that upsamples once by three has the same tensors
+as one that upsamples by two, and is read as such.
 """
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
+import torch
 from torch import Tensor
 
-from esrgan_core.models.rrdb import RRDBNetConfig
+from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 
 StateDict = dict[str, Tensor]
 Layout = Literal["basicsr", "esrgan", "esrgan_old"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
-_ESRGAN = {
-    "conv_body": "trunk_conv",
-    "conv_up1": "upconv1",
-    "conv_up2": "upconv2",
-    "conv_up3": "upconv3",
-    "conv_hr": "HRconv",
-}
-# N of `model.N`, by number of upsamplings
-_OLD = {
-    2: {"conv_up1": 3, "conv_up2": 6, "conv_hr": 8, "conv_last": 10},
-    3: {"conv_up1": 3, "conv_up2": 6, "conv_up3": 9, "conv_hr": 11, "conv_last": 13},
-}
+_UNSHUFFLED = {3: 1, 12: 2, 48: 4}
+"""Side of unshuffled blocks of pixels by number of input channels."""
+_ESRGAN = {"conv_body": "trunk_conv", "conv_hr": "HRconv"}
 _BLOCK = re.compile(r"body\.(\d+)\.rdb(\d)\.conv(\d)\.(weight|bias)")
+_UPSAMPLING = re.compile(r"(?:conv_up|upconv)(\d+)\.weight")
 # keys of other networks, for messages
 _OTHER_NETWORKS = (
+    (r"\.conv1x1\.", "ESRGAN+, whose dense blocks have further convolutions"),
     (r"features\.\d+\.(weight|bias)$", "a VGG or AlexNet classifier, for perceptual losses"),
     (r"(conv0_0|bn0_1|linear1)\.", "BasicSR's VGG-style discriminator"),
     (r"features\.\d+\.|classifier\.\d+\.", "a VGG-style discriminator"),
@@ -48,6 +47,8 @@ _OTHER_NETWORKS = (
 
 def detect_layout(state: Mapping[str, Any]) -> Layout | None:
     """The layout of a state dict; None if it is not of an RRDBNet."""
+    if any(".conv1x1." in key for key in state):
+        return None
     if "body.0.rdb1.conv1.weight" in state:
         return "basicsr"
     if "RRDB_trunk.0.RDB1.conv1.weight" in state:
@@ -63,7 +64,7 @@ def describe_network(state: Mapping[str, Any]) -> str:
     return f"an unknown network (first keys: {', '.join(list(state)[:3])})"
 
 
-def key_in_layout(key: str, layout: Layout, blocks: int, old_numbers: Mapping[str, int]) -> str:
+def key_in_layout(key: str, layout: Layout, blocks: int, upsamplings: int) -> str:
     """The key in another layout."""
     module, _, kind = key.rpartition(".")
     block = _BLOCK.fullmatch(key)
@@ -73,15 +74,27 @@ def key_in_layout(key: str, layout: Layout, blocks: int, old_numbers: Mapping[st
         case "esrgan":
             if block:
                 return "RRDB_trunk.{}.RDB{}.conv{}.{}".format(*block.groups())
-            return f"{_ESRGAN.get(module, module)}.{kind}"
+            return f"{_ESRGAN.get(module, module.replace('conv_up', 'upconv'))}.{kind}"
         case "esrgan_old":
             if block:
                 return "model.1.sub.{}.RDB{}.conv{}.0.{}".format(*block.groups())
-            if module == "conv_first":
-                return f"model.0.{kind}"
-            if module == "conv_body":
-                return f"model.1.sub.{blocks}.{kind}"
-            return f"model.{old_numbers[module]}.{kind}"
+            return f"model.{_old_name(module, blocks, upsamplings)}.{kind}"
+
+
+def _old_name(module: str, blocks: int, upsamplings: int) -> str:
+    """The place of a module outside of the blocks in the old layout's flat sequence.
+
+    Each upsampling is three modules: repetition of pixels, convolution, activation.
+    """
+    if module.startswith("conv_up"):
+        return str(3 * int(module.removeprefix("conv_up")))
+    last = 3 * upsamplings + 4
+    return {
+        "conv_first": "0",
+        "conv_body": f"1.sub.{blocks}",
+        "conv_hr": str(last - 2),
+        "conv_last": str(last),
+    }[module]
 
 
 def to_layout(state: Mapping[str, Tensor], layout: Layout) -> StateDict:
@@ -89,15 +102,14 @@ def to_layout(state: Mapping[str, Tensor], layout: Layout) -> StateDict:
 
     Raises:
         ValueError: if the layout lacks the network: only RRDBs without normalization have all
-            layouts, and the old layout lacks scales 1 and 2.
+            layouts.
     """
     blocks, ups = _shape(state)
-    if layout != "basicsr":
-        if not all(_BLOCK.fullmatch(key) for key in state if key.startswith("body.")):
-            raise ValueError(f"layout {layout} has no plain residual blocks or normalization")
-        if layout == "esrgan_old" and state["conv_first.weight"].shape[1] != 3:
-            raise ValueError("layout esrgan_old has no scales 1 and 2 by pixel unshuffling")
-    return {key_in_layout(key, layout, blocks, _OLD[ups]): value for key, value in state.items()}
+    if layout != "basicsr" and not all(
+        _BLOCK.fullmatch(key) for key in state if key.startswith("body.")
+    ):
+        raise ValueError(f"layout {layout} has no plain residual blocks or normalization")
+    return {key_in_layout(key, layout, blocks, ups): value for key, value in state.items()}
 
 
 def from_layout(state: Mapping[str, Tensor], layout: Layout) -> StateDict:
@@ -107,14 +119,14 @@ def from_layout(state: Mapping[str, Tensor], layout: Layout) -> StateDict:
         ValueError: if tensors are missing or unknown; names the first few.
     """
     if layout == "esrgan_old":
-        ups = 3 if "model.13.weight" in state else 2
+        places = [int(found[1]) for key in state if (found := re.match(r"model\.(\d+)\.", key))]
+        ups = max(max(places) - 4, 0) // 3
         blocks = max(int(key.split(".")[3]) for key in state if key.startswith("model.1.sub."))
     else:
-        ups = 3 if {"conv_up3.weight", "upconv3.weight"} & state.keys() else 2
+        ups = _upsamplings(state)
         trunk = "body." if layout == "basicsr" else "RRDB_trunk."
         blocks = 1 + max(int(key.split(".")[1]) for key in state if key.startswith(trunk))
-    wanted = _names(blocks, ups)
-    theirs = {key_in_layout(key, layout, blocks, _OLD[ups]): key for key in wanted}
+    theirs = {key_in_layout(key, layout, blocks, ups): key for key in _names(blocks, ups)}
     missing, extra = theirs.keys() - state.keys(), state.keys() - theirs.keys()
     if missing or extra:
         raise ValueError(
@@ -130,25 +142,44 @@ def infer_config(state: Mapping[str, Tensor]) -> RRDBNetConfig:
     The residual scale and initialization, which shapes do not show, are the paper's.
 
     Raises:
-        ValueError: if no scale has the first convolution's number of channels.
+        ValueError: if no RRDBNet has tensors of these shapes; names the first.
     """
     blocks, ups = _shape(state)
     channels = state["conv_first.weight"].shape[1]
-    scales = {(3, 2): 4, (3, 3): 8, (12, 2): 2, (48, 2): 1}
-    if (channels, ups) not in scales:
+    if channels not in _UNSHUFFLED:
         raise ValueError(f"its first convolution has {channels} channels, not 3, 12 or 48")
-    return RRDBNetConfig(
-        scale=scales[channels, ups],
+    fold = _UNSHUFFLED[channels]
+    if 2**ups < fold:
+        raise ValueError(
+            f"its first convolution has {channels} channels, but it has {ups} upsamplings by two: "
+            "its results would be smaller than images"
+        )
+    common = RRDBNetConfig(
+        scale=2**ups // fold,
         num_features=state["conv_first.weight"].shape[0],
         num_blocks=blocks,
         growth_channels=state["body.0.rdb1.conv1.weight"].shape[0],
     )
+    config = common if common.fold == fold else replace(common, unshuffle=fold)
+    with torch.device("meta"):
+        wanted = RRDBNet(config).state_dict()
+    for key, value in state.items():
+        if value.shape != wanted[key].shape:
+            raise ValueError(
+                f"{key} is {list(value.shape)}, in an RRDBNet with its first convolutions it would "
+                f"be {list(wanted[key].shape)}"
+            )
+    return config
 
 
 def _shape(state: Mapping[str, Any]) -> tuple[int, int]:
     """(number of blocks, number of upsamplings) of our state dict."""
     blocks = 1 + max(int(key.split(".")[1]) for key in state if key.startswith("body."))
-    return blocks, 3 if "conv_up3.weight" in state else 2
+    return blocks, _upsamplings(state)
+
+
+def _upsamplings(state: Mapping[str, Any]) -> int:
+    return sum(_UPSAMPLING.fullmatch(key) is not None for key in state)
 
 
 def _names(blocks: int, ups: int) -> list[str]:

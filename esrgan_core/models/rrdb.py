@@ -17,6 +17,9 @@ class RRDBNetConfig:
     """Shape of the generator; the defaults are the paper's x4 network."""
 
     scale: int = 4
+    unshuffle: int | None = None
+    """Side of the blocks of pixels that become channels first; None is BasicSR's: 4 at scale 1, 2
+    at scale 2, else 1. Scale 2 with 1 is BSRGAN's, with a single upsampling."""
     num_features: int = 64
     num_blocks: int = 23
     growth_channels: int = 32
@@ -29,10 +32,22 @@ class RRDBNetConfig:
     """Normalize after each convolution of the blocks, which the paper removes (section 3.1)."""
 
     def __post_init__(self) -> None:
-        if self.scale not in (1, 2, 4, 8):
-            raise ValueError(f"scale must be 1, 2, 4 or 8, got {self.scale}")
+        if self.scale not in (1, 2, 4, 8, 16):
+            raise ValueError(f"scale must be 1, 2, 4, 8 or 16, got {self.scale}")
+        if self.unshuffle not in (None, 1, 2, 4):
+            raise ValueError(f"unshuffle must be 1, 2 or 4, got {self.unshuffle}")
         check_bounds(self, "num_features", "num_blocks", "growth_channels", least=1)
         check_bounds(self, "residual_scale")
+
+    @property
+    def fold(self) -> int:
+        """`unshuffle`, or its default."""
+        return self.unshuffle or {1: 4, 2: 2}.get(self.scale, 1)
+
+    @property
+    def upsamplings(self) -> int:
+        """Number of upsamplings by two."""
+        return (self.scale * self.fold).bit_length() - 1
 
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:
@@ -136,16 +151,13 @@ class RRDBNet(nn.Module):
         self.config = config
         self.checkpointing = False  # recompute each block in the backward pass
         features = config.num_features
-        # x1 and x2 fold pixels into channels and then run the x4 network, as BasicSR does
-        self.fold = {1: 4, 2: 2}.get(config.scale, 1)
+        self.fold = config.fold
         self.conv_first = _conv(3 * self.fold**2, features)
         block = RRDB if config.block == "rrdb" else ResidualBlock
         self.body = nn.Sequential(*(block(config) for _ in range(config.num_blocks)))
         self.conv_body = _conv(features, features)
-        self.conv_up1 = _conv(features, features)
-        self.conv_up2 = _conv(features, features)
-        if config.scale == 8:
-            self.conv_up3 = _conv(features, features)
+        for number in range(1, config.upsamplings + 1):
+            self.add_module(f"conv_up{number}", _conv(features, features))
         self.conv_hr = _conv(features, features)
         self.conv_last = _conv(features, 3)
         self._initialize()
@@ -170,7 +182,7 @@ class RRDBNet(nn.Module):
     ) -> Float[Tensor, "b 3 {self.config.scale}*h {self.config.scale}*w"]:
         """Upscale images in [0, 1] by `config.scale`; the output is not clipped.
 
-        At scales 1 and 2, sides are padded to multiples of 4 and 2, and the output is cropped.
+        Sides are padded to multiples of `fold`, and the output is cropped.
         """
         height, width = lr.shape[-2:]
         sr = self.tail(self.trunk(lr))
@@ -191,10 +203,11 @@ class RRDBNet(nn.Module):
         self, features: Float[Tensor, "b f fh fw"]
     ) -> Float[Tensor, "b 3 {self.fold*self.config.scale}*fh {self.fold*self.config.scale}*fw"]:
         """The image of the trunk's features, by a receptive field of `tail_reach`."""
-        features = _cast_for(features, self.conv_up1)
-        ups = [self.conv_up1, self.conv_up2] + ([self.conv_up3] if self.config.scale == 8 else [])
-        for up in ups:
-            features = F.leaky_relu_(upsampled_conv(features, up), 0.2)
+        features = _cast_for(features, self.conv_hr)
+        for number in range(1, self.config.upsamplings + 1):
+            features = F.leaky_relu_(
+                upsampled_conv(features, getattr(self, f"conv_up{number}")), 0.2
+            )
         sr: Tensor = self.conv_last(F.leaky_relu_(self.conv_hr(features), 0.2))
         return sr
 

@@ -40,8 +40,13 @@ OURS = "esrgan-pipeline"
 GENERATORS: Mapping[str, type[GeneratorConfig]] = {
     RECORDS[kind.__name__].kind: kind for kind in get_args(GeneratorConfig)
 }
-WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "generator")
-PREFIXES = ("module.", "_orig_mod.")
+WRAPPERS = (
+    "params_ema", "params-ema", "params", "state_dict", "model_state_dict", "generator_ema",
+    "generator", "model", "net",
+)  # fmt: skip
+PREFIXES = ("module.", "_orig_mod.", "netG.")
+PARTS = ("generator_ema.", "generator.")
+"""Prefixes of the generator in a file that holds the discriminator, too: mmagic's."""
 RELATED = 0.5
 """Minimum cosine of the weights of related networks; near 1 after fine-tuning, near 0 for
 independent networks."""
@@ -84,7 +89,7 @@ class WeightsFile:
     lineage: Mapping[str, str]
     """Of our own files; empty for others."""
     wrapper: str = ""
-    """The key above the tensors, such as `params_ema`."""
+    """The keys above the tensors, such as `params_ema` or `state_dict.generator`."""
 
 
 def read_weights(path: Path) -> WeightsFile:
@@ -165,13 +170,17 @@ def _kind_of_file(head: bytes) -> str:
 
 
 def _unwrap(content: Mapping[str, Any]) -> tuple[str, StateDict]:
-    """(wrapper, tensors), without the prefixes of DDP and compile."""
+    """(wrappers, tensors of the generator), without the prefixes of DDP and compile."""
     for wrapper in WRAPPERS:
         if isinstance(inner := content.get(wrapper), Mapping):
-            return wrapper, _unwrap(inner)[1]
+            below, state = _unwrap(inner)
+            return f"{wrapper}.{below}" if below else wrapper, state
     state = {name: value for name, value in content.items() if isinstance(value, Tensor)}
     while state and any(all(key.startswith(prefix) for key in state) for prefix in PREFIXES):
         state = {key.partition(".")[2]: value for key, value in state.items()}
+    for part in PARTS:
+        if named := {key[len(part) :]: state[key] for key in state if key.startswith(part)}:
+            return part.removesuffix("."), _unwrap(named)[1]
     return "", state
 
 

@@ -27,6 +27,7 @@ from pipelines.data.catalog import (
 from pipelines.data.download import run_concurrently
 from pipelines.data.image_checks import find_problem
 from pipelines.data.local_folder import list_entries
+from pipelines.runtime.messages import warn
 from pipelines.runtime.parallel import in_parallel
 from pipelines.runtime.progress import byte_progress, track
 from pipelines.runtime.state import state_root
@@ -34,7 +35,7 @@ from pipelines.sources.archive import unpack
 from pipelines.sources.checksums import SHA256_DIGITS
 from pipelines.sources.locations import ArchiveMember, RemoteFile, S3Object, parse_location
 from pipelines.sources.resolve import forget_unpinned, resolve
-from pipelines.sources.s3 import list_images
+from pipelines.sources.s3 import list_objects, select_images
 from pipelines.sources.transfer import TransferOptions
 
 PIRM = {
@@ -74,7 +75,7 @@ def write_s3_catalog(
 
     The images are fetched into the cache. A prefix that cannot be listed is a HostError.
     """
-    found = dict(list_images(prefix))
+    found = dict(select_images(list_objects(prefix), warn))
     if not found:
         raise UserError(f"no images in {prefix}")
     with TemporaryDirectory(dir=state_root()) as name:
@@ -117,7 +118,7 @@ def _list_entries(
     """Entries of the good images in a folder, and the problems of the bad ones."""
     if (split := metadata.get("split")) and split not in SPLITS:
         raise UserError(f"split is {split!r}, not one of {', '.join(SPLITS)}")
-    images = find_images(folder)
+    images = find_images(folder, warn)
     if not images:
         raise UserError(f"no images in {folder}")
     names = [path.name for path in images]

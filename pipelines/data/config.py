@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from esrgan_core.bounds import check_bounds
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DownloadConfig:
@@ -29,11 +31,16 @@ class ValidationRules:
     modes: list[Literal["RGB", "L"]]
     """Modes of Pillow that later stages read."""
     lr_generator: Literal["matlab", "any"] = "matlab"
-    """Whether provided LR must be MATLAB's bicubic."""
+    """Whether provided LR must be MATLAB's bicubic; `any` makes the tolerances warnings."""
+    lr_shift: float = 0.12
+    """Largest shift of provided LR in LR pixels; one HR pixel at x4 measures as 0.2."""
+    lr_difference: float = 32.1
+    """Largest difference of provided LR in gray levels, root mean square: 18 dB of PSNR."""
 
     def __post_init__(self) -> None:
         if not self.modes:
             raise ValueError("modes must name at least one")
+        check_bounds(self, "lr_shift", "lr_difference")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,10 +18,9 @@ MIN_CONTRAST = 2.0
 MAX_BLOCKINESS = 0.12
 MIN_DETAIL_DROP = -12.5
 """dB; enlarged images have less, and so have a few very smooth photographs."""
-MAX_LR_SHIFT = 0.12
-"""LR pixels; one HR pixel at x4 measures as 0.2."""
-MIN_LR_PSNR = 18.0
-"""dB compared with the likeliest generator; the LR of another image has less."""
+MIN_LR_CORRELATION = 0.5
+"""Of luma with our LR. It was at least 0.83 for LR that is shifted by half a pixel and much darker,
+and at most 0.54 for all but 1 % of pairs of different images."""
 MAX_DRIFT = 0.25
 """Kullback-Leibler divergence of sizes or shapes from those of the last accepted run."""
 NEW_WEIGHT = 0.02
@@ -165,10 +164,16 @@ def _lr_rules(rules: ValidationRules) -> list[Any]:
     must_be_matlab = rules.lr_generator == "matlab"
     return [
         _in_set("lr_problem", [""], "its LR does not fit", fit),
-        _between("lr_psnr", MIN_LR_PSNR, None, "its LR shows something else", fit),
+        _between("lr_correlation", MIN_LR_CORRELATION, None, "its LR shows something else", fit),
         _between(
-            "lr_shift", None, MAX_LR_SHIFT, "its LR is shifted by so many LR pixels",
-            "align the pair, or make LR from HR",
+            "lr_shift", None, rules.lr_shift, "its LR is shifted by so many LR pixels",
+            "align the pair, make LR from HR, or increase validate.lr_shift",
+            is_error=must_be_matlab,
+        ),
+        _between(
+            "lr_difference", None, rules.lr_difference, "its LR differs by so many gray levels",
+            "use the same exposure, make LR from HR, or increase validate.lr_difference",
+            is_error=must_be_matlab,
         ),
         _in_set(
             "lr_generator", [f"MATLAB bicubic, {name}" for name in CONVENTIONS],

@@ -15,6 +15,7 @@ from pyarrow import parquet
 
 from esrgan_core.data.quality_stats import blockiness, contrast, detail_drop
 from esrgan_core.files import atomic_path, file_sha256
+from esrgan_core.io.decoding import reason
 from esrgan_core.io.inspection import InspectedImage, inspect_image
 from esrgan_core.io.luma import luma
 from pipelines.data.catalog import DESCRIPTION, CatalogEntry
@@ -88,16 +89,16 @@ def check_image(entry: CatalogEntry, folder: Path) -> ImageCheck:
             width=found.width, height=found.height, mode=found.mode, sha256=sha256, **described
         )
         return ImageCheck(entry=entry, row=row, quality_stats=_measure(entry.path, found))
-    except (OSError, ValueError, MemoryError) as error:
-        return ImageCheck(entry=entry, problem=str(error) or type(error).__name__)
+    except Exception as error:
+        return ImageCheck(entry=entry, problem=reason(error))
 
 
 def find_problem(path: Path) -> str:
     """Why an image cannot be decoded; "" if it can."""
     try:
         inspect_image(path)
-    except (OSError, ValueError, MemoryError) as error:
-        return str(error) or type(error).__name__
+    except Exception as error:
+        return reason(error)
     return ""
 
 

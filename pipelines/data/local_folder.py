@@ -18,6 +18,7 @@ from pipelines.data.catalog import (
     check_unique_paths,
     read_catalog,
 )
+from pipelines.runtime.messages import warn
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.locations import LocalFile, RemoteFile
 
@@ -36,8 +37,11 @@ def load_catalog(data: Path, names: list[str], scale: int) -> Catalog:
     """
     if not data.is_dir():
         raise UserError(f"no folder {data}; get it with `dvc repro data.dvc` or `dvc checkout`")
-    images = find_images(data)
+    left_out: list[str] = []
+    images = find_images(data, left_out.append)
     if images and not any(data.glob("*.csv")):
+        for line in left_out:
+            warn(line)
         catalog = Catalog(entries=list_entries(data, images, scale=scale), archives={})
     else:
         catalog = _read_catalogs(data, names)

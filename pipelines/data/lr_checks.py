@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from esrgan_core.data.provenance import identify_downscaler
+from esrgan_core.io.decoding import reason
 from esrgan_core.io.luma import luma
 from esrgan_core.io.resize import bicubic_pair
 from esrgan_core.io.rgb import read_rgb
@@ -16,7 +17,6 @@ from pipelines.runtime.parallel import in_parallel
 
 STEPS = 20
 """Steps per pixel in which a shift is measured."""
-MAX_PSNR = 99.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,8 +28,10 @@ class LrCheck:
     lr_problem: str = ""
     """Why the LR does not fit the HR; "" if it does."""
     lr_generator: str = ""
-    lr_psnr: float = float("nan")
-    """dB compared with the output of that generator."""
+    lr_difference: float = float("nan")
+    """Gray levels, root mean square, compared with the output of the likeliest generator."""
+    lr_correlation: float = float("nan")
+    """Of luma with that of our LR, which another exposure does not change."""
     lr_shift: float = float("nan")
     """LR pixels compared with our LR."""
 
@@ -46,23 +48,29 @@ def check_provided_lr(
 
 def check_pair(paths: tuple[str, str], folder: Path, scale: int) -> LrCheck:
     """Compare a provided LR with the output of known generators; `paths` are (HR, LR)."""
+    try:
+        return _check_pair(paths, folder, scale)
+    except Exception as error:
+        return LrCheck(path=paths[0], lr_problem=f"{folder / paths[1]}: {reason(error)}")
+
+
+def _check_pair(paths: tuple[str, str], folder: Path, scale: int) -> LrCheck:
     from skimage.registration import phase_cross_correlation  # noqa: PLC0415  skimage is slow
 
-    try:
-        hr, lr = (read_rgb(folder / path) for path in paths)
-        generator = identify_downscaler(hr, lr, scale)
-    except (OSError, ValueError) as error:
-        return LrCheck(path=paths[0], lr_problem=f"{folder / paths[1]}: {error}")
-    shift = np.zeros(2)
+    hr, lr = (read_rgb(folder / path) for path in paths)
+    generator = identify_downscaler(hr, lr, scale)
+    shift, correlation = np.zeros(2), 1.0
     # an LR of a known generator is not shifted, and the shift of stripes cannot be measured
     if generator.name == "unknown":
-        ours = luma(bicubic_pair(hr, scale)[1])
-        shift, *_ = phase_cross_correlation(
-            ours, luma(lr), upsample_factor=STEPS, normalization=None
-        )
+        ours, theirs = luma(bicubic_pair(hr, scale)[1]), luma(lr)
+        shift, *_ = phase_cross_correlation(ours, theirs, upsample_factor=STEPS, normalization=None)
+        # blank images have no correlation
+        is_textured = min(ours.std(), theirs.std()) > 0
+        correlation = float(np.corrcoef(ours.ravel(), theirs.ravel())[0, 1]) if is_textured else 0.0
     return LrCheck(
         path=paths[0],
         lr_generator=generator.name,
-        lr_psnr=min(generator.psnr, MAX_PSNR),
+        lr_difference=255 * 10 ** (-generator.psnr / 20),
+        lr_correlation=correlation,
         lr_shift=float(np.abs(shift).max()),
     )

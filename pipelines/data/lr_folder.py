@@ -3,11 +3,13 @@
 from functools import partial
 from pathlib import Path
 
+from esrgan_core.io.decoding import reason
 from esrgan_core.io.folder import find_images
 from esrgan_core.io.geometry import crop_to_multiple
 from esrgan_core.io.resize import CONVENTIONS, Convention, bicubic_pair
 from esrgan_core.io.rgb import read_rgb, write_png
 from pipelines.config.errors import UserError
+from pipelines.runtime.messages import warn
 from pipelines.runtime.parallel import in_parallel
 from pipelines.runtime.progress import track
 
@@ -25,7 +27,7 @@ def downscale_folder(
     if convention not in CONVENTIONS:
         raise UserError(f"no convention {convention!r}; choose from {', '.join(CONVENTIONS)}")
     if source.is_dir():
-        files = find_images(source)
+        files = find_images(source, warn)
         targets = [output / path.relative_to(source).with_suffix(".png") for path in files]
     else:
         files, targets = [source], [output]
@@ -45,6 +47,6 @@ def _downscale(paths: tuple[Path, Path], scale: int, modcrop: int, convention: C
     try:
         hr = crop_to_multiple(read_rgb(source), modcrop)
         write_png(target, bicubic_pair(hr, scale, convention)[1])
-    except (ValueError, OSError) as error:
-        return str(error)
+    except Exception as error:
+        return reason(error)
     return ""

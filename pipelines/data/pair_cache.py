@@ -17,6 +17,7 @@ from rich.filesize import decimal
 
 from esrgan_core.data.pairs import VERSION, PairEntry, add_image
 from esrgan_core.files import file_sha256, write_text
+from esrgan_core.io.decoding import reason
 from esrgan_core.records import from_fields, to_fields
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.config.errors import UserError
@@ -87,8 +88,8 @@ def prepare_pair(task: PairTask) -> PairEntry | str:
             scale=task.scale,
         )
         write_text(task.note, _note_text(entry))
-    except (OSError, ValueError, MemoryError) as error:
-        return str(error) or type(error).__name__
+    except Exception as error:
+        return reason(error)
     return entry
 
 

@@ -12,6 +12,7 @@ from esrgan_core.io.geometry import crop_to_multiple
 from esrgan_core.io.resize import bicubic_pair
 from esrgan_core.io.rgb import read_rgb
 from pipelines.config.errors import UserError
+from pipelines.runtime.messages import warn
 
 
 def load_samples(store: PairStore, split: Split) -> list[Sample]:
@@ -33,14 +34,14 @@ def match_files(hr: Path, other: Path | None) -> list[tuple[str, Path, Path | No
     Raises:
         UserError: if there are no images, or files without a match; names them.
     """
-    hr_files = {path.stem: path for path in (find_images(hr) if hr.is_dir() else [hr])}
+    hr_files = {path.stem: path for path in (find_images(hr, warn) if hr.is_dir() else [hr])}
     if not hr_files:
         raise UserError(f"no images in {hr}")
     if other is None:
         return [(name, path, None) for name, path in sorted(hr_files.items())]
     if other.is_file() and hr.is_file():
         return [(hr.stem, hr, other)]
-    others = {path.stem: path for path in find_images(other)}
+    others = {path.stem: path for path in find_images(other, warn)}
     matches: dict[str, Path] = {}
     for name in hr_files:
         results = [path for stem, path in others.items() if stem.startswith(f"{name}_")]

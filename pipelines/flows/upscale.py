@@ -68,7 +68,7 @@ def upscale(
     )
     log = get_run_logger()
     outcomes: list[Outcome] = []
-    for outcome in upscale_batch(batch, workers):
+    for outcome in upscale_batch(batch, workers, log.warning):
         outcomes.append(outcome)
         if outcome.state == "failed":
             log.error("%s: %s", outcome.source, redact(outcome.message))

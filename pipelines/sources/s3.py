@@ -5,7 +5,7 @@ Endpoint, region and credentials come from the environment (`AWS_ENDPOINT_URL`,
 `AWS_ACCESS_KEY_ID`, ...) and the files in `~/.aws`, as for every AWS tool.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
@@ -23,12 +23,12 @@ from botocore.exceptions import (
     ProfileNotFound,
 )
 
-from esrgan_core.io.folder import SUFFIXES
+from esrgan_core.io.folder import SUFFIXES, Report, report_left_out
 from pipelines.config.errors import UserError
 from pipelines.runtime.disk import require_disk_space
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.errors import BusyHostError, ChangedError, CutError, HostError, StoppedError
-from pipelines.sources.locations import RemoteFile, S3Object
+from pipelines.sources.locations import Location, RemoteFile, S3Object
 from pipelines.sources.transfer import (
     CHUNK,
     TransferOptions,
@@ -76,12 +76,12 @@ def address(location: S3Object) -> dict[str, str]:
     return {"Bucket": location.bucket, "Key": location.key}
 
 
-def list_images(prefix: S3Object) -> Iterator[tuple[str, RemoteFile]]:
-    """List the images below a prefix, which is read as a folder, or the image with that key.
+Listed = tuple[str, RemoteFile]
+"""(key relative to the listed prefix, object with its size and ETag)."""
 
-    Yields (path, image): the key relative to the prefix, and the image with its size and ETag.
-    A key that is not a plain path is a UserError.
-    """
+
+def list_objects(prefix: S3Object) -> Iterator[Listed]:
+    """List the objects below a prefix, which is read as a folder, or the object with that key."""
     pages = s3_client().get_paginator("list_objects_v2")
     folder = f"{prefix.key.rstrip('/')}/" if prefix.key else ""
     with readable_errors(prefix):
@@ -94,15 +94,28 @@ def list_images(prefix: S3Object) -> Iterator[tuple[str, RemoteFile]]:
                     path = key.removeprefix(folder).lstrip("/")
                 else:
                     continue  # a sibling such as prefix-2/
-                if PurePosixPath(path).suffix.lower() in SUFFIXES:
-                    location = S3Object(bucket=prefix.bucket, key=key)
-                    check_key(location, path)
-                    expected = ExpectedFile(bytes=found["Size"])
-                    image = RemoteFile(location=location, expected=expected, version=found["ETag"])
-                    yield path, image
+                location = S3Object(bucket=prefix.bucket, key=key)
+                expected = ExpectedFile(bytes=found["Size"])
+                yield path, RemoteFile(location=location, expected=expected, version=found["ETag"])
 
 
-def check_key(location: S3Object, path: str) -> None:
+def select_images(listed: Iterable[Listed], report: Report) -> list[Listed]:
+    """The images of a listing by suffix; `report` gets a line about other files, as in folders.
+
+    A key that is not a plain path is a UserError.
+    """
+    images, other = list[Listed](), list[str]()
+    for path, found in listed:
+        if PurePosixPath(path).suffix.lower() in SUFFIXES:
+            check_key(found.location, path)
+            images.append((path, found))
+        elif not path.endswith("/") and "/." not in f"/{path}":
+            other.append(str(found.location))
+    report_left_out(report, other, "not an image by its suffix")
+    return images
+
+
+def check_key(location: Location, path: str) -> None:
     """Raise a UserError unless `path` is a relative path, which cannot lead out of a folder."""
     plain = PurePosixPath("/", path).relative_to("/")
     if path != str(plain) or ".." in plain.parts:

@@ -18,7 +18,7 @@ from mlflow.pyfunc.model import PythonModel
 from esrgan_core.devices import PrecisionChoice
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
 from esrgan_core.io.decoded_image import SUFFIX_FORMATS
-from esrgan_core.io.decoding import BadImageError
+from esrgan_core.io.decoding import BadImageError, reason
 from esrgan_core.io.formats import check_size, convert_to
 from esrgan_core.io.reading import image_size, read_image
 from esrgan_core.io.writing import encode
@@ -68,9 +68,9 @@ class EsrganModel(PythonModel):
                     raise BadImageError(f"{width}x{height} pixels are more than {limit}")
                 check_size(*upscaler.output_size(height, width)[::-1], format_)
                 result = convert_to(upscaler(read_image(source)), format_)
-            except (BadImageError, MemoryError) as error:
-                raise _invalid(f"image {number}: {error}") from error
-            results.append(encode(result, format_))
+                results.append(encode(result, format_))
+            except Exception as error:
+                raise _invalid(f"image {number}: {reason(error)}") from error
         return pd.DataFrame({"image": results})
 
     def _upscaler(self, alpha: float | None, precision: str | None) -> Upscaler:

@@ -16,18 +16,21 @@ from typing import Any
 import torch
 
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
-from esrgan_core.io.decoding import BadImageError
+from esrgan_core.io.decoding import reason
+from esrgan_core.io.folder import Report, report_left_out
 from esrgan_core.memory import free_memory
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.config.errors import UserError
+from pipelines.runtime.messages import warn
 from pipelines.runtime.parallel import in_parallel
 from pipelines.sources import s3
 from pipelines.sources.errors import HostError
 from pipelines.sources.locations import S3Object, parse_s3
-from pipelines.upscaling.jobs import Outcome, Output, find_jobs, result_paths
+from pipelines.upscaling.jobs import Outcome, Output, find_jobs, names_file, result_paths
 from pipelines.upscaling.journal import FOREIGN, Stamp, file_stamp, open_journal, settings_key
 from pipelines.upscaling.model import load_model
 from pipelines.upscaling.one import upscale_file
+from pipelines.upscaling.recorded import S3_RECORDS, recorded_on_s3
 
 S3 = "s3://"
 CORES = os.cpu_count() or 1
@@ -52,11 +55,11 @@ Image = tuple[str, str, Stamp]
 """(source, target, stamp of the source)."""
 
 
-def upscale_batch(batch: Batch, workers: int = -1) -> Iterator[Outcome]:
+def upscale_batch(batch: Batch, workers: int = -1, report: Report = warn) -> Iterator[Outcome]:
     """Upscale all images that have no result; an image that fails does not stop the others.
 
     It uses as many processes as `workers`, -1 for one per core, or all of Dask's workers if
-    `DASK_SCHEDULER_ADDRESS` names a scheduler.
+    `DASK_SCHEDULER_ADDRESS` names a scheduler. `report` gets a line for what is left out.
 
     Raises:
         UserError: if there are no images, no model, or another process writes to the folder.
@@ -67,7 +70,7 @@ def upscale_batch(batch: Batch, workers: int = -1) -> Iterator[Outcome]:
     key = settings_key(load_model(batch.model, batch.alpha), batch.config, batch.output)
     processes = CORES if workers < 0 else max(workers, 1)
     upscale = partial(_upscale, batch, key, max(CORES // processes, 1))
-    images = list(_find_images(batch))
+    images = list(_find_images(batch, report))
     if batch.target.startswith(S3):
         # each process asks S3 about its results, since every request takes time
         yield from in_parallel(upscale, images, workers, fewer="with fewer workers")
@@ -75,7 +78,11 @@ def upscale_batch(batch: Batch, workers: int = -1) -> Iterator[Outcome]:
     with open_journal(Path(batch.target), key) as journal:
         todo = []
         for source, target, stamp in images:
-            if outcome := journal.begin(source, Path(target), stamp, overwrite=batch.overwrite):
+            try:
+                outcome = journal.begin(source, Path(target), stamp, overwrite=batch.overwrite)
+            except Exception as error:
+                outcome = Outcome(source, target, "failed", reason(error))
+            if outcome:
                 yield outcome
             else:
                 todo.append((source, target, stamp))
@@ -86,26 +93,30 @@ def upscale_batch(batch: Batch, workers: int = -1) -> Iterator[Outcome]:
             yield outcome
 
 
-def _find_images(batch: Batch) -> Iterator[Image]:
+def _find_images(batch: Batch, report: Report) -> Iterator[Image]:
     is_remote = batch.target.startswith(S3)
     root = Path("/") if is_remote else Path(batch.target)
+    if names_file(root):
+        raise UserError(f"{batch.target} names one image; the target must be a folder")
     prefix = batch.target.rstrip("/") if is_remote else ""
     if not batch.source.startswith(S3):
-        for job in find_jobs([batch.source], root, batch.output):
+        for job in find_jobs([batch.source], root, batch.output, report):
             yield str(job.source), f"{prefix}{job.target}", file_stamp(job.source)
         return
     images, results = (f"{place.rstrip('/')}/" for place in (batch.source, batch.target))
     is_within = results != images and results.startswith(images)
-    found = [
-        (path, image)
-        for path, image in s3.list_images(parse_s3(batch.source))
-        if not (is_within and str(image.location).startswith(results))
-    ]
+    listed = list(s3.list_objects(parse_s3(batch.source)))
+    earlier = recorded_on_s3([path for path, _ in listed], with_root=results == images)
+    found, own = list[s3.Listed](), list[s3.Listed]()
+    for path, image in s3.select_images(listed, report):
+        is_own = is_within and str(image.location).startswith(results)
+        (own if is_own or path in earlier else found).append((path, image))
+    report_left_out(report, [str(image.location) for _, image in own], "a result of esrgan")
     if not found:
         raise UserError(f"{batch.source} contains no images")
     paths = result_paths([Path(path) for path, _ in found], batch.output)
-    for (_, image), path in zip(found, paths, strict=True):
-        source, result = str(image.location), f"{prefix}{root / path}"
+    for (_, image), target in zip(found, paths, strict=True):
+        source, result = str(image.location), f"{prefix}{root / target}"
         if source == result:
             raise UserError(f"{source} would be overwritten; give another target")
         yield source, result, [source, image.expected.bytes, image.version]
@@ -138,8 +149,8 @@ def _upscale(batch: Batch, key: str, threads: int, image: Image) -> Outcome:
                 changes = _to_s3(batch, target, {"key": key, "source": stamp}, folder, run)
             else:
                 changes = run(Path(target))
-    except (BadImageError, MemoryError, OSError) as error:
-        return Outcome(source, target, "failed", str(error) or type(error).__name__)
+    except Exception as error:
+        return Outcome(source, target, "failed", reason(error))
     if changes is None:
         return Outcome(source, target, "skipped")
     return Outcome(source, target, "done", "; ".join(changes))
@@ -155,7 +166,7 @@ def _to_s3(
     """Upload a result, and its record below `.esrgan` in the target; None if both exist."""
     place, root = parse_s3(target), parse_s3(batch.target)
     name = place.key.removeprefix(root.key).lstrip("/")
-    key = "/".join(part for part in (root.key.rstrip("/"), ".esrgan", f"{name}.json") if part)
+    key = "/".join(part for part in (root.key.rstrip("/"), S3_RECORDS, f"{name}.json") if part)
     record_place = S3Object(bucket=place.bucket, key=key)
     size, text = s3.object_size(place), s3.get_text(record_place)
     if size is not None:

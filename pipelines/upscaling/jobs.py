@@ -4,15 +4,20 @@ import glob
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from esrgan_core.io.decoded_image import SUFFIX_FORMATS, Format
-from esrgan_core.io.folder import SUFFIXES, find_images
+from esrgan_core.io.folder import SUFFIXES, Report, find_images, is_broken, report_left_out
 from pipelines.config.errors import UserError
+from pipelines.runtime.messages import warn
+from pipelines.upscaling.recorded import split_results
 
 STANDARD = "-"
 """Standard input or output as a path."""
+NOT_READ = {".dng", ".eps", ".exr", ".hdr", ".heic", ".heif", ".jxl", ".pdf", ".svg"}
+"""Suffixes that also name an image, not a folder."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,16 +56,20 @@ class Outcome(NamedTuple):
     """The reason of the failure, or the changes that the format required."""
 
 
-def find_jobs(inputs: Sequence[str], target: Path, output: Output) -> list[Job]:
+def find_jobs(
+    inputs: Sequence[str], target: Path, output: Output, report: Report = warn
+) -> list[Job]:
     """Find the images of files, folders (searched recursively) and patterns.
 
-    The result of a single file is written to `target` if that has the suffix of an image or is
+    The result of a single image is written to `target` if that has the suffix of an image or is
     `-`, standard output. Otherwise results are written below `target`, where folders keep their
-    tree. Results that would have the same name keep the suffixes of their sources.
+    tree. Results that would have the same name keep the suffixes of their sources. `report` gets
+    a line for what is left out: other files, and results of this and earlier runs.
 
     Raises:
         UserError: if an input matches no image, a result would overwrite its source or another
-            result or cannot be written, or several images are given with a pipe.
+            result or cannot be written, or several images are given with a pipe or the path of a
+            file.
     """
     if STANDARD in (*inputs, str(target)):
         if len(inputs) != 1:
@@ -68,8 +77,12 @@ def find_jobs(inputs: Sequence[str], target: Path, output: Output) -> list[Job]:
         if str(target) != STANDARD:
             _check_format(target, output)
         return [Job(Path(inputs[0]), target)]
-    found = [pair for pattern in inputs for pair in _find_images(pattern, target)]
-    if len(found) == 1 and target.suffix.lower() in SUFFIXES and not target.is_dir():
+    found = [pair for pattern in inputs for pair in _find_images(pattern, target, report)]
+    if not found:
+        raise UserError(f"{', '.join(inputs)} contains no images except results of esrgan")
+    if names_file(target):
+        if len(found) > 1:
+            raise UserError(f"{target} names one image, of {len(found)} to write; give a folder")
         _check_format(target, output)
         jobs = [Job(found[0][0], target)]
     else:
@@ -95,22 +108,35 @@ def result_paths(paths: Sequence[Path], output: Output) -> list[Path]:
     ]
 
 
-def _find_images(pattern: str, target: Path) -> list[tuple[Path, Path]]:
-    """(image, its path below the input) of every image of one input, except those in `target`."""
+def names_file(target: Path) -> bool:
+    """Whether a path is that of an image, not of a folder."""
+    return target.suffix.lower() in SUFFIXES | NOT_READ and not target.is_dir()
+
+
+def _find_images(pattern: str, target: Path, report: Report) -> list[tuple[Path, Path]]:
+    """(image, its path below the input) of every image of one input, except for results."""
     path = Path(pattern)
     if path.is_file():
         return [(path, Path(path.name))]
     if path.is_dir():
-        own = target.resolve()
-        images = [image for image in find_images(path) if not image.resolve().is_relative_to(own)]
-        found = [(image, image.relative_to(path)) for image in images]
+        root, images = path, find_images(path, report)
     else:
-        matches = map(Path, sorted(glob.glob(pattern, recursive=True)))  # noqa: PTH207  it may be absolute
-        found = [(match, Path(match.name)) for match in matches if match.is_file()]
-    if not found:
+        matches = list(map(Path, sorted(glob.glob(pattern, recursive=True))))  # noqa: PTH207  it may be absolute
+        broken = list(filter(is_broken, matches))
+        report_left_out(report, broken, "a broken link")
+        images = [match for match in matches if match not in broken and match.is_file()]
+        fixed = takewhile(lambda part: not glob.has_magic(part), path.parts[:-1])
+        root = Path(*fixed)
+    if not images:
         problem = "contains no images" if path.is_dir() else "matches no file or folder"
         raise UserError(f"{pattern} {problem}")
-    return found
+    sources, own, earlier = split_results(images, root, target)
+    report_left_out(report, own, f"in the output folder {target}")
+    report_left_out(report, earlier, "a result of esrgan")
+    return [
+        (source, source.relative_to(root) if path.is_dir() else Path(source.name))
+        for source in sources
+    ]
 
 
 def _check_targets(jobs: Sequence[Job]) -> None:

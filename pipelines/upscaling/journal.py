@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -10,12 +11,12 @@ from filelock import FileLock, Timeout
 from esrgan_core.inference.upscaler import UpscaleConfig
 from esrgan_core.models.weights import digest
 from esrgan_core.records import RECORDS, RecordType, record_hash, same
-from esrgan_core.strict_json import from_json, to_json
+from esrgan_core.strict_json import to_json
 from pipelines.config.errors import UserError
 from pipelines.upscaling.jobs import Outcome, Output
 from pipelines.upscaling.model import Model
+from pipelines.upscaling.recorded import JOURNAL, read_journal
 
-JOURNAL = ".esrgan-upscaled.jsonl"
 FOREIGN = "{} exists and was not written by esrgan; --overwrite replaces it"
 Stamp = list[str | int]
 """The name of a source and values that change with its content."""
@@ -35,14 +36,7 @@ class Journal:
     def __init__(self, folder: Path, key: str) -> None:
         """Read the journal of `folder`; `key` stands for the network and the settings."""
         self.folder, self.key, self.path = folder, key, folder / JOURNAL
-        self.rows: dict[str, dict[str, Any]] = {}
-        if self.path.is_file():
-            for line in self.path.read_text(encoding="utf-8").splitlines():
-                try:
-                    row = from_json(line)
-                    self.rows[row["target"]] = row
-                except (ValueError, KeyError, TypeError):
-                    continue  # the process was killed while it wrote this line
+        self.rows = read_journal(folder)
 
     def begin(self, source: str, target: Path, stamp: Stamp, *, overwrite: bool) -> Outcome | None:
         """The outcome of a job that needs no work; None, after noting the job, if it must be run.
@@ -76,14 +70,28 @@ class Journal:
         return str(target.relative_to(self.folder))
 
 
+def check_writable(folder: Path) -> None:
+    """Create `folder` if it is missing, and check that files can be written there.
+
+    Raises:
+        UserError: if not; names the folder.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror}; give another -o") from error
+
+
 @contextmanager
 def open_journal(folder: Path, key: str) -> Iterator[Journal]:
     """Lock an output folder, and remove partial files that a killed process wrote there.
 
     Raises:
-        UserError: if another process holds the lock.
+        UserError: if another process holds the lock, or the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    check_writable(folder)
     try:
         lock = FileLock(folder / f"{JOURNAL}.lock").acquire(timeout=0)
     except Timeout as error:

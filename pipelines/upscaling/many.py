@@ -4,7 +4,6 @@ import errno
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from functools import partial
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,13 +11,14 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
-from esrgan_core.io.decoding import BadImageError
+from esrgan_core.io.decoding import reason
 from esrgan_core.io.reading import image_size
 from esrgan_core.memory import free_memory
-from pipelines.config.errors import as_user_error
+from pipelines.config.errors import UserError, as_user_error
+from pipelines.runtime.messages import warn
 from pipelines.runtime.progress import progress
 from pipelines.upscaling.jobs import STANDARD, Job, Outcome, Output
-from pipelines.upscaling.journal import file_stamp, open_journal, settings_key
+from pipelines.upscaling.journal import check_writable, file_stamp, open_journal, settings_key
 from pipelines.upscaling.model import Model
 from pipelines.upscaling.one import upscale_file
 
@@ -34,16 +34,18 @@ def upscale_jobs(
 ) -> Iterator[Outcome]:
     """Run all jobs of `find_jobs`; an image that fails does not stop the others.
 
-    Results in the folder `target` that are finished are skipped. If `target` is the path of the
-    only result, it is overwritten.
+    Results in the folder `target` that are finished are skipped. `target` may also be the path of
+    the only result.
 
     Raises:
         OSError: if the disk is full.
-        UserError: if another process writes to the folder, or the device cannot be used.
+        UserError: if another process writes to the folder, `target` exists and is not to be
+            overwritten or cannot be written, or the device cannot be used.
     """
+    if jobs[0].target == target and str(target) != STANDARD:
+        _check_file(target, overwrite=overwrite)
     with as_user_error():
-        log = partial(print, file=sys.stderr, flush=True)
-        upscaler = Upscaler(model.network, config, free_memory=free_memory, log=log)
+        upscaler = Upscaler(model.network, config, free_memory=free_memory, log=warn)
     sizes = {job: _kilopixels(job.source) for job in jobs}
     done = 0
     with ExitStack() as stack:
@@ -72,13 +74,22 @@ def upscale_jobs(
                     outcome = Outcome(source, result, "done", "; ".join(changes))
                     if journal:
                         journal.finish(job.target, stamp)
-            except (BadImageError, MemoryError, OSError) as error:
+            except Exception as error:
                 if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise
-                outcome = Outcome(source, result, "failed", str(error) or type(error).__name__)
+                outcome = Outcome(source, result, "failed", reason(error))
             yield outcome
             done += sizes[job]
             advance(done, note)
+
+
+def _check_file(target: Path, *, overwrite: bool) -> None:
+    """Check the path of a single result, before anything is computed."""
+    if target.is_dir():
+        raise UserError(f"{target} is a folder; give -o the path of a file in it")
+    if target.exists() and not overwrite:
+        raise UserError(f"{target} exists; --overwrite replaces it")
+    check_writable(target.parent)
 
 
 def _upscale(
@@ -101,5 +112,5 @@ def _kilopixels(source: Path) -> int:
     """The size of an image as a unit of progress; 1 if it cannot be read."""
     try:
         return max(int(np.prod(image_size(source))) // 1000, 1)
-    except (BadImageError, OSError):
+    except Exception:  # the image is named when its turn comes
         return 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from esrgan_core.inference.upscaler import Upscaler
 from esrgan_core.io.decoded_image import Metadata
-from esrgan_core.io.formats import check_size, convert_to
+from esrgan_core.io.formats import check_size, convert_metadata, convert_to
 from esrgan_core.io.reading import image_size, read_image
 from esrgan_core.io.tiff_writing import STREAMED, streamed_tiff
 from esrgan_core.io.writing import write_image
@@ -41,9 +41,10 @@ def upscale_file(
     height, width = upscaler.output_size(*image.pixels.shape[:2])
     channels = image.pixels.shape[2] + (image.alpha is not None)
     if format_ == "tif" and height * width * channels * image.pixels.itemsize > STREAMED:
+        image = convert_metadata(image, format_, (height, width))
         with streamed_tiff(target, image, (height, width)) as canvas:
-            upscaler(image, canvas=lambda shape, kind: canvas, on_part=on_part)
-        return image.changes
+            result = upscaler(image, canvas=lambda shape, kind: canvas, on_part=on_part)
+        return result.changes
     fitted = convert_to(upscaler(image, on_part=on_part), format_)
     write_image(target, fitted, format_, output.quality)
     return fitted.changes

@@ -20,6 +20,15 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_errors_name_the_file_that_was_to_be_written(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    (folder / "a").mkdir(parents=True)
+    for path in (folder, Path("/proc/self/a.txt")):
+        with pytest.raises(OSError, match=f"'{path}'$"):
+            write_text(path, "text")
+    assert list(tmp_path.iterdir()) == [folder]
+
+
 def test_sha256_is_the_standard_one(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     assert file_sha256(tmp_path / "a").startswith("ba7816bf8f01cfea414140de5dae2223")

@@ -14,7 +14,6 @@ import psutil
 from esrgan_core.inference.tiling import WHOLE_IMAGE, choose_tile_side, required_memory
 from esrgan_core.inference.upscaler import KEPT_BELOW, UpscaleConfig, Upscaler
 from esrgan_core.io.decoded_image import DecodedImage
-from esrgan_core.io.decoding import BadImageError
 from esrgan_core.io.formats import convert_to
 from esrgan_core.io.reading import image_size, read_image
 from esrgan_core.io.writing import encode
@@ -91,7 +90,7 @@ def _sizes(jobs: Iterable[Job]) -> Mapping[Job, int]:
     """Pixels of the images that can be read, the smallest first."""
     sizes: dict[Job, int] = {}
     for job in jobs:
-        with suppress(BadImageError, OSError):
+        with suppress(Exception):
             height, width = image_size(job.source)
             sizes[job] = height * width
     return dict(sorted(sizes.items(), key=itemgetter(1)))
@@ -104,7 +103,7 @@ def _trials(upscaler: Upscaler, jobs: Sequence[Job], output: Output) -> Iterator
     for number, job in enumerate(chosen):
         if number > 1 and time.monotonic() > end:
             return
-        with suppress(BadImageError, OSError):
+        with suppress(Exception):
             if not seconds_per_pixel:
                 # the first image is slower than the others, hence tried twice
                 first = _try(upscaler, job, output, MIN_SIDE)

@@ -1,6 +1,7 @@
 """Images of every kind through a network, in their own mode and depth."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
 from esrgan_core.io.decoded_image import DecodedImage
 from esrgan_core.io.decoding import BadImageError
 from esrgan_core.io.resize import imresize, resize_pixels
-from esrgan_core.models import Generator
+from esrgan_core.models import Generator, GeneratorConfig, build_generator
 from esrgan_core.models.rrdb import RRDBNet
+from esrgan_core.models.srcnn import SRCNNConfig
 from esrgan_core.tensors import to_pixels
 from tests.support.networks import SMALL, Nearest, WrongInHalf
 
@@ -55,6 +57,31 @@ def test_a_network_that_changes_nothing_changes_nothing(channels: int, kind: typ
     assert result.alpha is not None
     assert image.alpha is not None
     assert np.allclose(result.alpha, image.alpha)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1)])
+@pytest.mark.parametrize(
+    "config",
+    [*(replace(SMALL, scale=scale) for scale in (1, 2, 4, 8)), SRCNNConfig(scale=2)],
+)
+def test_images_of_one_pixel_a_side_with_an_ensemble(
+    config: GeneratorConfig, shape: tuple[int, int]
+) -> None:
+    torch.manual_seed(0)
+    network = build_generator(config).eval()
+    pixels = RANDOM.random((*shape, 3)).astype(np.float32)
+    turned = [lambda x, k=k: torch.rot90(x, k, (2, 3)) for k in range(4)]
+    turned += [lambda x, k=k: torch.rot90(x.flip(3), k, (2, 3)) for k in range(4)]
+    back = [lambda x, k=k: torch.rot90(x, -k, (2, 3)) for k in range(4)]
+    back += [lambda x, k=k: torch.rot90(x, -k, (2, 3)).flip(3) for k in range(4)]
+    lr = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    with torch.inference_mode():
+        results = [undo(network(do(lr))) for do, undo in zip(turned, back, strict=True)]
+    mean = torch.stack(results).mean(0)[0].permute(1, 2, 0).numpy()
+    found = made(network, ensemble=True)(DecodedImage(pixels=pixels)).pixels
+    assert np.allclose(found, mean, atol=1e-5)
+    found = made(network, ensemble=True, scale=3)(DecodedImage(pixels=pixels)).pixels
+    assert found.shape == (3 * shape[0], 3 * shape[1], 3)
 
 
 def test_every_one_of_65536_levels_comes_through() -> None:

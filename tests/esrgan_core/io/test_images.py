@@ -17,9 +17,10 @@ from esrgan_core.io.alpha import fill_transparent
 from esrgan_core.io.decoded_image import FORMATS, DecodedImage, Format, Metadata
 from esrgan_core.io.decoding import BadImageError
 from esrgan_core.io.exif import EXIF_IFD, ORIENTATION, WIDTH_TAG
-from esrgan_core.io.formats import check_size, convert_to
+from esrgan_core.io.formats import convert_to
 from esrgan_core.io.reading import read_image
 from esrgan_core.io.writing import encode, write_image
+from tests.support.images import tiff
 
 SHAPE = (24, 32)
 RANDOM = np.random.default_rng(0)
@@ -40,12 +41,6 @@ def smooth(channels: int, kind: type = np.uint8, most: int = 255) -> np.ndarray:
 def saved(image: Image.Image, format_: str, **options: Any) -> BytesIO:
     buffer = BytesIO()
     image.save(buffer, format=format_, **options)
-    return BytesIO(buffer.getvalue())
-
-
-def tiff(values: np.ndarray, **options: Any) -> BytesIO:
-    buffer = BytesIO()
-    tifffile.imwrite(buffer, values, metadata=None, **options)
     return BytesIO(buffer.getvalue())
 
 
@@ -164,29 +159,6 @@ def test_profile_exif_and_xmp_come_through_with_the_orientation_applied(format_:
     assert again.metadata.xmp == decoded.metadata.xmp
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("kind", ["JPEG", "TIFF", "TIFF 16"])
-def test_every_orientation_is_applied(orientation: int, kind: str) -> None:
-    values = np.zeros((16, 24, 3), np.uint8)
-    values[:8, :8] = 255  # the corner that is up and left as it is stored
-    exif = Image.Exif()
-    exif[ORIENTATION] = orientation
-    if kind == "TIFF 16":
-        deep = values.astype(np.uint16) * 257
-        source = tiff(deep, photometric="rgb", extratags=[(ORIENTATION, 3, 1, orientation, True)])
-    else:
-        source = saved(Image.fromarray(values), kind, exif=exif)
-    found = read_image(source).pixels
-    white = found[..., 0] > found.max() / 2
-    corner = {
-        1: (0, 0), 2: (0, -1), 3: (-1, -1), 4: (-1, 0),
-        5: (0, 0), 6: (0, -1), 7: (-1, -1), 8: (-1, 0),
-    }[orientation]  # fmt: skip
-    assert found.shape[:2] == ((24, 16) if orientation > 4 else (16, 24))
-    assert white[corner]
-    assert white.sum() == pytest.approx(64, abs=2)
-
-
 def test_what_is_hidden_does_not_bleed() -> None:
     pixels = np.zeros((9, 9, 3), np.uint8)
     pixels[3:6, 3:6] = (200, 100, 50)
@@ -194,12 +166,6 @@ def test_what_is_hidden_does_not_bleed() -> None:
     alpha[3:6, 3:6] = 255
     assert (fill_transparent(pixels, alpha) == (200, 100, 50)).all()
     assert np.array_equal(fill_transparent(pixels, np.zeros_like(alpha)), pixels)
-
-
-def test_formats_hold_so_much() -> None:
-    check_size(16383, 16383, "webp")
-    with pytest.raises(BadImageError, match="16384x10 pixels does not fit into webp"):
-        check_size(16384, 10, "webp")
 
 
 def test_bombs_are_refused_by_their_header() -> None:

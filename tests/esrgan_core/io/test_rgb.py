@@ -1,20 +1,16 @@
-import struct
-import zlib
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
-from numpy.typing import NDArray
 from PIL import Image
 
 from esrgan_core.io.decoding import BadImageError
-from esrgan_core.io.folder import find_images
 from esrgan_core.io.inspection import inspect_image
 from esrgan_core.io.rgb import read_rgb, write_png
 from tests.conftest import textured
-from tests.support.images import encode_png
+from tests.support.images import encode_png, raw_png
 
 
 def test_png_keeps_every_pixel(tmp_path: Path) -> None:
@@ -55,13 +51,6 @@ def test_gray_fills_all_channels(tmp_path: Path) -> None:
     assert (read_rgb(tmp_path / "a.png") == 77).all()
 
 
-def test_pictures_are_found_by_suffix_and_sorted(tmp_path: Path) -> None:
-    for name in ("b.PNG", "a/x.jpg", "notes.txt", ".hidden.png"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    assert find_images(tmp_path) == [tmp_path / "a/x.jpg", tmp_path / "b.PNG"]
-
-
 def test_a_survey_says_what_a_picture_is_and_shows(tmp_path: Path) -> None:
     pixels = textured(40, 61)
     write_png(tmp_path / "a.png", pixels)
@@ -78,7 +67,7 @@ def test_16_bit_color_is_no_8_bit_color(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a.{suffix}"
     values = np.random.default_rng(0).integers(0, 65536, (8, 9, 3), dtype=np.uint16)
     if suffix == "png":
-        write_deep_png(path, values)
+        path.write_bytes(raw_png(values, 16, 2, {}).getvalue())
     else:
         tifffile.imwrite(path, values)
     assert inspect_image(path).mode == "RGB;16"
@@ -86,24 +75,17 @@ def test_16_bit_color_is_no_8_bit_color(tmp_path: Path, suffix: str) -> None:
         read_rgb(path)
 
 
-def write_deep_png(path: Path, values: NDArray[np.uint16]) -> None:
-    """Sixteen bits a channel, which Pillow cannot write."""
-    height, width, _ = values.shape
-    lines = b"".join(b"\0" + line.astype(">u2").tobytes() for line in values)
-    chunks = {
-        b"IHDR": struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0),
-        b"IDAT": zlib.compress(lines),
-        b"IEND": b"",
-    }
-    data = b"\x89PNG\r\n\x1a\n"
-    for name, body in chunks.items():
-        data += struct.pack(">I", len(body)) + name + body
-        data += struct.pack(">I", zlib.crc32(name + body))
-    path.write_bytes(data)
-
-
 def test_several_pictures_in_one_file_are_refused(tmp_path: Path) -> None:
     pages = [Image.fromarray(textured(20, 20, seed)) for seed in range(3)]
     pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
     with pytest.raises(BadImageError, match="3 images in one"):
         inspect_image(tmp_path / "a.tif")
+
+
+def test_a_damaged_chunk_between_the_pixels_is_named(tmp_path: Path) -> None:
+    data = encode_png(textured(64, 64))
+    path = tmp_path / "a.png"
+    start = data.index(b"IDAT") + 4 + 2000
+    path.write_bytes(data[:start] + bytes(40) + data[start + 40 :])
+    with pytest.raises(BadImageError, match="damaged"):
+        read_rgb(path)

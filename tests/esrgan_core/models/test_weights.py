@@ -59,16 +59,14 @@ def test_the_digest_is_of_the_tensors_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-@pytest.mark.parametrize("scale", [1, 2, 4, 8])
+@pytest.mark.parametrize(
+    ("scale", "unshuffle"), [(1, None), (2, None), (4, None), (8, None), (16, None), (1, 1), (2, 1)]
+)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_every_layout_comes_back_bit_equal(
-    tmp_path: Path, layout: Layout, scale: int, suffix: str
+    tmp_path: Path, layout: Layout, scale: int, unshuffle: int | None, suffix: str
 ) -> None:
-    saved, path = network(scale=scale), tmp_path / f"g{suffix}"
-    if layout == "esrgan_old" and scale < 4:
-        with pytest.raises(ValueError, match="no scales 1 and 2"):
-            save_layout(path, saved.state_dict(), layout)
-        return
+    saved, path = network(scale=scale, unshuffle=unshuffle), tmp_path / f"g{suffix}"
     save_layout(path, saved.state_dict(), layout)
     found = read_weights(path)
     assert found.layout == layout
@@ -177,6 +175,13 @@ def test_other_files_are_refused_by_what_they_are(
         ({"iter": 5, "optimizers": []}, r"no tensors but \['iter', 'optimizers'\]"),
         ({"body.0.rdb1.conv1.weight": torch.zeros(1)}, "lacks .*body.0.rdb1.conv2.bias"),
         ([torch.zeros(1)], "no tensors but"),
+        (
+            {
+                "model.1.sub.0.RDB1.conv1.0.weight": torch.zeros(1),
+                "model.1.sub.0.RDB1.conv1x1.weight": torch.zeros(1),
+            },
+            r"looks like ESRGAN\+",
+        ),
     ],
 )
 def test_other_networks_are_refused_by_what_they_look_like(

@@ -47,8 +47,9 @@ def frame(thumbnails: dict[str, bytes], **changes: Mapping[str, object]) -> pd.D
         row.update({key: value for key, value in change.items() if not key.startswith("lr_")})
         lr = {key: value for key, value in change.items() if key.startswith("lr_")}
         if lr:
-            matlab = {"lr_problem": "", "lr_generator": "MATLAB bicubic, double", "lr_psnr": 99.0}
-            pairs[name] = {"path": row["path"], "lr_shift": 0.0} | matlab | lr
+            matlab = {"lr_problem": "", "lr_generator": "MATLAB bicubic, double"}
+            equal = {"lr_shift": 0.0, "lr_difference": 0.0, "lr_correlation": 1.0}
+            pairs[name] = {"path": row["path"]} | equal | matlab | lr
     table = pd.DataFrame(rows.values())
     return image_table(
         table.drop(columns=list(QUALITY_STATS)),
@@ -119,7 +120,8 @@ TWIN = {"path": "train/d.png", "sha256": "d", "sha256_now": "d"}
             True,
         ),
         ({"a": {"lr_shift": 0.2}}, "train/a.png", "shifted by so many LR pixels", True),
-        ({"a": {"lr_psnr": 9.0, "lr_generator": "unknown"}}, "train/a.png", "something else", True),
+        ({"a": {"lr_difference": 33.0}}, "train/a.png", "differs by so many gray levels", True),
+        ({"a": {"lr_correlation": 0.4}}, "train/a.png", "something else", True),
     ],
 )
 def test_each_issue_names_its_image_and_remedy(
@@ -141,11 +143,29 @@ def test_sides_are_measured_after_cropping(thumbnails: dict[str, bytes]) -> None
 
 
 def test_provided_lr_of_any_generator_can_be_allowed(thumbnails: dict[str, bytes]) -> None:
-    table = frame(thumbnails, a={"lr_generator": "unknown", "lr_psnr": 30.0})
+    table = frame(thumbnails, a={"lr_generator": "unknown"})
     free = ValidationRules(min_side=200, modes=["RGB"], lr_generator="any")
     (issue,) = issues(table, free)
     assert not issue.is_error
     assert issue.remedy == "set download.lr to made"
+
+
+def test_tolerances_of_provided_lr_are_parameters_and_warnings_for_any_generator(
+    thumbnails: dict[str, bytes],
+) -> None:
+    table = frame(thumbnails, a={"lr_shift": 0.5, "lr_difference": 60.0})
+
+    def errors(**rules: object) -> list[bool]:
+        return [
+            issue.is_error
+            for issue in issues(table, ValidationRules(min_side=200, modes=["RGB"], **rules))  # type: ignore[arg-type]
+        ]
+
+    assert errors() == [True, True]
+    assert errors(lr_generator="any") == [False, False]
+    assert errors(lr_shift=0.5, lr_difference=60.0) == []
+    with pytest.raises(ValueError, match="lr_shift must be at least 0 and finite, got -1"):
+        errors(lr_shift=-1.0)
 
 
 def test_an_empty_split_is_an_error(thumbnails: dict[str, bytes]) -> None:

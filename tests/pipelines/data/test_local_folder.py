@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from esrgan_core.io.rgb import write_png
 from pipelines.data.local_folder import load_catalog, split_by_content
@@ -25,6 +26,25 @@ def test_images_without_folders_are_split_by_content(tmp_path: Path) -> None:
         write_png(tmp_path / f"p{number}.png", textured(16, 16, number))
     splits = [entry.split for entry in load_catalog(tmp_path, [], 4).entries]
     assert set(splits) == {"train", "val", "test"}
+
+
+def test_files_that_are_left_out_are_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, suffix in enumerate(("png", "gif", "webp", "jp2", "ppm", "tga")):
+        Image.fromarray(textured(16, 16, number)).save(tmp_path / f"{number}.{suffix}")
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "gone.png").symlink_to("nowhere.png")
+    assert len(load_catalog(tmp_path, [], 4).entries) == 6
+    assert capsys.readouterr().err.splitlines() == [
+        f"1 left out, not an image by its suffix: {tmp_path}/notes.txt",
+        f"1 left out, a broken link: {tmp_path}/gone.png",
+    ]
+    (tmp_path / "mine.csv").write_text(
+        "name,split,set,uri,bytes,sha256,license,origin\na,train,own,0.png,,,,\n"
+    )
+    load_catalog(tmp_path, ["mine"], 4)
+    assert not capsys.readouterr().err
 
 
 def digests(seeds: list[int]) -> dict[Path, str]:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from importlib.resources import files
 from operator import attrgetter
 from pathlib import Path
 
@@ -26,34 +25,13 @@ from esrgan_core.io.resize import bicubic_pair, imresize
 from esrgan_core.io.rgb import read_rgb, write_png
 from pipelines.config.artifacts import MANIFEST, PAIRS, SKIPPED, VALIDATION_REPORT
 from pipelines.data.config import BicubicConfig, DownloadConfig, ValidationRules
-from pipelines.data.lr_checks import check_pair
 from pipelines.data.manifest import BadImagesError, read_manifest
 from pipelines.stages import bicubic, download, validate
 from tests.conftest import textured
+from tests.pipelines.stages.conftest import PHOTOGRAPHS
 from tests.support import ROOT
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-PHOTOGRAPHS = {
-    "train/astronaut": "skimage/data/astronaut.png",
-    "train/chelsea": "skimage/data/chelsea.png",
-    "train/flower": "sklearn/datasets/images/flower.jpg",
-    "val/rocket": "skimage/data/rocket.jpg",
-    "test/own/coffee": "skimage/data/coffee.png",
-    "test/own/china": "sklearn/datasets/images/china.jpg",
-}
-
-
-@pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to work in, whose `data/` holds photographs out of installed packages."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ESRGAN_STATE", str(tmp_path / "state"))
-    for name, resource in PHOTOGRAPHS.items():
-        package, _, path = resource.partition("/")
-        target = tmp_path / "data" / f"{name}{Path(path).suffix}"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(str(files(package) / path), target)
-    return tmp_path / "data"
 
 
 def run_download(
@@ -285,13 +263,3 @@ def test_without_good_images_the_error_lists_the_causes(data: Path) -> None:
         path.write_bytes(b"no image " + path.name.encode())
     with pytest.raises(BadImagesError, match="and 3 more: not an image"):
         run_download(skip_bad=True)
-
-
-def test_stripes_have_no_shift(tmp_path: Path) -> None:
-    stripes = (
-        np.zeros((300, 300, 3), np.uint8) + np.arange(300, dtype=np.uint8)[None, :, None] // 9 * 9
-    )
-    hr, lr = tmp_path / "hr.png", tmp_path / "lr.png"
-    write_png(hr, stripes)
-    write_png(lr, bicubic_pair(stripes, 4)[1])
-    assert check_pair((hr.name, lr.name), tmp_path, 4).lr_shift == 0

@@ -12,25 +12,16 @@ from PIL import Image
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.inference.upscaler import UpscaleConfig
 from esrgan_core.io.reading import read_image
-from esrgan_core.models.rrdb import RRDBNet
-from esrgan_core.models.weights import load_generator, save_weights
+from esrgan_core.models.weights import load_generator
 from pipelines.config.errors import UserError
 from pipelines.runtime.parallel import SCHEDULER
 from pipelines.sources.s3 import s3_client
 from pipelines.upscaling.batches import Batch, upscale_batch
 from pipelines.upscaling.jobs import Outcome, Output
-from tests.support.networks import SMALL
 from tests.support.s3 import S3, serving_s3
 
 RANDOM = np.random.default_rng(0)
 EXACT = UpscaleConfig(device="cpu", precision="fp32")
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
-    save_weights(path, RRDBNet(SMALL).state_dict(), SMALL, {})
-    return path
 
 
 @pytest.fixture
@@ -153,6 +144,31 @@ def test_results_may_be_written_above_the_images_but_not_over_them(
     assert "a.png" in s3.keys("images")
     with pytest.raises(UserError, match=r"raw/a\.png would be overwritten"):
         list(upscale_batch(replace(batch, target=batch.source, overwrite=True), 1))
+
+
+def test_results_on_s3_are_not_upscaled_again_and_other_objects_are_named(
+    tmp_path: Path, photos: dict[str, np.ndarray], weights: Path, s3: S3
+) -> None:
+    (tmp_path / "photos" / "bad.png").unlink()
+    s3.client.upload_file(str(tmp_path / "photos" / "b.png"), "images", "raw/own.png")
+    s3.client.put_object(Bucket="images", Key="raw/notes.txt", Body=b"text")
+    batch = Batch(
+        source=str(tmp_path / "photos"), target="s3://images/raw/old", model=str(weights),
+        config=EXACT,
+    )  # fmt: skip
+    # from a folder to a prefix
+    assert states(upscale_batch(batch, 1)) == dict.fromkeys("abc", "done")
+    lines: list[str] = []
+    batch = replace(batch, source="s3://images/raw", target="s3://images/raw/new")
+    assert states(upscale_batch(batch, 1, lines.append)) == {"own": "done"}
+    assert lines == [
+        "1 left out, not an image by its suffix: s3://images/raw/notes.txt",
+        "3 left out, each a result of esrgan: s3://images/raw/old/a.png, "
+        "s3://images/raw/old/b.png, s3://images/raw/old/in/c.png",
+    ]
+    # results of the prefix that is given are sources
+    batch = replace(batch, source="s3://images/raw/old", target="s3://images/larger")
+    assert states(upscale_batch(batch, 1)) == dict.fromkeys("abc", "done")
 
 
 def test_a_prefix_without_images_is_named(weights: Path, s3: S3, tmp_path: Path) -> None:
