@@ -86,7 +86,7 @@ def _without_texts(metadata: Metadata, format_: Format) -> Metadata:
         added = tuple(text_of(text) for text in texts if text.keyword == b"Comment")
         texts = tuple(text for text in texts if text.keyword != b"Comment")
         metadata, comments = replace(metadata, comments=comments + added), ()
-    kinds = [text.keyword.decode("latin-1") for text in texts] + ["comment"] * bool(comments)
+    kinds = [text.title for text in texts] + ["comment"] * bool(comments)
     if not kinds:
         return metadata
     return metadata.losing(f"{NAMES[format_]} cannot hold texts: dropped {', '.join(kinds)}")

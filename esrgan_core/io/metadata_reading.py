@@ -144,8 +144,7 @@ def _png_metadata(chunks: Sequence[Chunk], metadata: Metadata) -> Metadata:
             try:
                 added = _with_text(metadata, chunk)
             except ValueError as error:
-                keyword = chunk.keyword.decode("latin-1")
-                added = metadata.losing(f"the text {keyword} was dropped: {error}")
+                added = metadata.losing(f"the text {chunk.title} was dropped: {error}")
             if added is None:
                 texts.append(chunk)
             else:

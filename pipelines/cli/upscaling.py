@@ -55,7 +55,7 @@ def upscale(
     device: Device = "auto",
     ensemble: Ensemble = False,
     strip_metadata: Annotated[
-        bool, typer.Option("--strip-metadata", help="drop EXIF, XMP and the color profile")
+        bool, typer.Option("--strip-metadata", help="drop all metadata and the color profile")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace existing files")] = False,
 ) -> None:
