@@ -20,8 +20,14 @@ from esrgan_core.io.orientation import (
     find_orientation,
     make_upright,
 )
+from esrgan_core.io.tga import correct_alpha
 from esrgan_core.io.tiff_pages import TiffImage, open_tiff
-from esrgan_core.io.tiff_reading import decode_tiff, needs_pillow, unknown_channels
+from esrgan_core.io.tiff_reading import (
+    decode_tiff,
+    needs_pillow,
+    palette_of_8_bits,
+    unknown_channels,
+)
 
 
 def read_image(source: Path | BytesIO) -> DecodedImage:
@@ -71,6 +77,8 @@ def _read_tiff(tiff: TiffImage, source: Path | BytesIO) -> DecodedImage:
         with open_header(source, frame=tiff.page.index) as opened:
             # Pillow applies it
             opened.getexif()[ORIENTATION] = orientation
+            if (palette := palette_of_8_bits(tiff)) is not None:
+                opened.palette = palette
             image = _decode(opened, source)
         turn = 1
     else:
@@ -132,6 +140,9 @@ def _values(
         return np.asarray(image).astype(np.uint16), changes
     if bits > 8 or (is_clear and image.format == "PNG"):
         return decode_deep(image, source, bits), changes
+    if image.format == "TGA":
+        values, added = correct_alpha(np.asarray(image), source)
+        return values, [*changes, *added]
     if mode == "F":
         return np.asarray(image), changes
     if mode == "1" or is_clear:
