@@ -12,7 +12,8 @@ from PIL import Image
 from esrgan_core.io.decoded_image import KINDS, WHITE, DecodedImage, Metadata, mode_name
 from esrgan_core.io.decoding import BadImageError, open_header
 from esrgan_core.io.deep_decoding import decode_deep, stored_bits
-from esrgan_core.io.exif import ORIENTATION
+from esrgan_core.io.exif import ORIENTATION, parse_exif
+from esrgan_core.io.ifd import whole_number
 from esrgan_core.io.metadata_reading import read_metadata, read_tiff_metadata
 from esrgan_core.io.orientation import (
     TRANSPOSED,
@@ -55,15 +56,17 @@ def image_size(source: Path | BytesIO) -> tuple[int, int]:
             size = tiff.page.imagelength, tiff.page.imagewidth
             return size[::-1] if _tiff_orientation(tiff) in TRANSPOSED else size
     with open_header(source) as image:
-        turn = _orientation(image, read_metadata(image, source))
+        turn = _orientation(read_metadata(image, source))
         return image.size if turn in TRANSPOSED else image.size[::-1]
 
 
-def _orientation(image: Image.Image, metadata: Metadata) -> int:
-    exif = None
-    with suppress(Exception):  # damaged EXIF raises all kinds
-        exif = image.getexif().get(ORIENTATION)
-    return find_orientation(exif, metadata.xmp)
+def _orientation(metadata: Metadata) -> int:
+    in_exif = None
+    with suppress(ValueError):  # damaged EXIF is reported later
+        exif = parse_exif(metadata.exif)
+        if ORIENTATION in exif.main:
+            in_exif = whole_number(exif.layout, exif.main[ORIENTATION])
+    return find_orientation(in_exif, metadata.xmp)
 
 
 def _tiff_orientation(tiff: TiffImage) -> int:
@@ -100,8 +103,7 @@ def _read_by_pillow(source: Path | BytesIO) -> DecodedImage:
     with open_header(source) as opened:
         image = _decode(opened, source, stored_bits(opened, source))
         metadata = read_metadata(opened, source)
-        # afterwards, since it loads a PNG and ignores errors
-        orientation = _orientation(opened, metadata)
+        orientation = _orientation(metadata)
     return make_upright(replace(image, metadata=metadata), orientation)
 
 
