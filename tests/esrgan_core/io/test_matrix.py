@@ -79,6 +79,9 @@ def tags_for(sample: Sample) -> dict[str, Tags]:
         found["an ICC profile"] = Tags(icc="rgb")
     if sample.format in ("png", "jpg", "webp", "tif"):
         found["an ICC profile"] = Tags(icc=sample.kind)
+        found["an ICC profile of other colors"] = Tags(
+            icc="cmyk" if sample.kind == "rgb" else "rgb"
+        )
         found["an ICC profile and EXIF"] = Tags(icc=sample.kind, exif=True)
     return found | CHUNKS if sample.format == "png" else found
 
