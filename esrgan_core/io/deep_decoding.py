@@ -19,6 +19,9 @@ def stored_bits(image: Image.Image, source: Path | BytesIO) -> int:
     """Bits of a sample in the file; 8 for palettes, black and white, and float.
 
     `image` is the opened file, before its pixels are loaded.
+
+    Raises:
+        BadImageError: if they are signed.
     """
     arguments = [tile.args for tile in getattr(image, "tile", ())]
     match image.format:
@@ -31,12 +34,17 @@ def stored_bits(image: Image.Image, source: Path | BytesIO) -> int:
         case "JPEG2000":
             # the codestream's header: two markers, 40 bytes, and the depth of the first channel
             data = _bytes(source)
-            return (data[data.index(b"\xff\x4f\xff\x51") + 42] & 0x7F) + 1
+            depth = data[data.index(b"\xff\x4f\xff\x51") + 42]
+            if depth & 0x80:
+                raise BadImageError("signed samples; convert them to unsigned ones")
+            return depth + 1
         case "AVIF":
             # the property `pixi`: 4 bytes, the number of channels, the depth of the first one
             data = _bytes(source)
             position = data.find(b"pixi")
             return data[position + 9] if position >= 0 else 8
+        case "SGI":
+            return _bytes(source)[3] * 8
         case _:
             layouts = " ".join(str(one) for one in arguments)
             if found := SHALLOW.search(layouts):

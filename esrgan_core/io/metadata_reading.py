@@ -1,6 +1,5 @@
 """Metadata of image files."""
 
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -32,11 +31,16 @@ from esrgan_core.io.png_chunks import (
     read_chunks,
     text_of,
 )
+from esrgan_core.io.rare_metadata import avif_metadata, bmp_metadata, gif_metadata, jp2_metadata
 from esrgan_core.io.tiff_metadata import dpi_of, tiff_metadata
 
-GIF_XMP = re.compile(rb"\x21\xff\x0bXMP DataXMP(.*?)\x01\xff\xfe\xfd", re.DOTALL)
-"""XMP in a GIF, with the beginning of the bytes that end it."""
-GIF_ICC = b"\x21\xff\x0bICCRGBG1012"
+READERS = {
+    "GIF": gif_metadata,
+    "JPEG2000": jp2_metadata,
+    "AVIF": avif_metadata,
+    "BMP": bmp_metadata,
+}
+"""What Pillow does not read, by its names of formats."""
 
 
 def read_metadata(image: Image.Image, source: Path | BytesIO) -> Metadata:
@@ -50,9 +54,9 @@ def read_metadata(image: Image.Image, source: Path | BytesIO) -> Metadata:
                 return _with_exif_dpi(_png_metadata(list(read_chunks(file)), _common(image)))
         case "JPEG" | "MPO":
             return _with_exif_dpi(_jpeg_metadata(image, _common(image)))
-        case "GIF":
+        case "GIF" | "JPEG2000" | "AVIF" | "BMP":
             with _opened(source) as file:
-                return _gif_metadata(file.read(), _common(image))
+                return _with_exif_dpi(READERS[image.format](file.read(), _common(image)))
         case _:
             return _with_exif_dpi(_common(image))
 
@@ -117,15 +121,6 @@ def _with_exif_dpi(metadata: Metadata) -> Metadata:
     with suppress(ValueError):
         exif = parse_exif(metadata.exif)
         return replace(metadata, dpi=dpi_of(exif.layout, exif.main))
-    return metadata
-
-
-def _gif_metadata(data: bytes, metadata: Metadata) -> Metadata:
-    """Add what is in extensions of applications, which Pillow does not read."""
-    if found := GIF_XMP.search(data):
-        metadata = replace(metadata, xmp=found[1])
-    if GIF_ICC in data:
-        metadata = metadata.losing("the ICC profile was dropped: colors may look different")
     return metadata
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped
+from PIL import ImagePalette
 
 from esrgan_core.io.alpha import unpremultiply
 from esrgan_core.io.decoded_image import (
@@ -31,7 +32,15 @@ def needs_pillow(image: TiffImage) -> bool:
     bits = image.page.bitspersample
     if bits == 1 and image.page.samplesperpixel == 1:
         return True
-    return _photometric(image.page) not in PHOTOMETRIC and bits in (2, 4, 8)
+    return _photometric(image.page) in ("PALETTE", "YCBCR") and bits in (2, 4, 8)
+
+
+def palette_of_8_bits(image: TiffImage) -> ImagePalette.ImagePalette | None:
+    """The palette of old programs, whose colors end at 255 instead of 65535, as in libtiff."""
+    colors = image.page.colormap
+    if colors is None or not 0 < colors.max() < 256:
+        return None
+    return ImagePalette.raw("RGB;L", colors.astype(np.uint8).tobytes())
 
 
 def decode_tiff(image: TiffImage) -> DecodedImage:

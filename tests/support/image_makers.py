@@ -140,8 +140,8 @@ def jp2(channels: int, bits: int) -> Sample:
     size = struct.pack(">I", size - 2 - length if size else 0)
     data = data[:box] + size + data[box + 4 : start] + data[start + 2 + length :]
     unit = fractions(samples, bits)
-    return other(
-        data, unit[..., :3], alpha=unit[..., 3] if channels == 4 else None,
+    return Sample(
+        data=data, format="jp2", color=unit[..., :3], alpha=unit[..., 3] if channels == 4 else None,
         depth=8 if bits == 8 else 16, reported=(f"{bits} bits became",) * (bits not in (8, 16)),
     )  # fmt: skip
 
@@ -155,8 +155,9 @@ def avif(*, alpha: bool, bits: int) -> Sample:
         pixelformat="444", bitspersample=bits,
     )  # fmt: skip
     unit = fractions(imagecodecs.avif_decode(data), bits)
-    return other(
-        data, unit[..., :3], alpha=unit[..., 3] if alpha else None, tolerance=2 / 255,
+    return Sample(
+        data=bytes(data), format="other" if bits > 8 else "avif", color=unit[..., :3],
+        alpha=unit[..., 3] if alpha else None, tolerance=4 / 255,
         depth=8 if bits == 8 else 16, reported=(f"{bits} bits became",) * (bits not in (8, 16)),
     )  # fmt: skip
 

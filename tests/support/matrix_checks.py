@@ -110,7 +110,7 @@ class Rules:
         sample = self.sample
         color, alpha, depth = sample.color, sample.alpha, sample.depth
         tolerance = sample.tolerance
-        icc = self.icc if self.tags.icc else b""
+        icc = self.icc if self.tags.icc == sample.kind else b""
         clipped = r"float became \d+ bits, values from .* were clipped"
         if depth == 32 and self.format != "tif":
             outside = color.min() < -0.01 or color.max() > 1.01
@@ -129,7 +129,7 @@ class Rules:
             self.format == "png" and sample.kind == "cmyk"
         ):
             self.converted = True
-            self.expected.append(f"{sample.kind} became RGB" + " by its profile" * bool(icc))
+            self.expected.append(f"^{sample.kind} became RGB" + " by its profile" * bool(icc) + "$")
             if depth > 8:
                 self.expected.append("16 bits became 8 bits")
                 depth = 8
@@ -159,11 +159,7 @@ class Rules:
             )
             yield from self.kept("XMP", complete, "XMP")
         if self.icc:
-            same = found.icc == self.icc
-            if self.converted and found.icc:
-                yield "a profile of other colors than the pixels"
-            if not self.converted:
-                yield from self.kept("the profile", same, "ICC profile")
+            yield from self.profile(found)
         if tags.dpi[0]:
             near = found.dpi is not None and np.allclose(found.dpi, tags.dpi, rtol=1e-3)
             yield from self.kept("the resolution", near, "resolution")
@@ -178,6 +174,19 @@ class Rules:
             yield from self.kept("IPTC", same, "IPTC", must=self.format in ("jpg", "tif"))
         if tags.colors:
             yield from self.colors(found)
+
+    def profile(self, found: Found) -> Problems:
+        fits, kind = self.tags.icc == self.sample.kind, self.sample.kind
+        same = found.icc == self.icc
+        if self.converted and (fits or kind == "cmyk"):
+            if found.icc:
+                yield "a profile of other colors than the pixels"
+            if not fits:
+                self.expected.append("ICC profile could not be applied: dropped")
+        elif not fits and self.format == "png":
+            yield from self.kept("the profile", same, "ICC profile", must=False)
+        else:
+            yield from self.kept("the profile", same, "ICC profile")
 
     def kept(self, what: str, same: bool, pattern: str, *, must: bool = True) -> Problems:
         """A loss must be reported, and is an error where the format could hold it."""

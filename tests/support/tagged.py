@@ -5,6 +5,10 @@ import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
+from io import BytesIO
+
+import imagecodecs
+from PIL import Image
 
 from tests.support.images import png_chunk
 from tests.support.tag_bytes import (
@@ -157,13 +161,50 @@ def tag_gif(data: bytes, tags: Tags, icc: bytes) -> bytes:
 
 
 def tag_bmp(data: bytes, tags: Tags, icc: bytes) -> bytes:
-    """The resolution in pixels per meter."""
+    """The resolution in pixels per meter, or a profile by a header of the fifth version."""
+    if icc:
+        (size,) = struct.unpack("<I", data[14:18])
+        rest = data[14 + size :]
+        masks = data[54:70] if size > 40 else bytes(16)
+        place = struct.pack("<III", 124 + len(rest), len(icc), 0)
+        header = struct.pack("<I", 124) + data[18:54] + masks + b"DEBM" + bytes(52) + place
+        start = struct.pack("<I", struct.unpack("<I", data[10:14])[0] + 124 - size)
+        return data[:10] + start + header + rest + icc
     if not tags.dpi[0]:
         return data
     return data[:38] + struct.pack("<ii", *(round(one / 0.0254) for one in tags.dpi)) + data[46:]
 
 
+def tag_jp2(data: bytes, tags: Tags, icc: bytes) -> bytes:
+    """Boxes before the pixels."""
+    boxes = b""
+    for kind, content in (
+        (bytes.fromhex("be7acfcb97a942e89c71999491e3afac"), whole_xmp(tags)),
+        (b"JpgTiffExif->JP2", exif_bytes(tags) if tags.exif or tags.orientation else b""),
+        (bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38"), iptc_records() if tags.iptc else b""),
+    ):
+        if content:
+            boxes += struct.pack(">I4s", 24 + len(content), b"uuid") + kind + content
+    at = data.index(b"jp2c") - 4
+    return data[:at] + boxes + data[at:]
+
+
+def tag_avif(data: bytes, tags: Tags, icc: bytes) -> bytes:
+    """Encoded again by Pillow, and the description of its colors changed."""
+    buffer = BytesIO()
+    Image.fromarray(imagecodecs.avif_decode(data)).save(
+        buffer, format="AVIF", quality=100, subsampling="4:4:4", speed=10, icc_profile=icc,
+        exif=exif_bytes(tags) if tags.exif or tags.orientation else b"", xmp=whole_xmp(tags),
+    )  # fmt: skip
+    found = buffer.getvalue()
+    if tags.colors:
+        described = struct.pack(">HH", *tags.colors[0][1][:2])
+        at = found.index(b"colrnclx") + 8
+        found = found[:at] + described + found[at + 4 :]
+    return found
+
+
 PUT: dict[str, Callable[[bytes, Tags, bytes], bytes]] = {
     "png": tag_png, "jpg": tag_jpeg, "webp": tag_webp, "tif": tag_tiff, "gif": tag_gif,
-    "bmp": tag_bmp,
+    "bmp": tag_bmp, "jp2": tag_jp2, "avif": tag_avif,
 }  # fmt: skip

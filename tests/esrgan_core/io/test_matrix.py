@@ -22,6 +22,7 @@ ORIENTED = {
     "two orientations": Tags(orientation=8, xmp_orientation=6),
     "EXIF with an orientation": Tags(exif=True, orientation=5),
 }
+XMP_ORIENTED = {one for one, tags in ORIENTED.items() if tags.xmp_orientation}
 ALL = {
     "nothing": Tags(),
     "EXIF": Tags(exif=True),
@@ -60,6 +61,11 @@ HELD = {
     "tif": ALL.keys() - {"a comment", "EXIF, big endian"},
     "gif": {"nothing", "a comment", "XMP", "XMP's orientation"},
     "bmp": {"nothing", "a resolution"},
+    "jp2": ALL.keys() - {"a comment", "a resolution", "EXIF and a resolution"},
+    # Pillow, which writes them, changes EXIF with an orientation
+    "avif": ALL.keys()
+    - {"a comment", "a resolution", "IPTC", "EXIF with an orientation"}
+    - XMP_ORIENTED,
     "other": {"nothing"},
 }
 """What can be put into each format."""
@@ -67,10 +73,15 @@ HELD = {
 
 def tags_for(sample: Sample) -> dict[str, Tags]:
     found = {name: tags for name, tags in ALL.items() if name in HELD[sample.format]}
-    if sample.format in ("png", "jpg", "webp", "tif") and (
-        sample.format != "png" or sample.kind != "cmyk"
-    ):
+    if sample.format == "avif":
+        found["cICP"] = CHUNKS["cICP"]
+    if sample.format in ("avif", "bmp"):
+        found["an ICC profile"] = Tags(icc="rgb")
+    if sample.format in ("png", "jpg", "webp", "tif"):
         found["an ICC profile"] = Tags(icc=sample.kind)
+        found["an ICC profile of other colors"] = Tags(
+            icc="cmyk" if sample.kind == "rgb" else "rgb"
+        )
         found["an ICC profile and EXIF"] = Tags(icc=sample.kind, exif=True)
     return found | CHUNKS if sample.format == "png" else found
 
