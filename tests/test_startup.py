@@ -104,7 +104,8 @@ def test_threads_of_a_stage_wait_briefly_unless_set_otherwise(
 
 
 def test_a_packages_file_is_found_without_importing_the_package() -> None:
-    code = "from pipelines.sources.package_data import PackageFile, find_package_file\n"
+    code = "from pipelines.sources.locations import PackageFile\n"
+    code += "from pipelines.sources.resolve import find_package_file\n"
     coffee = 'PackageFile(package="skimage.data", resource="coffee.png")'
     found = packages_after(f"{code}assert find_package_file({coffee}).is_file(){MODULES}")
     assert found.isdisjoint({"skimage", "torch"})

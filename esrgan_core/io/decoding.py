@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from io import BytesIO
 from pathlib import Path
 
@@ -26,7 +26,9 @@ def open_header(source: Path | BytesIO, frame: int | None = None) -> Iterator[Im
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(source) as image:
+            # a path would be mapped into memory, where Pillow misreads turned palettes of TIFF
+            opened = source.open("rb") if isinstance(source, Path) else nullcontext(source)
+            with opened as file, Image.open(file) as image:
                 if frame is not None:
                     image.seek(frame)
                 # the first of the two images in a phone's MPO is the photograph

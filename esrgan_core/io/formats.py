@@ -8,7 +8,7 @@ from PIL import ImageCms
 
 from esrgan_core.io.decoded_image import WHITE, Array, DecodedImage, Format, Plane, as_type
 from esrgan_core.io.decoding import BadImageError
-from esrgan_core.io.metadata_fitting import fit_metadata
+from esrgan_core.io.metadata_fitting import fit_metadata, profile_kind
 from esrgan_core.io.pillow import to_pillow
 
 MAX_SIDE: dict[Format, int] = {"png": 10**6, "jpg": 65500, "webp": 16383, "tif": 2**31 - 1}
@@ -48,15 +48,18 @@ def convert_to(image: DecodedImage, format_: Format) -> DecodedImage:
         format_ == "png" and image.kind == "cmyk"
     )
     if must_be_rgb:
-        profile = " by its profile" if metadata.icc else ""
-        changes.append(f"{image.kind} became RGB{profile}")
         if pixels.dtype != np.uint8:
             changes.append(_describe(pixels, np.uint8))
             pixels, alpha = _both_as(pixels, alpha, np.uint8)
-        pixels = _to_rgb(pixels, metadata.icc)
-        if metadata.icc:
+        pixels, by_profile = _to_rgb(pixels, metadata.icc)
+        changes.append(f"{image.kind} became RGB" + " by its profile" * by_profile)
+        if by_profile:
             # the pixels are sRGB now
             metadata = replace(metadata, icc=b"", colors=())
+        elif metadata.icc and (image.kind != "gray" or profile_kind(metadata.icc) != "rgb"):
+            metadata = replace(metadata, icc=b"").losing(
+                "the ICC profile could not be applied: dropped, so colors may look different"
+            )
     converted = replace(
         image, pixels=pixels, alpha=alpha, metadata=metadata, changes=tuple(changes)
     )
@@ -77,7 +80,7 @@ def _describe(pixels: Array, kind: type) -> str:
         low, high = float(pixels.min()), float(pixels.max())
         half = 0.5 / WHITE[np.dtype(kind)]
         if low < -half or high >= 1 + half:
-            change += f", values from {low:.4g} to {high:.4g} were clipped to [0, 1]"
+            change += f", values from {low:.6g} to {high:.6g} were clipped to [0, 1]"
     return change
 
 
@@ -90,7 +93,8 @@ def _composite(pixels: Array, alpha: Plane, paper: int) -> Array:
     return np.floor(pixels * opacity + paper * (1 - opacity) + 0.5).astype(np.uint8)
 
 
-def _to_rgb(pixels: Array, icc: bytes) -> Array:
+def _to_rgb(pixels: Array, icc: bytes) -> tuple[Array, bool]:
+    """(pixels, whether the profile was applied)."""
     pillow_image = to_pillow(pixels, None)
     if icc:
         srgb = ImageCms.createProfile("sRGB")
@@ -99,7 +103,7 @@ def _to_rgb(pixels: Array, icc: bytes) -> Array:
                 pillow_image, BytesIO(icc), srgb, outputMode="RGB"
             )
             if converted is not None:
-                return np.asarray(converted)
+                return np.asarray(converted), True
         except (ImageCms.PyCMSError, OSError):
             pass  # viewers ignore a broken profile, too
-    return np.asarray(pillow_image.convert("RGB"))
+    return np.asarray(pillow_image.convert("RGB")), False

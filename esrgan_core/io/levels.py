@@ -36,8 +36,8 @@ class Levels:
         """For messages: the range of float pixels beyond [0, 1], and what is done."""
         if pixels.dtype == np.float32 and (pixels.min() < 0 or pixels.max() > 1):
             yield (
-                f"values from {pixels.min():.4g} to {pixels.max():.4g} were kept; the network got "
-                f"{self.black:.4g} to {self.white:.4g} as black to white"
+                f"values from {pixels.min():.6g} to {pixels.max():.6g} were kept; the network got "
+                f"{self.black:.6g} to {self.white:.6g} as black to white"
             )
 
 

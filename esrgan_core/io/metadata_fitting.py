@@ -34,6 +34,11 @@ def fit_metadata(
     metadata = replace(metadata, xmp=resized_xmp(metadata.xmp, *size))
     if format_ != "png":
         metadata = _without_texts(_without_color_chunks(metadata, format_, kind), format_)
+    if format_ == "png" and metadata.icc and profile_kind(metadata.icc) != kind:
+        # as its specification demands
+        metadata = replace(metadata, icc=b"").losing(
+            f"PNG cannot hold an ICC profile of other colors in a {kind} image: dropped"
+        )
     if metadata.dpi and not all(_fits(one, format_) for one in metadata.dpi):
         dpi = "x".join(f"{one:g}" for one in metadata.dpi)
         metadata = replace(metadata, dpi=None).losing(
@@ -49,6 +54,12 @@ def fit_metadata(
             if others:
                 metadata = metadata.losing(f"TIFF cannot hold EXIF's {tag_names(others)}: dropped")
     return replace(metadata, lost=()), metadata.lost
+
+
+def profile_kind(icc: bytes) -> Kind | None:
+    """The colors that a profile describes."""
+    kinds: dict[bytes, Kind] = {b"GRAY": "gray", b"RGB ": "rgb", b"CMYK": "cmyk"}
+    return kinds.get(icc[16:20])
 
 
 def _fits(dpi: float, format_: Format) -> bool:
@@ -86,7 +97,7 @@ def _without_texts(metadata: Metadata, format_: Format) -> Metadata:
         added = tuple(text_of(text) for text in texts if text.keyword == b"Comment")
         texts = tuple(text for text in texts if text.keyword != b"Comment")
         metadata, comments = replace(metadata, comments=comments + added), ()
-    kinds = [text.keyword.decode("latin-1") for text in texts] + ["comment"] * bool(comments)
+    kinds = [text.title for text in texts] + ["comment"] * bool(comments)
     if not kinds:
         return metadata
     return metadata.losing(f"{NAMES[format_]} cannot hold texts: dropped {', '.join(kinds)}")

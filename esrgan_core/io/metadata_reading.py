@@ -31,7 +31,16 @@ from esrgan_core.io.png_chunks import (
     read_chunks,
     text_of,
 )
+from esrgan_core.io.rare_metadata import avif_metadata, bmp_metadata, gif_metadata, jp2_metadata
 from esrgan_core.io.tiff_metadata import dpi_of, tiff_metadata
+
+READERS = {
+    "GIF": gif_metadata,
+    "JPEG2000": jp2_metadata,
+    "AVIF": avif_metadata,
+    "BMP": bmp_metadata,
+}
+"""What Pillow does not read, by its names of formats."""
 
 
 def read_metadata(image: Image.Image, source: Path | BytesIO) -> Metadata:
@@ -45,6 +54,9 @@ def read_metadata(image: Image.Image, source: Path | BytesIO) -> Metadata:
                 return _with_exif_dpi(_png_metadata(list(read_chunks(file)), _common(image)))
         case "JPEG" | "MPO":
             return _with_exif_dpi(_jpeg_metadata(image, _common(image)))
+        case "GIF" | "JPEG2000" | "AVIF" | "BMP":
+            with _opened(source) as file:
+                return _with_exif_dpi(READERS[image.format](file.read(), _common(image)))
         case _:
             return _with_exif_dpi(_common(image))
 
@@ -127,8 +139,7 @@ def _png_metadata(chunks: Sequence[Chunk], metadata: Metadata) -> Metadata:
             try:
                 added = _with_text(metadata, chunk)
             except ValueError as error:
-                keyword = chunk.keyword.decode("latin-1")
-                added = metadata.losing(f"the text {keyword} was dropped: {error}")
+                added = metadata.losing(f"the text {chunk.title} was dropped: {error}")
             if added is None:
                 texts.append(chunk)
             else:

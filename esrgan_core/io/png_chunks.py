@@ -36,6 +36,12 @@ class Chunk(NamedTuple):
         """Keyword of a text."""
         return self.content.split(b"\0", 1)[0]
 
+    @property
+    def title(self) -> str:
+        """The keyword for messages; a damaged one may contain anything."""
+        title = self.keyword[:79].decode("latin-1")
+        return "".join(sign if sign.isprintable() else "?" for sign in title)
+
 
 def read_chunks(file: BinaryFile) -> Iterator[Chunk]:
     """The chunks of a PNG other than its pixels; a damaged one ends them."""

@@ -9,10 +9,11 @@ import numpy as np
 from jaxtyping import Shaped
 from PIL import Image
 
-from esrgan_core.io.decoded_image import KINDS, WHITE, DecodedImage, mode_name
+from esrgan_core.io.decoded_image import KINDS, WHITE, DecodedImage, Metadata, mode_name
 from esrgan_core.io.decoding import BadImageError, open_header
 from esrgan_core.io.deep_decoding import decode_deep, stored_bits
-from esrgan_core.io.exif import ORIENTATION
+from esrgan_core.io.exif import ORIENTATION, parse_exif
+from esrgan_core.io.ifd import whole_number
 from esrgan_core.io.metadata_reading import read_metadata, read_tiff_metadata
 from esrgan_core.io.orientation import (
     TRANSPOSED,
@@ -20,8 +21,14 @@ from esrgan_core.io.orientation import (
     find_orientation,
     make_upright,
 )
+from esrgan_core.io.tga import correct_alpha
 from esrgan_core.io.tiff_pages import TiffImage, open_tiff
-from esrgan_core.io.tiff_reading import decode_tiff, needs_pillow, unknown_channels
+from esrgan_core.io.tiff_reading import (
+    decode_tiff,
+    needs_pillow,
+    palette_of_8_bits,
+    unknown_channels,
+)
 
 
 def read_image(source: Path | BytesIO) -> DecodedImage:
@@ -49,15 +56,17 @@ def image_size(source: Path | BytesIO) -> tuple[int, int]:
             size = tiff.page.imagelength, tiff.page.imagewidth
             return size[::-1] if _tiff_orientation(tiff) in TRANSPOSED else size
     with open_header(source) as image:
-        return image.size if _orientation(image) in TRANSPOSED else image.size[::-1]
+        turn = _orientation(read_metadata(image, source))
+        return image.size if turn in TRANSPOSED else image.size[::-1]
 
 
-def _orientation(image: Image.Image) -> int:
-    exif = None
-    with suppress(Exception):  # damaged EXIF raises all kinds
-        # first: a PNG may have XMP after its pixels
-        exif = image.getexif().get(ORIENTATION)
-    return find_orientation(exif, image.info.get("xmp", b""))
+def _orientation(metadata: Metadata) -> int:
+    in_exif = None
+    with suppress(ValueError):  # damaged EXIF is reported later
+        exif = parse_exif(metadata.exif)
+        if ORIENTATION in exif.main:
+            in_exif = whole_number(exif.layout, exif.main[ORIENTATION])
+    return find_orientation(in_exif, metadata.xmp)
 
 
 def _tiff_orientation(tiff: TiffImage) -> int:
@@ -71,6 +80,8 @@ def _read_tiff(tiff: TiffImage, source: Path | BytesIO) -> DecodedImage:
         with open_header(source, frame=tiff.page.index) as opened:
             # Pillow applies it
             opened.getexif()[ORIENTATION] = orientation
+            if (palette := palette_of_8_bits(tiff)) is not None:
+                opened.palette = palette
             image = _decode(opened, source)
         turn = 1
     else:
@@ -91,9 +102,8 @@ def _read_tiff(tiff: TiffImage, source: Path | BytesIO) -> DecodedImage:
 def _read_by_pillow(source: Path | BytesIO) -> DecodedImage:
     with open_header(source) as opened:
         image = _decode(opened, source, stored_bits(opened, source))
-        # afterwards, since it loads a PNG and ignores errors
-        orientation = _orientation(opened)
         metadata = read_metadata(opened, source)
+        orientation = _orientation(metadata)
     return make_upright(replace(image, metadata=metadata), orientation)
 
 
@@ -126,12 +136,15 @@ def _values(
     changes = ["1 bit became 8-bit gray"] if mode == "1" else []
     if is_clear:
         changes.append("the transparent color became alpha")
+    if bits not in (8, 16):
+        changes.append(f"{bits} bits became {8 if bits < 8 else 16}")
     if mode == "I" and image.format == "PPM":
         return np.asarray(image).astype(np.uint16), changes
     if bits > 8 or (is_clear and image.format == "PNG"):
-        if bits not in (8, 16):
-            changes.append(f"{bits} bits became 16")
         return decode_deep(image, source, bits), changes
+    if image.format == "TGA":
+        values, added = correct_alpha(np.asarray(image), source)
+        return values, [*changes, *added]
     if mode == "F":
         return np.asarray(image), changes
     if mode == "1" or is_clear:

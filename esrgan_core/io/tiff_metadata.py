@@ -62,8 +62,9 @@ def tiff_metadata(file: BinaryFile, layout: Layout, start: int) -> Metadata:
     description = main.get(DESCRIPTION, Value(2, b"")).content
     if WITH_SIZES.match(description):
         main = {tag: value for tag, value in main.items() if tag != DESCRIPTION}
-        start_of_it = description.decode("utf-8", "replace").strip("\0\n ")[:20]
-        metadata = metadata.losing(f"a description with sizes was dropped: {start_of_it}...")
+        words = description.decode("utf-8", "replace").strip("\0").split()
+        beginning = " ".join(words)[:20]
+        metadata = metadata.losing(f"a description with sizes was dropped: {beginning}...")
     if others := found.keys() - DESCRIBING - RESOLUTION - CODING:
         metadata = metadata.losing(f"tags of TIFF were dropped: {tag_names(others)}")
     exif = replace(exif, main=main)

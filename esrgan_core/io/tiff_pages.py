@@ -88,6 +88,11 @@ def _select(file: Any) -> TiffImage:
     if len(full) > 1:
         raise BadImageError(f"{len(full)} images in one file; save the one to use")
     page = full[0]
+    if not page.imagewidth * page.imagelength:
+        raise BadImageError("damaged (no pixels); fetch or export it again")
+    # it may be absent only in bilevel images
+    if page.samplesperpixel > 1 and "BitsPerSample" not in page.tags:
+        raise BadImageError("damaged (no depth); fetch or export it again")
     limit = Image.MAX_IMAGE_PIXELS or 0
     if page.imagewidth * page.imagelength > limit:
         raise BadImageError(

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped
+from PIL import ImagePalette
 
 from esrgan_core.io.alpha import unpremultiply
 from esrgan_core.io.decoded_image import (
@@ -27,9 +28,19 @@ INK_SET, OTHER_INKS = 332, 2
 
 
 def needs_pillow(image: TiffImage) -> bool:
-    """Whether Pillow reads the image: palettes, YCbCr and 1 bit."""
+    """Whether Pillow reads the image: palettes, YCbCr, and black and white."""
     bits = image.page.bitspersample
-    return bits == 1 or (_photometric(image.page) not in PHOTOMETRIC and bits in (2, 4, 8))
+    if bits == 1 and image.page.samplesperpixel == 1:
+        return True
+    return _photometric(image.page) in ("PALETTE", "YCBCR") and bits in (2, 4, 8)
+
+
+def palette_of_8_bits(image: TiffImage) -> ImagePalette.ImagePalette | None:
+    """The palette of old programs, whose colors end at 255 instead of 65535, as in libtiff."""
+    colors = image.page.colormap
+    if colors is None or not 0 < colors.max() < 256:
+        return None
+    return ImagePalette.raw("RGB;L", colors.astype(np.uint8).tobytes())
 
 
 def decode_tiff(image: TiffImage) -> DecodedImage:
@@ -94,10 +105,13 @@ def _channels(page: Any) -> tuple[Kind, list[int]]:
 def _samples(image: TiffImage) -> tuple[Shaped[np.ndarray, "_ _ _"], list[str]]:
     """The samples as uint8, uint16 or float32, and the changes."""
     values, bits = image.values(), image.page.bitspersample
+    if values.dtype == np.bool_:
+        values = values.view(np.uint8)
     kind = values.dtype
     if np.issubdtype(kind, np.floating):
         with np.errstate(over="ignore"):
-            return values.astype(np.float32), []
+            changes = [] if kind == np.float32 else [f"float of {bits} bits became 32 bits"]
+            return values.astype(np.float32), changes
     if kind not in (np.uint8, np.uint16) or not isinstance(bits, int):
         raise BadImageError(
             f"samples of {bits} bits as {kind}; convert them to 8 or 16 bits, unsigned"
@@ -105,4 +119,4 @@ def _samples(image: TiffImage) -> tuple[Shaped[np.ndarray, "_ _ _"], list[str]]:
     if bits in (8, 16):
         return values, []
     scaled = as_full_range(values, bits)
-    return scaled, [f"{bits} bits became {scaled.itemsize * 8}"]
+    return scaled, [f"{bits} bit{'s' * (bits > 1)} became {scaled.itemsize * 8}"]

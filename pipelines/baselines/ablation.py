@@ -1,13 +1,13 @@
 """`make ablation`: the paper's improvements removed one at a time, at a small size.
 
 Every variant is trained in both stages with every seed on the pairs of `make repro`, and measured
-on the test images and on the folders of `--set`. Trainings have the locks and checkpoints of stage
-trainings. Trained networks are kept under the state root, so that other parameters train only
-networks that they change.
+on the test images and on the folders of `--set`. Trained networks are kept under the state root,
+so that other parameters train only networks that they change.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,11 +37,10 @@ from pipelines.stages.runner import exit_cleanly
 from pipelines.stages.sections import AblationConfig
 from pipelines.training.adversarial import AdversarialSetup, AdversarialTraining
 from pipelines.training.checkpointing import checkpoint_folder
-from pipelines.training.config import TrainingConfig
-from pipelines.training.execution import resolve_execution
-from pipelines.training.fingerprint import ENGINE_VERSION, TRAINING_RECORDS
-from pipelines.training.outputs import write_generator
+from pipelines.training.config import ENGINE_VERSION, TRAINING_RECORDS, TrainingConfig
+from pipelines.training.distributed import resolve_execution
 from pipelines.training.pixel import PixelTraining, build_pixel_step
+from pipelines.training.stage import write_generator
 from pipelines.training.trainer import Trainer
 
 EFFICIENTNET = (
@@ -123,39 +122,25 @@ class AblationRunner:
             optimizer=OptimizerConfig(learning_rate=1e-3, betas=(0.9, 0.99)),
             schedule=Schedule(kind="cosine", warmup=min(100, steps // 10)),
         )
-        generator = variant.generator
-        return self._train(
-            f"{variant.name}, seed {seed}, stage 1",
-            config,
-            {"generator": generator},
-            lambda: build_pixel_step(generator, config, self.execution),
-        )
+        name = f"{variant.name}, seed {seed}, stage 1"
+        build_step = partial(build_pixel_step, variant.generator, config, self.execution)
+        return self._train(name, config, {"generator": variant.generator}, build_step)
 
     def finetune(self, variant: Variant, seed: int) -> Path:
         """Train both stages unless they are trained; return the generator's file."""
-        setup = AdversarialSetup(
-            start=self.pretrain(variant, seed),
-            discriminator=VGGDiscriminatorConfig(
-                patch_size=self.config.patch_size, num_features=16
-            ),
-            features=FeaturesConfig(
-                network="efficientnet_lite0",
-                weights=EFFICIENTNET,
-                layers={variant.layer: variant.weight},
-            ),
-        )
+        discriminator = VGGDiscriminatorConfig(patch_size=self.config.patch_size, num_features=16)
+        layers = {variant.layer: variant.weight}
+        features = FeaturesConfig(network="efficientnet_lite0", weights=EFFICIENTNET, layers=layers)
+        setup = AdversarialSetup(self.pretrain(variant, seed), discriminator, features)
         config = AdversarialTraining(
             **self._common(self.config.finetune_steps, seed + 1000),
             gan=variant.gan,
             generator_optimizer=OptimizerConfig(learning_rate=5e-4),
             discriminator_optimizer=OptimizerConfig(learning_rate=1e-4),
         )
-        return self._train(
-            f"{variant.name}, seed {seed}, stage 2",
-            config,
-            setup.identity(),
-            lambda: setup.build_step(config, self.execution),
-        )
+        name = f"{variant.name}, seed {seed}, stage 2"
+        build_step = partial(setup.build_step, config, self.execution)
+        return self._train(name, config, setup.identity(), build_step)
 
     def _common(self, steps: int, seed: int) -> dict[str, Any]:
         return {

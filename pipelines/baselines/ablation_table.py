@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
-from torch import Tensor
 
 from esrgan_core.engine.evaluation import Sample, evaluate
 from esrgan_core.metrics import metrics_by_name
@@ -15,6 +14,7 @@ from pipelines.sources.pretrained_weights import weights_finder
 
 METRICS = ("psnr_y", "ssim_y", "lpips", "niqe")
 BRIGHTNESS = "brightness"
+"""Difference of the mean values, in levels of 255."""
 
 
 class Network(NamedTuple):
@@ -26,23 +26,14 @@ class Network(NamedTuple):
     path: Path
 
 
-def _brightness_error(sr: Tensor, hr: Tensor, border: int) -> float:
-    """Difference of the mean values, in levels of 255."""
-    del border
-    return float((sr - hr).mean().abs()) * 255
-
-
 def measure(
-    networks: Sequence[Network],
-    samples: Sequence[Sample],
-    weight_files: Mapping[str, str],
-    scale: int,
+    networks: Sequence[Network], samples: Sequence[Sample], files: Mapping[str, str], scale: int
 ) -> Iterator[dict[str, Any]]:
-    """Yield a row per network and set, with means over the images; LPIPS if it has weights."""
-    names = [name for name in METRICS if name != "lpips" or weight_files]
+    """Yield a row per network and set, with means over the images; LPIPS if `files` has weights."""
+    names = [name for name in METRICS if name != "lpips" or files]
     metrics = {
-        **metrics_by_name(names, weights_finder(weight_files)),
-        BRIGHTNESS: _brightness_error,
+        **metrics_by_name(names, weights_finder(files)),
+        BRIGHTNESS: lambda sr, hr, _: float((sr - hr).mean().abs()) * 255,
     }
     for variant, stage, seed, path in networks:
         network, method = load_network(path)
@@ -63,9 +54,8 @@ def measure(
 def markdown_table(frame: pd.DataFrame) -> str:
     """A table per stage and set: means over the seeds, with minimum and maximum."""
     names = [name for name in (*METRICS, BRIGHTNESS) if name in frame]
-    titles = [
-        "brightness error (of 255)" if name == BRIGHTNESS else display_name(name) for name in names
-    ]
+    own = {BRIGHTNESS: "brightness error (of 255)"}
+    titles = [own.get(name) or display_name(name) for name in names]
     lines = [f"Means over {frame['seed'].nunique()} seeds, in brackets minimum and maximum.", ""]
     for (stage, set_name), rows in frame.groupby(["stage", "set"], sort=False):
         lines += [

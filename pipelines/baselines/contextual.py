@@ -19,9 +19,7 @@ def run(params: Params) -> None:
     """Write both networks, the curve and the metrics."""
     config = params.contextual
     discriminator = replace(config.discriminator, patch_size=config.patch_size)
-    setup = AdversarialSetup(
-        start=PRETRAINED, discriminator=discriminator, features=config.features
-    )
+    setup = AdversarialSetup(PRETRAINED, discriminator, config.features)
     train_adversarially("contextual", setup, config)
 
 

@@ -22,9 +22,7 @@ def run(params: Params) -> None:
     """Write both networks, the curve and the metrics."""
     config, classes = params.sftgan, params.semantic_maps.classes
     discriminator = replace(config.discriminator, patch_size=config.patch_size, num_classes=classes)
-    setup = AdversarialSetup(
-        start=generator_path("sftnet"), discriminator=discriminator, features=config.features
-    )
+    setup = AdversarialSetup(generator_path("sftnet"), discriminator, config.features)
     maps = SemanticMaps.load(PairStore(PAIRS), params.semantic_maps)
     train_adversarially("sftgan", setup, config, maps)
 

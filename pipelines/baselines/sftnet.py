@@ -6,9 +6,8 @@ from esrgan_core.data.pairs import PairStore
 from pipelines.config.artifacts import CLUSTERS, PAIRS
 from pipelines.stages.runner import run_stage
 from pipelines.stages.sections import SftnetTraining
-from pipelines.training.clusters import Clusters
 from pipelines.training.pixel import train_for_pixels
-from pipelines.training.semantic_maps import SemanticMaps, SemanticMapsConfig
+from pipelines.training.semantic_maps import Clusters, SemanticMaps, SemanticMapsConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

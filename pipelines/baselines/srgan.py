@@ -19,9 +19,7 @@ def run(params: Params) -> None:
     """Write both networks, the curve and the metrics."""
     config = params.srgan
     discriminator = replace(config.discriminator, patch_size=config.patch_size)
-    setup = AdversarialSetup(
-        start=generator_path("srresnet"), discriminator=discriminator, features=config.features
-    )
+    setup = AdversarialSetup(generator_path("srresnet"), discriminator, config.features)
     train_adversarially("srgan", setup, config)
 
 

@@ -8,23 +8,11 @@ os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 import typer
 
-from pipelines.cli import (
-    data,
-    flows,
-    images,
-    machine,
-    params,
-    registry,
-    reports,
-    tracking,
-    upscaling,
-    weights,
-)
-from pipelines.cli.extras import describe_missing_extra
-from pipelines.config.errors import UserError
-from pipelines.runtime.errors import is_transient
+from pipelines.cli import data, images, machine, registry, runs, upscaling, weights
+from pipelines.cli.errors import describe_missing_extra
+from pipelines.config.errors import UserError, is_transient
+from pipelines.runtime.progress import Status, write_status
 from pipelines.runtime.redaction import redact
-from pipelines.runtime.status import Status, write_status
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,9 +24,9 @@ app = typer.Typer(
 for command in (
     upscaling.upscale, data.probe, data.verify, images.lr, images.evaluate,
     weights.info, weights.interpolate, weights.convert, weights.export,
-    params.params, reports.compare, reports.figures, tracking.publish, tracking.prune,
+    runs.params, images.compare, images.figures, registry.publish, runs.prune,
     registry.models, registry.promote, registry.rollback, registry.reproduce,
-    flows.flow, flows.runs, machine.doctor,
+    runs.flow, runs.runs, machine.doctor,
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(data.catalog, name="catalog")

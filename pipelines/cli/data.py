@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from pipelines.cli.failures import exit_if_any
+from pipelines.cli.errors import exit_if_any
 from pipelines.runtime.redaction import redact
 
 
@@ -76,7 +76,7 @@ def pin(
 
     Example: esrgan catalog pin flickr2k
     """
-    from pipelines.data.checksum_pinning import pin_catalog
+    from pipelines.data.catalog_builder import pin_catalog
 
     failures: list[str] = []
     for name in names:
@@ -122,8 +122,8 @@ def verify(
     with in_repository():
         count, damage = verify_files(percent)
     if as_json:
-        findings = [{"area": o.area, "path": str(o.path), "problem": o.problem} for o in damage]
-        typer.echo(to_json({"files": count, "findings": findings}, indent=2))
+        findings = [finding._asdict() for finding in damage]
+        typer.echo(to_json({"files": count, "findings": findings}, indent=2, default=str))
     else:
         typer.echo("\n  ".join([f"{count} files, {len(damage)} findings", *map(str, damage)]))
     if damage:

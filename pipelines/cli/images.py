@@ -1,11 +1,11 @@
-"""`esrgan lr` and `esrgan evaluate`: folders of images."""
+"""`esrgan lr`, `evaluate`, `compare` and `figures`: images, and the results of networks."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipelines.cli.failures import exit_if_any
+from pipelines.cli.errors import exit_if_any
 
 Modcrop = Annotated[int, typer.Option(help="crop HR to a multiple of this; 0 for the scale")]
 
@@ -56,16 +56,55 @@ def evaluate(
     from esrgan_core.strict_json import to_json
     from pipelines.evaluation.folder_scores import score_folder
 
-    found = score_folder(
+    table, failures = score_folder(
         hr, lr=lr, sr=sr, model=model, metrics=metrics.split(","), weights=weights or [],
         scale=scale, modcrop=modcrop, border=border, ma_scores=ma_scores,
     )  # fmt: skip
     if as_json:
-        images = [{"name": name, **values} for name, values in found.values.items()]
-        content = {"model": model or str(sr), "mean": found.means, "images": images}
+        images = [{"name": name, **row} for name, row in table.to_dict("index").items()]
+        content = {"model": model or str(sr), "mean": table.mean().to_dict(), "images": images}
         typer.echo(to_json(content, indent=2))
-    elif found.values:
-        table = found.table
-        table.loc["mean"] = found.means
+    elif len(table):
+        table.loc["mean"] = table.mean()
         typer.echo(table.to_string(float_format=lambda value: f"{value:.4f}"))
-    exit_if_any(found.failures)
+    exit_if_any(failures)
+
+
+def compare(
+    sets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="NAME=HR or NAME=HR,LR; may be repeated; default: the pair store's test images",
+        ),
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="a .md file")] = None,
+) -> None:
+    """Measure all networks that were trained here, next to the figures of papers.
+
+    These are bicubic, the trained baselines and the pipeline's networks at every alpha.
+
+    Example: esrgan compare --set Set5=Set5/HR,Set5/LRbicx4 --set Set14=Set14/HR
+    """
+    from esrgan_core.files import write_text
+    from pipelines.ops.paper import compare_methods
+
+    text = compare_methods(sets or [])
+    typer.echo(text)
+    if output:
+        write_text(output, text + "\n")
+
+
+def figures(
+    output: Annotated[Path, typer.Option("--output", "-o", help="a folder")] = Path("figures"),
+) -> None:
+    """Draw figures for a paper: crops of the test images, curves, perception against distortion.
+
+    They show the pipeline's networks and the trained baselines, each as PDF and PNG.
+
+    Example: esrgan figures -o figures
+    """
+    from pipelines.ops.paper import draw_figures
+
+    names = list(draw_figures(output))
+    typer.echo(f"{len(names)} figures in {output}: {', '.join(names)}")

@@ -4,25 +4,12 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.upscaling import (
-    Device,
-    Engine,
-    Ensemble,
-    FormatName,
-    Inputs,
-    ModelName,
-    PrecisionName,
-    Quality,
-    Scale,
-    Tile,
-)
+from pipelines.cli import upscaling
 
 plan = typer.Typer(help="Estimate time, disk space and memory of work from a short part of it.")
 
 
-def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
-) -> None:
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False) -> None:
     """Check packages, devices, memory, disks, MLflow, S3, DVC and telemetry; print remedies.
 
     Changes nothing and prints no credentials. The exit code is 1 if there is an error.
@@ -60,21 +47,21 @@ def train(
     from pipelines.ops.estimates.training import TRAININGS, estimate_trainings
 
     for estimate in estimate_trainings(stages or TRAININGS):
-        typer.echo(str(estimate))
+        typer.echo(estimate)
 
 
 @plan.command()
 def upscale(
-    inputs: Inputs,
-    model: ModelName = None,
-    scale: Scale = None,
-    format_: FormatName = None,
-    quality: Quality = None,
-    tile: Tile = "auto",
-    precision: PrecisionName = "auto",
-    device: Device = "auto",
-    engine: Engine = "auto",
-    ensemble: Ensemble = False,
+    inputs: upscaling.Inputs,
+    model: upscaling.ModelName = None,
+    scale: upscaling.Scale = None,
+    format_: upscaling.FormatName = None,
+    quality: upscaling.Quality = None,
+    tile: upscaling.Tile = "auto",
+    precision: upscaling.PrecisionName = "auto",
+    device: upscaling.Device = "auto",
+    engine: upscaling.Engine = "auto",
+    ensemble: upscaling.Ensemble = False,
 ) -> None:
     """Estimate `esrgan upscale` from a trial of some of the images. Nothing is written.
 
@@ -90,4 +77,4 @@ def upscale(
     config = parse_config(device, precision, tile, engine, ensemble=ensemble, scale=scale)
     output = parse_output(format_, quality, strip_metadata=False)
     jobs = find_jobs(inputs, Path("nowhere"), output)
-    typer.echo(str(estimate_upscaling(load_model(model, alpha=None), config, jobs, output)))
+    typer.echo(estimate_upscaling(load_model(model, alpha=None), config, jobs, output))

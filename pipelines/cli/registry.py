@@ -1,4 +1,4 @@
-"""`esrgan models`, `promote`, `rollback` and `reproduce`: versions of the registered model."""
+"""`esrgan publish`, `models`, `promote`, `rollback` and `reproduce`: MLflow and its models."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +10,20 @@ if TYPE_CHECKING:
 ModelOption = Annotated[
     str, typer.Option("--model", help="a name; default: register.model of params.yaml")
 ]
+
+
+def publish() -> None:
+    """Add the results in artifacts/ and the curves of trainings to MLflow, as far as it lacks them.
+
+    These include curves of killed trainings, and of trainings during which MLflow was down. The
+    store is MLFLOW_TRACKING_URI, or else the database in .esrgan/. The command can be repeated.
+
+    Example: MLFLOW_TRACKING_URI=http://mlflow.example.org esrgan publish
+    """
+    from pipelines.ops.publish import publish_results
+
+    for line in publish_results():
+        typer.echo(line)
 
 
 def models(
@@ -84,9 +98,8 @@ def reproduce(
 
     model, wanted = parse_uri(version, "")
     found = get_version(model or _config().model, wanted)
-    folder, notes = prepare_run(
-        find_repository(), found, name or f"{found.model}-version-{found.version}"
-    )
+    name = name or f"{found.model}-version-{found.version}"
+    folder, notes = prepare_run(find_repository(), found, name)
     typer.echo(f"{folder}: commit {found.tags['git.commit']}, data {found.tags['data.md5']}")
     for note in notes:
         typer.echo(f"  {note}")
@@ -94,7 +107,7 @@ def reproduce(
 
 
 def _config() -> "RegisterConfig":
-    from pipelines.config.params import load_section
-    from pipelines.evaluation.config import RegisterConfig
+    from pipelines.config.params import load_params
+    from pipelines.stages.register import Params
 
-    return load_section("register", RegisterConfig)
+    return load_params(Params).register

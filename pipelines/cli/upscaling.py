@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.failures import exit_if_any
+from pipelines.cli.errors import exit_if_any
 
 Inputs = Annotated[
     list[str],
@@ -46,8 +46,7 @@ Ensemble = Annotated[
 def upscale(
     inputs: Inputs,
     output: Annotated[
-        str,
-        typer.Option("--output", "-o", help="a folder, a file, or - for standard output"),
+        str, typer.Option("--output", "-o", help="a folder, a file, or - for standard output")
     ],
     model: ModelName = None,
     alpha: Alpha = None,
@@ -60,11 +59,9 @@ def upscale(
     engine: Engine = "auto",
     ensemble: Ensemble = False,
     strip_metadata: Annotated[
-        bool, typer.Option("--strip-metadata", help="drop EXIF, XMP and the color profile")
+        bool, typer.Option("--strip-metadata", help="drop all metadata and the color profile")
     ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="replace any existing file")
-    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace existing files")] = False,
 ) -> None:
     """Upscale images and keep their mode, bit depth and metadata.
 

@@ -1,6 +1,5 @@
 """`esrgan info`, `interpolate`, `convert` and `export`: files of weights."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -56,12 +55,8 @@ def interpolate(
         state = interpolate(first.state, second.state, alpha)
     except ValueError as error:
         raise UserError(f"{psnr} and {gan}: {error}") from error
-    lineage = {
-        "interpolated": f"{alpha:g}",
-        "psnr.sha256": file_sha256(psnr),
-        "gan.sha256": file_sha256(gan),
-    }
-    save_weights(output, state, first.config, lineage)
+    hashes = {"psnr.sha256": file_sha256(psnr), "gan.sha256": file_sha256(gan)}
+    save_weights(output, state, first.config, {"interpolated": f"{alpha:g}", **hashes})
     typer.echo(f"{output}: alpha {alpha:g}")
 
 
@@ -87,7 +82,6 @@ def convert(
     layouts = (OURS, *get_args(Layout))
     if layout not in layouts:
         raise UserError(f"no layout {layout!r}; choose from {', '.join(layouts)}")
-    lineage: Mapping[str, str]
     if source.startswith("models:/"):
         model = load_model(source, alpha)
         state, config = model.network.state_dict(), model.network.config
@@ -95,7 +89,7 @@ def convert(
     else:
         with as_user_error():
             found = read_weights(Path(source))
-        state, config, lineage = dict(found.state), found.config, found.lineage
+        state, config, lineage = dict(found.state), found.config, dict(found.lineage)
     with as_user_error():
         if layout == OURS:
             save_weights(output, state, config, lineage)

@@ -1,1 +1,1 @@
-"""params.yaml, the paths of artifacts, and the errors that the user can fix."""
+"""params.yaml, the paths of artifacts, and the classes of errors."""

@@ -1,4 +1,4 @@
-"""The base class of errors that the user can fix."""
+"""Errors that the user can fix, and those that may not occur again in another attempt."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,3 +21,20 @@ def as_user_error() -> Iterator[None]:
         raise
     except (ValueError, FileNotFoundError) as error:
         raise UserError(str(error)) from error
+
+
+class TransientError:
+    """Mixin for errors of a host or a store that does not respond now."""
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether another attempt may succeed, by the error or any of its causes."""
+    kinds = (TransientError, ConnectionError, TimeoutError)
+    return any(isinstance(one, kinds) for one in causes(error))
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and its causes, as a traceback shows them."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)

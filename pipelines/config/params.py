@@ -3,7 +3,6 @@
 import dataclasses
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
@@ -11,7 +10,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from esrgan_core.files import write_text
+from esrgan_core.files import atomic_path
 from pipelines.config.errors import UserError
 
 PARAMS = Path("params.yaml")
@@ -34,11 +33,7 @@ class ParamsError(UserError):
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML 1.2 mapping with its comments, as DVC does.
-
-    Raises:
-        ParamsError: if the file is missing, is not YAML or is not a mapping.
-    """
+    """Read a YAML 1.2 mapping with its comments, as DVC does; a ParamsError if it is not one."""
     try:
         content = _yaml().load(path)
     except FileNotFoundError as error:
@@ -52,9 +47,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def write_yaml(path: Path, content: Mapping[str, Any]) -> None:
     """Write the content of `read_yaml` atomically; unchanged lines and comments stay."""
-    text = StringIO()
-    _yaml().dump(content, text)
-    write_text(path, text.getvalue())
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        _yaml().dump(content, file)
 
 
 def _yaml() -> YAML:
@@ -68,31 +62,27 @@ def _yaml() -> YAML:
 
 
 def load_params(stage: type[Config], path: Path = PARAMS) -> Config:
-    """Load and validate the sections that the fields of the dataclass `stage` name.
-
-    Raises:
-        ParamsError: for all unknown keys, missing keys and bad values, in one message.
-    """
+    """Load and validate the sections that are fields of `stage`; a ParamsError lists all errors."""
     return parse_sections(stage, read_yaml(path), path)
 
 
-def load_section(name: str, kind: type[Config], path: Path = PARAMS) -> Config:
-    """Load and validate one section; raises as `load_params`."""
-    loaded: Any = load_params(dataclasses.make_dataclass("Params", [(name, kind)]), path)
-    return cast(Config, getattr(loaded, name))
-
-
 def parse_sections(stage: type[Config], params: dict[str, Any], path: Path) -> Config:
-    """Validate the sections of `params`, which is the content of `path`; see `load_params`."""
-    content = _with_derived(params, path)
+    """Validate the sections of `params`, which is the content of `path`, as `load_params` does."""
+    content = {name: dict(v) if isinstance(v, Mapping) else v for name, v in params.items()}
+    values = dict(flatten(params))
+    for (section, key), source in DERIVED_KEYS.items():
+        target, name = content.get(section), ".".join(source)
+        if not isinstance(target, dict):
+            continue  # reported by the validation
+        if key in target:
+            raise ParamsError(f"{path}: remove {section}.{key}; it follows {name}")
+        if name in values:
+            target[key] = values[name]
     wanted = [field.name for field in dataclasses.fields(cast(Any, stage))]
     if missing := [name for name in wanted if name not in content]:
-        renamed = [
-            f"; rename {old} to {new}"
-            for old, new in RENAMED.items()
-            if old in content and new in missing
-        ]
-        raise ParamsError(f"{path} lacks the sections {missing}{''.join(renamed)}")
+        names = {old: new for old, new in RENAMED.items() if old in content and new in missing}
+        renamed = "".join(f"; rename {old} to {new}" for old, new in names.items())
+        raise ParamsError(f"{path} lacks the sections {missing}{renamed}")
     strict = with_config(ConfigDict(extra="forbid"))(stage)
     try:
         return TypeAdapter(strict).validate_python({name: content[name] for name in wanted})
@@ -101,30 +91,15 @@ def parse_sections(stage: type[Config], params: dict[str, Any], path: Path) -> C
         raise ParamsError("\n".join(lines)) from error
 
 
-def _with_derived(params: dict[str, Any], path: Path) -> dict[str, Any]:
-    content = {name: dict(v) if isinstance(v, Mapping) else v for name, v in params.items()}
-    for (section, key), source in DERIVED_KEYS.items():
-        value: Any = content
-        for part in source:
-            value = value.get(part, {}) if isinstance(value, dict) else {}
-        target = content.get(section)
-        if not isinstance(target, dict):
-            continue  # reported by the validation
-        if key in target:
-            raise ParamsError(f"{path}: remove {section}.{key}; it follows {'.'.join(source)}")
-        if value != {}:
-            target[key] = value
-    return content
-
-
 def _message(stage: Any, problem: Mapping[str, Any]) -> str:
-    """What is wrong with a value or a key, as pydantic reports it."""
     location = [str(part) for part in problem["loc"]]
     key = ".".join(location)
     if problem["type"] == "value_error":  # of a config dataclass, whose message names the value
         return f"{key}: {problem['ctx']['error']}"
     if problem["type"] == "unexpected_keyword_argument":
-        return _unknown_key(key, _field_names(stage, location[:-1]))
+        for part in location[:-1]:
+            stage = get_type_hints(stage)[part]
+        return _unknown_key(key, [field.name for field in dataclasses.fields(stage)])
     return f"{key} = {problem['input']!r}: {problem['msg']}"
 
 
@@ -137,36 +112,20 @@ def _unknown_key(key: str, valid: Iterable[str]) -> str:
     return f"unknown key {key}; did you mean {nearest}? (valid: {', '.join(names)})"
 
 
-def _field_names(kind: Any, location: list[str]) -> list[str]:
-    """Names of the fields of the dataclass at a location within nested dataclasses."""
-    for part in location:
-        kind = get_type_hints(kind)[part]
-    return [field.name for field in dataclasses.fields(kind)]
-
-
 def update_params(params: dict[str, Any], changes: Mapping[str, Any], section: str = "") -> None:
-    """Write `changes` into `params` in place, section by section; comments stay.
-
-    Raises:
-        ParamsError: for a key that `params` does not have.
-    """
+    """Write `changes` into `params` in place, by section; a ParamsError for a key that it lacks."""
     for key, value in changes.items():
         if key not in params:
             raise ParamsError(_unknown_key(f"{section}{key}", map(str, params)))
-        current = params[key]
-        both_sections = isinstance(current, Mapping) and isinstance(value, Mapping)
-        if both_sections and key not in FREE_KEY_SECTIONS:
-            update_params(cast(dict[str, Any], current), value, f"{section}{key}.")
+        is_section = isinstance(params[key], Mapping) and isinstance(value, Mapping)
+        if is_section and key not in FREE_KEY_SECTIONS:
+            update_params(params[key], value, f"{section}{key}.")
         else:
             params[key] = value
 
 
 def apply_profile(params: dict[str, Any], profile: str) -> None:
-    """Write the values of `profiles/<profile>.yaml` into `params` in place.
-
-    Raises:
-        ParamsError: if there is no such profile, or it has a key that `params` does not have.
-    """
+    """Write the values of `profiles/<profile>.yaml` into `params`; raises as `update_params`."""
     known = sorted(path.stem for path in PROFILES.glob("*.yaml"))
     if profile not in known:
         raise ParamsError(f"no profile {profile!r}; there are {known}")

@@ -15,12 +15,13 @@ from esrgan_core.io.folder import SUFFIXES
 from pipelines.config.errors import UserError
 from pipelines.data.csv_file import write_csv
 from pipelines.sources.checksums import ExpectedFile
-from pipelines.sources.locations import ArchiveMember, HttpFile, parse_location
-from pipelines.sources.resolve import RemoteFile
+from pipelines.sources.locations import ArchiveMember, RemoteFile, parse_location
 
 REQUIRED = ("name", "split", "set", "uri", "bytes", "sha256", "license", "origin")
 OPTIONAL = ("kind", "md5", "mirrors", "citation")
 COLUMNS = (*REQUIRED, *OPTIONAL)
+DESCRIPTION = ("split", "set", "license", "origin", "citation")
+"""Columns that the manifest of the images has, too."""
 SPLITS = ("train", "val", "test")
 ARCHIVE = "archive"
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
@@ -77,12 +78,15 @@ class Catalog:
     entries: list[CatalogEntry]
     archives: dict[str, RemoteFile]
 
-    def exclude(self, pair_names: Sequence[str]) -> "Catalog":
-        """Remove some images, and archives that are not used without them.
+    @property
+    def files(self) -> list[RemoteFile]:
+        """Images that are not in an archive, and archives."""
+        images = [entry.source for entry in self.entries]
+        single = [file for file in images if not isinstance(file.location, ArchiveMember)]
+        return [*single, *self.archives.values()]
 
-        Raises:
-            UserError: if there is no such image.
-        """
+    def exclude(self, pair_names: Sequence[str]) -> "Catalog":
+        """Remove some images, and archives that only they use; a UserError if one is unknown."""
         if unknown := set(pair_names) - {entry.pair_name for entry in self.entries}:
             raise UserError(f"download.exclude names unknown images: {sorted(unknown)}")
         return self._keep([entry for entry in self.entries if entry.pair_name not in pair_names])
@@ -99,15 +103,10 @@ class Catalog:
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """Read the rows of a catalog file, each with all columns.
-
-    Raises:
-        UserError: if columns are missing or unknown.
-    """
-    extra = "extra"
+    """Read a catalog's rows, each with all columns; a UserError if some are missing or unknown."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            table = csv.DictReader(file, strict=True, restkey=extra, restval="")
+            table = csv.DictReader(file, strict=True, restval="")
             columns, rows = table.fieldnames or [], list(table)
     except (csv.Error, UnicodeError) as error:
         raise UserError(f"{path} is not a CSV file in UTF-8 ({error})") from error
@@ -116,7 +115,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     if unknown := set(columns) - set(COLUMNS):
         raise UserError(f"{path} has unknown columns {sorted(unknown)}; remove them")
     for number, row in enumerate(rows, start=2):
-        if any(row.pop(extra, "")):
+        if any(row.pop(None, "")):  # values without a column
             raise UserError(f"{path}, line {number}: more values than columns")
     return [dict.fromkeys(COLUMNS, "") | row for row in rows]
 
@@ -129,9 +128,8 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
 
 def to_row(entry: CatalogEntry) -> dict[str, str]:
     """Row of an entry."""
-    fields = ("name", "split", "set", "kind", "license", "origin", "citation")
     expected = entry.source.expected
-    return {name: getattr(entry, name) for name in fields} | {
+    return {name: getattr(entry, name) for name in ("name", *DESCRIPTION)} | {
         "uri": str(entry.source.location),
         "bytes": str(expected.bytes),
         "sha256": expected.sha256,
@@ -148,16 +146,12 @@ def parse_source(row: Mapping[str, str]) -> RemoteFile:
     expected = ExpectedFile(
         bytes=int(row["bytes"] or 0), sha256=row["sha256"].lower(), md5=row["md5"].lower()
     )
-    mirrors = tuple(HttpFile(url=url) for url in row["mirrors"].split())
+    mirrors = tuple(row["mirrors"].split())
     return RemoteFile(location=parse_location(row["uri"]), mirrors=mirrors, expected=expected)
 
 
 def read_catalog(path: Path) -> Catalog:
-    """Read a catalog file and expand its ranges.
-
-    Raises:
-        UserError: if it is malformed.
-    """
+    """Read a catalog file and expand its ranges; a UserError if it is malformed."""
     archives: dict[str, RemoteFile] = {}
     entries: list[CatalogEntry] = []
     for number, row in enumerate(read_rows(path), start=2):
@@ -178,7 +172,7 @@ def read_catalog(path: Path) -> Catalog:
 
 
 def _parse_entry(row: Mapping[str, str]) -> CatalogEntry:
-    values = {key: row[key] for key in ("name", "split", "set", "license", "origin", "citation")}
+    values = {key: row[key] for key in ("name", *DESCRIPTION)}
     return CatalogEntry(source=parse_source(row), kind=row["kind"] or "hr", **values)
 
 
@@ -202,11 +196,7 @@ def _expand(row: Mapping[str, str]) -> Iterator[dict[str, str]]:
 
 
 def check_unique_paths(entries: Sequence[CatalogEntry]) -> None:
-    """Check that no two images have the same path, and that each LR has an HR.
-
-    Raises:
-        UserError: if not.
-    """
+    """Raise a UserError if two images have the same path, or an LR has no HR."""
     found: dict[tuple[str, str], CatalogEntry] = {}
     for entry in entries:
         if (other := found.setdefault((entry.pair_name, entry.kind), entry)) is not entry:

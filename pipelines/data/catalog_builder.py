@@ -1,4 +1,4 @@
-"""Catalogs of the user's images in a folder or below an S3 prefix."""
+"""Catalogs of the user's images in a folder or below an S3 prefix, and checksums for catalogs."""
 
 import sys
 from collections.abc import Mapping
@@ -8,9 +8,22 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from esrgan_core.files import file_sha256
 from esrgan_core.io.folder import find_images
+from esrgan_core.io.inspection import inspect_image
 from pipelines.config.errors import UserError
-from pipelines.data.catalog import SPLITS, CatalogEntry, check_unique_paths, to_row, write_rows
+from pipelines.data.catalog import (
+    ARCHIVE,
+    RANGE,
+    SPLITS,
+    CatalogEntry,
+    check_unique_paths,
+    parse_source,
+    read_catalog,
+    read_rows,
+    to_row,
+    write_rows,
+)
 from pipelines.data.download import run_concurrently
 from pipelines.data.image_checks import find_problem
 from pipelines.data.local_folder import list_entries
@@ -18,10 +31,11 @@ from pipelines.runtime.messages import warn
 from pipelines.runtime.parallel import in_parallel
 from pipelines.runtime.progress import byte_progress, track
 from pipelines.runtime.state import state_root
-from pipelines.sources.checksums import ExpectedFile
-from pipelines.sources.locations import S3Object
-from pipelines.sources.resolve import RemoteFile, resolve
-from pipelines.sources.s3 import ListedObject, check_key, list_objects, select_images
+from pipelines.sources.archive import unpack
+from pipelines.sources.checksums import SHA256_DIGITS
+from pipelines.sources.locations import ArchiveMember, RemoteFile, S3Object, parse_location
+from pipelines.sources.resolve import forget_unpinned, resolve
+from pipelines.sources.s3 import list_objects, select_images
 from pipelines.sources.transfer import TransferOptions
 
 PIRM = {
@@ -37,14 +51,10 @@ PIRM_NAMES = {str(number) for number in range(1, 101)}
 def write_folder_catalog(
     folder: Path, output: Path, metadata: Mapping[str, str], *, scale: int, skip_bad: bool
 ) -> tuple[int, list[str]]:
-    """Write a catalog of the images in `folder`.
+    """Write a catalog of the images below `folder`, without bad ones or, by default, not at all.
 
-    Args:
-        folder: searched recursively.
-        output: the CSV file; not written if an image is bad and `skip_bad` is false.
-        metadata: split, set, license and citation of all images.
-        scale: of provided LR images whose names do not contain it.
-        skip_bad: whether bad images are left out.
+    `metadata` has the split, set, license and citation of all images; `scale` is that of provided
+    LR images whose names do not contain it.
 
     Returns:
         Number of images in the catalog, and the problems of bad images.
@@ -63,19 +73,15 @@ def write_s3_catalog(
 ) -> tuple[int, list[str]]:
     """Write a catalog of the images below an S3 prefix, like `write_folder_catalog`.
 
-    The images are fetched into the cache.
-
-    Raises:
-        HostError: if the prefix cannot be listed.
+    The images are fetched into the cache. A prefix that cannot be listed is a HostError.
     """
-    found = {image.path: image for image in select_images(list_objects(prefix), warn)}
-    for image in found.values():
-        check_key(image)
+    found = dict(select_images(list_objects(prefix), warn))
     if not found:
         raise UserError(f"no images in {prefix}")
     with TemporaryDirectory(dir=state_root()) as name:
         folder = Path(name)
-        with byte_progress("fetch", sum(image.bytes for image in found.values())) as on_bytes:
+        total = sum(image.expected.bytes for image in found.values())
+        with byte_progress("fetch", total) as on_bytes:
             options = TransferOptions(on_bytes=on_bytes)
             jobs = {
                 path: partial(_link, image, folder / path, options) for path, image in found.items()
@@ -86,21 +92,18 @@ def write_s3_catalog(
             return 0, bad
         locations = {folder / path: image.location for path, image in found.items()}
         entries, more = _list_entries(folder, metadata, scale=scale, skip_bad=skip_bad)
-    entries = [_relocate(entry, locations[Path(entry.origin)]) for entry in entries]
+    located = [(entry, locations[Path(entry.origin)]) for entry in entries]
+    entries = [
+        replace(entry, source=replace(entry.source, location=place), origin=str(place))
+        for entry, place in located
+    ]
     bad += [f"{locations[path]}: {problem}" for path, problem in more.items()]
     return _write(output, entries), bad
 
 
-def _link(image: ListedObject, target: Path, options: TransferOptions) -> None:
-    expected = ExpectedFile(bytes=image.bytes)
-    source = RemoteFile(location=image.location, expected=expected, version=image.etag)
+def _link(image: RemoteFile, target: Path, options: TransferOptions) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.symlink_to(resolve(source, options))
-
-
-def _relocate(entry: CatalogEntry, location: S3Object) -> CatalogEntry:
-    source = RemoteFile(location=location, expected=entry.source.expected)
-    return replace(entry, source=source, origin=str(location))
+    target.symlink_to(resolve(image, options))
 
 
 def _write(output: Path, entries: list[CatalogEntry]) -> int:
@@ -134,3 +137,47 @@ def _list_entries(
     ]
     check_unique_paths(entries)
     return entries, bad
+
+
+def pin_catalog(path: Path) -> tuple[int, list[str]]:
+    """Fetch the files without sha256, and write their sha256 and size into the catalog.
+
+    Returns:
+        Number of pinned files, and the errors of the others.
+
+    Raises:
+        UserError: if the catalog does not exist or is malformed.
+    """
+    if not path.is_file():
+        raise UserError(f"no catalog {path}")
+    read_catalog(path)  # checks it
+    rows = read_rows(path)
+    unpinned = {str(number): row for number, row in enumerate(rows) if _is_unpinned(row)}
+    with byte_progress("pin", sum(int(row["bytes"] or 0) for row in unpinned.values())) as on_bytes:
+        options = TransferOptions(on_bytes=on_bytes)
+        jobs = {number: partial(_pin, row, options) for number, row in unpinned.items()}
+        problems = run_concurrently(jobs, options)
+    if count := len(unpinned) - len(problems):
+        write_rows(path, rows)
+    return count, [f"{unpinned[number]['uri']}: {why}" for number, why in problems.items()]
+
+
+def _pin(row: dict[str, str], options: TransferOptions) -> None:
+    """Fetch the file of a row, and set its size and sha256."""
+    source = parse_source(row)
+    file = resolve(source, options)
+    try:
+        # an error page must not be pinned
+        if row["split"] == ARCHIVE:
+            list(unpack(file, {}))
+        else:
+            inspect_image(file)
+    except ValueError:
+        forget_unpinned(source)
+        raise
+    row.update(bytes=str(file.stat().st_size), sha256=file_sha256(file))
+
+
+def _is_unpinned(row: Mapping[str, str]) -> bool:
+    is_member = isinstance(parse_location(row["uri"]), ArchiveMember)
+    return len(row["sha256"]) < SHA256_DIGITS and not is_member and not RANGE.search(row["name"])

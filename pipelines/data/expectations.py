@@ -1,6 +1,6 @@
 """Great Expectations over the image table; the only module that imports it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,16 +63,10 @@ def validate(
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
-    asset = context.data_sources.add_pandas("images").add_dataframe_asset("manifest")
-    batch = asset.add_batch_definition_whole_dataframe("all")
-    suite = context.suites.add(gx.ExpectationSuite(name="images"))
-    for expectation in (*_image_rules(rules), *_lr_rules(rules), *_drift_rules(accepted or {})):
-        suite.add_expectation(expectation)
-    definition = context.validation_definitions.add(
-        gx.ValidationDefinition(name="images", data=batch, suite=suite)
-    )
-    result = definition.run(
-        batch_parameters={"dataframe": frame.drop(columns="thumbnail")},
+    batch = context.data_sources.pandas_default.read_dataframe(frame.drop(columns="thumbnail"))
+    expectations = [*_image_rules(rules), *_lr_rules(rules), *_drift_rules(accepted or {})]
+    result = batch.validate(
+        gx.ExpectationSuite(name="images", expectations=expectations),
         result_format={"result_format": "COMPLETE", "unexpected_index_column_names": ["path"]},
     )
     return [_parse_result(found) for found in result.results]
@@ -85,8 +79,8 @@ def write_report(
 
     It does not contain drift, which depends on the previous run.
     """
-    issues = [issue for result in results for issue in result.issues]
-    excluded = sorted({issue.path for issue in issues if issue.is_error})
+    errors = [issue for result in results if result.is_error for issue in result.issues]
+    excluded = sorted({issue.path for issue in errors})
     content = {
         "success": not excluded,
         "images": len(frame),
@@ -213,18 +207,15 @@ def _parse_result(found: Any) -> ExpectationResult:
     for exception in [info] if "raised_exception" in info else info.values():
         if exception["raised_exception"]:
             raise RuntimeError(f"{config.type}: {exception['exception_message']}")
-    meta: Mapping[str, str] = config.meta
     is_error = config.severity == "critical"
     rows = found.result.get("unexpected_index_list") or [{"path": "(all)"}]
-    observed = found.result.get("observed_value")
     issues = [
         ValidationIssue(
             path=str(row["path"]),
-            description=meta["description"],
             value=", ".join(_format(value) for key, value in row.items() if key != "path")
-            or _format(observed),
-            remedy=meta["remedy"],
+            or _format(found.result.get("observed_value")),
             is_error=is_error,
+            **config.meta,
         )
         for row in rows
         if not found.success
@@ -232,7 +223,7 @@ def _parse_result(found: Any) -> ExpectationResult:
     return ExpectationResult(
         expectation=config.type,
         column=config.kwargs.get("column", config.kwargs.get("column_A", "")),
-        description=meta["description"],
+        description=config.meta["description"],
         is_error=is_error,
         success=bool(found.success),
         issues=issues,

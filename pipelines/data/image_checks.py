@@ -18,7 +18,7 @@ from esrgan_core.files import atomic_path, file_sha256
 from esrgan_core.io.decoding import reason
 from esrgan_core.io.inspection import InspectedImage, inspect_image
 from esrgan_core.io.luma import luma
-from pipelines.data.catalog import CatalogEntry
+from pipelines.data.catalog import DESCRIPTION, CatalogEntry
 from pipelines.data.csv_file import write_csv
 from pipelines.data.manifest import ManifestRow
 from pipelines.runtime.parallel import in_parallel
@@ -63,10 +63,8 @@ def check_images(
 ) -> list[ImageCheck]:
     """Check the images of an image folder.
 
-    Args:
-        entries: of the catalog.
-        missing: errors of images that could not be fetched, by path.
-        folder: the image folder; absolute, since other machines may share the work.
+    `missing` has the errors of images that could not be fetched, by path. `folder` is absolute,
+    since other machines may share the work.
     """
     checks = [
         ImageCheck(entry=entry, problem=str(missing[entry.path]))
@@ -74,8 +72,7 @@ def check_images(
         if entry.path in missing
     ]
     present = [entry for entry in entries if entry.path not in missing]
-    work = partial(check_image, folder=folder)
-    results = in_parallel(work, present)
+    results = in_parallel(partial(check_image, folder=folder), present)
     return checks + list(track("check", results, [entry.name for entry in present]))
 
 
@@ -87,18 +84,9 @@ def check_image(entry: CatalogEntry, folder: Path) -> ImageCheck:
         if mismatch := entry.source.expected.mismatch(path, sha256):
             return ImageCheck(entry=entry, problem=f"{mismatch}; {REMEDY}")
         found = inspect_image(path)
+        described = {name: getattr(entry, name) for name in ("path", "kind", *DESCRIPTION)}
         row = ManifestRow(
-            path=entry.path,
-            kind=entry.kind,
-            split=entry.split,
-            set=entry.set,
-            width=found.width,
-            height=found.height,
-            mode=found.mode,
-            sha256=sha256,
-            license=entry.license,
-            origin=entry.origin,
-            citation=entry.citation,
+            width=found.width, height=found.height, mode=found.mode, sha256=sha256, **described
         )
         return ImageCheck(entry=entry, row=row, quality_stats=_measure(entry.path, found))
     except Exception as error:

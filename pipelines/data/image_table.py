@@ -1,12 +1,17 @@
-"""The table of images that the expectations check."""
+"""The image table that the expectations check, and its distribution in the last accepted run."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from esrgan_core.files import write_text
+from esrgan_core.strict_json import from_json, to_json
 from pipelines.data.near_duplicates import find_duplicates
+from pipelines.runtime.state import state_root
 
 Distribution = Mapping[str, Mapping[str, float]]
 """Shares by column and value."""
@@ -19,13 +24,8 @@ def image_table(
 
     `width_cropped` and `height_cropped` are the sides after cropping to `multiple`; `same_as`,
     `leaks` and `looks_like` name a duplicate: an equal file, one in another split, another one in
-    the same split; `size_class` and `shape_class` are rounded sizes and aspect ratios.
-
-    Args:
-        manifest: with a column `sha256_now`.
-        quality_stats: of each image, by path.
-        lr_checks: of each provided LR, by the path of its HR.
-        multiple: that sides are cropped to.
+    the same split; `size_class` and `shape_class` are rounded sizes and aspect ratios. `lr_checks`
+    has a row for each provided LR, with the path of its HR.
     """
     frame = manifest[manifest["kind"] == "hr"].merge(quality_stats, on="path", how="left")
     frame = frame.merge(lr_checks, on="path", how="left").reset_index(drop=True)
@@ -54,3 +54,22 @@ def distribution(frame: pd.DataFrame) -> dict[str, dict[str, float]]:
         column: {name: count / len(frame) for name, count in sorted(Counter(frame[column]).items())}
         for column in ("size_class", "shape_class")
     }
+
+
+def load_accepted(frame: pd.DataFrame) -> Distribution | None:
+    """Shares of sizes and shapes when these sets were last accepted; None if never."""
+    try:
+        return from_json(_path(frame).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def save_accepted(frame: pd.DataFrame) -> None:
+    """Store the shares of sizes and shapes of an image table for the next run."""
+    write_text(_path(frame), to_json(distribution(frame)))
+
+
+def _path(frame: pd.DataFrame) -> Path:
+    # each selection of sets is compared with itself
+    sets = " ".join(sorted(set(frame["split"] + "/" + frame["set"])))
+    return state_root() / "accepted" / f"{hashlib.sha256(sets.encode()).hexdigest()[:16]}.json"

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -19,8 +20,7 @@ from pipelines.data.catalog import (
 )
 from pipelines.runtime.messages import warn
 from pipelines.sources.checksums import ExpectedFile
-from pipelines.sources.locations import LocalFile
-from pipelines.sources.resolve import RemoteFile
+from pipelines.sources.locations import LocalFile, RemoteFile
 
 TENTH = 0x1999_9999
 """Of the range of the first 8 digits of a sha256."""
@@ -29,10 +29,7 @@ TENTH = 0x1999_9999
 def load_catalog(data: Path, names: list[str], scale: int) -> Catalog:
     """Read catalogs by name if `data` contains catalogs, otherwise list the images in it.
 
-    Args:
-        data: the folder.
-        names: of catalogs.
-        scale: of provided LR images whose names do not contain it.
+    `scale` is that of provided LR images whose names do not contain it.
 
     Raises:
         UserError: if a catalog is missing or malformed, two images have the same path, or there
@@ -47,89 +44,80 @@ def load_catalog(data: Path, names: list[str], scale: int) -> Catalog:
             warn(line)
         catalog = Catalog(entries=list_entries(data, images, scale=scale), archives={})
     else:
-        catalog = _join([read_catalog(_catalog_path(data, name)) for name in names])
+        catalog = _read_catalogs(data, names)
     check_unique_paths(catalog.entries)
     if not catalog.entries:
         raise UserError(f"no images: download.catalogs is {names}, and {data} contains no images")
     return catalog
 
 
-def _catalog_path(data: Path, name: str) -> Path:
-    path = data / f"{name}.csv"
-    if not path.is_file():
-        known = sorted(file.stem for file in data.glob("*.csv"))
-        raise UserError(
-            f"download.catalogs names {name!r}; {data} has the catalogs {known}; images next to "
-            "catalogs are not used"
-        )
-    return path
-
-
-def _join(catalogs: list[Catalog]) -> Catalog:
-    archives: dict[str, RemoteFile] = {}
-    for catalog in catalogs:
-        for name, file in catalog.archives.items():
-            if archives.setdefault(name, file) != file:
-                raise UserError(f"two catalogs define the archive {name} differently")
-    entries = [entry for catalog in catalogs for entry in catalog.entries]
-    return Catalog(entries=entries, archives=archives)
+def _read_catalogs(data: Path, names: list[str]) -> Catalog:
+    whole = Catalog(entries=[], archives={})
+    for name in names:
+        path = data / f"{name}.csv"
+        if not path.is_file():
+            known = sorted(file.stem for file in data.glob("*.csv"))
+            raise UserError(
+                f"download.catalogs names {name!r}; {data} has the catalogs {known}; images next "
+                "to catalogs are not used"
+            )
+        catalog = read_catalog(path)
+        whole.entries.extend(catalog.entries)
+        for archive, file in catalog.archives.items():
+            if whole.archives.setdefault(archive, file) != file:
+                raise UserError(f"two catalogs define the archive {archive} differently")
+    return whole
 
 
 def list_entries(
     folder: Path, images: list[Path], *, split: str = "", scale: int
 ) -> list[CatalogEntry]:
-    """Entries of the images below train, val and test/<set>, or split by their content.
+    """Entries of the images in a folder.
 
+    All have one `split`, or that of their folder train, val or test/<set>, or of their content.
     Images below `lr/` are provided LR of the HR image with the same path, then with `scale`, or
     with the same path followed by x2, x3, x4 or x8, which is the scale.
-
-    Args:
-        folder: the folder.
-        images: files in it.
-        split: of all images; "" to use folders or content.
-        scale: of provided LR images whose names do not contain it.
 
     Raises:
         UserError: if an image is not in one of these folders, an LR has no HR, or there are too
             few images to split.
     """
-    hr = [path for path in images if path.relative_to(folder).parts[0] != LR]
-    digests = {path: _digest(path) for path in hr}
+    sources = {path: _local_file(path) for path in images if not path.is_relative_to(folder / LR)}
     has_folders = not split and any((folder / name).is_dir() for name in SPLITS)
     if split or has_folders:
-        splits = dict.fromkeys(hr, split)
+        splits = dict.fromkeys(sources, split)
     else:
         # the error of an unreadable file is raised when it is fetched
         splits = split_by_content(
             {
-                path: digest or hashlib.sha256(path.name.encode()).hexdigest()
-                for path, digest in digests.items()
+                path: file.expected.sha256 or hashlib.sha256(path.name.encode()).hexdigest()
+                for path, file in sources.items()
             }
         )
     entries: dict[PurePosixPath, CatalogEntry] = {}
-    for path in hr:
+    for path, source in sources.items():
         inside = PurePosixPath(path.relative_to(folder))
-        set_name, folders, split_ = "own", inside.parts[:-1], splits[path]
+        *folders, _ = inside.parts
+        set_name = "own"
         if has_folders:
             if not folders or folders[0] not in SPLITS:
                 raise UserError(f"{path} is outside of train, val and test in {folder}; move it")
-            split_, *folders_ = folders
-            if split_ == "test" and folders_:
-                set_name = folders_.pop(0)
-            folders = tuple(folders_)
-        if (other := entries.get(inside.with_suffix(""))) is not None:
+            splits[path] = folders.pop(0)
+            if splits[path] == "test" and folders:
+                set_name = folders.pop(0)
+        if other := entries.get(inside.with_suffix("")):
             raise UserError(f"{path} and {other.origin} differ only in their suffix; rename one")
         entries[inside.with_suffix("")] = CatalogEntry(
             name="_".join([*folders, path.stem]),
-            split=split_,
+            split=splits[path],
             set=set_name,
-            source=_local_file(path, digests[path]),
+            source=source,
             origin=str(path),
         )
     provided = [
         _provided_lr(path, PurePosixPath(path.relative_to(folder / LR)), entries, scale)
         for path in images
-        if path not in digests
+        if path not in sources
     ]
     return [*entries.values(), *provided]
 
@@ -143,25 +131,20 @@ def _provided_lr(
         partner, scale = hr.get(stem.with_name(named[1])), int(named[2])
     if partner is None:
         raise UserError(f"{path} is an LR without HR; remove it, or give it the name of its HR")
-    source = _local_file(path, _digest(path))
-    return replace(partner, kind=f"lrx{scale}", source=source, origin=str(path))
+    return replace(partner, kind=f"lrx{scale}", source=_local_file(path), origin=str(path))
 
 
-def _local_file(path: Path, sha256: str) -> RemoteFile:
-    expected = ExpectedFile(bytes=path.stat().st_size, sha256=sha256)
-    return RemoteFile(location=LocalFile(path=path), expected=expected)
-
-
-def _digest(path: Path) -> str:
-    """Checksum of a file; "" if it cannot be read."""
+def _local_file(path: Path) -> RemoteFile:
+    """A file with its size, and its checksum unless it cannot be read."""
     try:
         path.name.encode()
     except UnicodeError as error:
         raise UserError(f"the name of {path!r} is not UTF-8; rename it") from error
-    try:
-        return file_sha256(path)
-    except OSError:
-        return ""
+    sha256 = ""
+    with suppress(OSError):
+        sha256 = file_sha256(path)
+    expected = ExpectedFile(bytes=path.stat().st_size, sha256=sha256)
+    return RemoteFile(location=LocalFile(path=path), expected=expected)
 
 
 def split_by_content(digests: Mapping[Path, str]) -> dict[Path, str]:

@@ -1,6 +1,6 @@
 """Check of provided LR images: their generator, and their alignment with the HR."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 
@@ -42,8 +42,8 @@ def check_provided_lr(
     """Check all provided LR images; returns a table with the fields of `LrCheck` as columns."""
     paths = [(hr.path, lr.path) for hr, lr in pairs if lr is not None]
     check = partial(check_pair, folder=folder, scale=scale)
-    checks = [asdict(found) for found in in_parallel(check, paths)]
-    return pd.DataFrame(checks, columns=[field.name for field in fields(LrCheck)])
+    columns = [field.name for field in fields(LrCheck)]
+    return pd.DataFrame(list(in_parallel(check, paths)), columns=columns)
 
 
 def check_pair(paths: tuple[str, str], folder: Path, scale: int) -> LrCheck:

@@ -19,15 +19,7 @@ def downscale_folder(
 ) -> list[str]:
     """Downscale one image, or all images below a folder, which keep their tree and names.
 
-    Args:
-        source: an image or a folder.
-        output: a PNG file or a folder.
-        scale: how many times smaller.
-        modcrop: HR is cropped to a multiple of this.
-        convention: one of `CONVENTIONS`.
-
-    Returns:
-        Images that could not be used, with the reason.
+    HR is cropped to a multiple of `modcrop`. Returns the images that cannot be used, with reasons.
 
     Raises:
         UserError: if there are no images, two have the same name, or the convention is unknown.

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from esrgan_core.files import file_sha256
-from pipelines.config.errors import UserError
+from pipelines.config.errors import TransientError, UserError
 from pipelines.data.csv_file import write_csv
-from pipelines.runtime.errors import TransientError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

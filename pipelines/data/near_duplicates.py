@@ -25,11 +25,7 @@ Thumbnail = NDArray[np.uint8]
 
 
 def find_duplicates(frame: pd.DataFrame) -> Iterator[tuple[int, int]]:
-    """Find duplicates in a table with the columns path, split and thumbnail.
-
-    Yields:
-        (kept, extra) rows of two images that show the same.
-    """
+    """Yield (kept, extra) rows of similar images; the columns are path, split and thumbnail."""
     order = list(zip(frame["split"].map(PRIORITY), frame["path"], strict=True))
     thumbnails = [
         np.frombuffer(content, dtype=np.uint8).reshape(THUMBNAIL, THUMBNAIL)
@@ -63,8 +59,7 @@ def _orientations(image: Thumbnail) -> list[Thumbnail]:
 
 
 def _hash(image: Thumbnail) -> int:
-    bits = imagehash.phash(gray_image(np.ascontiguousarray(image))).hash
-    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+    return int(str(imagehash.phash(gray_image(np.ascontiguousarray(image)))), 16)
 
 
 def _normalize(images: list[Thumbnail]) -> NDArray[np.float32]:

@@ -55,20 +55,8 @@ class PairTask:
         return self.folder / "pairs" / f"{self.key}.json"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PreparedPair:
-    """Result of one task: an entry of the pair store, or a problem."""
-
-    entry: PairEntry | None = None
-    problem: str = ""
-
-
 def report_estimate(tasks: list[PairTask], workers: int) -> None:
-    """Print the remaining number of pairs, disk space and time.
-
-    Raises:
-        UserError: if the pairs do not fit on the disk.
-    """
+    """Print the remaining pairs, disk space and time; a UserError if the disk is too small."""
     sizes = [_pair_bytes(task.hr, task.scale) for task in tasks if not task.note.is_file()]
     cores = workers if workers > 0 else os.cpu_count() or 1
     time = timedelta(seconds=round(sum(sizes) / 3 / PIXELS_PER_SECOND / cores))
@@ -85,11 +73,11 @@ def _pair_bytes(row: ManifestRow, scale: int) -> int:
     return hr + hr // scale**2 + 2 * ARRAY_HEADER
 
 
-def prepare_pair(task: PairTask) -> PreparedPair:
-    """Prepare a pair, unless the cache has it."""
+def prepare_pair(task: PairTask) -> PairEntry | str:
+    """Prepare a pair, unless the cache has it; returns its entry, or its problem."""
     try:
         if entry := _find_pair(task):
-            return PreparedPair(entry=entry)
+            return entry
         entry = add_image(
             task.folder,
             _read_verified(task.images, task.hr),
@@ -101,8 +89,8 @@ def prepare_pair(task: PairTask) -> PreparedPair:
         )
         write_text(task.note, _note_text(entry))
     except Exception as error:
-        return PreparedPair(problem=reason(error))
-    return PreparedPair(entry=entry)
+        return reason(error)
+    return entry
 
 
 def _read_verified(images: Path, row: ManifestRow) -> BytesIO:
@@ -114,23 +102,22 @@ def _read_verified(images: Path, row: ManifestRow) -> BytesIO:
 
 
 def _find_pair(task: PairTask) -> PairEntry | None:
-    if (entry := read_entry(task.note)) is None:
-        return None
-    for kind, digest in (("hr", entry.hr_sha256), ("lr", entry.lr_sha256)):
-        path = task.folder / kind / f"{task.key}.npy"
-        if not path.is_file() or file_sha256(path) != digest:
-            return None
+    if entry := read_entry(task.note):
+        for kind, digest in (("hr", entry.hr_sha256), ("lr", entry.lr_sha256)):
+            path = task.folder / kind / f"{task.key}.npy"
+            if not path.is_file() or file_sha256(path) != digest:
+                return None
     return entry
 
 
 def read_entry(note: Path) -> PairEntry | None:
     """PairEntry in the note of a prepared pair; None if the note is missing or damaged."""
     try:
-        content = from_json(note.read_text(encoding="utf-8"))["entry"]
-        entry = from_fields(PairEntry, content)
+        text = note.read_text(encoding="utf-8")
+        entry = from_fields(PairEntry, from_json(text)["entry"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return entry if note.read_bytes() == _note_text(entry).encode() else None
+    return entry if text == _note_text(entry) else None
 
 
 def _note_text(entry: PairEntry) -> str:

@@ -15,11 +15,10 @@ from esrgan_core.metrics import Metric, metrics_by_name
 from esrgan_core.strict_json import to_json
 from esrgan_core.tensors import NotFiniteError
 from pipelines.config.errors import as_user_error
-from pipelines.evaluation.alpha_grid import grid_results, grid_scores
+from pipelines.evaluation import score_table
+from pipelines.evaluation.alpha_selection import grid_results, grid_scores
 from pipelines.evaluation.bootstrap import interval_table
 from pipelines.evaluation.config import EvaluateConfig
-from pipelines.evaluation.ma_scores import add_perceptual_index
-from pipelines.evaluation.score_table import mask_incomplete, means_by_model, set_means
 from pipelines.runtime.progress import progress
 from pipelines.runtime.tables import write_table
 from pipelines.sources.pinned import find_pinned
@@ -42,16 +41,12 @@ class Evaluation:
     @property
     def means(self) -> pd.DataFrame:
         """Set means."""
-        return set_means(self.frame)
+        return score_table.set_means(self.frame)
 
 
 @as_user_error()
 def load_metrics(config: EvaluateConfig) -> dict[str, Metric]:
-    """The metrics of section `evaluate`.
-
-    Raises:
-        UserError: if weights are missing, or differ from their hash in params.yaml.
-    """
+    """The metrics of a section; a UserError if weights are missing or have another hash."""
     files = {name: str(find_pinned(value)) for name, value in config.weight_files.items()}
     return metrics_by_name(config.metrics, weights_finder(files))
 
@@ -134,9 +129,9 @@ def evaluate_methods(
     for name, alpha in (grid_alphas or {}).items():
         frame = pd.concat([frame, grid_scores(alpha).assign(model=name)], ignore_index=True)
         images[name] = grid_results(alpha, shown)
-    frame = mask_incomplete(frame)
+    frame = score_table.mask_incomplete(frame)
     if config.ma_scores:
-        frame = add_perceptual_index(frame, find_pinned(config.ma_scores))
+        frame = score_table.add_perceptual_index(frame, find_pinned(config.ma_scores))
     return Evaluation(frame=frame, shown=shown, images=images)
 
 
@@ -145,4 +140,5 @@ def write_metrics(evaluation: Evaluation, folder: Path) -> None:
     frame = evaluation.frame
     write_table(folder / "per_image.csv", frame)
     write_table(folder / "intervals.csv", interval_table(frame))
-    write_text(folder / "metrics.json", to_json(means_by_model(evaluation.means), indent=2) + "\n")
+    means = score_table.means_by_model(evaluation.means)
+    write_text(folder / "metrics.json", to_json(means, indent=2) + "\n")

@@ -1,7 +1,6 @@
 """Scores of one method, or of finished results, on a folder of images."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -9,31 +8,11 @@ import pandas as pd
 from esrgan_core.engine.evaluation import Method, score
 from esrgan_core.metrics import metrics_by_name, perceptual_index
 from pipelines.config.errors import UserError, as_user_error
-from pipelines.evaluation.ma_scores import read_ma_scores
 from pipelines.evaluation.methods import bicubic, load_network
+from pipelines.evaluation.score_table import read_ma_scores
 from pipelines.evaluation.test_sets import load_sample, match_files
 from pipelines.runtime.progress import progress
 from pipelines.sources.pretrained_weights import parse_weight_files, weights_finder
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FolderScores:
-    """Metrics of every image."""
-
-    values: dict[str, dict[str, float]] = field(default_factory=dict)
-    """By image and metric."""
-    failures: list[str] = field(default_factory=list)
-    """Images and metrics that could not be measured, with the reason."""
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """One row per image."""
-        return pd.DataFrame.from_dict(self.values, orient="index")
-
-    @property
-    def means(self) -> dict[str, float]:
-        """Mean over the images that have a value, by metric."""
-        return {str(name): float(value) for name, value in self.table.mean().items()}
 
 
 def score_folder(
@@ -48,12 +27,15 @@ def score_folder(
     modcrop: int = 0,
     border: int | None = None,
     ma_scores: Path | None = None,
-) -> FolderScores:
+) -> tuple[pd.DataFrame, list[str]]:
     """Measure a model, or finished results, on the images of a folder, matched by name.
 
     `model` is `bicubic` or a weights file, whose scale replaces `scale`. Without `lr`, LR is made
     from HR. `modcrop` 0 and `border` None stand for the scale, `weights` are NAME=FILE, and `pi` is
     computed from `ma_scores`, a CSV file with the columns name and ma.
+
+    Returns:
+        (metrics, one row per image; images and metrics without a value, with the reason).
 
     Raises:
         UserError: if an argument is not valid.
@@ -68,7 +50,8 @@ def score_folder(
     if ma_scores and "niqe" not in measured:
         raise UserError("--ma-scores needs niqe to compute pi; add niqe to --metrics")
     ma = _read_ma_scores(ma_scores) if ma_scores else None
-    scores = FolderScores()
+    values: dict[str, dict[str, float]] = {}
+    failures: list[str] = []
     with progress("evaluate", len(pairs)) as advance:
         for number, (name, hr_file, other) in enumerate(pairs, start=1):
             try:
@@ -77,14 +60,14 @@ def score_folder(
                 sample = load_sample(name, hr.name, hr_file, other, scale, modcrop or scale)
                 scored = score(sample, method(sample), measured, scale, border)
             except (ValueError, OSError) as error:
-                scores.failures.append(f"{hr_file}: {error}")
+                failures.append(f"{hr_file}: {error}")
             else:
-                scores.values[name] = dict(scored.values)
+                values[name] = dict(scored.values)
                 if ma is not None:
-                    scores.values[name]["pi"] = perceptual_index(scored.values["niqe"], ma[name])
-                scores.failures.extend(f"{hr_file}: {why}" for why in scored.unmeasured.values())
+                    values[name]["pi"] = perceptual_index(scored.values["niqe"], ma[name])
+                failures += [f"{hr_file}: {why}" for why in scored.unmeasured.values()]
             advance(number, name)
-    return scores
+    return pd.DataFrame.from_dict(values, orient="index"), failures
 
 
 def _load_method(model: str, scale: int) -> tuple[Method, int]:

@@ -12,7 +12,7 @@ from esrgan_core.models import Generator
 from esrgan_core.models.weights import load_generator, load_interpolated
 from pipelines.config.artifacts import FINETUNED, PRETRAINED
 from pipelines.config.errors import as_user_error
-from pipelines.runtime.device import requested_device
+from pipelines.runtime.state import requested_device
 
 
 def bicubic(scale: int) -> Method:
@@ -22,11 +22,7 @@ def bicubic(scale: int) -> Method:
 
 @as_user_error()
 def load_network(path: Path) -> tuple[Generator, Method]:
-    """The generator of a weights file on the requested device, and its method.
-
-    Raises:
-        UserError: if the weights or the device cannot be used.
-    """
+    """The generator of a weights file on the requested device, and its method; or a UserError."""
     network = _prepare(load_generator(path))
     return network, network_method(network)
 

@@ -1,6 +1,14 @@
 """Tables of scores, with one row per method and image: model, set, name, every metric."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
 import pandas as pd
+
+from esrgan_core.metrics import perceptual_index
+from pipelines.config.errors import UserError
+from pipelines.runtime.tables import read_table
 
 KEYS = ["model", "set", "name"]
 
@@ -11,10 +19,7 @@ def metric_columns(frame: pd.DataFrame) -> list[str]:
 
 
 def mask_incomplete(frame: pd.DataFrame) -> pd.DataFrame:
-    """Set a metric of an image to NaN for all methods if one method has no value.
-
-    All means are then over the same images.
-    """
+    """Set a metric of an image to NaN for all methods if one lacks it: means are comparable."""
     metrics = metric_columns(frame)
     complete = frame[metrics].notna().groupby([frame["set"], frame["name"]]).transform("all")
     return frame.assign(**{name: frame[name].where(complete[name]) for name in metrics})
@@ -39,3 +44,34 @@ def means_by_model(means: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]
             if pd.notna(row[name])
         }
     return content
+
+
+def add_perceptual_index(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Add the column `pi`, from NIQE and Ma's scores in a file; NaN for images without a score."""
+    both = frame.merge(read_ma_scores(path, KEYS), on=KEYS, how="left")
+    pairs = zip(both["niqe"], both.pop("ma"), strict=True)
+    return both.assign(pi=[perceptual_index(niqe, ma) for niqe, ma in pairs])
+
+
+def read_ma_scores(path: Path, keys: Sequence[str]) -> pd.DataFrame:
+    """Read a CSV file with the columns `keys`, which identify an image, and `ma`.
+
+    Raises:
+        FileNotFoundError: if `path` does not exist.
+        UserError: if it lacks a column, or an image has no number or several rows.
+    """
+    scores = read_table(path)
+    if missing := {*keys, "ma"} - set(scores.columns):
+        raise UserError(f"{path} lacks the columns {sorted(missing)}")
+    scores = scores[[*keys, "ma"]]
+    ma = pd.to_numeric(scores["ma"], errors="coerce")
+    problems = {
+        "has no number as ma": ~np.isfinite(ma),
+        "has more than one line": scores.duplicated(list(keys)),
+    }
+    for problem, found in problems.items():
+        if found.any():
+            row = scores[found].iloc[0]
+            image = ", ".join(f"{key} {row[key]!r}" for key in keys)
+            raise UserError(f"{path}: {image} {problem}; give each image one line with its score")
+    return scores.assign(ma=ma)

@@ -7,20 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
-from prefect import get_run_logger
-from prefect.artifacts import (
-    create_image_artifact,
-    create_markdown_artifact,
-    create_progress_artifact,
-    create_table_artifact,
-    update_progress_artifact,
-)
+from prefect import artifacts, get_run_logger
 
 from esrgan_core.strict_json import from_json
 from pipelines.config.artifacts import EVALUATION_METRICS, REPORT_PAGE
-from pipelines.runtime.status import Status, read_status
-
-FIGURE = EVALUATION_METRICS.with_name("models.png")
+from pipelines.runtime.progress import Status, read_status
 
 
 @dataclass
@@ -44,11 +35,11 @@ class ProgressArtifact:
             if self.artifact is None:
                 # Prefect's keys have only these characters
                 key = "progress-" + re.sub(r"[^a-z0-9]+", "-", self.stage.lower()).strip("-")
-                created = create_progress_artifact(percent, key=key, description=text)
+                created = artifacts.create_progress_artifact(percent, key=key, description=text)
                 assert isinstance(created, UUID)  # a coroutine only in an event loop
                 self.artifact = created
             else:
-                update_progress_artifact(self.artifact, percent, description=text)
+                artifacts.update_progress_artifact(self.artifact, percent, description=text)
         except Exception as error:
             get_run_logger().warning("cannot show progress in Prefect: %s", error)
 
@@ -73,16 +64,15 @@ def show_results(folder: Path, mlflow_url: str) -> None:
         for model, sets in results.items()
         for name, values in sets.items()
     ]
-    create_table_artifact(rows, key="metrics", description="Every model on every test set")
-    figure = base64.b64encode((folder / FIGURE).read_bytes()).decode()
-    create_image_artifact(
-        f"data:image/png;base64,{figure}", key="images", description="Crops of test images"
-    )
+    description = "Every model on every test set"
+    artifacts.create_table_artifact(rows, key="metrics", description=description)
+    figure = (folder / EVALUATION_METRICS).with_name("models.png").read_bytes()
+    data = f"data:image/png;base64,{base64.b64encode(figure).decode()}"
+    artifacts.create_image_artifact(data, key="images", description="Crops of test images")
     page = (folder / REPORT_PAGE).as_uri()
-    places = [f"* on this worker: [{page}]({page})"]
+    text = f"The image page of this run:\n\n* on this worker: [{page}]({page})\n"
     if mlflow_url:
         url = f"{mlflow_url}/artifacts/report/index.html"
-        places.append(f"* in MLflow: [{url}]({url})")
-    places.append(f"* in the repository: `dvc exp apply {folder.name}`, then `{REPORT_PAGE}`")
-    text = "\n".join(["The image page of this run:", "", *places])
-    create_markdown_artifact(text, key="page", description="Where to find the image page")
+        text += f"* in MLflow: [{url}]({url})\n"
+    text += f"* in the repository: `dvc exp apply {folder.name}`, then `{REPORT_PAGE}`"
+    artifacts.create_markdown_artifact(text, key="page", description="Where to find the image page")

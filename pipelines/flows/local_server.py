@@ -7,13 +7,22 @@ stop` runs `stop`, which ends only the processes that `start` started.
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from shutil import copyfile
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
+import prefect
+import psutil
+import requests
 import typer
-from prefect import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound
@@ -21,22 +30,127 @@ from prefect.settings import PREFECT_API_URL
 
 from pipelines.config.errors import UserError
 from pipelines.config.params import read_yaml
-from pipelines.flows.processes import (
-    LOCALHOST,
-    SIGNALS,
-    LocalPrefect,
-    bypass_proxies,
-    end_processes,
-    private_server,
-)
 from pipelines.runs.repository import Repository, find_repository
+from pipelines.runtime.parent_watch import SIGNALS, is_alive
 from pipelines.runtime.redaction import redact
 
 ROOT = Path(__file__).parents[2]
 POOL = "gpu"
 MAX_RUNS = 4
 """Concurrent runs of the pool; only one of them trains on each device."""
+LOCALHOST = ("127.0.0.1", "localhost")
+SECONDS_TO_START = 90.0
+SECONDS_TO_STOP = 45.0
+"""Time that the worker's flows may take to save."""
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LocalPrefect:
+    """The server and worker whose database and logs are in one folder."""
+
+    api: str
+    folder: Path
+
+    def is_healthy(self) -> bool:
+        """Whether the server answers."""
+        with suppress(requests.RequestException):
+            return requests.get(f"{self.api}/health", timeout=2).ok
+        return False
+
+    def find(self, name: str) -> psutil.Process | None:
+        """The running server or worker, recognized by its command and its Prefect home."""
+        command, home = ["-m", "prefect", name], str(self.folder)
+        for process in psutil.process_iter():
+            with suppress(psutil.Error, KeyError):
+                if process.cmdline()[1:4] == command and process.environ()["PREFECT_HOME"] == home:
+                    return process
+        return None
+
+    def start(self, name: str, *arguments: str) -> psutil.Process:
+        """Start a server or worker that outlives this process.
+
+        `prefect server start --background` would discard the log.
+        """
+        for number in SIGNALS:
+            # a script's background commands ignore SIGINT, with which Prefect's worker ends itself
+            if signal.getsignal(number) == signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)
+        with (self.folder / f"{name}.log").open("ab") as log:
+            return psutil.Popen(
+                [sys.executable, "-m", "prefect", name, "start", *arguments],
+                cwd=self.folder,
+                env={**os.environ, "PREFECT_API_URL": self.api, "PREFECT_HOME": str(self.folder)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def start_server(self) -> psutil.Process:
+        """Start a server, and wait until it answers."""
+        url = urlsplit(self.api)
+        host, port = url.hostname or LOCALHOST[0], url.port or 4200
+        server = self.start("server", "--host", host, "--port", str(port))
+        end = time.monotonic() + SECONDS_TO_START
+        while not self.is_healthy():
+            if not is_alive(server) or time.monotonic() > end:
+                end_processes([server])
+                log = (self.folder / "server.log").read_text(encoding="utf-8", errors="replace")
+                raise UserError(
+                    f"no Prefect server starts at {self.api}: end an old one with `make stop`; if "
+                    f"another program uses port {port}, set PREFECT_API_URL to another address, "
+                    f"such as http://127.0.0.1:{port + 1}/api. The log ends with:\n{log[-1000:]}"
+                )
+            time.sleep(0.2)
+        return server
+
+    def check_api(self) -> None:
+        """Check that the processes that run do not belong to another server."""
+        for process in filter(None, map(self.find, ("server", "worker"))):
+            if (api := process.environ()["PREFECT_API_URL"]) != self.api:
+                raise UserError(f"Prefect at {api} is running; `make stop` ends it")
+
+
+@contextmanager
+def private_server(folder: Path) -> Iterator[LocalPrefect]:
+    """A server with a temporary database, which is copied from `folder`: to create one is slow."""
+    with socket.socket() as free:
+        free.bind((LOCALHOST[0], 0))
+        port = free.getsockname()[1]
+    template = folder / f"empty-{prefect.__version__}.db"
+    with TemporaryDirectory() as temporary:
+        database = Path(temporary, "prefect.db")
+        if template.is_file():
+            copyfile(template, database)
+        local = LocalPrefect(api=f"http://{LOCALHOST[0]}:{port}/api", folder=Path(temporary))
+        server = local.start_server()
+        try:
+            if not template.is_file():
+                with closing(sqlite3.connect(database)) as connection:
+                    connection.execute("VACUUM INTO ?", (f"{template}.{port}",))
+                Path(f"{template}.{port}").replace(template)
+            yield local
+        finally:
+            end_processes([server])
+
+
+def end_processes(processes: Sequence[psutil.Process]) -> None:
+    """Terminate processes, and kill those that do not end in time."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, alive = psutil.wait_procs(processes, timeout=SECONDS_TO_STOP)
+    for process in alive:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def bypass_proxies() -> None:
+    """Exclude this machine from the proxies that the environment sets."""
+    given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    hosts = ",".join(filter(None, (given, *LOCALHOST)))
+    os.environ |= {"no_proxy": hosts, "NO_PROXY": hosts}
 
 
 def local_prefect(repository: Repository) -> LocalPrefect:
@@ -62,8 +176,7 @@ def start() -> None:
         if urlsplit(local.api).hostname not in LOCALHOST:
             raise UserError(f"no Prefect server answers at {local.api} (PREFECT_API_URL)")
         local.start_server()
-    _create_work_pool()
-    _create_automation()
+    _create_pool_and_automation()
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -79,25 +192,20 @@ def start() -> None:
     )
 
 
-def _create_work_pool() -> None:
-    with get_client(sync_client=True) as client:
+def _create_pool_and_automation() -> None:
+    automation = AutomationCore.model_validate(read_yaml(ROOT / "deploy" / "automation.yaml"))
+    trigger = automation.trigger.model_dump(exclude={"id"})
+    with prefect.get_client(sync_client=True) as client:
         try:
             pool = client.read_work_pool(POOL)
         except ObjectNotFound:
-            pool = client.create_work_pool(
-                WorkPoolCreate(name=POOL, type="process", concurrency_limit=MAX_RUNS)
+            created = WorkPoolCreate(name=POOL, type="process", concurrency_limit=MAX_RUNS)
+            pool = client.create_work_pool(created)
+        if pool.type != "process":
+            raise UserError(
+                f"the work pool {POOL} has type {pool.type}; deploy/README.md shows how to start a "
+                "worker for it"
             )
-    if pool.type != "process":
-        raise UserError(
-            f"the work pool {POOL} has type {pool.type}; deploy/README.md shows how to start a "
-            "worker for it"
-        )
-
-
-def _create_automation() -> None:
-    automation = AutomationCore.model_validate(read_yaml(ROOT / "deploy" / "automation.yaml"))
-    trigger = automation.trigger.model_dump(exclude={"id"})
-    with get_client(sync_client=True) as client:
         found = client.read_automations_by_name(automation.name)
         if not found:
             client.create_automation(automation)

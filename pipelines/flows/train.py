@@ -21,23 +21,16 @@ from prefect.cache_policies import NO_CACHE
 from prefect.tasks import exponential_backoff
 
 from esrgan_core.files import write_text
-from pipelines.config.errors import UserError
+from pipelines.config.errors import TransientError, UserError
 from pipelines.flows.artifacts import ProgressArtifact, show_results
 from pipelines.runs.dvc_graph import Node, stage_graph
-from pipelines.runs.experiments import find_experiment, has_remote, push, save
-from pipelines.runs.repository import find_repository
+from pipelines.runs.experiments import find_experiment, push, save
+from pipelines.runs.repository import default_remote, find_repository
 from pipelines.runs.supervisor import HELD, follow
-from pipelines.runs.workspace import (
-    COMMAND_LOCK,
-    DEFAULT_PROFILE,
-    Request,
-    prepare,
-    workspace_lock,
-)
-from pipelines.runtime.errors import TransientError
+from pipelines.runs.workspace import COMMAND_LOCK, DEFAULT_PROFILE, Request, prepare, workspace_lock
 from pipelines.runtime.parent_watch import die_with_parent
+from pipelines.runtime.progress import STATUS, Status, read_status
 from pipelines.runtime.shell import CommandError
-from pipelines.runtime.status import STATUS, Status, read_status
 from pipelines.tracking.open_runs import close_runs, start_parent_run
 
 RETRIES = 4
@@ -53,18 +46,17 @@ class TransientStageError(TransientError, StageError):
 
 def enter_workspace() -> dict[str, str]:
     """Pull step of the deployments: the run's workspace, which becomes the current folder."""
-    if not runtime.flow_run.id:
-        return {}  # the worker looks for the hooks of a finished run
     # the flow reports user errors: a run whose pull step fails is Crashed instead of Failed
     with suppress(UserError):
-        return {"directory": str(_prepare())}
+        if runtime.flow_run.id:  # there is none if the worker looks for hooks of a finished run
+            return {"directory": str(_prepare())}
     return {}
 
 
 def _prepare() -> Path:
     parameters = runtime.flow_run.parameters
-    recipe = {key: parameters.get(key) for key in ("profile", "overrides", "revision")}
-    given = {key: value for key, value in recipe.items() if value}
+    names = ("profile", "overrides", "revision")
+    given = {name: value for name in names if (value := parameters.get(name))}
     return prepare(find_repository(), Request(name=_run_name(), **given))
 
 
@@ -122,10 +114,7 @@ def esrgan(
 
 @contextmanager
 def _mlflow_parent(run: str) -> Iterator[str]:
-    """Start the run's parent in MLflow, and end its open MLflow runs if the flow fails.
-
-    Yields the URL of the parent; "" if the store does not answer.
-    """
+    """Yield the URL of the run's parent in MLflow, or ""; if the flow fails, end its open runs."""
     tags = {"prefect.flow_run_id": str(runtime.flow_run.id)}
     if url := runtime.flow_run.ui_url:
         tags["prefect.flow_run_url"] = url
@@ -163,7 +152,8 @@ def run_stage(node: Node, *, update: bool) -> None:
     if node.kind == "remote data" and update:
         _execute(node.address, ["dvc", "update", node.address], is_remote=True)
     try:
-        _execute(node.address, ["dvc", "pull", node.address], is_remote=has_remote(Path.cwd()))
+        is_remote = bool(default_remote(Path.cwd()))
+        _execute(node.address, ["dvc", "pull", node.address], is_remote=is_remote)
     except StageError as error:
         tries = runtime.task_run.run_count or 0
         has_retries_left = isinstance(error, TransientStageError) and tries <= RETRIES
@@ -188,7 +178,7 @@ def _import_again(address: str) -> None:
 @retried_task
 def publish() -> None:
     """Add to MLflow the results that it lacks."""
-    _execute("publish", ["esrgan", "publish"])
+    _execute("publish", ["pipelines.cli", "publish"])
 
 
 @retried_task
@@ -204,19 +194,17 @@ def save_run() -> None:
 
 
 def _execute(name: str, command: list[str], *, is_remote: bool = False) -> None:
-    """Run a command of `dvc` or `esrgan`, log its output and show its progress.
+    """Run a Python module with arguments, log its output and show its progress.
 
     If it uses another host (`is_remote`), a failure without a reported reason is transient.
     """
-    modules = {"dvc": "dvc", "esrgan": "pipelines.cli"}
-    log = get_run_logger()
     with TemporaryDirectory() as temporary:
         status_path = Path(temporary) / "status.json"
         progress = ProgressArtifact(name, status_path)
         code = follow(
-            [sys.executable, "-m", modules[command[0]], *command[1:]],
+            [sys.executable, "-m", *command],
             {**os.environ, STATUS: str(status_path), HELD: str(COMMAND_LOCK.absolute())},
-            on_line=log.info,
+            on_line=get_run_logger().info,
             on_tick=progress.update,
         )
         progress.update()

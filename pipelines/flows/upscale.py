@@ -23,8 +23,7 @@ def enter_repository() -> dict[str, str]:
     """Pull step of the deployment: the worker's repository, or the state root if it is remote."""
     repository = find_repository()
     repository.state.mkdir(parents=True, exist_ok=True)
-    folder = repository.address if repository.is_local else str(repository.state)
-    return {"directory": folder}
+    return {"directory": repository.address if repository.is_local else str(repository.state)}
 
 
 @flow(name="upscale", persist_result=False)

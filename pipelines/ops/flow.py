@@ -20,8 +20,7 @@ def run_flow(repository: Repository, request: Request, folder: Path, *, update_d
     parameters = to_json(asdict(request) | {"update_data": update_data})
     command = [sys.executable, "-P", "-m", "pipelines.flows.local_server", "run", parameters]
     # twice, since the stages have supervisors of their own, which must end first
-    code = supervise(command, seconds_to_save=2 * SECONDS_TO_SAVE)
-    if code:
+    if code := supervise(command, seconds_to_save=2 * SECONDS_TO_SAVE):
         # unless another flow works in it
         with suppress(UserError), workspace_lock(folder, seconds=0):
             close_failed_runs(request.name, code)

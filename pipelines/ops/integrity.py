@@ -1,18 +1,17 @@
 """Comparison of files with the checksums in their manifests, which finds silent damage.
 
-The files of every area have a manifest that was written with them: `manifest.csv` of the images,
-the index of the pair store, a manifest for each training state, the checksums of each registered
-model, the names of cached files. `dvc.lock` has the outputs of all stages, hence also most of the
-other manifests.
+Every area has manifests that were written with its files. `dvc.lock` has the outputs of all stages,
+hence also most of the other manifests.
 """
 
 import hashlib
 import json
 import random
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from esrgan_core.data.pairs import PairEntry, PairStore
 from esrgan_core.engine.checkpoint import manifest_text
@@ -25,13 +24,11 @@ from pipelines.runtime.state import state_root
 from pipelines.tracking.model_files import registered_files
 
 LOCK = Path("dvc.lock")
-THREADS = 4
 CHANGED = "has changed since it was written"
 UNFINISHED = "has no manifest: it was not written completely, or the manifest was deleted"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CheckedFile:
+class CheckedFile(NamedTuple):
     """A file and its checksum in a manifest."""
 
     area: str
@@ -42,8 +39,7 @@ class CheckedFile:
     """A manifest of only this file, which is deleted with it."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Damage:
+class Damage(NamedTuple):
     """A file that is not as it was written."""
 
     area: str
@@ -75,7 +71,7 @@ def list_files() -> Iterator[CheckedFile | Damage]:
         except Exception as error:
             # a damaged manifest can raise anything
             problem = f"cannot be read ({type(error).__name__}: {error})"
-            yield Damage(area=name, path=AREAS[name][0], problem=problem)
+            yield Damage(name, AREAS[name][0], problem)
 
 
 def verify(percent: float = 100) -> tuple[int, list[Damage]]:
@@ -86,11 +82,11 @@ def verify(percent: float = 100) -> tuple[int, list[Damage]]:
     if percent < 100 and files:
         files = random.sample(files, max(round(len(files) * percent / 100), 1))
     sizes = [file.path.stat().st_size if file.path.is_file() else 0 for file in files]
-    with byte_progress("verify", sum(sizes)) as on_bytes, ThreadPoolExecutor(THREADS) as pool:
+    with byte_progress("verify", sum(sizes)) as on_bytes, ThreadPoolExecutor(4) as pool:
         for file, size, problem in zip(files, sizes, pool.map(_find_problem, files), strict=True):
             on_bytes(size)
             if problem:
-                damage.append(Damage(area=file.area, path=file.path, problem=problem))
+                damage.append(Damage(file.area, file.path, problem))
     return len(files), damage
 
 
@@ -121,22 +117,21 @@ def _outputs() -> Iterator[CheckedFile | Damage]:
         for out in outs:
             path, md5 = Path(out["path"]), str(out["md5"])
             if not md5.endswith(".dir"):
-                yield CheckedFile(area="outputs", path=path, digest=md5)
+                yield CheckedFile("outputs", path, md5)
                 continue
             listing = cache / md5[:2] / md5[2:]
             content = listing.read_bytes() if listing.is_file() else b""
-            if hashlib.md5(content).hexdigest() != md5.removesuffix(".dir"):
-                yield Damage(area="outputs", path=listing, problem="is not DVC's list of files")
-                continue
-            for entry in json.loads(content):
-                file = path / entry["relpath"]
-                yield CheckedFile(area="outputs", path=file, digest=entry["md5"])
+            if hashlib.md5(content).hexdigest() == md5.removesuffix(".dir"):
+                for entry in json.loads(content):
+                    yield CheckedFile("outputs", path / entry["relpath"], entry["md5"])
+            else:
+                yield Damage("outputs", listing, "is not DVC's list of files")
 
 
 def _images() -> Iterator[CheckedFile]:
     if IMAGES.is_dir():
         for row in read_manifest(MANIFEST):
-            yield CheckedFile(area="images", path=IMAGES / row.path, digest=row.sha256)
+            yield CheckedFile("images", IMAGES / row.path, row.sha256)
 
 
 def _pairs() -> Iterator[CheckedFile]:
@@ -149,54 +144,44 @@ def _pair(
     area: str, folder: Path, name: str, entry: PairEntry, manifest: Path | None = None
 ) -> Iterator[CheckedFile]:
     for kind, digest in (("hr", entry.hr_sha256), ("lr", entry.lr_sha256)):
-        path = folder / kind / f"{name}.npy"
-        yield CheckedFile(area=area, path=path, digest=digest, manifest=manifest)
+        yield CheckedFile(area, folder / kind / f"{name}.npy", digest, manifest)
 
 
 def _checkpoints() -> Iterator[CheckedFile | Damage]:
     folder = state_root() / "checkpoints"
     for state in sorted(folder.glob("*/*/step_*.pt")):
         if not state.with_suffix(".json").is_file() and state.is_file():
-            yield Damage(area="checkpoints", path=state, problem=UNFINISHED)
+            yield Damage("checkpoints", state, UNFINISHED)
     for manifest in sorted(folder.glob("*/*/step_*.json")):
         content = manifest.read_bytes()
-        step, sha256 = int(manifest.stem.partition("_")[2]), _read_sha256(content)
+        found = re.search(rb'"sha256": "(\w*)"', content)
+        step, sha256 = int(manifest.stem.partition("_")[2]), found[1].decode() if found else ""
         if content == manifest_text(step, sha256).encode():
-            state = manifest.with_suffix(".pt")
-            yield CheckedFile(area="checkpoints", path=state, digest=sha256, manifest=manifest)
+            yield CheckedFile("checkpoints", manifest.with_suffix(".pt"), sha256, manifest)
         else:
-            yield Damage(area="checkpoints", path=manifest, problem=CHANGED)
-
-
-def _read_sha256(content: bytes) -> str:
-    try:
-        return str(json.loads(content)["sha256"])
-    except (ValueError, KeyError, TypeError):
-        return ""
+            yield Damage("checkpoints", manifest, CHANGED)
 
 
 def _registered() -> Iterator[CheckedFile | Damage]:
-    for model in registered_files():
-        if model.checksums is None:
-            problem = "has no valid checksums"
-            yield Damage(area="registered", path=model.folder, problem=problem)
-            continue
-        for name, digest in model.checksums.items():
-            yield CheckedFile(area="registered", path=model.folder / name, digest=digest)
+    for folder, checksums in registered_files():
+        if checksums is None:
+            yield Damage("registered", folder, "has no valid checksums")
+        for name, digest in (checksums or {}).items():
+            yield CheckedFile("registered", folder / name, digest)
 
 
 def _sources() -> Iterator[CheckedFile]:
     for path in sorted((state_root() / "sources" / "sha256").glob("*/[!.]*")):
-        yield CheckedFile(area="sources", path=path, digest=path.name)
+        yield CheckedFile("sources", path, path.name)
 
 
 def _prepared() -> Iterator[CheckedFile | Damage]:
     folder = state_root() / "prepared"
     for array in sorted((folder / "hr").glob("[!.]*.npy")):
         if not (folder / "pairs" / f"{array.stem}.json").is_file():
-            yield Damage(area="prepared", path=array, problem=UNFINISHED)
+            yield Damage("prepared", array, UNFINISHED)
     for note in sorted((folder / "pairs").glob("[!.]*.json")):
         if (entry := read_entry(note)) is None:
-            yield Damage(area="prepared", path=note, problem=CHANGED)
+            yield Damage("prepared", note, CHANGED)
         else:
             yield from _pair("prepared", folder, note.stem, entry, note)

@@ -13,8 +13,6 @@ from pipelines.reports.figures import curves_figure, patch_figure, plane_figure,
 from pipelines.reports.markdown_table import comparison_table
 from pipelines.runtime.tables import read_table
 
-FORMATS = ("pdf", "png")
-
 
 def compare_methods(sets: Sequence[str]) -> str:
     """A Markdown table of all trained networks, next to published results.
@@ -30,11 +28,7 @@ def compare_methods(sets: Sequence[str]) -> str:
 
 
 def draw_figures(folder: Path) -> Iterator[str]:
-    """Draw crops of every test image, curves, and perception against distortion.
-
-    Yields:
-        The name of each figure, once for all its formats.
-    """
+    """Draw crops of every test image, curves, and perception against distortion; yield names."""
     params = load_params(Params)
     shown = select_shown(load_samples(PairStore(PAIRS), "test"))
     methods = trained_methods(params)
@@ -52,6 +46,6 @@ def draw_figures(folder: Path) -> Iterator[str]:
         stage = path.parent.name
         figures[f"curves-{stage}"] = curves_figure(stage, read_table(path))
     for name, figure in sorted(figures.items()):
-        for format_ in FORMATS:
+        for format_ in ("pdf", "png"):
             save_figure(figure, folder / f"{name}.{format_}")
         yield name

@@ -1,14 +1,17 @@
-"""Checkpoints and caches below the state root that can be removed."""
+"""Runs, checkpoints and caches that can be removed."""
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from filelock import FileLock, Timeout
 
 from esrgan_core.strict_json import from_json
+from pipelines.runs import experiments
+from pipelines.runs.repository import find_repository
 from pipelines.runtime.disk import folder_bytes
 from pipelines.runtime.state import ablation_network_path, state_root
 from pipelines.training.locks import LOCK
@@ -16,31 +19,26 @@ from pipelines.training.results import RESULT, is_locked
 
 CACHES = ("prepared", "sources", "models", "conditions", "ablation")
 """Folders of the state root whose files can be created or downloaded again."""
-State = Literal["running", "unfinished", "unlocked", "kept by dvc.lock", "kept by the ablation"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Training:
-    """One checkpoint folder."""
+class Training(NamedTuple):
+    """A checkpoint folder."""
 
     folder: Path
-    state: State
-    bytes: int
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether its result is kept elsewhere, so that nothing needs the checkpoints."""
-        return self.state.startswith("kept")
+    state: Literal["running", "unfinished", "unlocked", "kept by dvc.lock", "kept by the ablation"]
+    """Kept: its result is kept elsewhere, so that nothing needs the checkpoints."""
 
 
 def prune(*, unfinished: bool, caches: bool, dry_run: bool) -> Iterator[str]:
     """Remove checkpoints whose result is kept elsewhere; yields a line for each folder."""
     freed = 0
     for training in list_trainings():
-        is_removed = training.is_kept or (unfinished and training.state != "running")
-        yield _line(training.folder, training.bytes, training.state, is_removed=is_removed)
+        is_kept = training.state.startswith("kept")
+        is_removed = is_kept or (unfinished and training.state != "running")
+        size = folder_bytes(training.folder)
+        yield _line(training.folder, size, training.state, is_removed=is_removed)
         if is_removed and (dry_run or remove(training)):
-            freed += training.bytes
+            freed += size
     for folder in (state_root() / name for name in CACHES):
         size = folder_bytes(folder)
         yield _line(folder, size, "cache", is_removed=caches)
@@ -51,7 +49,19 @@ def prune(*, unfinished: bool, caches: bool, dry_run: bool) -> Iterator[str]:
     yield f"{'would free' if dry_run else 'freed'} {freed / 2**20:.1f} MiB"
 
 
-def _line(folder: Path, size: int, state: str, *, is_removed: bool) -> str:
+def list_runs(*, prune: bool, days: float, dry_run: bool) -> Iterator[str]:
+    """A line for each run's folder; `prune` removes those that are saved and unused for `days`."""
+    repository = find_repository()
+    for run in experiments.list_workspaces(repository):
+        is_old = datetime.now(UTC) - run.used > timedelta(days=days)
+        is_removed = prune and run.state == "saved" and is_old
+        state = f"{run.state}  {run.used:%Y-%m-%d %H:%M}"
+        yield _line(run.folder.name, folder_bytes(run.folder), state, is_removed=is_removed)
+        if is_removed and not dry_run and not experiments.remove(repository, run):
+            yield f"keep  {run.folder.name}: it is in use now"
+
+
+def _line(folder: Path | str, size: int, state: str, *, is_removed: bool) -> str:
     return f"{'remove' if is_removed else 'keep'}  {folder}  {size / 2**20:.1f} MiB  {state}"
 
 
@@ -62,35 +72,30 @@ def list_trainings() -> Iterator[Training]:
     the ablation until its network is in the cache.
     """
     for folder in sorted((state_root() / "checkpoints").glob("*/*")):
-        yield Training(folder=folder, state=_state(folder), bytes=folder_bytes(folder))
+        try:
+            with FileLock(folder / LOCK, timeout=0):
+                pass
+        except Timeout:
+            yield Training(folder, "running")
+        else:
+            yield _idle_training(folder)
 
 
 def remove(training: Training) -> bool:
     """Remove a checkpoint folder, under its lock, if its state has not changed; whether it did."""
-    try:
-        with FileLock(training.folder / LOCK, timeout=0):
-            if _idle_state(training.folder) != training.state:
-                return False
+    with suppress(Timeout), FileLock(training.folder / LOCK, timeout=0):
+        if _idle_training(training.folder) == training:
             shutil.rmtree(training.folder)
-    except Timeout:
-        return False
-    return True
+            return True
+    return False
 
 
-def _state(folder: Path) -> State:
-    try:
-        with FileLock(folder / LOCK, timeout=0):
-            pass
-    except Timeout:
-        return "running"
-    return _idle_state(folder)
-
-
-def _idle_state(folder: Path) -> State:
+def _idle_training(folder: Path) -> Training:
     if folder.parent.name == "ablation" and ablation_network_path(folder.name).is_file():
-        return "kept by the ablation"
+        return Training(folder, "kept by the ablation")
     result = folder / RESULT
     if not result.is_file():
-        return "unfinished"
+        return Training(folder, "unfinished")
     facts = from_json(result.read_text(encoding="utf-8"))
-    return "kept by dvc.lock" if facts.get("kept") or is_locked(facts) else "unlocked"
+    is_kept = facts.get("kept") or is_locked(facts)
+    return Training(folder, "kept by dvc.lock" if is_kept else "unlocked")

@@ -25,7 +25,7 @@ def publish_results() -> Iterator[str]:
         yield f"MLflow at {redact(tracking_uri())}: {f'added {added}' if added else 'complete'}"
         if record_path("register").is_file():
             decision = register(load_params(Params).register, published_run_id("register"))
-            yield f"{decision.model} version {decision.version} is the {decision.alias}"
+            yield "{model} version {version} is the {alias}".format_map(decision)
             if name := os.environ.get(RUN):
                 complete_parent_run(name)
         if REPORT_PAGE.is_file():

@@ -1,1 +1,1 @@
-"""Register models and decide which version is the champion."""
+"""Register models and decide which version is the champion; errors as in `tracking`."""

@@ -14,18 +14,9 @@ from filelock import FileLock
 
 from esrgan_core.strict_json import from_json
 from pipelines.runtime.state import state_root
+from pipelines.tracking import model_registry
 from pipelines.tracking.database import tracking_uri
-from pipelines.tracking.errors import StoreDownError
-from pipelines.tracking.model_registry import (
-    PENDING,
-    ModelVersion,
-    clear_pending,
-    get_version,
-    list_versions,
-    read_history,
-    set_alias,
-    write_history,
-)
+from pipelines.tracking.store_errors import StoreDownError
 
 ROLLED_BACK = "rolled_back"
 """Time of the rollback, in changes and in lines of the history."""
@@ -43,16 +34,16 @@ def registry_lock(model: str) -> Iterator[Mapping[str, Change]]:
     path.parent.mkdir(exist_ok=True)
     with FileLock(path):
         completed = {}
-        for version in list_versions(model):
-            if PENDING in version.tags:
-                completed[version.version] = from_json(version.tags[PENDING])
+        for version in model_registry.list_versions(model):
+            if model_registry.PENDING in version.tags:
+                completed[version.version] = from_json(version.tags[model_registry.PENDING])
                 apply_change(version, completed[version.version])
         yield completed
 
 
-def apply_change(version: ModelVersion, change: Change) -> None:
+def apply_change(version: model_registry.ModelVersion, change: Change) -> None:
     """Write the history and the alias of a pending change; safe to repeat."""
-    lines = before = read_history(version.model)
+    lines = before = model_registry.read_history(version.model)
     if line := change.get("line"):
         promoted = {"version": version.version, **line}
         lines = lines if promoted in lines else [*lines, promoted]
@@ -60,13 +51,14 @@ def apply_change(version: ModelVersion, change: Change) -> None:
         mark = {ROLLED_BACK: change[ROLLED_BACK]}
         lines = [mark | line if line["version"] == undone else line for line in lines]
     if lines != before:
-        write_history(version.model, lines)
-    set_alias(version.model, change["alias"], version.version)
+        model_registry.write_history(version.model, lines)
+    model_registry.set_alias(version.model, change["alias"], version.version)
     try:
-        clear_pending(version)
+        model_registry.clear_pending(version)
     except StoreDownError:
         # if only the answer was lost, the change is complete
-        if PENDING in get_version(version.model, version.version).tags:
+        current = model_registry.get_version(version.model, version.version)
+        if model_registry.PENDING in current.tags:
             raise
 
 

@@ -30,7 +30,7 @@ class Evidence:
     evaluation: str
     """Hash of the test pairs, their sets and the metrics; results are comparable if it is equal."""
     alpha: float
-    images: Sequence[Mapping[str, Any]] = ()
+    images: Sequence[Mapping[Any, Any]] = ()
     """Metrics per image of the pretrained and the interpolated network."""
     health_warnings: Sequence[str] = ()
     """Of both training stages, like `finetune: color_drift`."""
@@ -64,9 +64,7 @@ def collect_evidence() -> Evidence:
         results=results,
         evaluation=evaluation_hash(results, test),
         alpha=read_choice().alpha,
-        images=[
-            {str(name): value for name, value in row.items()} for row in images.to_dict("records")
-        ],
+        images=images.to_dict("records"),
         health_warnings=[
             f"{stage}: {warning['name']} at step {warning['step']}: {warning['evidence']}"
             for stage, content in trainings.items()

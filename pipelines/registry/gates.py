@@ -1,5 +1,6 @@
 """The rules that a new champion must pass."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -36,7 +37,7 @@ def check_gates(
     return [*own, *_compare(candidate, champion, config)]
 
 
-def check_candidate(candidate: Evidence, metric: str) -> list[GateResult]:
+def check_candidate(candidate: Evidence, metric: str) -> Iterator[GateResult]:
     """Check a candidate's own figures.
 
     On every set, PSNR-Y at alpha 0 must be above bicubic's, and `metric` better at the default
@@ -45,28 +46,22 @@ def check_candidate(candidate: Evidence, metric: str) -> list[GateResult]:
     bicubic, pretrained, default = (
         candidate.results[name] for name in ("bicubic", "pretrained", "interpolated")
     )
-    results = []
     for name, row in pretrained.items():
         new, old = row["psnr_y"], bicubic[name]["psnr_y"]
-        results.append(
-            _gate(f"{name}: PSNR-Y at alpha 0 above bicubic's", new > old, new, old, " dB")
-        )
+        yield _gate(f"{name}: PSNR-Y at alpha 0 above bicubic's", new > old, new, old, " dB")
     for name, row in pretrained.items():
         rule = f"{name}: {metric} at alpha {candidate.alpha:g} better than at alpha 0"
         if metric in row and metric in default[name]:
             new, old = default[name][metric], row[metric]
-            results.append(_gate(rule, improvement(metric, new, old) > 0, new, old))
+            yield _gate(rule, improvement(metric, new, old) > 0, new, old)
         else:
-            figures = f"{metric} was not measured"
-            results.append(GateResult(rule=rule, holds=False, figures=figures))
+            yield GateResult(rule=rule, holds=False, figures=f"{metric} was not measured")
     problems = {
         "no health warning in its trainings": candidate.health_warnings,
         "resize and metrics have their reference values": candidate.mismatches,
     }
     for rule, found in problems.items():
-        figures = "; ".join(found) or "none"
-        results.append(GateResult(rule=rule, holds=not found, figures=figures))
-    return results
+        yield GateResult(rule=rule, holds=not found, figures="; ".join(found) or "none")
 
 
 def incomparable(reason: str) -> GateResult:
@@ -74,42 +69,35 @@ def incomparable(reason: str) -> GateResult:
     return GateResult(rule="better than the champion", holds=False, figures=reason)
 
 
-def _compare(candidate: Evidence, champion: Evidence, config: RegisterConfig) -> list[GateResult]:
+def _compare(
+    candidate: Evidence, champion: Evidence, config: RegisterConfig
+) -> Iterator[GateResult]:
     metric = config.metric
     if candidate.evaluation != champion.evaluation:
         reason = "the champion was measured on other test images or sets, or by other code"
-        return [incomparable(f"{reason}; compare by hand and promote it")]
+        yield incomparable(f"{reason}; compare by hand and promote it")
+        return
     new, old = candidate.results["interpolated"], champion.results["interpolated"]
     if not all(metric in row for row in (*new.values(), *old.values())):
-        return [incomparable(f"{metric} was not measured for both")]
+        yield incomparable(f"{metric} was not measured for both")
+        return
     means = _mean(candidate, "interpolated", metric), _mean(champion, "interpolated", metric)
-    psnr = _mean(candidate, "pretrained", "psnr_y"), _mean(champion, "pretrained", "psnr_y")
     gain = improvement(metric, *means)
-    return [
-        _gate(
-            f"mean {metric} at the default alpha better than the champion's"
-            + (f" by {config.min_gain:g}" if config.min_gain else ""),
-            gain > TOLERANCE and gain >= config.min_gain - TOLERANCE,
-            *means,
-            _paired_difference(candidate, champion, metric),
-        ),
-        *(
-            _gate(
-                f"{name}: {metric} worse than the champion's by at most {config.set_tolerance:.0%}",
-                improvement(metric, row[metric], old[name][metric])
-                >= -config.set_tolerance * abs(old[name][metric]) - TOLERANCE,
-                row[metric],
-                old[name][metric],
-            )
-            for name, row in new.items()
-        ),
-        _gate(
-            f"mean PSNR-Y at alpha 0 at most {config.psnr_y_tolerance} dB below champion's",
-            psnr[0] >= psnr[1] - config.psnr_y_tolerance - TOLERANCE,
-            *psnr,
-            " dB",
-        ),
-    ]
+    rule = f"mean {metric} at the default alpha better than the champion's"
+    yield _gate(
+        f"{rule} by {config.min_gain:g}" if config.min_gain else rule,
+        gain > TOLERANCE and gain >= config.min_gain - TOLERANCE,
+        *means,
+        _paired_difference(candidate, champion, metric),
+    )
+    for name, row in new.items():
+        values = row[metric], old[name][metric]
+        rule = f"{name}: {metric} worse than the champion's by at most {config.set_tolerance:.0%}"
+        least = -config.set_tolerance * abs(values[1]) - TOLERANCE
+        yield _gate(rule, improvement(metric, *values) >= least, *values)
+    psnr = _mean(candidate, "pretrained", "psnr_y"), _mean(champion, "pretrained", "psnr_y")
+    rule = f"mean PSNR-Y at alpha 0 at most {config.psnr_y_tolerance} dB below champion's"
+    yield _gate(rule, psnr[0] >= psnr[1] - config.psnr_y_tolerance - TOLERANCE, *psnr, " dB")
 
 
 def _gate(rule: str, holds: bool, new: float, old: float, suffix: str = "") -> GateResult:

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from pipelines.registry.evidence import Evidence
 from pipelines.registry.gates import GateResult
-from pipelines.reports.image_sets import read_manifest_table, summarize_sets
-from pipelines.reports.template import load_template
+from pipelines.reports.templates import load_template, read_manifest_table, summarize_sets
 from pipelines.runtime.lineage import data_md5, git_commit
 from pipelines.runtime.run_record import read_record
 

@@ -1,7 +1,8 @@
 """Register models, promote them to champion, and roll back."""
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from typing import Any
 
 from esrgan_core.models.weights import digest, load_generator
 from esrgan_core.strict_json import to_json
@@ -12,34 +13,18 @@ from pipelines.registry.changes import ROLLED_BACK, apply_change, now, promotion
 from pipelines.registry.evidence import Evidence, collect_evidence, load_evidence
 from pipelines.registry.gates import GateResult, check_candidate, check_gates, incomparable
 from pipelines.registry.model_card import model_card
+from pipelines.tracking import model_registry
 from pipelines.tracking.model_logging import log_version
-from pipelines.tracking.model_registry import (
-    find_version,
-    get_aliases,
-    get_version,
-    read_history,
-    set_pending,
-)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Decision:
-    """The alias that a version got, and the results of the gates."""
-
-    model: str
-    version: str
-    alias: str
-    reasons: list[GateResult]
-
-
-def register(config: RegisterConfig, run_id: str) -> Decision:
+def register(config: RegisterConfig, run_id: str) -> dict[str, Any]:
     """Register the model in `artifacts/`, and point `champion` or `challenger` to it.
 
     A model that is registered already keeps its version, alias and decision. A new one becomes a
     model of the MLflow run `run_id`.
 
-    Raises:
-        StoreDownError: if MLflow does not answer.
+    Returns:
+        The decision: model, version, alias, and the results of the gates as `reasons`.
     """
     with registry_lock(config.model):
         evidence = collect_evidence()
@@ -47,10 +32,9 @@ def register(config: RegisterConfig, run_id: str) -> Decision:
         weights = digest(load_generator(PRETRAINED)) + digest(load_generator(FINETUNED))
         text = to_json([weights, evidence.to_dict()], sort_keys=True)
         key = hashlib.sha256(text.encode()).hexdigest()
-        if (known := find_version(config.model, key)) is not None:
-            reasons = [GateResult(**reason) for reason in known.content["reasons"]]
-            return Decision(**known.content | {"reasons": reasons})
-        reasons = _check(evidence, get_aliases(config.model).get("champion"), config)
+        if known := model_registry.find_version(config.model, key):
+            return known.content
+        reasons = _check(evidence, model_registry.get_aliases(config.model).get("champion"), config)
         passed = all(reason.holds for reason in reasons)
         alias = "champion" if passed else "challenger"
         change = promotion("passed every gate", forced=False) if passed else {"alias": alias}
@@ -61,9 +45,9 @@ def register(config: RegisterConfig, run_id: str) -> Decision:
             "evidence": evidence.to_dict(),
         }
         card = model_card(config.model, evidence, reasons)
-        version = log_version(config.model, key, evidence.alpha, content, card, run_id, change)
+        version = log_version(key, content, card, run_id, change)
         apply_change(version, change)
-        return Decision(model=config.model, version=version.version, alias=alias, reasons=reasons)
+        return version.content
 
 
 def promote(config: RegisterConfig, version: str, reason: str, *, force: bool) -> list[GateResult]:
@@ -71,20 +55,19 @@ def promote(config: RegisterConfig, version: str, reason: str, *, force: bool) -
 
     Raises:
         UserError: if it does not pass, does not exist, or is the champion; nothing has changed.
-        StoreDownError: if MLflow does not answer.
     """
     with registry_lock(config.model) as completed:
         if "line" in completed.get(version, {}):
             return []  # this call repeats one that was stopped
-        candidate = get_version(config.model, version)
-        champion = get_aliases(config.model).get("champion")
+        candidate = model_registry.get_version(config.model, version)
+        champion = model_registry.get_aliases(config.model).get("champion")
         if champion == version:
             raise UserError(f"{config.model} version {version} is already the champion")
-        evidence = load_evidence(candidate)
-        reasons = [] if evidence is None else _check(evidence, champion, config)
-        failed = [f"  {one.rule}: {one.figures}" for one in reasons if not one.holds]
-        if evidence is None:
-            failed = ["  it has no readable evidence"]
+        if evidence := load_evidence(candidate):
+            reasons = _check(evidence, champion, config)
+            failed = [f"  {one.rule}: {one.figures}" for one in reasons if not one.holds]
+        else:
+            reasons, failed = [], ["  it has no readable evidence"]
         if failed and not force:
             lines = "\n".join(failed)
             raise UserError(
@@ -92,7 +75,7 @@ def promote(config: RegisterConfig, version: str, reason: str, *, force: bool) -
                 "to promote it anyway, use --force with a --reason"
             )
         change = promotion(reason or "passed every gate", forced=bool(failed))
-        set_pending(candidate, change)
+        model_registry.set_pending(candidate, change)
         apply_change(candidate, change)
         return reasons
 
@@ -100,37 +83,34 @@ def promote(config: RegisterConfig, version: str, reason: str, *, force: bool) -
 def rollback(model: str) -> tuple[str, str]:
     """Make the previous champion the champion again: (version before, version now).
 
-    The history keeps the version that was rolled back, marked so that no later rollback returns
-    to it.
+    The history marks the version that was rolled back, and no later rollback returns to it.
 
     Raises:
         UserError: if there is no previous champion.
-        StoreDownError: if MLflow does not answer.
     """
     with registry_lock(model) as completed:
         for version, change in completed.items():
             if "undone" in change:
                 return str(change["undone"]), version  # this call repeats one that was stopped
-        champion = get_aliases(model).get("champion", "")
+        champion = model_registry.get_aliases(model).get("champion", "")
         previous = [
             str(line["version"])
-            for line in read_history(model)
+            for line in model_registry.read_history(model)
             if line["version"] != champion and ROLLED_BACK not in line
         ]
         if not previous:
             raise UserError(f"{model} has no previous champion to roll back to")
-        target = get_version(model, previous[-1])
+        target = model_registry.get_version(model, previous[-1])
         change = {"alias": "champion", "undone": champion, ROLLED_BACK: now()}
-        set_pending(target, change)
+        model_registry.set_pending(target, change)
         apply_change(target, change)
         return champion, target.version
 
 
 def _check(candidate: Evidence, champion: str | None, config: RegisterConfig) -> list[GateResult]:
-    if champion is None:
-        return check_gates(candidate, None, config)
-    evidence = load_evidence(get_version(config.model, champion))
-    if evidence is not None:
+    version = model_registry.get_version(config.model, champion) if champion else None
+    evidence = load_evidence(version) if version else None
+    if evidence or not champion:
         return check_gates(candidate, evidence, config)
     reason = f"champion {champion} has no readable evidence; promote the new version by hand"
     return [*check_candidate(candidate, config.metric), incomparable(reason)]

@@ -6,10 +6,8 @@ import numpy as np
 
 from esrgan_core.io.rgb import Pixels, encode_webp, resize_with_pillow
 
-Box = tuple[slice, slice]
 
-
-def most_detailed_crop(hr: Pixels, side: int, scale: int) -> Box:
+def most_detailed_crop(hr: Pixels, side: int, scale: int) -> tuple[slice, slice]:
     """The square of `side` HR pixels with the most detail, aligned to the LR grid.
 
     Detail is the mean absolute difference of neighbors, which is low in flat or blurred parts.

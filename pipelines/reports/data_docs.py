@@ -11,8 +11,7 @@ from esrgan_core.io.inspection import THUMBNAIL
 from pipelines.data.expectations import ExpectationResult
 from pipelines.data.image_table import Distribution, distribution
 from pipelines.reports.crops import data_uri
-from pipelines.reports.image_sets import summarize_sets
-from pipelines.reports.template import load_template
+from pipelines.reports.templates import load_template, summarize_sets
 
 SHOWN = 500
 """Errors and warnings that the page lists."""

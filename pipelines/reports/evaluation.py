@@ -7,14 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from esrgan_core.io.rgb import write_png
-from pipelines.evaluation.alpha_grid import grid_results
-from pipelines.evaluation.alpha_selection import read_choice
+from pipelines.evaluation.alpha_selection import grid_results, read_choice
 from pipelines.evaluation.benchmark import Evaluation
 from pipelines.evaluation.config import InterpolateConfig
 from pipelines.reports.crops import most_detailed_crop
-from pipelines.reports.figures import SHEET, contact_sheet
-from pipelines.reports.html_report import write_html_report
-from pipelines.reports.views import CROP, collect_views, originals
+from pipelines.reports.figures import contact_sheet, originals
+from pipelines.reports.html_report import CROP, collect_views, write_html_report
 
 
 def write_evaluation_report(
@@ -33,8 +31,7 @@ def write_evaluation_report(
     write_html_report(path, evaluation, views, scale, trainings)
     _write_crops(path.parent / "crops", evaluation)
     columns = {**evaluation.images, "HR": originals(shown)}
-    sheet = {name: images[:SHEET] for name, images in columns.items()}
-    contact_sheet(sheet, path.parent.with_name("models.png"))
+    contact_sheet(columns, path.parent.with_name("models.png"))
     print(evaluation.means.to_string(index=False, float_format="{:.3f}".format))
     print(f"page: {path.resolve()}")
 

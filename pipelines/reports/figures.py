@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from io import StringIO
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,6 @@ from esrgan_core.engine.evaluation import Sample, ScoredImage
 from esrgan_core.files import atomic_path
 from pipelines.reports.crops import most_detailed_crop
 from pipelines.reports.labels import display_name
-from pipelines.reports.views import originals
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,15 +22,22 @@ SHEET = 5
 """Images on a contact sheet."""
 CAPTION = {"psnr_y": "{:.2f} dB", "niqe": "NIQE {:.2f}"}
 PER_ROW = 4
-"""Crops or curves in a row."""
+
+
+def originals(samples: Sequence[Sample]) -> list[ScoredImage]:
+    """The HR images, in place of results."""
+    return [
+        ScoredImage(name=sample.name, set=sample.set, sr=np.asarray(sample.hr), values={})
+        for sample in samples
+    ]
 
 
 def contact_sheet(columns: Mapping[str, Sequence[ScoredImage]], path: Path) -> None:
-    """Save one row per image and one column per method, with one crop for each row."""
-    first = next(iter(columns.values()))
+    """Save one row for each of the first images and one column per method; a crop for each row."""
+    first = next(iter(columns.values()))[:SHEET]
     figure, axes = _subplots(len(first), len(columns), cell=(2.0, 2.15))
     for column, (title, images) in enumerate(columns.items()):
-        for row, image in enumerate(images):
+        for row, image in enumerate(images[:SHEET]):
             axis = axes[row][column]
             box = most_detailed_crop(first[row].sr, CROP, 1)
             axis.imshow(image.sr[box], interpolation="nearest")
@@ -73,7 +79,7 @@ def curves_figure(stage: str, curve: pd.DataFrame) -> "Figure":
     lines = -(-len(names) // PER_ROW)
     width, height = cell = (2.8, 2.1)
     # fixed margins: a constrained layout takes as long as drawing
-    figure, axes = _subplots(lines, PER_ROW, cell, layout=None)
+    figure, axes = _subplots(lines, PER_ROW, cell, constrained=False)
     figure.subplots_adjust(
         left=0.6 / (width * PER_ROW),
         right=1 - 0.1 / (width * PER_ROW),
@@ -141,14 +147,12 @@ def _write(figure: "Figure", target: Path | StringIO, format_: str) -> None:
 
 
 def _subplots(
-    rows: int,
-    columns: int,
-    cell: tuple[float, float],
-    layout: Literal["constrained"] | None = "constrained",
+    rows: int, columns: int, cell: tuple[float, float], *, constrained: bool = True
 ) -> "tuple[Figure, Any]":
     from matplotlib.figure import Figure  # noqa: PLC0415  takes a second to import
 
-    figure = Figure(figsize=(cell[0] * columns, cell[1] * rows), layout=layout)
+    size = cell[0] * columns, cell[1] * rows
+    figure = Figure(figsize=size, layout="constrained" if constrained else None)
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 

@@ -28,10 +28,10 @@ def published_result(model: str, set_name: str, metric: str, scale: int) -> Publ
 
 @cache
 def _results() -> dict[tuple[str, str, str], PublishedResult]:
-    rows = read_table(Path(__file__).with_name("published.csv")).to_dict("records")
+    table = read_table(Path(__file__).with_name("published.csv"))
     return {
-        (row["model"], row["set"], row["metric"]): PublishedResult(row["value"], row["source"])
-        for row in rows
+        (model, set_name, metric): PublishedResult(value, source)
+        for model, set_name, metric, value, source in table.itertuples(index=False)
     }
 
 

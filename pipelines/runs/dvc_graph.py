@@ -3,12 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pipelines.config.params import read_yaml, write_yaml
-
-if TYPE_CHECKING:
-    from dvc.stage import Stage
 
 Kind = Literal["stage", "data", "remote data"]
 
@@ -32,23 +29,19 @@ def stage_graph(folder: Path) -> Iterator[Node]:
 
     with Repo(str(folder)) as repo:
         graph = repo.index.graph  # its edges lead from a stage to its dependencies
-        stages = [stage for stage in graph if stage.path_in_repo == "dvc.yaml"]
-        needed = {*stages, *(one for stage in stages for one in descendants(graph, stage))}
+        stages = {stage for stage in graph if stage.path_in_repo == "dvc.yaml"}
+        needed = stages.union(*(descendants(graph, stage) for stage in stages))
         for stage in reversed([*topological_sort(graph)]):
             if stage in needed:
-                yield Node(
-                    address=stage.addressing,
-                    upstream=tuple(sorted(one.addressing for one in graph.successors(stage))),
-                    kind=_kind(stage),
-                )
+                kind: Kind = "data" if stage.is_data_source else "stage"
+                if stage.is_import:  # one that is not frozen runs like a stage
+                    kind = "remote data" if stage.frozen else "stage"
+                upstream = tuple(sorted(one.addressing for one in graph.successors(stage)))
+                yield Node(address=stage.addressing, upstream=upstream, kind=kind)
 
 
 def drop_uncached_stages(folder: Path) -> None:
-    """Remove from `dvc.lock` the stages whose outputs DVC's cache lacks.
-
-    DVC then looks for their results among all earlier runs, which it does not do for a stage that
-    agrees with its lock.
-    """
+    """Remove stages without cached outputs from `dvc.lock`: DVC then looks in all earlier runs."""
     from dvc.repo import Repo  # noqa: PLC0415  takes a second
 
     lock = folder / "dvc.lock"
@@ -62,10 +55,3 @@ def drop_uncached_stages(folder: Path) -> None:
         for name in uncached:
             content["stages"].pop(name, None)
         write_yaml(lock, content)
-
-
-def _kind(stage: "Stage") -> Kind:
-    if stage.is_import and stage.frozen:
-        return "remote data"
-    # an import that is not frozen runs like a stage
-    return "data" if stage.is_data_source and not stage.is_import else "stage"

@@ -1,7 +1,5 @@
 """Finished runs as DVC experiments, and the state and removal of their workspaces."""
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,7 +12,7 @@ from filelock import FileLock, Timeout
 from esrgan_core.files import write_text
 from pipelines.config.errors import UserError
 from pipelines.config.params import PARAMS
-from pipelines.runs.repository import Repository
+from pipelines.runs.repository import Repository, default_remote
 from pipelines.runs.workspace import FLOW_LOCK, creation_lock_path
 from pipelines.runtime.disk import remove_tree
 from pipelines.runtime.shell import git, output, resolve_commit
@@ -23,12 +21,10 @@ from pipelines.training.results import note_kept
 SAVED = Path(".git", "esrgan-saved")
 """File in a workspace with the commit of the experiment that the repository has."""
 State = Literal["running", "saved", "unsaved"]
-Runner = Callable[[list[str]], object]
-"""Runs a command in the workspace, and raises if it fails."""
 
 
-def save(folder: Path, run: Runner) -> None:
-    """Save a finished run as the DVC experiment of its name; raises as `find_experiment`."""
+def save(folder: Path, run: Callable[[list[str]], object]) -> None:
+    """Save a finished run as the DVC experiment of its name; raises as `find_experiment`, `run`."""
     if (commit := find_experiment(folder)) and _has_files_of(folder, commit):
         return
     # DVC does not save untracked files, such as metrics and a new lock
@@ -36,9 +32,9 @@ def save(folder: Path, run: Runner) -> None:
     run(["dvc", "exp", "save", "--force", "--name", folder.name])
 
 
-def push(folder: Path, run: Runner) -> None:
+def push(folder: Path, run: Callable[[list[str]], object]) -> None:
     """Push a saved run to the repository, and its files to the DVC remote if there is one."""
-    cache = [] if has_remote(folder) else ["--no-cache"]
+    cache = [] if default_remote(folder) else ["--no-cache"]
     run(["dvc", "exp", "push", "--force", *cache, "origin", folder.name])
     write_text(folder / SAVED, resolve_commit(_reference(folder), folder))
 
@@ -46,9 +42,7 @@ def push(folder: Path, run: Runner) -> None:
 def find_experiment(folder: Path) -> str:
     """The commit of the repository's experiment with the name of a run; "" if there is none.
 
-    Raises:
-        UserError: if it has another recipe.
-        CommandError: if the repository does not answer.
+    Raises a UserError if it has another recipe, a CommandError if the repository does not answer.
     """
     reference = _reference(folder)
     if not git(["ls-remote", "origin", reference], folder):
@@ -63,13 +57,7 @@ def find_experiment(folder: Path) -> str:
     return commit
 
 
-def has_remote(folder: Path) -> bool:
-    """Whether DVC has a default remote."""
-    return bool(output(["dvc", "config", "core.remote"], folder, check=False))
-
-
 def _reference(folder: Path) -> str:
-    """The git reference of a run's experiment."""
     head = git(["rev-parse", "HEAD"], folder)
     return f"refs/exps/{head[:2]}/{head[2:]}/{folder.name}"
 
@@ -77,8 +65,7 @@ def _reference(folder: Path) -> str:
 def _has_files_of(folder: Path, commit: str) -> bool:
     git(["add", "--all"], folder)
     # commits of DVC contain a temporary file of it
-    paths = [".", ":!.dvc/tmp"]
-    return not git(["diff", "--cached", "--name-only", commit, "--", *paths], folder)
+    return not git(["diff", "--cached", "--name-only", commit, "--", ".", ":!.dvc/tmp"], folder)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,7 +120,5 @@ def _state(folder: Path) -> State:
     if not saved.is_file() or not _has_files_of(folder, saved.read_text(encoding="utf-8")):
         return "unsaved"
     # git does not see changes of files that DVC tracks
-    status = subprocess.run(
-        [sys.executable, "-m", "dvc", "status", "--quiet"], cwd=folder, check=False
-    )
-    return "unsaved" if status.returncode else "saved"
+    changes = output(["dvc", "status", "--json"], folder, check=False)
+    return "saved" if changes == "{}" else "unsaved"

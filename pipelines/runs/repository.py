@@ -53,10 +53,10 @@ class Repository:
 
     def environment(self, run: str) -> dict[str, str]:
         """The environment of processes that work for a run."""
-        scripts = str(Path(sys.executable).parent)
+        scripts = Path(sys.executable).parent
         return {
             **os.environ,
-            "PATH": os.pathsep.join([scripts, os.environ.get("PATH", "")]),
+            "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}",
             "ESRGAN_STATE": str(self.state),
             REPOSITORY: self.address,
             RUN: run,
@@ -69,7 +69,7 @@ def find_repository() -> Repository:
     """The repository that `ESRGAN_REPOSITORY` names, or the one that contains this code."""
     address = os.environ.get(REPOSITORY) or str(Path(__file__).parents[2])
     parts = urlsplit(address)
-    is_remote = bool(parts.scheme) or bool(re.match(r"[^/]+@[^/]+:", address))
+    is_remote = bool(parts.scheme or re.match(r"[^/]+@[^/]+:", address))
     # some hosts accept a token in the place of the user name
     if parts.password or (parts.username and parts.scheme in ("http", "https")):
         raise UserError(
@@ -96,21 +96,9 @@ def clone(repository: Repository, folder: Path, revision: str) -> None:
     """Clone a revision into a folder; DVC there uses the cache and remotes of the repository."""
     git(["clone", "--quiet", "--no-checkout", repository.address, str(folder)], repository.runs)
     git(["checkout", "--quiet", "--detach", resolve_revision(folder, revision)], folder)
-    _configure_dvc(repository, folder)
     for key in ("user.name", "user.email"):  # DVC commits, which needs an author
         if not output(["git", "config", key], folder, check=False):
             git(["config", key, "esrgan"], folder)
-
-
-def resolve_revision(folder: Path, revision: str) -> str:
-    """The commit that a clone's origin has for a commit, branch or tag; "" is its HEAD."""
-    for name in (f"origin/{revision}", revision) if revision else ("HEAD",):
-        if found := resolve_commit(name, folder):
-            return found
-    raise UserError(f"the repository has no revision {revision!r}")
-
-
-def _configure_dvc(repository: Repository, folder: Path) -> None:
     local_config = Path(repository.address) / ".dvc" / "config.local"
     if repository.is_local and local_config.is_file():
         shutil.copy(local_config, folder / ".dvc" / "config.local")  # with its mode: it has secrets
@@ -121,9 +109,22 @@ def _configure_dvc(repository: Repository, folder: Path) -> None:
         for name, url in _remotes(Path(repository.address)).items():
             if name in cloned and not urlsplit(url).scheme:
                 output(["dvc", "remote", "modify", "--local", name, "url", url], folder)
-    if remote := output(["dvc", "config", "core.remote"], folder, check=False):
+    if remote := default_remote(folder):
         # by default DVC does not check the hashes of files that it pulls
         output(["dvc", "remote", "modify", "--local", remote, "verify", "true"], folder)
+
+
+def resolve_revision(folder: Path, revision: str) -> str:
+    """The commit that a clone's origin has for a commit, branch or tag; "" is its HEAD."""
+    for name in (f"origin/{revision}", revision) if revision else ("HEAD",):
+        if found := resolve_commit(name, folder):
+            return found
+    raise UserError(f"the repository has no revision {revision!r}")
+
+
+def default_remote(folder: Path) -> str:
+    """Name of DVC's default remote; "" if there is none."""
+    return output(["dvc", "config", "core.remote"], folder, check=False)
 
 
 def _remotes(folder: Path) -> dict[str, str]:

@@ -16,10 +16,7 @@ CHANGED = "+"
 
 
 def reproduce(repository: Repository, version: ModelVersion, name: str) -> tuple[Path, list[str]]:
-    """Prepare `runs/<name>` with a version's commit, parameters, data and DVC lock.
-
-    Returns:
-        (the workspace, warnings about possible differences).
+    """Prepare `runs/<name>` as a version was made; return it, and warnings about differences.
 
     Raises:
         UserError: if the origin of the version is unknown, or the workspace belongs to another run.

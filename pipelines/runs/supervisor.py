@@ -21,7 +21,7 @@ from typing import IO
 import psutil
 from filelock import FileLock
 
-from pipelines.runtime.parent_watch import die_with_parent, is_alive
+from pipelines.runtime.parent_watch import SIGNALS, die_with_parent, is_alive
 from pipelines.runtime.run_record import RUN
 from pipelines.tracking.open_runs import close_runs
 
@@ -92,15 +92,14 @@ def follow(
                 last_tick = time.monotonic()
                 on_tick()
     finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait()
+        process.terminate()  # unless it has ended
+        process.wait()
 
 
 def supervise(command: list[str], seconds_to_save: float = SECONDS_TO_SAVE) -> int:
     """Run a command until it ends or a termination signal arrives; returns its exit code."""
     received: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in SIGNALS:
         signal.signal(number, lambda number, _: received.append(number))
     if sys.platform == "linux":
         # orphans of the command become children of this process, whatever their group

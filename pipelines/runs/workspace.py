@@ -35,7 +35,6 @@ SECONDS_FOR_INSPECTION = 30.0
 """Time that a flow waits for `esrgan runs`, which locks each workspace while it inspects it."""
 SECONDS_FOR_COMMAND = 60.0
 """Time that a command of a killed flow may take to save and exit."""
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,9 +49,9 @@ class Request:
     """Commit, branch or tag; empty for the commit that the repository has checked out."""
 
     def __post_init__(self) -> None:
-        """Check that the name is valid as a folder, a git reference and a DVC experiment."""
-        is_valid = NAME.fullmatch(self.name) and not self.name.endswith((".", ".lock"))
-        if not is_valid or ".." in self.name:
+        # as a folder, a git reference and a DVC experiment
+        is_valid = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", self.name)
+        if not is_valid or ".." in self.name or self.name.endswith((".", ".lock")):
             raise UserError(
                 f"{self.name!r} cannot name a run: use up to 100 letters, digits, '-', '_' and '.'"
             )
@@ -105,8 +104,8 @@ def _check_same_run(repository: Repository, folder: Path, request: Request) -> N
                 f"the run {request.name} has commit {commit[:10]}, not {requested[:10]}; choose "
                 "another name, or omit the revision"
             )
-    new, old = _recipe(repository, folder, request), (folder / PARAMS).read_text(encoding="utf-8")
-    if new != old:
+    old = (folder / PARAMS).read_text(encoding="utf-8")
+    if (new := _recipe(repository, folder, request)) != old:
         raise UserError(
             f"the run {request.name} has another recipe ({_first_difference(old, new)}); use the "
             "same profile and overrides to continue it, or choose another name"
@@ -143,11 +142,7 @@ def _first_difference(old: str, new: str) -> str:
 
 @contextmanager
 def workspace_lock(folder: Path, seconds: float = SECONDS_FOR_INSPECTION) -> Iterator[None]:
-    """Hold the lock of a workspace, in which one flow works and no command of a killed one.
-
-    Raises:
-        UserError: if another flow holds the lock for longer than `seconds`.
-    """
+    """Hold the lock of a workspace; a UserError if another flow holds it longer than `seconds`."""
     with ExitStack() as locks:
         try:
             locks.enter_context(FileLock(folder / FLOW_LOCK, timeout=seconds))

@@ -19,10 +19,7 @@ rewrites the rest."""
 
 
 def git_commit() -> str:
-    """The current commit, with `+` if the code differs from it; "" outside a git repository.
-
-    If git refuses the repository because of its owner, the remedy is printed.
-    """
+    """The current commit, with `+` if the code differs from it; "" outside a git repository."""
     paths = [":(top)", *(f":(top,exclude){name}" for name in EXCLUDED)]
     try:
         commit = git(["rev-parse", "HEAD"], Path.cwd())

@@ -28,34 +28,28 @@ def in_parallel(
     There is one process per core if `workers` is -1. If a process is killed, probably because
     memory ran out, `fewer` is the advice of the UserError. A Dask cluster uses all its workers.
     """
-    if address := os.environ.get(SCHEDULER):
-        yield from _in_dask(address, work, items)
-        return
+    address = os.environ.get(SCHEDULER)
     wanted = (os.cpu_count() or 1) if workers < 0 else workers
     count = max(min(wanted, -(-len(items) // ITEMS_PER_PROCESS)), 1)
-    if count == 1:
+    if count == 1 and not address:
         yield from map(work, items)
         return
-    from joblib import Parallel, delayed  # noqa: PLC0415  slow to import
+    # slow to import
+    from joblib import Parallel, delayed, parallel_config  # noqa: PLC0415
     from joblib.externals.loky.process_executor import TerminatedWorkerError  # noqa: PLC0415
 
+    jobs = [delayed(work)(item) for item in items]
+    if address:
+        from distributed import Client  # noqa: PLC0415  takes a second to import
+
+        with Client(address), parallel_config(backend="dask"):
+            for start in range(0, len(items), DASK_BATCH):
+                yield from Parallel()(jobs[start : start + DASK_BATCH])
+        return
     try:
-        jobs = (delayed(work)(item) for item in items)
         yield from Parallel(n_jobs=count, return_as="generator")(jobs)
     except TerminatedWorkerError as error:
         raise UserError(
             f"one of {count} processes was killed, probably because memory ran out; finished "
             f"results are kept: run it again {fewer}"
         ) from error
-
-
-def _in_dask(
-    address: str, work: Callable[[Item], Result], items: Sequence[Item]
-) -> Iterator[Result]:
-    from distributed import Client  # noqa: PLC0415  takes a second to import
-    from joblib import Parallel, delayed, parallel_config  # noqa: PLC0415
-
-    with Client(address), parallel_config(backend="dask"):
-        for start in range(0, len(items), DASK_BATCH):
-            batch = items[start : start + DASK_BATCH]
-            yield from Parallel()(delayed(work)(item) for item in batch)

@@ -2,21 +2,21 @@
 
 import os
 import signal
-import threading
 import time
 from contextlib import suppress
+from threading import Thread
 
 import psutil
 
 from pipelines import PARENT
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""Signals that ask a process to end."""
 SECONDS_BETWEEN_CHECKS = 1.0
 SHELLS = frozenset({"sh", "bash", "dash", "zsh"})
 
 
-def die_with_parent(
-    number: signal.Signals = signal.SIGHUP, *, seconds: float | None = None
-) -> None:
+def die_with_parent(number: int = signal.SIGHUP, *, seconds: float | None = None) -> None:
     """Send this process a signal when the process that started it has ended.
 
     DVC starts stages through a shell, which may outlive DVC, so the parent of a shell is watched
@@ -29,8 +29,7 @@ def die_with_parent(
     if parents and parents[0].name() not in SHELLS:
         del parents[1:]
     if parents:
-        args = parents, number, seconds
-        threading.Thread(target=_watch, args=args, name="parent watch", daemon=True).start()
+        Thread(target=_watch, args=(parents, number, seconds), daemon=True).start()
 
 
 def is_alive(process: psutil.Process) -> bool:
@@ -41,7 +40,7 @@ def is_alive(process: psutil.Process) -> bool:
     return False
 
 
-def _watch(watched: list[psutil.Process], number: signal.Signals, seconds: float | None) -> None:
+def _watch(watched: list[psutil.Process], number: int, seconds: float | None) -> None:
     while all(map(is_alive, watched)):
         time.sleep(SECONDS_BETWEEN_CHECKS)
     os.kill(os.getpid(), number)

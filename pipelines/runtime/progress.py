@@ -1,10 +1,13 @@
 """Progress of long work: a bar on a terminal, lines elsewhere, and the status file."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
+from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
@@ -19,20 +22,53 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from pipelines.runtime.status import Status, write_status
+from esrgan_core.files import write_text
+from esrgan_core.strict_json import from_json, to_json
 
 Item = TypeVar("Item")
-Advance = Callable[[int, str], None]
 SECONDS_BETWEEN_LINES = 15.0
 SECONDS_BETWEEN_STATUS = 1.0
 SECONDS_OF_RATES = 600.0
 """Period of the step rates used for the ETA."""
+STATUS = "ESRGAN_STATUS"
+"""Environment variable with the path of the status file; without it, no status is written."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Status:
+    """The current work of a stage, its progress, and the error that ended it."""
+
+    what: str = ""
+    completed: int = 0
+    total: int = 0
+    """0 if unknown."""
+    seconds_left: float = 0.0
+    note: str = ""
+    problem: str = ""
+    transient: bool = False
+    """Whether another attempt may succeed."""
+
+
+def write_status(status: Status) -> None:
+    """Write the file that `ESRGAN_STATUS` names, if it is set."""
+    if path := os.environ.get(STATUS):
+        write_text(Path(path), to_json(asdict(status)))
+
+
+def read_status(path: Path) -> Status | None:
+    """Read a status file, whose keys may be those of another commit; None if there is none."""
+    try:
+        content = from_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    known = {field.name for field in fields(Status)}
+    return Status(**{name: value for name, value in content.items() if name in known})
 
 
 @contextmanager
 def progress(
     what: str, total: int, done: int = 0, *, shown: bool = True, bytes_: bool = False
-) -> Iterator[Advance]:
+) -> Iterator[Callable[[int, str], None]]:
     """Yield a function that shows the number of completed units and a note.
 
     `total` is 0 if it is unknown. Units that were `done` before do not count for the ETA.

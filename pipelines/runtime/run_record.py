@@ -17,10 +17,7 @@ from pipelines.runtime.state import state_root
 RUN = "ESRGAN_RUN"
 """Environment variable with the name of the pipeline run."""
 REPORTED_LATER = ("download", "validate", "bicubic", "interpolate")
-"""Stages that the next stage, or `esrgan publish`, reports to MLflow.
-
-On a few images they take less time than importing MLflow.
-"""
+"""Stages that the next one, or `esrgan publish`, reports: importing MLflow may take longer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,11 +18,8 @@ def git(arguments: list[str], folder: Path) -> str:
 
 
 def output(command: list[str], folder: Path, *, check: bool = True) -> str:
-    """Output of a command in a folder, stripped; `dvc` is the one of this environment.
-
-    Raises:
-        CommandError: if the command fails and `check` is set.
-    """
+    """Output of a command in a folder, stripped; a CommandError if it fails and `check` is set."""
+    # DVC of this environment
     arguments = [sys.executable, "-m", *command] if command[0] == "dvc" else command
     done = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, check=False)
     if check and done.returncode:

@@ -1,4 +1,4 @@
-"""The state root: the folder of checkpoints, locks, caches and the default MLflow store."""
+"""The state root (checkpoints, locks, caches, the default MLflow store) and the device."""
 
 import os
 from contextlib import AbstractContextManager, chdir
@@ -8,6 +8,11 @@ from pipelines.config.errors import UserError
 
 REPOSITORY = "ESRGAN_REPOSITORY"
 """Environment variable with the path or URL of the repository that runs are cloned from."""
+
+
+def requested_device() -> str:
+    """The value of `ESRGAN_DEVICE`; `auto` if it is not set."""
+    return os.environ.get("ESRGAN_DEVICE") or "auto"
 
 
 def state_root() -> Path:

@@ -14,10 +14,8 @@ TEXT_COLUMNS = ("model", "set", "name", "metric", "source")
 def read_table(path: Path) -> pd.DataFrame:
     """Read a CSV file; numbers may be infinite, and a missing number is NaN.
 
-    By default, pandas would read an image name `NA` or `null` as missing and `007` as 7.
-
-    Raises:
-        UserError: if the file is not a table in UTF-8.
+    By default, pandas would read an image name `NA` or `null` as missing and `007` as 7. A file
+    that is not a table in UTF-8 is a UserError.
     """
     try:
         columns = pd.read_csv(path, nrows=0).columns  # noqa: TID251  the one reader

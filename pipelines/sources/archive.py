@@ -6,6 +6,7 @@ than it declares) is rejected before anything is written.
 """
 
 import gzip
+import os
 import re
 import shutil
 import stat
@@ -15,7 +16,6 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import IO, Literal
 
@@ -33,31 +33,26 @@ LONGEST_HEADER = 64 * 1024
 RESIZING = re.compile(rb"\d+ (size|GNU\.sparse\.[a-z.]+)=")
 """Entries of extended headers that change the size of a member."""
 UTF8_FLAG = 0x800
-CHUNK = 1024 * 1024
+MAX_MEMBERS = 100_000
+MAX_BYTES = 200 * 10**9
+"""Of all members together, unpacked."""
+MAX_RATIO = 100
+"""Unpacked to packed bytes; about 1 for images, more for text and blank pages."""
 SMALL = 1024 * 1024
 """Bytes below which the compression ratio is not checked: a blank page compresses like a bomb."""
+TarMode = Literal["r:", "r:gz"]
+Targets = Mapping[str, Path]
 UNREADABLE = (
-    zipfile.BadZipFile, tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError,
-    NotImplementedError, RuntimeError, UnicodeError, ValueError, OverflowError,
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError, RuntimeError,
+    ValueError, OverflowError,
 )  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Limits:
-    """Largest archive that is unpacked."""
-
-    members: int = 100_000
-    bytes: int = 200 * 10**9
-    """Of all members together, unpacked."""
-    ratio: float = 100
-    """Unpacked to packed bytes; about 1 for images, more for text and blank pages."""
 
 
 class BadArchiveError(UserError):
     """The archive is damaged or hostile."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class _Member:
     name: str
     bytes: int
@@ -66,9 +61,7 @@ class _Member:
     problem: str
 
 
-def unpack(
-    archive: Path, targets: Mapping[str, Path], limits: Limits | None = None
-) -> Iterator[tuple[str, str]]:
+def unpack(archive: Path, targets: Targets) -> Iterator[tuple[str, str]]:
     """Write members to the paths in `targets`.
 
     Yields:
@@ -79,60 +72,51 @@ def unpack(
             damaged; later if the rest of it cannot be read.
         UserError: before anything is written, if the members do not fit on the disk.
     """
-    limits = limits or Limits()
     try:
-        match _kind(archive):
-            case "zip":
-                yield from _unpack_zip(archive, targets, limits)
-            case kind:
-                yield from _unpack_tar(archive, kind, targets, limits)
+        if mode := _tar_mode(archive):
+            yield from _unpack_tar(archive, mode, targets)
+        else:
+            yield from _unpack_zip(archive, targets)
     except UserError:
         raise
     except UNREADABLE as error:
         raise BadArchiveError(f"damaged ({error}); fetch it again") from error
 
 
-def _kind(archive: Path) -> Literal["zip", "tar", "tar.gz"]:
-    """Kind of an archive by its first bytes."""
+def _tar_mode(archive: Path) -> TarMode | None:
+    """Mode in which `tarfile` reads an archive, by its first bytes; None for a zip file."""
     with archive.open("rb") as file:
         head = file.read(BLOCK)
     if head[:2] == b"\x1f\x8b":
-        return "tar.gz"
+        return "r:gz"
     if head[257:262] == b"ustar":
-        return "tar"
+        return "r:"
     if head[:6] == b"\xfd7zXZ\0" or head[:3] == b"BZh":
         raise BadArchiveError("packed with xz or bzip2; repack it as zip or gzipped tar")
     if zipfile.is_zipfile(archive):
-        return "zip"
+        return None
     raise BadArchiveError("neither zip nor tar")
 
 
-def _unpack_zip(
-    archive: Path, targets: Mapping[str, Path], limits: Limits
-) -> Iterator[tuple[str, str]]:
+def _unpack_zip(archive: Path, targets: Targets) -> Iterator[tuple[str, str]]:
     with zipfile.ZipFile(archive) as file:
-        yield from _check_members(_zip_members(file), archive, targets, limits)
+        yield from _check_members(_zip_members(file), archive, targets)
         for info in file.infolist():
             name = normalize_name(_zip_name(info))
             if (target := targets.get(name)) and not info.is_dir():
+                problem = ""
                 try:
                     with file.open(info) as source:
                         _write(source, target, info.file_size)
                 except UNREADABLE as error:
-                    yield name, f"damaged in the archive ({error})"
-                else:
-                    yield name, ""
+                    problem = f"damaged in the archive ({error})"
+                yield name, problem
 
 
-def _unpack_tar(
-    archive: Path, kind: str, targets: Mapping[str, Path], limits: Limits
-) -> Iterator[tuple[str, str]]:
-    _check_tar_headers(archive, limits, is_gzipped=kind == "tar.gz")
-    open_tar = partial(tarfile.open, archive, "r:gz" if kind == "tar.gz" else "r:")
-    with open_tar() as tar:
-        missing = _check_members(_tar_members(tar), archive, targets, limits)
-    yield from missing
-    with open_tar() as tar:
+def _unpack_tar(archive: Path, mode: TarMode, targets: Targets) -> Iterator[tuple[str, str]]:
+    _check_tar_headers(archive, mode)
+    with tarfile.open(archive, mode) as tar:
+        yield from _check_members(_tar_members(tar), archive, targets)
         for member in tar:
             name = normalize_name(member.name)
             if (target := targets.get(name)) and (content := tar.extractfile(member)):
@@ -141,31 +125,26 @@ def _unpack_tar(
 
 
 def _check_members(
-    members: Iterable[_Member], archive: Path, targets: Mapping[str, Path], limits: Limits
+    members: Iterable[_Member], archive: Path, targets: Targets
 ) -> list[tuple[str, str]]:
-    """Check all members before any is written; returns those of `targets` that are missing.
-
-    Raises:
-        BadArchiveError: if one is hostile, or the limits are exceeded.
-        UserError: if the members do not fit on the disk.
-    """
+    """Check all members before any is written; returns those of `targets` that are missing."""
     seen: set[str] = set()
     total = needed = 0
-    max_bytes = min(limits.bytes, int(limits.ratio * archive.stat().st_size) + SMALL)
+    max_bytes = min(MAX_BYTES, MAX_RATIO * archive.stat().st_size + SMALL)
     for count, member in enumerate(members, start=1):
         problem = member.problem or _name_problem(member.name)
         if not problem and member.is_file and member.name in seen:
             problem = "occurs twice"
-        if not problem and member.bytes > limits.ratio * member.packed + SMALL:
-            problem = f"unpacks to more than {limits.ratio:g} times its size"
+        if not problem and member.bytes > MAX_RATIO * member.packed + SMALL:
+            problem = f"unpacks to more than {MAX_RATIO} times its size"
         if problem:
             raise BadArchiveError(f"the member {member.name!r} {problem}; not unpacked")
         if member.is_file:
             seen.add(member.name)
         total += member.bytes
         needed += member.bytes if member.name in targets else 0
-        if count > limits.members:
-            raise BadArchiveError(f"more than {limits.members} members; not unpacked")
+        if count > MAX_MEMBERS:
+            raise BadArchiveError(f"more than {MAX_MEMBERS} members; not unpacked")
         if total > max_bytes:
             raise BadArchiveError(f"unpacks to more than {max_bytes} bytes; not unpacked")
     require_disk_space({target.parent: needed for target in list(targets.values())[:1]})
@@ -195,13 +174,8 @@ def _zip_members(file: zipfile.ZipFile) -> Iterator[_Member]:
         elif info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             problem = "has an unsupported compression"
         end = info.header_offset + ZIP_HEADER + info.compress_size
-        yield _Member(
-            name=normalize_name(_zip_name(info)),
-            bytes=info.file_size,
-            packed=info.compress_size,
-            is_file=not info.is_dir(),
-            problem=problem,
-        )
+        name = normalize_name(_zip_name(info))
+        yield _Member(name, info.file_size, info.compress_size, not info.is_dir(), problem)
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:
@@ -214,12 +188,12 @@ def _zip_name(info: zipfile.ZipInfo) -> str:
     return info.filename
 
 
-def _check_tar_headers(archive: Path, limits: Limits, *, is_gzipped: bool) -> None:
+def _check_tar_headers(archive: Path, mode: TarMode) -> None:
     """Check the size of all headers first: `tarfile` reads extended ones into memory."""
     packed = archive.stat().st_size
-    count = position = 0
+    position = 0
     with archive.open("rb") as raw:
-        file = gzip.GzipFile(fileobj=raw) if is_gzipped else raw
+        file = gzip.GzipFile(fileobj=raw) if mode == "r:gz" else raw
         while len(block := file.read(BLOCK)) == BLOCK and block.strip(b"\0"):
             info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
             is_extended = info.type in (b"x", b"g", b"X", b"L", b"K")
@@ -227,24 +201,13 @@ def _check_tar_headers(archive: Path, limits: Limits, *, is_gzipped: bool) -> No
                 raise BadArchiveError(f"a header of {info.size} bytes; not unpacked")
             size = -(-info.size // BLOCK) * BLOCK if info.isreg() or is_extended else 0
             position += BLOCK + size
-            count += 1
-            if count > 3 * limits.members:
-                raise BadArchiveError(f"more than {limits.members} members; not unpacked")
-            if is_gzipped and position > limits.ratio * packed + SMALL:
-                raise BadArchiveError(f"unpacks to more than {limits.ratio:g} times its size")
+            if mode == "r:gz" and position > MAX_RATIO * packed + SMALL:
+                raise BadArchiveError(f"unpacks to more than {MAX_RATIO} times its size")
             if not is_extended:
-                _skip(file, size)
+                file.seek(size, os.SEEK_CUR)
             # with another size `tarfile` would look for the next header elsewhere
             elif RESIZING.search(file.read(size)):
                 raise BadArchiveError("a header changes the size of a member; not unpacked")
-
-
-def _skip(file: gzip.GzipFile | IO[bytes], count: int) -> None:
-    if not isinstance(file, gzip.GzipFile):
-        file.seek(count, 1)
-        return
-    while count > 0 and (chunk := file.read(min(count, CHUNK))):
-        count -= len(chunk)
 
 
 def _tar_members(file: tarfile.TarFile) -> Iterator[_Member]:
@@ -256,19 +219,13 @@ def _tar_members(file: tarfile.TarFile) -> Iterator[_Member]:
             problem = "is a sparse file"
         elif not (info.isreg() or info.isdir()):
             problem = "is a device or a pipe"
-        yield _Member(
-            name=normalize_name(info.name),
-            bytes=info.size,
-            packed=info.size,
-            is_file=info.isreg(),
-            problem=problem,
-        )
+        yield _Member(normalize_name(info.name), info.size, info.size, info.isreg(), problem)
 
 
 def _write(source: IO[bytes], target: Path, size: int) -> None:
     with atomic_path(target) as temporary:
         with temporary.open("wb") as file:
-            shutil.copyfileobj(source, file, CHUNK)
+            shutil.copyfileobj(source, file)
             written = file.tell()
         if written != size:
             raise BadArchiveError(f"{target.name} has {written} bytes, not the {size} declared")

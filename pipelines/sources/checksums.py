@@ -37,17 +37,12 @@ class ExpectedFile:
             raise UserError(f"bytes must not be negative, got {self.bytes}")
 
     def mismatch(self, path: Path, sha256: str = "") -> str:
-        """How a file differs from what is expected; "" if it does not.
-
-        `sha256` is that of the file, if it is already known.
-        """
+        """How a file differs, or ""; `sha256` is that of the file, if it is already known."""
         size = path.stat().st_size
         if self.bytes and size != self.bytes:
             return f"it has {size} bytes, the catalog says {self.bytes}"
-        if self.sha256:
-            found = sha256 or file_sha256(path)
-            if not found.startswith(self.sha256):
-                return f"its sha256 is {found}, the catalog says {self.sha256}"
+        if self.sha256 and not (found := sha256 or file_sha256(path)).startswith(self.sha256):
+            return f"its sha256 is {found}, the catalog says {self.sha256}"
         if self.md5:
             with path.open("rb") as file:
                 found = hashlib.file_digest(file, "md5").hexdigest()

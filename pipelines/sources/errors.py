@@ -1,7 +1,6 @@
 """Errors of fetching a file."""
 
-from pipelines.config.errors import UserError
-from pipelines.runtime.errors import TransientError
+from pipelines.config.errors import TransientError, UserError
 
 
 class HostError(UserError, OSError):
@@ -14,6 +13,18 @@ class BusyHostError(TransientError, HostError):
 
 class CutError(Exception):
     """The connection ended early; the next attempt resumes the transfer."""
+
+
+class UnreachableError(CutError):
+    """The host does not answer."""
+
+
+class BusyError(CutError):
+    """The host is busy, for so many seconds if it says so."""
+
+    def __init__(self, message: str, seconds: float | None) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class SlowError(CutError):

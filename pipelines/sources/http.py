@@ -3,7 +3,10 @@
 A note next to the partial file records its origin. A Range request resumes it.
 """
 
+import re
 import threading
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -11,25 +14,24 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
-from urllib3.util.retry import Retry
 
+from pipelines.config.errors import causes
 from pipelines.runtime.disk import require_disk_space
 from pipelines.runtime.redaction import redact
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.errors import (
+    BusyError,
     BusyHostError,
     ChangedError,
     CutError,
     HostError,
     SlowError,
     StoppedError,
+    UnreachableError,
 )
-from pipelines.sources.http_response import check_response, validator
 from pipelines.sources.transfer import (
     CHUNK,
     TransferOptions,
-    attempts,
     discard,
     partial_size,
     read_note,
@@ -41,28 +43,15 @@ TIMEOUT = (10.0, 30.0)
 """Seconds to connect, and between two bytes."""
 MIN_SPEED = 1024
 """Bytes per second, below which an attempt fails."""
+CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)")
 FREE_SPACE = 1024 * 1024 * 1024
 """Bytes of disk that stay free; checked each time as many bytes have arrived."""
 
 
-class _StoppableRetry(Retry):
-    """Retries whose waits end when the transfer of this thread is stopped."""
-
-    def sleep(self, response: urllib3.BaseHTTPResponse | None = None) -> None:
-        """Wait as long as the host asks for, or with exponential backoff."""
-        retry_after = self.get_retry_after(response) if response else None
-        if _local.stop.wait(retry_after or self.get_backoff_time()):
-            raise StoppedError
-
-
 class _ThreadLocal(threading.local):
     def __init__(self) -> None:
-        self.stop = threading.Event()
         self.session = requests.Session()
         self.session.headers["User-Agent"] = "esrgan-pipeline"
-        self.adapter = HTTPAdapter()
-        for scheme in ("http://", "https://"):
-            self.session.mount(scheme, self.adapter)
 
 
 _local = _ThreadLocal()
@@ -71,11 +60,7 @@ _local = _ThreadLocal()
 def download(urls: list[str], part: Path, expected: ExpectedFile, options: TransferOptions) -> None:
     """Write the whole file to `part`; a partial file there is continued.
 
-    Args:
-        urls: the address and its mirrors, tried in this order.
-        part: the file to write.
-        expected: size and checksums of the file.
-        options: of the transfer.
+    `urls` are the address and its mirrors, tried in this order.
 
     Raises:
         HostError: if no host supplies what is expected; gives the reason for each host.
@@ -84,10 +69,16 @@ def download(urls: list[str], part: Path, expected: ExpectedFile, options: Trans
     """
     problems, is_busy = [], False
     for url in urls:
+        host, retry = _host(url), options.retry
+        if host in options.unreachable_hosts:
+            retry = retry.new(total=0)
+        attempt = partial(_attempt, url, part, expected, options)
         try:
-            transfer(partial(_attempt, url, part, expected, options), part, expected, options)
+            transfer(attempt, part, expected, replace(options, retry=retry))
         except HostError as error:
-            problems.append(f"{_host(url) or url}: {error}")
+            if isinstance(error.__cause__, UnreachableError):
+                options.unreachable_hosts.add(host)
+            problems.append(f"{host or url}: {error}")
             is_busy |= isinstance(error, BusyHostError)
         else:
             return
@@ -113,10 +104,13 @@ def _attempt(url: str, part: Path, expected: ExpectedFile, options: TransferOpti
         if is_same:
             headers["If-Range"] = known
     with _get(url, headers, options) as response:
-        total = check_response(response, offset, expected)
+        total = _check_response(response, offset, expected)
         if response.status_code == 416:
             return
-        version = validator(response)
+        # a strong ETag, or the date of the last change
+        version = response.headers.get("ETag", "")
+        if not version or version.startswith("W/"):
+            version = response.headers.get("Last-Modified", "")
         if response.status_code == 206:
             # a 206 response may omit the validator
             version = version or known
@@ -131,33 +125,52 @@ def _attempt(url: str, part: Path, expected: ExpectedFile, options: TransferOpti
 
 
 def _get(url: str, headers: dict[str, str], options: TransferOptions) -> requests.Response:
-    """Response to a GET request, which is repeated while the host does not answer or is busy."""
-    host, retry = _host(url), options.retry
-    if host in options.unreachable_hosts:
-        retry = retry.new(total=0)
-    _local.adapter.max_retries, _local.stop = _StoppableRetry(**vars(retry)), options.stop
+    """Response to a GET request."""
     try:
         response = _local.session.get(url, headers=headers, stream=True, timeout=TIMEOUT)
     except (ValueError, requests.TooManyRedirects) as error:
         raise HostError(_reason(error)) from error  # the URL is wrong
     except requests.RequestException as error:
-        options.unreachable_hosts.add(host)
-        raise BusyHostError(f"{_reason(error)}, {attempts(retry)} times") from error
-    options.unreachable_hosts.discard(host)
-    if response.status_code in retry.status_forcelist:
+        raise UnreachableError(_reason(error)) from error
+    options.unreachable_hosts.discard(_host(url))
+    if response.status_code in options.retry.status_forcelist:
         response.close()
-        raise BusyHostError(
-            f"it answers {response.status_code} {response.reason}, {attempts(retry)} times"
-        )
+        seconds = None
+        with suppress(urllib3.exceptions.InvalidHeader):
+            seconds = options.retry.get_retry_after(response.raw)
+        raise BusyError(f"it answers {response.status_code} {response.reason}", seconds)
     return response
 
 
-def _receive(response: requests.Response, part: Path, total: int, options: TransferOptions) -> None:
-    """Append the body to `part`.
+def _check_response(response: requests.Response, offset: int, expected: ExpectedFile) -> int:
+    """Check that the body is the file, or its rest from `offset`, uncompressed.
 
-    Raises:
-        CutError: if the file is not complete then.
+    Returns the size of the whole file, 0 if the headers do not give it.
     """
+    status, headers = response.status_code, response.headers
+    span = CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip())
+    total = int(span[2]) if span and span[2] != "*" else 0
+    if status == 416:
+        if offset and total == offset:
+            return total
+        raise ChangedError("the remote file changed since the partial download")
+    if status not in (200, 206):
+        raise HostError(f"it answers {status} {response.reason}")
+    if headers.get("Content-Encoding", "identity") != "identity":
+        raise HostError("it sends the file compressed")
+    if status == 206:
+        if not offset or not span or span[1] is None or int(span[1]) != offset:
+            raise ChangedError("it sends another range than the requested one")
+    else:
+        length = headers.get("Content-Length", "")
+        total = int(length) if length.isdigit() else 0
+    if expected.bytes and total and total != expected.bytes:
+        raise HostError(f"its file has {total} bytes, the catalog says {expected.bytes}")
+    return total
+
+
+def _receive(response: requests.Response, part: Path, total: int, options: TransferOptions) -> None:
+    """Append the body to `part`; a CutError if the file is not complete then."""
     with part.open("ab") as file:
         start, before = monotonic(), file.tell()
         next_check = before + FREE_SPACE
@@ -191,6 +204,5 @@ def _host(url: str) -> str:
 
 def _reason(error: Exception) -> str:
     """Message of the innermost error; the libraries wrap it several times."""
-    while (inner := error.__cause__ or error.__context__) and isinstance(inner, Exception):
-        error = inner
-    return str(error) or type(error).__name__
+    *_, innermost = causes(error)
+    return str(innermost) or type(innermost).__name__

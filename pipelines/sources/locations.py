@@ -1,10 +1,11 @@
 """Locations of files: parsed from the URIs of catalogs and parameters, written back by `str`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote, urlsplit
 
 from pipelines.config.errors import UserError
+from pipelines.sources.checksums import ExpectedFile
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +64,27 @@ class ArchiveMember:
 Location = PackageFile | LocalFile | HttpFile | S3Object | ArchiveMember
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RemoteFile:
+    """Where a file comes from, and its expected content."""
+
+    location: Location
+    expected: ExpectedFile = field(default_factory=ExpectedFile)
+    mirrors: tuple[str, ...] = ()
+    """Other URLs of an HTTP file."""
+    version: str = ""
+    """Distinguishes contents of one location without checksum."""
+
+    def __post_init__(self) -> None:
+        if self.mirrors and not isinstance(self.location, HttpFile):
+            raise UserError(f"{self.location}: only http and https files can have mirrors")
+
+    @property
+    def address(self) -> str:
+        """Identifies it in the cache."""
+        return f"{self.location} {self.version}".rstrip()
+
+
 def parse_location(uri: str) -> Location:
     """Parse a URI of a catalog.
 
@@ -94,11 +116,7 @@ def parse_location(uri: str) -> Location:
 
 
 def parse_s3(uri: str) -> S3Object:
-    """Parse `s3://bucket/key`; nothing in the key is escaped.
-
-    Raises:
-        UserError: if the bucket is missing.
-    """
+    """Parse `s3://bucket/key`; nothing in the key is escaped. A missing bucket is a UserError."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     if not uri.startswith("s3://") or not bucket:
         raise UserError(f"expected s3://bucket/key, got {uri}")

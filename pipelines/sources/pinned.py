@@ -17,8 +17,15 @@ from pipelines.runtime.progress import track
 from pipelines.runtime.redaction import redact
 from pipelines.runtime.state import REPOSITORY
 from pipelines.sources.checksums import ExpectedFile
-from pipelines.sources.locations import HttpFile, LocalFile, Location, S3Object, parse_location
-from pipelines.sources.resolve import RemoteFile, resolve
+from pipelines.sources.locations import (
+    HttpFile,
+    LocalFile,
+    Location,
+    RemoteFile,
+    S3Object,
+    parse_location,
+)
+from pipelines.sources.resolve import resolve
 from pipelines.sources.transfer import TransferOptions
 
 MARK = "#sha256="
@@ -110,27 +117,21 @@ def _content_hash(path: Path) -> str:
     """SHA-256 of a file, or of the names and contents of the visible files in a folder."""
     if path.is_file():
         return file_sha256(path)
-    if not (names := sorted(_list_files(path))):
+    names = sorted(file.relative_to(path).as_posix() for file in _list_files(path, frozenset()))
+    if not names:
         raise UserError(f"{path} is a folder without files; add them, or name another folder")
     with ThreadPoolExecutor() as pool:
         digests = pool.map(lambda name: file_sha256(path / name), names)
         return record_hash(dict(zip(names, track(f"hash {path}", digests, names), strict=True)))
 
 
-def _list_files(root: Path) -> Iterator[str]:
-    """Relative paths of the visible files below a folder; links are followed."""
-    for name, folders, files in os.walk(root, followlinks=True, onerror=_raise):
-        folder = Path(name)
-        inner = folder.relative_to(root)
-        # a link may lead to a folder that contains it
-        parents = {(root / part).resolve() for part in (inner, *inner.parents)}
-        folders[:] = [
-            one for one in folders if one[0] != "." and (folder / one).resolve() not in parents
-        ]
-        for file in files:
-            if file[0] != "." and (folder / file).is_file():
-                yield (inner / file).as_posix()
-
-
-def _raise(error: OSError) -> None:
-    raise error
+def _list_files(folder: Path, parents: frozenset[Path]) -> Iterator[Path]:
+    """Visible files below a folder; links are followed, except into a folder that has them."""
+    parents |= {folder.resolve()}
+    for path in folder.iterdir():
+        if path.name[0] == ".":
+            continue
+        if path.is_dir() and path.resolve() not in parents:
+            yield from _list_files(path, parents)
+        elif path.is_file():
+            yield path

@@ -8,9 +8,9 @@ from esrgan_core.features import FeaturesConfig
 from pipelines.config.errors import UserError
 from pipelines.runtime.progress import byte_progress
 from pipelines.sources.checksums import ExpectedFile
-from pipelines.sources.locations import HttpFile
+from pipelines.sources.locations import HttpFile, RemoteFile
 from pipelines.sources.pinned import find_pinned
-from pipelines.sources.resolve import RemoteFile, resolve
+from pipelines.sources.resolve import resolve
 from pipelines.sources.transfer import TransferOptions
 
 
@@ -62,19 +62,13 @@ def find_weights(config: FeaturesConfig) -> Path:
         ) from error
 
 
-def fetch_weights(name: str, parameter: str, published: WeightsFile | None = None) -> Path:
-    """Path of a published file in the cache, fetched if necessary.
-
-    Args:
-        name: of the network.
-        parameter: names another file, for the error message.
-        published: the file, if it is not in `PUBLISHED`.
+def fetch_weights(name: str, parameter: str) -> Path:
+    """Path of the published weights of a network in the cache, fetched if necessary.
 
     Raises:
-        UserError: if it cannot be fetched.
+        UserError: if they cannot be fetched; `parameter` can name another file.
     """
-    published = published or PUBLISHED.get(name)
-    if published is None:
+    if not (published := PUBLISHED.get(name)):
         raise UserError(f"{name} weights are not published; give the path of a file: {parameter}")
     remote = RemoteFile(
         location=HttpFile(url=published.url), expected=ExpectedFile(sha256=published.sha256)
@@ -91,11 +85,7 @@ def fetch_weights(name: str, parameter: str, published: WeightsFile | None = Non
 
 
 def parse_weight_files(arguments: Sequence[str]) -> dict[str, str]:
-    """Parse weights files given as NAME=FILE.
-
-    Raises:
-        UserError: if one is malformed or does not exist.
-    """
+    """Parse weights files given as NAME=FILE; a UserError if one is malformed or missing."""
     files = {}
     for argument in arguments:
         name, _, file = argument.partition("=")

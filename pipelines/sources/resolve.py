@@ -5,45 +5,24 @@ A new source is a module that fetches from it, a type in `locations.Location`, a
 """
 
 import shutil
-from dataclasses import dataclass, field
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import assert_never
 
 from esrgan_core.files import atomic_path
 from pipelines.config.errors import UserError
 from pipelines.sources import cache
-from pipelines.sources.checksums import REMEDY, ExpectedFile
+from pipelines.sources.checksums import REMEDY
 from pipelines.sources.locations import (
     ArchiveMember,
     HttpFile,
     LocalFile,
-    Location,
     PackageFile,
+    RemoteFile,
     S3Object,
 )
-from pipelines.sources.package_data import find_package_file
 from pipelines.sources.transfer import TransferOptions
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RemoteFile:
-    """Where a file comes from, and its expected content."""
-
-    location: Location
-    expected: ExpectedFile = field(default_factory=ExpectedFile)
-    mirrors: tuple[HttpFile, ...] = ()
-    version: str = ""
-    """Distinguishes contents of one location without checksum."""
-
-    def __post_init__(self) -> None:
-        if self.mirrors and not isinstance(self.location, HttpFile):
-            raise UserError(f"{self.location}: only http and https files can have mirrors")
-
-    @property
-    def cache_key(self) -> str:
-        """Address under which the cache stores it."""
-        return f"{self.location} {self.version}".rstrip()
 
 
 def resolve(remote: RemoteFile, options: TransferOptions) -> Path:
@@ -54,27 +33,27 @@ def resolve(remote: RemoteFile, options: TransferOptions) -> Path:
         UserError: if it does not exist, has another content, or is part of an archive, which has
             to be unpacked.
     """
-    fetch: cache.Fetch
     match remote.location:
         case HttpFile(url=url):
             from pipelines.sources.http import download  # noqa: PLC0415  requests
 
-            fetch = partial(download, [url, *(mirror.url for mirror in remote.mirrors)])
+            return cache.get_or_fetch(remote, options, partial(download, [url, *remote.mirrors]))
         case S3Object() as location:
             from pipelines.sources.s3 import download_object  # noqa: PLC0415  boto3
 
-            fetch = partial(download_object, location)
+            return cache.get_or_fetch(remote, options, partial(download_object, location))
         case PackageFile() as location:
-            return _verify(find_package_file(location), remote.expected)
+            path = find_package_file(location)
         case LocalFile(path=path):
             if not path.is_file():
                 raise UserError(f"no file {path}; correct the path")
-            return _verify(path, remote.expected)
         case ArchiveMember() as location:
             raise UserError(f"{location} is part of an archive")
         case other:
             assert_never(other)
-    return cache.get_or_fetch(remote.cache_key, remote.expected, options, fetch)
+    if mismatch := remote.expected.mismatch(path):
+        raise UserError(f"{mismatch}; {REMEDY}")
+    return path
 
 
 def copy(remote: RemoteFile, target: Path, options: TransferOptions) -> None:
@@ -87,10 +66,18 @@ def copy(remote: RemoteFile, target: Path, options: TransferOptions) -> None:
 def forget_unpinned(remote: RemoteFile) -> None:
     """Fetch an unusable file again next time, unless a checksum confirms its content."""
     if isinstance(remote.location, HttpFile | S3Object) and not remote.expected.is_pinned:
-        cache.forget(remote.cache_key)
+        cache.forget(remote)
 
 
-def _verify(path: Path, expected: ExpectedFile) -> Path:
-    if mismatch := expected.mismatch(path):
-        raise UserError(f"{mismatch}; {REMEDY}")
-    return path
+def find_package_file(location: PackageFile) -> Path:
+    """Path of a package's file; a UserError if the package or the file is not installed."""
+    top, *inner = location.package.split(".")
+    # the spec of the top package is found without importing it, which can take seconds
+    spec = find_spec(top)
+    for folder in (spec and spec.submodule_search_locations) or ():
+        path = Path(folder, *inner, location.resource)
+        if path.is_file():
+            return path
+    raise UserError(
+        f"{location.resource} of {location.package} is not installed; run `make install`"
+    )

@@ -6,8 +6,7 @@ Endpoint, region and credentials come from the environment (`AWS_ENDPOINT_URL`,
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, suppress
 from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -28,14 +27,8 @@ from esrgan_core.io.folder import SUFFIXES, Report, report_left_out
 from pipelines.config.errors import UserError
 from pipelines.runtime.disk import require_disk_space
 from pipelines.sources.checksums import ExpectedFile
-from pipelines.sources.errors import (
-    BusyHostError,
-    ChangedError,
-    CutError,
-    HostError,
-    StoppedError,
-)
-from pipelines.sources.locations import S3Object
+from pipelines.sources.errors import BusyHostError, ChangedError, CutError, HostError, StoppedError
+from pipelines.sources.locations import Location, RemoteFile, S3Object
 from pipelines.sources.transfer import (
     CHUNK,
     TransferOptions,
@@ -46,24 +39,11 @@ from pipelines.sources.transfer import (
     write_note,
 )
 
-CHECKSUM_SETTINGS = ("request_checksum_calculation", "response_checksum_validation")
-Checksums = Literal["when_supported", "when_required"]
 ConnectionErrors = (BotoCoreError, urllib3.exceptions.HTTPError)
 
 
 class MissingObjectError(HostError):
     """The object or the bucket does not exist."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListedObject:
-    """An object of a listing."""
-
-    location: S3Object
-    path: str
-    """Its key relative to the prefix."""
-    bytes: int
-    etag: str
 
 
 @lru_cache(maxsize=1)
@@ -75,14 +55,15 @@ def s3_client() -> Any:
     return client if host.endswith(".amazonaws.com") else make_client("when_required")
 
 
-def make_client(checksums: Checksums | None = None) -> Any:
+def make_client(checksums: Literal["when_supported", "when_required"] | None = None) -> Any:
     """New client; `checksums` overrides when it sends and verifies checksum headers."""
     config = Config(
         retries={"mode": "standard", "max_attempts": 5},
         connect_timeout=10,
         read_timeout=30,
         max_pool_connections=16,
-        **(dict.fromkeys(CHECKSUM_SETTINGS, checksums) if checksums else {}),
+        request_checksum_calculation=checksums,
+        response_checksum_validation=checksums,
     )
     try:
         return boto3.session.Session().client("s3", config=config)
@@ -95,7 +76,11 @@ def address(location: S3Object) -> dict[str, str]:
     return {"Bucket": location.bucket, "Key": location.key}
 
 
-def list_objects(prefix: S3Object) -> Iterator[ListedObject]:
+Listed = tuple[str, RemoteFile]
+"""(key relative to the listed prefix, object with its size and ETag)."""
+
+
+def list_objects(prefix: S3Object) -> Iterator[Listed]:
     """List the objects below a prefix, which is read as a folder, or the object with that key."""
     pages = s3_client().get_paginator("list_objects_v2")
     folder = f"{prefix.key.rstrip('/')}/" if prefix.key else ""
@@ -109,35 +94,32 @@ def list_objects(prefix: S3Object) -> Iterator[ListedObject]:
                     path = key.removeprefix(folder).lstrip("/")
                 else:
                     continue  # a sibling such as prefix-2/
-                yield ListedObject(
-                    location=S3Object(bucket=prefix.bucket, key=key),
-                    path=path,
-                    bytes=int(found["Size"]),
-                    etag=str(found["ETag"]),
-                )
+                location = S3Object(bucket=prefix.bucket, key=key)
+                expected = ExpectedFile(bytes=found["Size"])
+                yield path, RemoteFile(location=location, expected=expected, version=found["ETag"])
 
 
-def select_images(listed: Iterable[ListedObject], report: Report) -> list[ListedObject]:
-    """The images of a listing by suffix; `report` gets a line about other files, as in folders."""
-    images, other = list[ListedObject](), list[S3Object]()
-    for found in listed:
-        if PurePosixPath(found.path).suffix.lower() in SUFFIXES:
-            images.append(found)
-        elif not found.path.endswith("/") and "/." not in f"/{found.path}":
-            other.append(found.location)
+def select_images(listed: Iterable[Listed], report: Report) -> list[Listed]:
+    """The images of a listing by suffix; `report` gets a line about other files, as in folders.
+
+    A key that is not a plain path is a UserError.
+    """
+    images, other = list[Listed](), list[str]()
+    for path, found in listed:
+        if PurePosixPath(path).suffix.lower() in SUFFIXES:
+            check_key(found.location, path)
+            images.append((path, found))
+        elif not path.endswith("/") and "/." not in f"/{path}":
+            other.append(str(found.location))
     report_left_out(report, other, "not an image by its suffix")
     return images
 
 
-def check_key(found: ListedObject) -> None:
-    """Check that the key is a relative path, which cannot lead out of a folder.
-
-    Raises:
-        UserError: if it is not.
-    """
-    path = PurePosixPath("/", found.path).relative_to("/")
-    if found.path != str(path) or ".." in path.parts:
-        raise UserError(f"{found.location}: the key is not a plain path; rename the object")
+def check_key(location: Location, path: str) -> None:
+    """Raise a UserError unless `path` is a relative path, which cannot lead out of a folder."""
+    plain = PurePosixPath("/", path).relative_to("/")
+    if path != str(plain) or ".." in plain.parts:
+        raise UserError(f"{location}: the key is not a plain path; rename the object")
 
 
 def upload(path: Path, location: S3Object) -> None:
@@ -160,20 +142,16 @@ def put_text(text: str, location: S3Object) -> None:
 
 def get_text(location: S3Object) -> str | None:
     """Read a short text; None if the object does not exist."""
-    try:
-        with readable_errors(location):
-            return str(s3_client().get_object(**address(location))["Body"].read().decode())
-    except MissingObjectError:
-        return None
+    with suppress(MissingObjectError), readable_errors(location):
+        return str(s3_client().get_object(**address(location))["Body"].read().decode())
+    return None
 
 
 def object_size(location: S3Object) -> int | None:
     """Bytes of an object; None if it does not exist."""
-    try:
-        with readable_errors(location):
-            return int(s3_client().head_object(**address(location))["ContentLength"])
-    except MissingObjectError:
-        return None
+    with suppress(MissingObjectError), readable_errors(location):
+        return int(s3_client().head_object(**address(location))["ContentLength"])
+    return None
 
 
 def download_object(
@@ -204,9 +182,8 @@ def _attempt(
         part.touch()
         if offset == size:
             return
-        body = s3_client().get_object(**address(location), IfMatch=etag, Range=f"bytes={offset}-")[
-            "Body"
-        ]
+        where = address(location) | {"IfMatch": etag, "Range": f"bytes={offset}-"}
+        body = s3_client().get_object(**where)["Body"]
     try:
         with closing(body), part.open("ab") as file:
             # raises an error if the body is shorter than announced

@@ -13,6 +13,7 @@ from esrgan_core.files import write_text
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.errors import (
+    BusyError,
     BusyHostError,
     ChangedError,
     CutError,
@@ -83,14 +84,11 @@ def transfer(
         try:
             retry = retry.increment("GET", error=problem)
         except MaxRetryError:
-            raise BusyHostError(f"{problem}, {attempts(options.retry)} times") from problem
-        options.stop.wait(retry.get_backoff_time())
+            attempts = int(options.retry.total or 0) + 1
+            raise BusyHostError(f"{problem}, {attempts} times") from problem
+        wanted = problem.seconds if isinstance(problem, BusyError) else None
+        options.stop.wait(wanted or retry.get_backoff_time())
     raise StoppedError
-
-
-def attempts(retry: Retry) -> int:
-    """Number of attempts before the host is given up."""
-    return int(retry.total or 0) + 1
 
 
 def partial_size(part: Path) -> int:
@@ -98,13 +96,12 @@ def partial_size(part: Path) -> int:
     return part.stat().st_size if part.exists() else 0
 
 
-def read_note(part: Path) -> dict[str, Any]:
+def read_note(part: Path) -> Any:
     """Read the note on which content a partial file belongs to; {} if there is none."""
     try:
-        note = from_json(_note_path(part).read_text(encoding="utf-8"))
+        return from_json(_note_path(part).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return note if isinstance(note, dict) else {}
 
 
 def write_note(part: Path, note: dict[str, str | int]) -> None:

@@ -17,8 +17,6 @@ from pipelines.stages.runner import run_stage
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Params:
-    """Parameters of this stage."""
-
     scale: int
     bicubic: BicubicConfig
 
@@ -26,31 +24,30 @@ class Params:
 def run(params: Params) -> None:
     """Write the pair store to `artifacts/pairs/`."""
     excluded = set(json.loads(VALIDATION_REPORT.read_text(encoding="utf-8"))["excluded"])
-    pairs = [
-        (hr, lr) for hr, lr in pair_with_lr(read_manifest(MANIFEST)) if hr.path not in excluded
+    images, folder, scale = IMAGES.absolute(), state_root() / "prepared", params.scale
+    tasks = [
+        PairTask(hr=hr, lr=lr, scale=scale, images=images, folder=folder)
+        for hr, lr in pair_with_lr(read_manifest(MANIFEST))
+        if hr.path not in excluded
     ]
-    folder = state_root() / "prepared"
-    images, scale = IMAGES.absolute(), params.scale
-    tasks = [PairTask(hr=hr, lr=lr, scale=scale, images=images, folder=folder) for hr, lr in pairs]
-    report_estimate(tasks, params.bicubic.workers)
+    workers, paths = params.bicubic.workers, [task.hr.path for task in tasks]
+    report_estimate(tasks, workers)
+    results = in_parallel(prepare_pair, tasks, workers, fewer="with bicubic.workers lower")
     entries, problems = [], []
-    fewer = "with bicubic.workers lower"
-    results = in_parallel(prepare_pair, tasks, params.bicubic.workers, fewer=fewer)
-    made = track("bicubic", results, [task.hr.path for task in tasks])
-    for task, pair in zip(tasks, made, strict=True):
-        if pair.entry is None:
-            problems.append(f"  {task.hr.path}: {pair.problem}")
+    for task, pair in zip(tasks, track("bicubic", results, paths), strict=True):
+        if isinstance(pair, str):
+            problems.append(f"  {task.hr.path}: {pair}")
         else:
             hr = task.hr
-            entry = replace(pair.entry, name=hr.pair_name, split=hr.split, set=hr.set)
+            entry = replace(pair, name=hr.pair_name, split=hr.split, set=hr.set)
             entries.append((task.key, entry))
     if problems:
         raise BadImagesError(problems)
     remove_tree(PAIRS)
     for key, entry in entries:
         link_pair(folder, key, PAIRS, entry)
-    convention = "supplied" if any(lr for _, lr in pairs) else "matlab_double"
-    facts = StoreFacts(scale=params.scale, convention=convention)
+    convention = "supplied" if any(task.lr for task in tasks) else "matlab_double"
+    facts = StoreFacts(scale=scale, convention=convention)
     write_index(PAIRS, [entry for _, entry in entries], facts)
 
 

@@ -4,6 +4,7 @@ import sys
 from dataclasses import dataclass
 
 from pipelines.config.artifacts import DATA, IMAGES, MANIFEST, QUALITY_STATS, SKIPPED
+from pipelines.config.errors import is_transient
 from pipelines.data.catalog import SPLITS
 from pipelines.data.config import DownloadConfig
 from pipelines.data.download import fetch_all
@@ -16,7 +17,6 @@ from pipelines.data.image_checks import (
 from pipelines.data.local_folder import load_catalog
 from pipelines.data.manifest import BadImagesError, UnreachableImagesError, write_manifest
 from pipelines.runtime.disk import remove_tree
-from pipelines.runtime.errors import is_transient
 from pipelines.runtime.state import state_root
 from pipelines.sources.resolve import forget_unpinned
 from pipelines.stages.runner import run_stage
@@ -24,8 +24,6 @@ from pipelines.stages.runner import run_stage
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Params:
-    """Parameters of this stage."""
-
     scale: int
     skip_bad: bool
     download: DownloadConfig

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.evaluation import Method
 from pipelines.config.artifacts import ARTIFACTS, PAIRS
-from pipelines.evaluation.alpha_grid import model_alphas
-from pipelines.evaluation.alpha_selection import read_choice
+from pipelines.evaluation.alpha_selection import model_alphas, read_choice
 from pipelines.evaluation.benchmark import evaluate_methods, write_metrics
 from pipelines.evaluation.config import EvaluateConfig, InterpolateConfig
 from pipelines.evaluation.methods import bicubic
@@ -18,8 +17,6 @@ from pipelines.stages.runner import run_stage
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Params:
-    """Parameters of this stage."""
-
     scale: int
     interpolate: InterpolateConfig
     evaluate: EvaluateConfig

@@ -15,8 +15,6 @@ from pipelines.training.adversarial import (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Params:
-    """Parameters of this stage."""
-
     discriminator: VGGDiscriminatorConfig
     features: FeaturesConfig
     finetune: AdversarialTraining
@@ -24,9 +22,7 @@ class Params:
 
 def run(params: Params) -> None:
     """Write both networks, the curve and the metrics."""
-    setup = AdversarialSetup(
-        start=PRETRAINED, discriminator=params.discriminator, features=params.features
-    )
+    setup = AdversarialSetup(PRETRAINED, params.discriminator, params.features)
     train_adversarially("finetune", setup, params.finetune)
 
 

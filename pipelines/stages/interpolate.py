@@ -4,8 +4,14 @@ from dataclasses import dataclass
 
 from esrgan_core.data.pairs import PairStore
 from pipelines.config.artifacts import ALPHA_GRID, IMAGE_GRID, PAIRS
-from pipelines.evaluation.alpha_grid import grid_means, grid_methods, write_grid_results
-from pipelines.evaluation.alpha_selection import AlphaChoice, choose_alpha, write_choice
+from pipelines.evaluation.alpha_selection import (
+    AlphaChoice,
+    choose_alpha,
+    grid_means,
+    grid_methods,
+    write_choice,
+    write_grid_results,
+)
 from pipelines.evaluation.benchmark import load_metrics, score_methods, select_shown
 from pipelines.evaluation.config import EvaluateConfig, InterpolateConfig
 from pipelines.evaluation.test_sets import load_samples
@@ -16,8 +22,6 @@ from pipelines.stages.runner import run_stage
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Params:
-    """Parameters of this stage."""
-
     scale: int
     interpolate: InterpolateConfig
     evaluate: EvaluateConfig

@@ -1,12 +1,21 @@
-"""Checks of params.yaml as a whole: types, relations between sections, and named files."""
+"""Changes of params.yaml, and checks of it as a whole: types, relations, and named files."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from esrgan_core.models.discriminator import SRGANDiscriminatorConfig, VGGDiscriminatorConfig
-from pipelines.config.params import PARAMS, ParamsError, parse_sections
-from pipelines.sources.pinned import find_pinned
+from pipelines.config.params import (
+    PARAMS,
+    ParamsError,
+    apply_profile,
+    parse_assignments,
+    parse_sections,
+    read_yaml,
+    update_params,
+    write_yaml,
+)
+from pipelines.sources.pinned import find_pinned, pin
 from pipelines.stages.sections import Sections
 
 FILES = (
@@ -21,20 +30,46 @@ FILES = (
 """Parameters that name a file, a folder, or a mapping of files."""
 
 
-def check_params(params: dict[str, Any], path: Path = PARAMS, *, files: bool = True) -> None:
-    """Check that every stage accepts its parameters, and with `files` the files that they name.
+def write_params(profile: str = "", set_: Sequence[str] = (), output: Path = PARAMS) -> None:
+    """Write a profile, KEY=VALUE assignments and hashes of named files into a parameter file.
 
-    Raises:
-        ParamsError: lists all problems.
+    A ParamsError if a stage does not accept it; the file is then not changed.
     """
+    params = read_yaml(output)
+    if profile:
+        apply_profile(params, profile)
+    update_params(params, parse_assignments(set_))
+    for section, key, name in _file_parameters(params):
+        try:
+            section[key] = pin(section[key])
+        except (OSError, ValueError) as error:
+            raise ParamsError(f"{output}: {name}: {error}") from error
+    check_params(params, output)
+    write_yaml(output, params)
+
+
+def check_params(params: dict[str, Any], path: Path = PARAMS, *, files: bool = True) -> None:
+    """Check all sections, and the files that they name; a ParamsError lists all problems."""
     sections = parse_sections(Sections, params, path)
-    problems = [*_patch_size_problems(params), *_metric_problems(sections)]
-    problems += _file_problems(params) if files else []
+    problems = list(_patch_size_problems(params))
+    for rule, metrics in (
+        (sections.interpolate.choose, sections.evaluate.metrics),
+        (sections.register, sections.evaluate.measured),
+    ):
+        try:
+            rule.check_measured(metrics)
+        except ValueError as error:
+            problems.append(str(error))
+    for section, key, name in _file_parameters(params) if files else ():
+        try:
+            find_pinned(section[key])
+        except (OSError, ValueError) as error:
+            problems.append(f"{name}: {error}")
     if problems:
         raise ParamsError("\n".join(f"{path}: {problem}" for problem in problems))
 
 
-def file_parameters(params: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str]]:
+def _file_parameters(params: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str]]:
     """Yield (mapping, key, dotted name) of every parameter that names a file or a folder."""
     for name in FILES:
         *sections, key = name.split(".")
@@ -49,7 +84,6 @@ def file_parameters(params: dict[str, Any]) -> Iterator[tuple[dict[str, Any], st
 
 
 def _patch_size_problems(params: dict[str, Any]) -> Iterator[str]:
-    """Patch sizes that do not fit the scale, the images or the discriminator."""
     scale, least = params["scale"], params["validate"]["min_side"]
     if scale == 1 and params["download"]["lr"] == "made":
         yield "scale = 1: LR made from HR would equal HR; set download.lr to provided"
@@ -80,24 +114,3 @@ def _patch_size_problems(params: dict[str, Any]) -> Iterator[str]:
                 f"{name}.batch_size = 1: with patch_size {sides[name]}, the last normalization "
                 "of the discriminator has one value per channel; increase one of them"
             )
-
-
-def _metric_problems(sections: Sections) -> Iterator[str]:
-    """Rules with a metric that is not measured."""
-    for rule, metrics in (
-        (sections.interpolate.choose, sections.evaluate.metrics),
-        (sections.register, sections.evaluate.measured),
-    ):
-        try:
-            rule.check_measured(metrics)
-        except ValueError as error:
-            yield str(error)
-
-
-def _file_problems(params: dict[str, Any]) -> Iterator[str]:
-    """Files and folders whose content does not match the hash in the parameters."""
-    for section, key, name in file_parameters(params):
-        try:
-            find_pinned(section[key])
-        except (OSError, ValueError) as error:
-            yield f"{name}: {error}"

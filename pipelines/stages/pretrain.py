@@ -9,8 +9,6 @@ from pipelines.training.pixel import PixelTraining, train_for_pixels
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Params:
-    """Parameters of this stage."""
-
     generator: RRDBNetConfig
     pretrain: PixelTraining
 

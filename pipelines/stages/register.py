@@ -1,6 +1,6 @@
 """Register the model, and decide whether it is the new champion."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from esrgan_core.files import write_text
 from esrgan_core.strict_json import to_json
@@ -13,8 +13,6 @@ from pipelines.tracking.open_runs import wait_for_run_id
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Params:
-    """Parameters of this stage."""
-
     register: RegisterConfig
 
 
@@ -22,10 +20,10 @@ def run(params: Params) -> None:
     """Write `decision.json`; the model version and its alias are in MLflow."""
     decision = register(params.register, wait_for_run_id("register"))
     target = ARTIFACTS / "register" / "decision.json"
-    write_text(target, to_json(asdict(decision), indent=2) + "\n")
-    print(f"{decision.model} version {decision.version} is the {decision.alias}:")
-    for reason in decision.reasons:
-        print(f"  {'yes' if reason.holds else 'no '}  {reason.rule}: {reason.figures}")
+    write_text(target, to_json(decision, indent=2) + "\n")
+    print(f"{decision['model']} version {decision['version']} is the {decision['alias']}:")
+    for reason in decision["reasons"]:
+        print(f"  {'yes' if reason['holds'] else 'no '}  {reason['rule']}: {reason['figures']}")
 
 
 if __name__ == "__main__":

@@ -5,23 +5,21 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import TypeVar
 
 from esrgan_core.engine.signals import InterruptedTrainingError
 from esrgan_core.io.decoding import BadImageError
-from pipelines.config.errors import UserError
+from pipelines.config.errors import UserError, is_transient
 from pipelines.config.params import PARAMS, load_params, read_yaml
-from pipelines.runtime.errors import is_transient
-from pipelines.runtime.parent_watch import die_with_parent
+from pipelines.runtime.parent_watch import SIGNALS, die_with_parent
+from pipelines.runtime.progress import Status, write_status
 from pipelines.runtime.redaction import redact
-from pipelines.runtime.status import Status, write_status
 from pipelines.sources.errors import HostError
-from pipelines.tracking.errors import StoreError
 from pipelines.tracking.session import recording
+from pipelines.tracking.store_errors import StoreError
 
 Params = TypeVar("Params")
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+USER_ERRORS = (UserError, BadImageError, FloatingPointError, HostError, StoreError)
 SECONDS_TO_SAVE = 7.0
 """How long a process of several may save after the process that started it is gone."""
 
@@ -39,15 +37,13 @@ def run_stage(
         die_with_parent(seconds=SECONDS_TO_SAVE if is_rank else None)
         params = load_params(kind)
         if is_rank:
-            run(params)  # recorded by the parent process
+            run(params)  # the parent process records it
             return
         ranks = nodes = 1
         if distributed:
-            from pipelines.stages.params_check import check_params  # noqa: PLC0415  torch is slow
-            from pipelines.training.launcher import (  # noqa: PLC0415  torch is slow
-                requested_processes,
-                run_ranks,
-            )
+            # torch is slow to import
+            from pipelines.stages.params_check import check_params  # noqa: PLC0415
+            from pipelines.training.launcher import requested_processes, run_ranks  # noqa: PLC0415
 
             # other stages may have to download their files first
             check_params(read_yaml(PARAMS), files=False)
@@ -61,13 +57,10 @@ def run_stage(
 
 @contextmanager
 def exit_cleanly(name: str) -> Iterator[None]:
-    """Exit with one line for an error that the user can fix, and with 128 + N after signal N.
-
-    Any other error keeps its traceback.
-    """
+    """Exit with one line for an error that the user can fix, and with 128 + N after signal N."""
     # as an exception, so that everything open is closed
     for number in SIGNALS:
-        signal.signal(number, _exit)
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         yield
     except InterruptedTrainingError as interruption:
@@ -76,23 +69,11 @@ def exit_cleanly(name: str) -> Iterator[None]:
     except Exception as error:
         problem = redact(str(error))
         write_status(Status(what=name, problem=problem, transient=is_transient(error)))
-        if not _is_user_error(error):
+        # an OSError with a number is raised by the system, not by a program
+        is_of_system = isinstance(error, OSError) and error.errno is not None
+        if not (isinstance(error, USER_ERRORS) or is_of_system or is_transient(error)):
             raise
         sys.exit(f"{name}: {problem}")
     # everything is written, so a signal is too late to be a failure
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-
-
-def _is_user_error(error: Exception) -> bool:
-    match error:
-        case UserError() | BadImageError() | FloatingPointError() | HostError() | StoreError():
-            return True
-        case OSError(errno=int()):  # raised by the system, not by a program
-            return True
-    return is_transient(error)
-
-
-def _exit(number: int, frame: FrameType | None) -> None:
-    del frame
-    sys.exit(128 + number)

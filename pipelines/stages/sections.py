@@ -23,53 +23,39 @@ from pipelines.training.semantic_maps import SemanticMapsConfig
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SrcnnTraining(PixelTraining):
-    """Section `srcnn`."""
-
     network: SRCNNConfig = field(default_factory=SRCNNConfig)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SrresnetTraining(PixelTraining):
-    """Section `srresnet`."""
-
     network: SRResNetConfig = field(default_factory=SRResNetConfig)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SrganTraining(AdversarialTraining):
-    """Section `srgan`."""
-
     discriminator: SRGANDiscriminatorConfig = field(default_factory=SRGANDiscriminatorConfig)
     features: FeaturesConfig = field(default_factory=FeaturesConfig)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SftnetTraining(PixelTraining):
-    """Section `sftnet`."""
-
     network: SFTNetConfig = field(default_factory=SFTNetConfig)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SftganTraining(AdversarialTraining):
-    """Section `sftgan`."""
-
     discriminator: ClassDiscriminatorConfig = field(default_factory=ClassDiscriminatorConfig)
     features: FeaturesConfig = field(default_factory=FeaturesConfig)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ContextualTraining(AdversarialTraining):
-    """Section `contextual`."""
-
     discriminator: VGGDiscriminatorConfig = field(default_factory=VGGDiscriminatorConfig)
     features: FeaturesConfig = field(default_factory=FeaturesConfig)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AblationConfig:
-    """Section `ablation`."""
-
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
     pretrain_steps: int = 3000
     finetune_steps: int = 600
@@ -82,7 +68,6 @@ class AblationConfig:
     precision: PrecisionChoice = "auto"
 
     def __post_init__(self) -> None:
-        """Check the bounds of every value."""
         if not self.seeds:
             raise ValueError("seeds must have at least one")
         if len(set(self.seeds)) < len(self.seeds):
@@ -98,8 +83,6 @@ class AblationConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sections:
-    """All sections of params.yaml."""
-
     scale: int
     skip_bad: bool
     download: DownloadConfig

@@ -7,9 +7,8 @@ import pandas as pd
 
 from pipelines.config.artifacts import IMAGES, MANIFEST, QUALITY_STATS, VALIDATION_REPORT
 from pipelines.data.config import ValidationRules
-from pipelines.data.drift import load_accepted, save_accepted
-from pipelines.data.expectations import ExpectationResult, validate, write_report
-from pipelines.data.image_table import image_table
+from pipelines.data.expectations import validate, write_report
+from pipelines.data.image_table import image_table, load_accepted, save_accepted
 from pipelines.data.lr_checks import check_provided_lr
 from pipelines.data.manifest import BadImagesError, current_sha256, pair_with_lr, read_manifest
 from pipelines.reports.data_docs import write_data_docs
@@ -22,8 +21,6 @@ PRINTED = 20
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Params:
-    """Parameters of this stage."""
-
     scale: int
     skip_bad: bool
     validate: ValidationRules
@@ -45,7 +42,11 @@ def run(params: Params) -> None:
     excluded = write_report(VALIDATION_REPORT, results, frame)
     docs = VALIDATION_REPORT.parent / "docs" / "index.html"
     write_data_docs(docs, results, frame, before)
-    _print_warnings(results)
+    warnings = [issue for result in results for issue in result.issues if not issue.is_error]
+    for issue in warnings[:PRINTED]:
+        print(f"warning:{issue}", file=sys.stderr)
+    if len(warnings) > PRINTED:
+        print(f"and {len(warnings) - PRINTED} more warnings, listed on the page", file=sys.stderr)
     good = frame[~frame["path"].isin(excluded)]
     if excluded and params.skip_bad:
         for issue in (issue for o in results for issue in o.issues if issue.is_error):
@@ -56,14 +57,6 @@ def run(params: Params) -> None:
         raise BadImagesError([*map(str, issues), f"all of it as a page: {docs}"])
     save_accepted(good)
     print(f"{len(good)} images meet every expectation; all of it as a page: {docs}")
-
-
-def _print_warnings(results: list[ExpectationResult]) -> None:
-    warnings = [issue for result in results for issue in result.issues if not issue.is_error]
-    for issue in warnings[:PRINTED]:
-        print(f"warning:{issue}", file=sys.stderr)
-    if len(warnings) > PRINTED:
-        print(f"and {len(warnings) - PRINTED} more warnings, listed on the page", file=sys.stderr)
 
 
 if __name__ == "__main__":

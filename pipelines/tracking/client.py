@@ -2,24 +2,19 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pipelines.config.errors import UserError
 from pipelines.runtime.redaction import redact
 from pipelines.runtime.state import state_root
-from pipelines.tracking.database import (
-    ARTIFACT_FOLDER,
-    EXPERIMENT,
-    prepare_database,
-    tracking_uri,
-)
-from pipelines.tracking.errors import StoreError
+from pipelines.tracking.database import ARTIFACT_FOLDER, EXPERIMENT, prepare_database, tracking_uri
+from pipelines.tracking.store_errors import StoreError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import LoggedModel, Metric, Run
+    from mlflow.entities import LoggedModel, Run
 
 # tags by which runs are found
 RUN_TAG, STAGE_TAG, MODEL_TAG, KEY_TAG = "esrgan.run", "dvc.stage", "esrgan.model", "esrgan.key"
@@ -98,32 +93,27 @@ def sanitize_name(name: str) -> str:
 
 
 def quote_value(value: str) -> str:
-    """Quote a value for a filter of MLflow.
-
-    Raises:
-        UserError: if the value contains both kinds of quotes.
-    """
+    """Quote a value for a filter of MLflow; a UserError if it contains both kinds of quotes."""
     mark = '"' if "'" in value else "'"
     if mark in value:
         raise UserError(f"MLflow cannot search for {value!r}; use a name without quotes")
     return f"{mark}{value}{mark}"
 
 
-def _tag_filters(tags: Mapping[str, str]) -> list[str]:
-    return [f"tags.`{key}` = {quote_value(value)}" for key, value in tags.items()]
+def _tag_filter(tags: Mapping[str, str]) -> str:
+    return " AND ".join(f"tags.`{key}` = {quote_value(value)}" for key, value in tags.items())
 
 
 def find_run(tags: Mapping[str, str]) -> "Run | None":
     """The newest run that has all these tags."""
-    runs = client().search_runs([experiment_id()], " and ".join(_tag_filters(tags)), max_results=1)
+    runs = client().search_runs([experiment_id()], _tag_filter(tags), max_results=1)
     return runs[0] if runs else None
 
 
 def running_run_ids(name: str) -> list[str]:
     """Ids of the runs of a pipeline run whose status is RUNNING."""
-    filters = [*_tag_filters({RUN_TAG: name}), "attributes.status = 'RUNNING'"]
-    runs = client().search_runs([experiment_id()], " and ".join(filters))
-    return [str(run.info.run_id) for run in runs]
+    wanted = f"{_tag_filter({RUN_TAG: name})} AND attributes.status = 'RUNNING'"
+    return [str(run.info.run_id) for run in client().search_runs([experiment_id()], wanted)]
 
 
 def get_or_create_run(name: str, tags: Mapping[str, str], parent: str = "") -> str:
@@ -144,8 +134,8 @@ def get_or_create_logged_model(
     name: str, run_id: str, tags: Mapping[str, str], model_type: str | None = None
 ) -> "LoggedModel":
     """The model of a run with this name and these tags."""
-    filters = [f"source_run_id = {quote_value(run_id)}", f"name = {quote_value(name)}"]
-    wanted = " AND ".join([*filters, *_tag_filters(tags)])
+    own = f"source_run_id = {quote_value(run_id)} AND name = {quote_value(name)}"
+    wanted = f"{own} AND {_tag_filter(tags)}"
     if found := client().search_logged_models([experiment_id()], wanted, max_results=1):
         return found[0]
     return client().create_logged_model(
@@ -162,7 +152,20 @@ def log_params(run_id: str, values: Mapping[str, Any]) -> None:
         client().log_batch(run_id, params=params[start : start + MAX_PARAMS])
 
 
-def log_metrics(run_id: str, metrics: "Sequence[Metric]") -> None:
-    """Log metrics; MLflow keeps one of those with equal name, value, step and time."""
+def log_metrics(run_id: str, points: Iterable[tuple[Any, ...]]) -> None:
+    """Log points: name, value, milliseconds since 1970, step, other arguments of MLflow's `Metric`.
+
+    MLflow keeps one of those with equal name, value, step and time.
+    """
+    from mlflow.entities import Metric  # noqa: PLC0415
+
+    metrics = [Metric(*point) for point in points]
     for start in range(0, len(metrics), MAX_METRICS):
         client().log_batch(run_id, metrics=metrics[start : start + MAX_METRICS])
+
+
+def set_tags(run_id: str, tags: Mapping[str, str]) -> None:
+    """Set all tags of a run in one call."""
+    from mlflow.entities import RunTag  # noqa: PLC0415
+
+    client().log_batch(run_id, tags=[RunTag(*tag) for tag in tags.items()])

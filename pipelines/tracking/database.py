@@ -49,9 +49,16 @@ def database_path(uri: str) -> Path | None:
 
 def prepare_database() -> None:
     """Create the default database, or check the one of `MLFLOW_TRACKING_URI`."""
+    from mlflow import MlflowClient  # noqa: PLC0415  slow to import
+
     if tracking_uri() == _default_uri():
-        _create_database()
-        _update_addresses()
+        default = state_root() / DATABASE
+        with FileLock(default.with_suffix(".lock")):
+            if not default.exists():
+                # atomically, since MLflow cannot use an incomplete one
+                with atomic_path(default) as temporary:
+                    MlflowClient(database_uri(temporary)).search_experiments()
+            _update_addresses(default, state_root() / ARTIFACT_FOLDER)
     elif (path := database_path(tracking_uri())) and path.exists():
         # MLflow would retry for minutes on a file that is not a database
         with closing(sqlite3.connect(path)) as database:
@@ -62,22 +69,10 @@ def _default_uri() -> str:
     return database_uri(state_root_path() / DATABASE)
 
 
-def _create_database() -> None:
-    """Create the default database atomically, since MLflow cannot use an incomplete one."""
-    from mlflow import MlflowClient  # noqa: PLC0415  slow to import
-
-    path = state_root() / DATABASE
-    with FileLock(path.with_suffix(".lock")):
-        if not path.exists():
-            with atomic_path(path) as temporary:
-                MlflowClient(database_uri(temporary)).search_experiments()
-
-
-def _update_addresses() -> None:
-    """Update the absolute addresses in the default database if the state root was moved."""
-    path, folder = state_root() / DATABASE, state_root() / ARTIFACT_FOLDER
+def _update_addresses(path: Path, folder: Path) -> None:
+    """Update the absolute addresses of artifacts in a database whose state root was moved."""
     now = folder.as_uri()
-    with FileLock(path.with_suffix(".lock")), closing(sqlite3.connect(path)) as database:
+    with closing(sqlite3.connect(path)) as database:
         row = database.execute(
             "SELECT artifact_location FROM experiments WHERE name = ?", (EXPERIMENT,)
         ).fetchone()

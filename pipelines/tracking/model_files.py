@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,9 +14,8 @@ from pipelines.config.errors import UserError
 from pipelines.runtime.state import state_root
 from pipelines.tracking.client import client
 from pipelines.tracking.database import has_store
-from pipelines.tracking.errors import NotInStoreError
 from pipelines.tracking.model_registry import ModelVersion, get_version, parse_uri
-from pipelines.tracking.store_errors import translate_errors
+from pipelines.tracking.store_errors import NotInStoreError, translate_errors
 
 EVIDENCE_FILE = "evidence.json"
 ORIGIN_FILE = "origin.json"
@@ -27,28 +25,11 @@ CHECKSUMS = "esrgan.checksums"
 """Tag with the SHA-256 of the file of checksums."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Generators:
-    """Local files of both networks of a registered model."""
-
-    psnr: Path
-    gan: Path
-    alpha: float
-    """The default of the model."""
-    description: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RegisteredFiles:
-    """Local files of one version."""
-
-    folder: Path
-    checksums: dict[str, str] | None
-    """SHA-256 by path; None if the file of checksums is missing or damaged."""
-
-
-def load_generators(uri: str) -> Generators:
+def load_generators(uri: str) -> tuple[Path, Path, float, str]:
     """Download the networks of `models:/NAME/VERSION` or `models:/NAME@ALIAS` if necessary.
+
+    Returns:
+        (PSNR-oriented network, perceptual network, default alpha, description of the version).
 
     Raises:
         UserError: if there is no such version, or this project did not register it.
@@ -66,8 +47,7 @@ def load_generators(uri: str) -> Generators:
         alpha = float((model.metadata or {})["alpha"])
     except (KeyError, TypeError) as error:
         raise UserError(f"{uri} is not a model of this project: it has no {error}") from error
-    description = f"{version.model} version {version.version}"
-    return Generators(psnr=psnr, gan=gan, alpha=alpha, description=description)
+    return psnr, gan, alpha, f"{version.model} version {version.version}"
 
 
 def _download(source: str, folder: Path) -> Path:
@@ -87,27 +67,22 @@ def _download(source: str, folder: Path) -> Path:
 
 
 def read_evidence(version: ModelVersion) -> dict[str, Any] | None:
-    """The evidence of a version's decision; None if the version has none."""
-    text = _read_file(version, EVIDENCE_FILE)
-    return None if text is None else from_json(text)["evidence"]
+    """The evidence of a version's decision, if it has one."""
+    content = _read_json(version, EVIDENCE_FILE)
+    return content["evidence"] if content else None
 
 
 def read_origin(version: ModelVersion) -> dict[str, str]:
-    """The commit of a version, and the text of its parameter and data files by name.
-
-    Raises:
-        UserError: if the version has no origin.
-    """
-    text = _read_file(version, ORIGIN_FILE)
-    if text is None:
-        raise UserError(
-            f"{version.model} version {version.version} has no {ORIGIN_FILE}: "
-            "this project did not register it"
-        )
-    return dict(from_json(text))
+    """The commit of a version, and its parameter and data files by name; or a UserError."""
+    if origin := _read_json(version, ORIGIN_FILE):
+        return origin
+    raise UserError(
+        f"{version.model} version {version.version} has no {ORIGIN_FILE}: "
+        "this project did not register it"
+    )
 
 
-def _read_file(version: ModelVersion, name: str) -> str | None:
+def _read_json(version: ModelVersion, name: str) -> dict[str, Any] | None:
     from mlflow.artifacts import download_artifacts  # noqa: PLC0415
 
     try:
@@ -120,11 +95,14 @@ def _read_file(version: ModelVersion, name: str) -> str | None:
     with translate_errors(), TemporaryDirectory() as folder:
         location = client().get_logged_model(version.model_id).artifact_location
         path = download_artifacts(artifact_uri=f"{location}/{name}", dst_path=folder)
-        return Path(path).read_text(encoding="utf-8")
+        return dict(from_json(Path(path).read_text(encoding="utf-8")))
 
 
-def registered_files() -> Iterator[RegisteredFiles]:
-    """Yield the files of every version that has checksums, after a download if necessary."""
+def registered_files() -> Iterator[tuple[Path, dict[str, str] | None]]:
+    """Yield the local folder of every version that has checksums, and its SHA-256 by path.
+
+    None takes their place if the file of checksums is missing or damaged.
+    """
     if not has_store():
         return
     with translate_errors():
@@ -136,5 +114,4 @@ def registered_files() -> Iterator[RegisteredFiles]:
             folder = Path(download_artifacts(artifact_uri=version.source))
             path = folder / CHECKSUMS_FILE
             intact = path.is_file() and file_sha256(path) == version.tags[CHECKSUMS]
-            checksums = from_json(path.read_text(encoding="utf-8")) if intact else None
-            yield RegisteredFiles(folder=folder, checksums=checksums)
+            yield folder, from_json(path.read_text(encoding="utf-8")) if intact else None

@@ -33,20 +33,14 @@ DESCRIPTION = """Super-resolution by ESRGAN; each version's description is its m
 
 
 def log_version(
-    model: str,
-    key: str,
-    alpha: float,
-    content: Mapping[str, Any],
-    card: str,
-    run_id: str,
-    pending: Mapping[str, Any],
+    key: str, content: Mapping[str, Any], card: str, run_id: str, pending: Mapping[str, Any]
 ) -> ModelVersion:
     """Log both generators and the library as one model of a run, and register it as a version.
 
-    `key` identifies the weights and the evidence, `alpha` is the default of the model, `content`
-    the decision with its evidence, `card` the description of the version, and `pending` the change
-    of the registry that the version causes.
+    `key` identifies the weights and the evidence; `content` is the decision with its evidence,
+    `card` the description of the version, `pending` the change of the registry that it causes.
     """
+    model, alpha = content["model"], content["evidence"]["alpha"]
     with translate_errors():
         logged = get_or_create_logged_model(model, run_id, {KEY_TAG: key})
         with TemporaryDirectory() as temporary:

@@ -1,6 +1,7 @@
 """Versions and aliases of the registered model."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -8,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.config.errors import UserError
 from pipelines.tracking.client import KEY_TAG, client, quote_value
-from pipelines.tracking.database import has_store
-from pipelines.tracking.errors import NotInStoreError
-from pipelines.tracking.store_errors import translate_errors
+from pipelines.tracking.store_errors import NotInStoreError, translate_errors
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import RegisteredModel
@@ -36,7 +35,7 @@ class ModelVersion:
     @property
     def content(self) -> dict[str, Any]:
         """The decision of the gates, without the evidence."""
-        return from_json(self.tags[DECISION]) | {"model": self.model, "version": self.version}
+        return {"model": self.model, "version": self.version, **from_json(self.tags[DECISION])}
 
     @classmethod
     def of_mlflow(cls, version: Any) -> "ModelVersion":
@@ -53,19 +52,14 @@ class ModelVersion:
 
 def find_model(model: str) -> "RegisteredModel | None":
     """The registered model, None if it does not exist."""
-    try:
-        with translate_errors():
-            return client().get_registered_model(model)
-    except NotInStoreError:
-        return None
+    with suppress(NotInStoreError), translate_errors():
+        return client().get_registered_model(model)
+    return None
 
 
 def find_version(model: str, key: str) -> ModelVersion | None:
     """The version of the same weights and evidence."""
-    with translate_errors():
-        wanted = f"name = {quote_value(model)} and tags.`{KEY_TAG}` = {quote_value(key)}"
-        found = client().search_model_versions(wanted)
-    return ModelVersion.of_mlflow(found[0]) if found else None
+    return next((one for one in list_versions(model) if one.tags.get(KEY_TAG) == key), None)
 
 
 def list_versions(model: str) -> list[ModelVersion]:
@@ -76,11 +70,7 @@ def list_versions(model: str) -> list[ModelVersion]:
 
 
 def get_version(model: str, version: str) -> ModelVersion:
-    """The version with a number or an alias.
-
-    Raises:
-        UserError: if it does not exist; lists the existing ones.
-    """
+    """The version with a number or an alias; or a UserError that lists the existing ones."""
     aliases, versions = get_aliases(model), list_versions(model)
     number = aliases.get(version, version)
     for one in versions:
@@ -104,20 +94,11 @@ def set_alias(model: str, alias: str, version: str) -> None:
         client().set_registered_model_alias(model, alias, version)
 
 
-def has_alias(uri: str) -> bool:
-    """Whether the store has the version of `models:/NAME@ALIAS`."""
-    name, _, alias = uri.removeprefix("models:/").partition("@")
-    return has_store() and alias in get_aliases(name)
-
-
 def parse_uri(uri: str, default: str) -> tuple[str, str]:
-    """Parse `models:/esrgan/3`, `models:/esrgan@champion` or `3` into model and version or alias.
+    """(model, version or alias) of `models:/NAME/VERSION`, `models:/NAME@ALIAS` or `VERSION`.
 
     >>> parse_uri("models:/esrgan@champion", ""), parse_uri("3", "esrgan")
     (('esrgan', 'champion'), ('esrgan', '3'))
-
-    Raises:
-        UserError: if the address has another form.
     """
     rest = uri.removeprefix("models:/")
     if rest == uri:

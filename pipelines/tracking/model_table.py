@@ -6,6 +6,7 @@ files from before the query. A store that is not a local file is queried every t
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,13 @@ def list_model(model: str) -> Listing:
         return Listing(versions=[], aliases={}, history=[])
     path, state = state_root() / "registry.json", _database_state()
     key = {"model": model, "uri": tracking_uri(), "state": state}
-    if state and (cached := _read_cache(path, key)):
-        return cached
+    if state:
+        # there may be none, or one of another version of this program
+        with suppress(OSError, ValueError, KeyError):
+            cached = from_json(path.read_text(encoding="utf-8"))
+            content = cached.pop("listing")
+            if cached == key:
+                return TypeAdapter(Listing).validate_python(content)
     listing = Listing(
         versions=list(map(_with_evidence, list_versions(model))),
         aliases=get_aliases(model),
@@ -66,31 +72,16 @@ def list_model(model: str) -> Listing:
 
 
 def _with_evidence(version: ModelVersion) -> ListedVersion:
-    evidence = read_evidence(version)
-    if evidence is None:
-        return ListedVersion(version=version, alpha=None, results={})
+    evidence = read_evidence(version) or {"alpha": None, "results": {"interpolated": {}}}
     results = evidence["results"]["interpolated"]
     return ListedVersion(version=version, alpha=evidence["alpha"], results=results)
 
 
 def _database_state() -> list[list[int]]:
-    """Time, size and inode of each file of the database; empty for other stores."""
-    path = database_path(tracking_uri())
-    return [_file_state(Path(f"{path}{suffix}")) for suffix in SUFFIXES] if path else []
-
-
-def _file_state(path: Path) -> list[int]:
-    try:
-        stat = path.stat()
-    except OSError:
-        return [0, 0, 0]
-    return [stat.st_mtime_ns, stat.st_size, stat.st_ino]
-
-
-def _read_cache(path: Path, key: Mapping[str, Any]) -> Listing | None:
-    try:
-        content = from_json(path.read_text(encoding="utf-8"))
-        listing = content.pop("listing")
-        return TypeAdapter(Listing).validate_python(listing) if content == key else None
-    except (OSError, ValueError, KeyError):
-        return None  # missing, or of another version of this program
+    """Time, size and inode of each existing file of the database; empty for other stores."""
+    path, state = database_path(tracking_uri()), []
+    for suffix in SUFFIXES if path else ():
+        with suppress(OSError):
+            stat = Path(f"{path}{suffix}").stat()
+            state.append([stat.st_mtime_ns, stat.st_size, stat.st_ino])
+    return state

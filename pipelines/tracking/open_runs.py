@@ -11,23 +11,15 @@ from typing import TypeVar
 from esrgan_core.files import write_text
 from pipelines.runtime.run_record import run_name
 from pipelines.runtime.state import state_root
-from pipelines.tracking.client import (
-    RUN_TAG,
-    STAGE_TAG,
-    STATE_TAG,
-    client,
-    get_or_create_parent_run,
-    get_or_create_run,
-    run_url,
-    running_run_ids,
-)
-from pipelines.tracking.errors import StoreDownError, StoreError
-from pipelines.tracking.store_errors import translate_errors
+from pipelines.tracking import client as store
+from pipelines.tracking.store_errors import StoreDownError, StoreError, translate_errors
 
 SECONDS_FOR_RUN = 60.0
 """Time to wait for a run that a stage needs."""
 SECONDS_FOR_STORE = 10.0
 """Time to wait for the store if a stage does not need its run."""
+MAX_WAIT = 300.0
+"""Seconds between attempts to reach a store that is down."""
 _creation = Lock()
 Result = TypeVar("Result")
 
@@ -58,21 +50,17 @@ def open_run(stage: str) -> str:
     """Open the run of an interrupted attempt, or a new one, for a stage; return its id."""
     name = run_name()
     with translate_errors():
-        parent = get_or_create_parent_run(name)
-        client().update_run(parent, status="RUNNING")
-        tags = {RUN_TAG: name, STAGE_TAG: stage, STATE_TAG: "open"}
-        run_id = get_or_create_run(stage, tags, parent)
-        client().update_run(run_id, status="RUNNING")
+        parent = store.get_or_create_parent_run(name)
+        store.client().update_run(parent, status="RUNNING")
+        tags = {store.RUN_TAG: name, store.STAGE_TAG: stage, store.STATE_TAG: "open"}
+        run_id = store.get_or_create_run(stage, tags, parent)
+        store.client().update_run(run_id, status="RUNNING")
     write_text(open_run_path(stage), run_id)
     return run_id
 
 
 def wait_for_run_id(stage: str) -> str:
-    """Id of the run that the running stage reports to, for stages that need one.
-
-    Raises:
-        StoreError: if the store refuses, or does not respond within a minute.
-    """
+    """Id of the run that the running stage reports to; a StoreDownError after a minute."""
     end = time.monotonic() + SECONDS_FOR_RUN
     while not (run_id := open_run_id(stage)):
         try:
@@ -89,11 +77,10 @@ def start_parent_run(name: str, tags: Mapping[str, str]) -> tuple[str, str] | No
     """Open the run of a whole pipeline run; return its id and URL, or None if that fails."""
 
     def start() -> tuple[str, str]:
-        run_id = get_or_create_parent_run(name)
-        client().update_run(run_id, status="RUNNING")
-        for key, text in tags.items():
-            client().set_tag(run_id, key, text)
-        return run_id, run_url(run_id)
+        run_id = store.get_or_create_parent_run(name)
+        store.client().update_run(run_id, status="RUNNING")
+        store.set_tags(run_id, tags)
+        return run_id, store.run_url(run_id)
 
     return _try_for_seconds(start)
 
@@ -102,8 +89,8 @@ def close_runs(name: str, status: str) -> None:
     """Set the status (KILLED or FAILED) of all open runs of an ended pipeline run."""
 
     def close() -> None:
-        for run_id in running_run_ids(name):
-            client().set_terminated(run_id, status)
+        for run_id in store.running_run_ids(name):
+            store.client().set_terminated(run_id, status)
 
     _try_for_seconds(close)
 
@@ -111,7 +98,7 @@ def close_runs(name: str, status: str) -> None:
 def close_stage_run(stage: str, status: str) -> None:
     """Set the status of the run that a stage reports to, if it exists."""
     if run_id := open_run_id(stage):
-        _try_for_seconds(lambda: client().set_terminated(run_id, status))
+        _try_for_seconds(lambda: store.client().set_terminated(run_id, status))
     open_run_path(stage).unlink(missing_ok=True)
 
 

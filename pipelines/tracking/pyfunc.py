@@ -45,11 +45,8 @@ class EsrganModel(PythonModel):
     ) -> pd.DataFrame:
         """Upscale every image of the column `image` (bytes of a file) to bytes of a file.
 
-        Args:
-            context: of MLflow.
-            model_input: images of any mode and size.
-            params: `alpha` in [0, 1]; `format` png, jpg, webp or tif; `precision` fp32, bf16 or
-                auto.
+        Images have any mode and size. `params` are `alpha` in [0, 1], `format` png, jpg, webp or
+        tif, and `precision` fp32, bf16 or auto.
 
         Raises:
             MlflowException: if a parameter or an image is invalid; a server responds with 400.

@@ -20,20 +20,11 @@ from pipelines.runtime.run_record import (
     run_name,
     training_precision,
 )
-from pipelines.tracking.errors import StoreDownError, StoreError
-from pipelines.tracking.open_runs import (
-    SECONDS_FOR_STORE,
-    close_stage_run,
-    open_run,
-    open_run_id,
-    open_run_path,
-    run_creation_lock,
-)
+from pipelines.tracking import open_runs
+from pipelines.tracking.store_errors import StoreDownError, StoreError
 
 TERMINATED = (KeyboardInterrupt, SystemExit, InterruptedTrainingError)
 """Exceptions of a stage that was terminated."""
-MAX_WAIT = 300.0
-"""Seconds between attempts to reach a store that is down."""
 
 
 @contextmanager
@@ -48,7 +39,7 @@ def recording(stage: str, params: Any) -> Iterator[None]:
     name, commit, started = run_name(), git_commit(), time.time()
     ended = Event()
     opening = Thread(target=_open_run, args=(stage, ended), name="mlflow opener", daemon=True)
-    open_run_path(stage).unlink(missing_ok=True)
+    open_runs.open_run_path(stage).unlink(missing_ok=True)
     later = stage in REPORTED_LATER
     if not later:
         opening.start()
@@ -58,17 +49,17 @@ def recording(stage: str, params: Any) -> Iterator[None]:
         terminated = isinstance(error, TERMINATED)
         if later and not terminated:
             opening.start()
-            opening.join(timeout=SECONDS_FOR_STORE)
+            opening.join(timeout=open_runs.SECONDS_FOR_STORE)
         ended.set()
-        close_stage_run(stage, "KILLED" if terminated else "FAILED")
+        open_runs.close_stage_run(stage, "KILLED" if terminated else "FAILED")
         raise
     ended.set()
     if not later:
-        opening.join(timeout=SECONDS_FOR_STORE)
+        opening.join(timeout=open_runs.SECONDS_FOR_STORE)
     record = RunRecord(
         stage=stage,
         run=name,
-        mlflow_run_id=open_run_id(stage),
+        mlflow_run_id=open_runs.open_run_id(stage),
         git_commit=commit,
         data_md5=data_md5(),
         params_sha256=digest,
@@ -78,16 +69,18 @@ def recording(stage: str, params: Any) -> Iterator[None]:
         seconds=round(time.time() - started, 3),
     )
     write_text(record_path(stage), to_json(asdict(record), indent=2, sort_keys=True) + "\n")
-    open_run_path(stage).unlink(missing_ok=True)
+    open_runs.open_run_path(stage).unlink(missing_ok=True)
     if not later:
         _publish(stage)
 
 
 def _publish(stage: str) -> None:
     """Publish a stage and the stages before it; print a message if MLflow cannot store them."""
+    from pipelines.tracking.publish import publish_all  # noqa: PLC0415  pandas
+
     try:
-        with run_creation_lock():
-            _publish_stages(*REPORTED_LATER, stage)
+        with open_runs.run_creation_lock():
+            publish_all((*REPORTED_LATER, stage))
     except StoreDownError as error:
         print(f"{stage}: {error}; run `esrgan publish` later", file=sys.stderr)
     except (StoreError, OSError) as error:
@@ -98,30 +91,24 @@ def _publish(stage: str) -> None:
         )
 
 
-def _publish_stages(*stages: str) -> None:
-    from pipelines.tracking.publish import publish_stage  # noqa: PLC0415  pandas
-
-    for stage in stages:
-        if record_path(stage).is_file():
-            publish_stage(stage)
-
-
 def _open_run(stage: str, ended: Event) -> None:
     """Open a run to report to and publish the earlier stages; retry until the stage has ended."""
-    wait, reported = SECONDS_FOR_STORE, False
+    from pipelines.tracking.publish import publish_all  # noqa: PLC0415  pandas
+
+    wait, reported = open_runs.SECONDS_FOR_STORE, False
     while not ended.is_set():
         try:
-            with run_creation_lock():
-                if not open_run_id(stage):
-                    open_run(stage)
-                _publish_stages(*(one for one in REPORTED_LATER if one != stage))
+            with open_runs.run_creation_lock():
+                if not open_runs.open_run_id(stage):
+                    open_runs.open_run(stage)
+                publish_all(one for one in REPORTED_LATER if one != stage)
             return
         except StoreDownError as error:
             if not reported:
                 print(f"{stage}: {error}; continuing without it", file=sys.stderr)
             reported = True
             ended.wait(wait)
-            wait = min(2 * wait, MAX_WAIT)
+            wait = min(2 * wait, open_runs.MAX_WAIT)
         except (StoreError, OSError) as error:
             print(f"{stage}: {error}\n{stage}: continuing without MLflow", file=sys.stderr)
             return

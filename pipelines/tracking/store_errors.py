@@ -1,4 +1,4 @@
-"""Translates errors of MLflow and its libraries: whether another attempt may help, or a remedy.
+"""Errors of the MLflow store, translated from those of MLflow and its libraries.
 
 Errors are recognized by name, since importing their packages is slow and some are not installed.
 """
@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import takewhile
 
-from pipelines.runtime.errors import causes
+from pipelines.config.errors import TransientError, UserError, causes
 from pipelines.runtime.redaction import redact
 from pipelines.tracking.database import tracking_uri
-from pipelines.tracking.errors import NotInStoreError, StoreDownError, StoreError
 
 PACKAGES = {"mlflow", "sqlalchemy", "sqlite3", "boto3", "botocore", "requests", "urllib3"}
 """MLflow and the libraries whose errors it passes on."""
@@ -39,41 +38,42 @@ DOWN_CODES = {
 DOWN_STATUS = {408, 425, 429}
 """Of HTTP, in addition to 500 and above."""
 NOT_FOUND = "RESOURCE_DOES_NOT_EXIST"
-FREE_SPACE = "free some space, as with `esrgan prune --caches`, or set ESRGAN_STATE to another disk"
-PERMISSIONS = "correct its permissions"
-REBUILD = "move it away; `esrgan publish` rebuilds it from DVC's results"
-LOGIN = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
 REMEDIES = {
-    "ENOSPC": FREE_SPACE,
-    "EDQUOT": FREE_SPACE,
-    "SQLITE_FULL": FREE_SPACE,
-    "EACCES": PERMISSIONS,
-    "EPERM": PERMISSIONS,
-    "EROFS": PERMISSIONS,
-    "SQLITE_READONLY": PERMISSIONS,
-    "SQLITE_PERM": PERMISSIONS,
-    "SQLITE_CANTOPEN": PERMISSIONS,
-    "SQLITE_CORRUPT": REBUILD,
-    "SQLITE_NOTADB": REBUILD,
-    "ENOENT": "`dvc pull` or `dvc repro` creates the files in artifacts/",
-    NOT_FOUND: "it was removed, or is in another store than MLFLOW_TRACKING_URI",
-    "PERMISSION_DENIED": LOGIN,
-    "UNAUTHENTICATED": LOGIN,
-    "CUSTOMER_UNAUTHORIZED": LOGIN,
-    "AccessDenied": "grant these credentials access to the bucket, or set others",
-    "NoSuchBucket": "create the bucket, or correct MLFLOW_DEFAULT_ARTIFACT_ROOT",
+    ("ENOSPC", "EDQUOT", "SQLITE_FULL"): (
+        "free some space, as with `esrgan prune --caches`, or set ESRGAN_STATE to another disk"
+    ),
+    ("EACCES", "EPERM", "EROFS", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_CANTOPEN"): (
+        "correct its permissions"
+    ),
+    ("SQLITE_CORRUPT", "SQLITE_NOTADB"): (
+        "move it away; `esrgan publish` rebuilds it from DVC's results"
+    ),
+    ("ENOENT",): "`dvc pull` or `dvc repro` creates the files in artifacts/",
+    (NOT_FOUND,): "it was removed, or is in another store than MLFLOW_TRACKING_URI",
+    ("PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"): (
+        "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+    ),
+    ("AccessDenied",): "grant these credentials access to the bucket, or set others",
+    ("NoSuchBucket",): "create the bucket, or correct MLFLOW_DEFAULT_ARTIFACT_ROOT",
 }
+"""By the codes of errors."""
+
+
+class StoreError(UserError):
+    """The MLflow store refused a request, or a file of the request cannot be read."""
+
+
+class StoreDownError(TransientError, StoreError):
+    """The MLflow store did not respond."""
+
+
+class NotInStoreError(StoreError):
+    """The MLflow store does not have a run or a model."""
 
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Raise errors of MLflow and of files as errors with a remedy and without credentials.
-
-    Raises:
-        StoreDownError: if the store does not respond, or is busy.
-        NotInStoreError: if the store does not have a run or a model.
-        StoreError: if it refuses a request, or a file cannot be read or written.
-    """
+    """Raise errors of MLflow and of files as a `StoreError` with a remedy, without credentials."""
     try:
         yield
     except StoreError:
@@ -118,7 +118,7 @@ def _root_first(error: BaseException) -> list[BaseException]:
 
 
 def _shows_down(error: BaseException) -> bool | None:
-    """Whether one error shows that the store is down; None if it does not show either."""
+    """Whether one error shows that the store is down; None if it shows neither."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return False
     if isinstance(error, ConnectionError | TimeoutError | socket.gaierror | ssl.SSLError):
@@ -139,8 +139,9 @@ def _remedy(error: BaseException, uri: str) -> str:
     for one in _root_first(error):
         if "out-of-date database schema" in str(one):
             return f"run `mlflow db upgrade {uri}`, or install the MLflow version that created it"
-        if remedy := REMEDIES.get(_code(one)):
-            return remedy
+        for codes, remedy in REMEDIES.items():
+            if _code(one) in codes:
+                return remedy
     return ""
 
 

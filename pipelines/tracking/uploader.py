@@ -5,22 +5,27 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Event, Thread
+from uuid import UUID, uuid5
 
 from esrgan_core.engine.journal import MetricsJournal
 from esrgan_core.files import write_text
+from esrgan_core.io.rgb import read_rgb
 from pipelines.runtime.state import state_root
 from pipelines.tracking.client import client, log_metrics, sanitize_name
-from pipelines.tracking.errors import NotInStoreError, StoreDownError, StoreError
-from pipelines.tracking.images import log_images
-from pipelines.tracking.open_runs import open_run_id
-from pipelines.tracking.store_errors import translate_errors
+from pipelines.tracking.open_runs import MAX_WAIT, open_run_id
+from pipelines.tracking.store_errors import (
+    NotInStoreError,
+    StoreDownError,
+    StoreError,
+    translate_errors,
+)
 
 SECONDS_FOR_RUN_ID = 0.5
 """Time between checks for the run to upload to."""
 SECONDS_BETWEEN_UPLOADS = 10.0
-"""Doubled after each failure, up to the maximum."""
-MAX_SECONDS_BETWEEN_UPLOADS = 300.0
+"""Doubled after each failure, up to `MAX_WAIT`."""
 SECONDS_FOR_LAST_UPLOAD = 20.0
 UPLOADED_IMAGES = "esrgan.pictures"
 """Tag of a run with the last step whose images were uploaded."""
@@ -64,7 +69,7 @@ def _keep_uploading(stage: str, folder: Path, ended: Event) -> None:
         except StoreDownError as error:
             if not reported:
                 print(f"{stage}: {error}; its metrics are kept in {folder}", file=sys.stderr)
-            wait, reported = min(2 * wait, MAX_SECONDS_BETWEEN_UPLOADS), True
+            wait, reported = min(2 * wait, MAX_WAIT), True
         except (StoreError, OSError) as error:
             # another attempt would fail, too; `esrgan publish` reports it again
             print(f"{stage}: {error}\nits metrics are kept in {folder}", file=sys.stderr)
@@ -72,10 +77,7 @@ def _keep_uploading(stage: str, folder: Path, ended: Event) -> None:
 
 
 def upload_journals() -> Iterator[tuple[Path, int]]:
-    """Upload what MLflow lacks of all trainings; yield checkpoint folders and numbers of points.
-
-    A folder whose run was removed is reported and skipped.
-    """
+    """Upload what MLflow lacks of all trainings; yield checkpoint folders and numbers of points."""
     for path in sorted((state_root() / "checkpoints").glob(f"*/*/{RUN_ID_FILE}")):
         uploader = MetricsUploader(path.read_text(encoding="utf-8"))
         try:
@@ -85,10 +87,7 @@ def upload_journals() -> Iterator[tuple[Path, int]]:
 
 
 class MetricsUploader:
-    """Uploads to one run what it lacks of a journal.
-
-    The store is queried once, and again after each failure.
-    """
+    """Uploads to one run what it lacks of a journal; queries the store once, and after failures."""
 
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
@@ -99,7 +98,7 @@ class MetricsUploader:
         return self.upload(MetricsJournal(folder / "metrics.jsonl").rows(), folder / "samples")
 
     def upload(self, rows: Sequence[Mapping[str, float]], samples: Path) -> int:
-        """Upload the points and validation images that the run lacks; return the points' number.
+        """Upload the points and validation images that the run lacks; return the number of points.
 
         Nothing is uploaded twice: neither after a response that was lost, nor after a training
         was resumed and repeats steps.
@@ -116,24 +115,22 @@ class MetricsUploader:
         return count
 
     def _upload_rows(self, rows: Sequence[Mapping[str, float]]) -> int:
-        from mlflow.entities import Metric  # noqa: PLC0415
-
         if new := {name for row in rows for name in row} - self.last_steps.keys():
             known = client().get_run(self.run_id).data.metrics
             for name in new:
                 history = client().get_metric_history(self.run_id, name) if name in known else ()
                 self.last_steps[name] = max((point.step for point in history), default=-1)
         now = int(time.time() * 1000)
-        metrics = [
-            Metric(name, value, int(row.get("time", now)), int(row["step"]))
+        points = [
+            (name, value, int(row.get("time", now)), int(row["step"]))
             for row in rows
             for name, value in row.items()
             if name not in ("step", "time") and row["step"] > self.last_steps[name]
         ]
-        log_metrics(self.run_id, metrics)
-        for metric in metrics:
-            self.last_steps[metric.key] = max(self.last_steps[metric.key], metric.step)
-        return len(metrics)
+        log_metrics(self.run_id, points)
+        for name, _, _, step in points:
+            self.last_steps[name] = max(self.last_steps[name], step)
+        return len(points)
 
 
 def _upload_images(run_id: str, samples: Path, steps: set[int]) -> None:
@@ -144,3 +141,24 @@ def _upload_images(run_id: str, samples: Path, steps: set[int]) -> None:
         images = {f"val/{sanitize_name(path.stem)}": path for path in files}
         log_images(run_id, images, step, run.info.start_time)
         client().set_tag(run_id, UPLOADED_IMAGES, str(step))
+
+
+def log_images(run_id: str, images: Mapping[str, Path], step: int, time: int) -> None:
+    """Log images for the grid of the UI as `MlflowClient.log_image` does, but idempotently.
+
+    MLflow's names contain a random number and the current time, so a repeated attempt would log
+    the images twice. `time` is in milliseconds since 1970 and must be the same in every attempt.
+    """
+    from mlflow.tracking import multimedia  # noqa: PLC0415
+
+    if not images:
+        return
+    with TemporaryDirectory() as folder:
+        for key, path in images.items():
+            image = multimedia.convert_to_pil_image(read_rgb(path))
+            number = uuid5(UUID(run_id), f"{key} {step}")
+            name = f"{key.replace('/', '~')}+step+{step}+timestamp+{time}+{number}"
+            image.save(Path(folder, f"{name}.png"))
+            multimedia.compress_image_size(image).save(Path(folder, f"{name}+compressed.webp"))
+        client().log_artifacts(run_id, folder, "images")
+    client().set_tag(run_id, "mlflow.loggedImages", "True")

@@ -2,15 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from torch import Tensor
 from torch.nn.functional import l1_loss, mse_loss
 
-from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.execution import Execution
 from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.selection import SelectConfig
@@ -21,12 +19,9 @@ from esrgan_core.losses.adversarial import ADVERSARIAL, GanKind
 from esrgan_core.losses.contextual import contextual_distance
 from esrgan_core.losses.perceptual import PerceptualLoss
 from esrgan_core.models import DiscriminatorConfig, build_discriminator
-from esrgan_core.models.weights import digest, load_generator, save_weights
-from pipelines.config.artifacts import ARTIFACTS, PAIRS
-from pipelines.config.errors import as_user_error
+from esrgan_core.models.weights import digest, load_generator
 from pipelines.sources.pretrained_weights import find_weights
 from pipelines.training.config import TrainingConfig
-from pipelines.training.execution import resolve_execution
 from pipelines.training.semantic_maps import SemanticMaps
 from pipelines.training.stage import train
 
@@ -54,14 +49,12 @@ class AdversarialTraining(TrainingConfig):
     discriminator_optimizer: OptimizerConfig = PAPER_OPTIMIZER
 
     def __post_init__(self) -> None:
-        """Check that the generator has a loss."""
         TrainingConfig.__post_init__(self)
-        weights = self.weights
-        if not (weights.pixel or weights.perceptual or weights.adversarial):
+        if not (self.weights.pixel or self.weights.perceptual or self.weights.adversarial):
             raise ValueError("one of weights.pixel, perceptual and adversarial must be above 0")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class AdversarialSetup:
     """The networks of an adversarial training."""
 
@@ -70,29 +63,22 @@ class AdversarialSetup:
     discriminator: DiscriminatorConfig
     features: FeaturesConfig
 
-    @cached_property
-    def feature_weights(self) -> Path:
-        """Weights file of the feature network."""
-        return find_weights(self.features)
-
     def identity(self) -> Mapping[str, Any]:
         """The part of a training's identity that the networks decide."""
+        sha256 = file_sha256(find_weights(self.features))
         return {
             "discriminator": self.discriminator,
-            "features": {
-                "layers": dict(self.features.layers),
-                "sha256": file_sha256(self.feature_weights),
-            },
+            "features": {"layers": dict(self.features.layers), "sha256": sha256},
             "start": digest(load_generator(self.start)),
         }
 
     def build_step(self, config: AdversarialTraining, execution: Execution) -> GanStep:
         """Build the update; the discriminator gets random weights from torch's generator."""
         discriminator = build_discriminator(self.discriminator)
-        generator = load_generator(self.start)
-        features = build_features(self.features, self.feature_weights)
+        generator = load_generator(self.start).train()
+        features = build_features(self.features, find_weights(self.features))
         return GanStep(
-            generator.train(),
+            generator,
             discriminator,
             PerceptualLoss(features, self.features.layers, CONTENT_LOSSES[config.content]),
             ADVERSARIAL[config.gan],
@@ -111,14 +97,5 @@ def train_adversarially(
     semantic_maps: SemanticMaps | None = None,
 ) -> None:
     """Train a generator further; write both networks, the curve and the metrics."""
-    identity = setup.identity()
-    torch.manual_seed(config.seed)
-    execution = resolve_execution(stage, config)
-    with as_user_error():
-        step = setup.build_step(config, execution)
-    lineage = train(
-        stage, step, PairStore(PAIRS), config, identity=identity, semantic_maps=semantic_maps
-    )
-    if lineage is not None:
-        target = ARTIFACTS / stage / "discriminator.safetensors"
-        save_weights(target, step.discriminator.state_dict(), setup.discriminator, lineage)
+    build_step, identity = partial(setup.build_step, config), setup.identity()
+    train(stage, build_step, config, identity=identity, semantic_maps=semantic_maps)

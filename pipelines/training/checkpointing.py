@@ -9,7 +9,6 @@ from typing import Any
 from esrgan_core.engine.checkpoint import Checkpoints
 from esrgan_core.engine.journal import Row, is_validation
 from pipelines.runtime.state import state_root
-from pipelines.training.config import TrainingConfig
 from pipelines.training.reporting import Reporter
 
 SAMPLES = "samples"
@@ -24,11 +23,9 @@ def checkpoint_folder(stage: str, fingerprint: str) -> Path:
 class Checkpointer:
     """Saves the parts of a training, by name, and restores them."""
 
-    def __init__(
-        self, folder: Path, parts: Mapping[str, Any], config: TrainingConfig, reporter: Reporter
-    ) -> None:
-        self.folder, self.parts, self.config, self.reporter = folder, parts, config, reporter
-        self.checkpoints = Checkpoints(folder, keep=config.keep)
+    def __init__(self, parts: Mapping[str, Any], reporter: Reporter) -> None:
+        self.parts, self.reporter, self.config = parts, reporter, reporter.config
+        self.checkpoints = Checkpoints(reporter.folder, keep=self.config.keep)
         self.saved_at = time.monotonic()
 
     @property
@@ -51,11 +48,7 @@ class Checkpointer:
         return max(steps, default=0) if self.reporter.is_main else step
 
     def restore(self) -> int | None:
-        """Restore the newest checkpoint and rewind the outputs to it.
-
-        Returns:
-            Its step, or None if there is no checkpoint.
-        """
+        """Restore the newest checkpoint and rewind the outputs to it; return its step, if any."""
         done = self.checkpoints.restore(self.parts, at_most=self.config.steps)
         if self.reporter.is_main:
             self.checkpoints.remove_partial_writes()
@@ -63,23 +56,20 @@ class Checkpointer:
         return done
 
     def _rewind(self, done: int) -> None:
-        """Rewind the journal and the validation images to step `done`.
+        """Rewind the journal and the validation images; keep those of checkpoints of longer runs.
 
-        Entries of a longer run that has checkpoints are kept for that run. Entries between the
-        regular intervals are removed: they are from the last step of a shorter run, and the
-        checkpoint does not contain that validation.
+        Entries between the regular intervals are removed: they are from the last step of a shorter
+        run, and the checkpoint does not contain that validation.
         """
-        config = self.config
+        config, known = self.config, max([done, *self.checkpoints.steps()])
 
         def is_regular(row: Row) -> bool:
             every = config.validate_every if is_validation(row) else config.report_every
             return row["step"] % every == 0
 
-        known = max([done, *self.checkpoints.steps()])
-        self.reporter.journal.rewind(
-            done, known=known, in_turn=is_regular, over=done == config.steps
-        )
-        for images in (self.folder / SAMPLES).glob("*"):
+        over = done == config.steps
+        self.reporter.journal.rewind(done, known=known, in_turn=is_regular, over=over)
+        for images in (self.reporter.folder / SAMPLES).glob("*"):
             step = int(images.name)
             if step > known or step % config.validate_every:
                 shutil.rmtree(images)

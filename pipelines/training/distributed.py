@@ -1,4 +1,4 @@
-"""The processes and devices of a training: one process per GPU, each with a share of the batch.
+"""How a training computes: device, precision, and one process per GPU, each with a part of a batch.
 
 `ESRGAN_DEVICE` (cpu, cuda, cuda:1) selects the device; by default all GPUs are used. None of it
 changes the result, except for rounding. See `launcher` for the start of the processes.
@@ -6,6 +6,7 @@ changes the result, except for rounding. See `launcher` for the start of the pro
 
 import os
 import platform
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -15,12 +16,58 @@ import torch.distributed as dist
 from torch.distributed import PrefixStore  # type: ignore[attr-defined]  # not in its list of names
 from torch.distributed.rendezvous import rendezvous
 
+from esrgan_core.devices import (
+    Precision,
+    PrecisionChoice,
+    bf16_slowdown,
+    has_native_bf16,
+    resolve_precision,
+)
 from esrgan_core.engine.distributed import World
+from esrgan_core.engine.execution import Execution
+from esrgan_core.memory import keep_freed_memory
 from pipelines.config.errors import UserError
-from pipelines.runtime.device import requested_device
+from pipelines.runtime.state import requested_device
+from pipelines.training.config import TrainingConfig
 
 TIMEOUT = timedelta(days=7)
 """How long processes wait for each other: one may validate, or wait for the device."""
+
+
+def resolve_execution(stage: str, config: TrainingConfig) -> Execution:
+    """Resolve device, precision and processes; a UserError if `ESRGAN_DEVICE` is not a device."""
+    set_determinism(on=config.deterministic)
+    device, world = current_device(), current_world()
+    if device.type == "cpu":
+        keep_freed_memory()
+    precision: Precision = broadcast_from_main(  # type: ignore[assignment]  # a str there
+        "precision", lambda: resolve_precision(config.precision, device), world
+    )
+    if world.is_main:
+        message = precision_message(config.precision, precision, device)
+        print(f"{stage}: {message}", file=sys.stderr, flush=True)
+    return Execution(
+        precision=precision,
+        compile=config.compile,
+        checkpointing=config.checkpointing,
+        world=world,
+        device=device,
+    )
+
+
+def precision_message(choice: PrecisionChoice, precision: Precision, device: torch.device) -> str:
+    """The precision of a training and why; if bf16 is emulated, a warning with its slowdown."""
+    if precision == "bf16" and not has_native_bf16(device):
+        return (
+            f"warning: precision is bf16, which {device} emulates: a convolution takes "
+            f"{bf16_slowdown(device):.1f} times as long as in fp32 (just measured); "
+            "set precision to auto"
+        )
+    message = f"training in {precision} on {device}"
+    if choice == "auto":
+        native = "computes in bf16" if precision == "bf16" else "does not compute in bf16"
+        message += f" (auto: {device} {native} natively)"
+    return message
 
 
 def current_world() -> World:
@@ -29,11 +76,7 @@ def current_world() -> World:
 
 
 def current_device() -> torch.device:
-    """The device of this process.
-
-    Raises:
-        UserError: if `ESRGAN_DEVICE` is not a device.
-    """
+    """The device of this process; raises as `resolve_execution`."""
     name = requested_device()
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -56,10 +99,7 @@ def training_devices(world: World) -> list[str]:
 
 
 def device_identifier(device: str) -> str:
-    """An identifier of a device that is unique among machines that share a state root.
-
-    The name `cuda:0` depends on the machine and on `CUDA_VISIBLE_DEVICES`.
-    """
+    """An identifier that is unique among machines with one state root, which `cuda:0` is not."""
     if torch.device(device).type == "cuda":
         return f"gpu-{torch.cuda.get_device_properties(device).uuid}"
     return f"{device}-of-{platform.node()}"
@@ -88,10 +128,10 @@ def process_group(world: World) -> Iterator[None]:
     if world.size == 1:
         yield
         return
-    device = current_device()
+    backend, device = "gloo", current_device()
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+        backend = "cpu:gloo,cuda:nccl"
     store, rank, size = _rendezvous()
     dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=TIMEOUT)
     try:

@@ -11,18 +11,14 @@ import sys
 import torch
 
 from pipelines.config.errors import UserError
-from pipelines.runtime.device import requested_device
+from pipelines.runtime.state import requested_device
 
 RENDEZVOUS = "ESRGAN_RENDEZVOUS"
 MAX_RESTARTS = 3
 
 
 def requested_processes(stage: str, batch_size: int) -> tuple[int, int]:
-    """(processes per machine, machines) of a training.
-
-    Raises:
-        UserError: if the environment is not valid, or the processes cannot share a batch evenly.
-    """
+    """(processes per machine, machines); a UserError if they cannot share a batch evenly."""
     gpus = torch.cuda.device_count() if requested_device() in ("auto", "cuda") else 0
     ranks, nodes = _number("ESRGAN_RANKS") or max(gpus, 1), _number("ESRGAN_NODES") or 1
     if nodes > 1 and RENDEZVOUS not in os.environ:
@@ -46,7 +42,7 @@ def _number(name: str) -> int:
 def run_ranks(stage: str, ranks: int, nodes: int) -> None:
     """Run the command of this process in `ranks` processes on each machine.
 
-    If one fails, all are started again and continue from the last checkpoint.
+    If one fails, all start again and continue from the last checkpoint.
 
     Raises:
         ChildProcessError: if they failed more than `MAX_RESTARTS` times.

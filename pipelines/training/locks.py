@@ -9,9 +9,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pipelines.config.errors import UserError
+from pipelines.runtime.progress import Status, write_status
 from pipelines.runtime.run_record import RUN
 from pipelines.runtime.state import state_root
-from pipelines.runtime.status import Status, write_status
 
 WAIT_FOR_LOCK = "ESRGAN_WAIT_FOR_LOCK"
 """Environment variable: wait for a training of the same recipe, whose result is then used."""
@@ -23,12 +23,8 @@ LOCK = "lock"
 def training_locks(folder: Path, devices: Mapping[str, str]) -> Iterator[None]:
     """Hold the locks of a checkpoint folder and of devices; wait for the devices.
 
-    The kernel releases the locks when the process ends, however it ends.
-
-    `devices` are unique identifiers by device name.
-
-    Raises:
-        UserError: if another process trains in the folder and `ESRGAN_WAIT_FOR_LOCK` is not set.
+    The kernel releases them however the process ends. `devices` are unique identifiers by name. A
+    UserError if another process trains in the folder and `ESRGAN_WAIT_FOR_LOCK` is not set.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as locks:
@@ -47,8 +43,7 @@ def _acquire(path: Path, resource: str, *, wait: bool) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        exists = holder_file.exists()
-        holder = holder_file.read_text(encoding="utf-8") if exists else "another process"
+        holder = holder_file.read_text("utf-8") if holder_file.exists() else "another process"
         if not wait:
             raise UserError(f"{holder} is training in {resource}; wait until it ends") from error
         message = f"waiting for {resource}, which is used by {holder}"

@@ -1,20 +1,15 @@
 """Training of a generator with a pixel loss only, from random weights."""
 
 from dataclasses import dataclass, field
-
-import torch
+from functools import partial
 
 from esrgan_core.bounds import check_bounds
-from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.execution import Execution
 from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.steps import PixelStep
 from esrgan_core.losses.pixel import LUMA_BORDER, PIXEL, PixelKind
 from esrgan_core.models import GeneratorConfig, build_generator
-from pipelines.config.artifacts import PAIRS
-from pipelines.config.errors import as_user_error
 from pipelines.training.config import TrainingConfig
-from pipelines.training.execution import resolve_execution
 from pipelines.training.semantic_maps import SemanticMaps
 from pipelines.training.stage import train
 
@@ -29,7 +24,6 @@ class PixelTraining(TrainingConfig):
     """Number of equal parts in which a batch is computed, to save memory."""
 
     def __post_init__(self) -> None:
-        """Check that batches can be divided, and that the loss sees some pixels of a patch."""
         TrainingConfig.__post_init__(self)
         check_bounds(self, "accumulate", least=1)
         if self.batch_size % self.accumulate:
@@ -51,12 +45,8 @@ def train_for_pixels(
     semantic_maps: SemanticMaps | None = None,
 ) -> None:
     """Train a generator; write it, its curve and its metrics."""
-    torch.manual_seed(config.seed)
-    execution = resolve_execution(stage, config)
-    with as_user_error():
-        step = build_pixel_step(generator, config, execution)
-    identity = {"generator": generator}
-    train(stage, step, PairStore(PAIRS), config, identity=identity, semantic_maps=semantic_maps)
+    build_step, identity = partial(build_pixel_step, generator, config), {"generator": generator}
+    train(stage, build_step, config, identity=identity, semantic_maps=semantic_maps)
 
 
 def build_pixel_step(

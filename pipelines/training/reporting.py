@@ -1,21 +1,24 @@
-"""Reports of a training: its journal, its progress display and its messages."""
+"""Reports of a training: its journal, its progress display, its messages and its speed."""
 
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+import torch
+
 from esrgan_core.engine.journal import MetricsJournal
 from pipelines.runtime.progress import format_terms, progress
 from pipelines.training.config import TrainingConfig
-from pipelines.training.system_metrics import SystemMetrics
 
 
 class Reporter:
     """Writes the journal, shows the progress and prints messages, in the main process only."""
 
     def __init__(self, name: str, config: TrainingConfig, folder: Path, *, is_main: bool) -> None:
-        self.name, self.config, self.is_main = name, config, is_main
+        self.name, self.config, self.folder, self.is_main = name, config, folder, is_main
         self.journal = MetricsJournal(folder / "metrics.jsonl")
         self.latest: dict[str, float] = {}
         """Latest value of every metric."""
@@ -39,3 +42,29 @@ class Reporter:
         """Print a line to standard error."""
         if self.is_main:
             print(f"{self.name}: {text}", file=sys.stderr, flush=True)
+
+
+class SystemMetrics:
+    """Speed, CPU and memory between two reports; the names of the metrics begin with `system/`."""
+
+    def __init__(self, batch_size: int) -> None:
+        self.batch_size, self.process = batch_size, psutil.Process()
+        self.process.cpu_percent()  # starts to measure
+        self.step: int | None = None
+        self.time = 0.0
+
+    def since_last(self, step: int) -> dict[str, float]:
+        """The metrics since the last call; the first call returns no speed."""
+        now = time.monotonic()
+        values = {
+            "system/processor_percent": self.process.cpu_percent(),
+            "system/memory_mib": self.process.memory_info().rss / 2**20,
+        }
+        if torch.cuda.is_available():
+            values["system/gpu_memory_mib"] = torch.cuda.max_memory_allocated() / 2**20
+        if self.step is not None and step > self.step:
+            speed = (step - self.step) / max(now - self.time, 1e-9)
+            values["system/steps_per_second"] = speed
+            values["system/samples_per_second"] = speed * self.batch_size
+        self.step, self.time = step, now
+        return values

@@ -24,10 +24,7 @@ def write_result(folder: Path, output: Path) -> None:
 
 
 def note_kept(root: Path, repository: Path) -> None:
-    """Note which results in a state root the `dvc.lock` of a repository names.
-
-    Called before the repository is removed.
-    """
+    """Note which results in a state root the `dvc.lock` of a repository names, before removal."""
     for note in (root / "checkpoints").glob(f"*/*/{RESULT}"):
         facts = from_json(note.read_text(encoding="utf-8"))
         if Path(facts["repository"]).resolve() == repository.resolve() and is_locked(facts):

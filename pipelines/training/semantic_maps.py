@@ -11,21 +11,34 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float, UInt8
 
 from esrgan_core.bounds import check_bounds
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.evaluation import Method, Pixels, Sample
-from esrgan_core.files import atomic_path
+from esrgan_core.files import atomic_path, write_text
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.models import Generator
 from esrgan_core.records import record_hash, to_record
+from esrgan_core.strict_json import from_json, to_json
+from esrgan_core.tensors import rgb_to_y, to_tensor
 from pipelines.config.artifacts import CLUSTERS
 from pipelines.config.errors import UserError
 from pipelines.runtime.progress import track
 from pipelines.runtime.state import state_root
 from pipelines.sources.pinned import find_pinned, pinned_hash
-from pipelines.training.clusters import Clusters, Maps, quantize
-from pipelines.training.fingerprint import TRAINING_RECORDS
+from pipelines.training.config import TRAINING_RECORDS
+
+Maps = UInt8[np.ndarray, "h w k"]
+"""Probabilities of the classes at each pixel, in 255ths."""
+PIXELS_PER_IMAGE = 4000
+"""Pixels of each image that the clusters are fitted to."""
+TEXTURE_SIZES = (3, 9)
+"""Sides, in pixels, of the neighborhoods whose contrast is measured."""
+
+
+def _quantize(probabilities: Float[np.ndarray, "h w k"]) -> Maps:
+    return np.ascontiguousarray(np.clip(probabilities, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +55,6 @@ class SemanticMapsConfig:
     """Seed of the clusters."""
 
     def __post_init__(self) -> None:
-        """Check the bounds of every value."""
         check_bounds(self, "classes", least=2)
         check_bounds(self, "seed", below=2**32)  # scikit-learn's limit
 
@@ -54,11 +66,7 @@ class MapFiles:
         self.folder, self.classes = folder, classes
 
     def maps(self, name: str, lr: Pixels) -> Maps:
-        """Read the maps from the image's file.
-
-        Raises:
-            UserError: if the file does not exist, or its shape does not match.
-        """
+        """Read an image's file; a UserError if it does not exist, or its shape does not match."""
         paths = [self.folder / f"{name}{suffix}" for suffix in (".npy", ".pth")]
         path = next((path for path in paths if path.exists()), None)
         if path is None:
@@ -75,7 +83,69 @@ class MapFiles:
                 f"{path} has shape {values.shape}; expected ({self.classes}, {height}, {width}) "
                 f"or ({self.classes}, {4 * height}, {4 * width})"
             )
-        return quantize(values.transpose(1, 2, 0))
+        return _quantize(values.transpose(1, 2, 0))
+
+
+class Clusters:
+    """A mixture of Gaussians over color and texture of LR pixels."""
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        from sklearn.mixture import GaussianMixture  # noqa: PLC0415  scikit-learn is slow to import
+
+        self.content, covariances = content, np.asarray(content["covariances"])
+        self._mixture = GaussianMixture(len(covariances), covariance_type="diag")
+        self._mixture.weights_ = np.asarray(content["weights"])
+        self._mixture.means_ = np.asarray(content["means"])
+        self._mixture.covariances_ = covariances
+        self._mixture.precisions_cholesky_ = 1 / np.sqrt(covariances)
+
+    @classmethod
+    def fit(cls, store: PairStore, classes: int, seed: int) -> "Clusters":
+        """Fit the clusters to the training images of a store."""
+        from sklearn.mixture import GaussianMixture  # noqa: PLC0415  scikit-learn is slow to import
+
+        random = np.random.default_rng(seed)
+        drawn = []
+        for name in store.names("train"):
+            features = _features(np.asarray(store.lr(name))).reshape(-1, 3 + len(TEXTURE_SIZES))
+            drawn.append(features[random.permutation(len(features))[:PIXELS_PER_IMAGE]])
+        pixels = np.concatenate(drawn)
+        center, spread = pixels.mean(axis=0), pixels.std(axis=0) + 1e-6
+        mixture = GaussianMixture(
+            classes, covariance_type="diag", random_state=seed, reg_covar=1e-4
+        ).fit((pixels - center) / spread)
+        content = {
+            "center": center,
+            "spread": spread,
+            "weights": mixture.weights_,
+            "means": mixture.means_,
+            "covariances": mixture.covariances_,
+        }
+        return cls({name: np.asarray(values).tolist() for name, values in content.items()})
+
+    def write(self, path: Path) -> None:
+        """Write the clusters as JSON."""
+        write_text(path, to_json(self.content) + "\n")
+
+    def maps(self, name: str, lr: Pixels) -> Maps:
+        """Probability of each cluster at each pixel of LR."""
+        del name
+        scaled = (_features(lr) - self.content["center"]) / np.asarray(self.content["spread"])
+        probabilities = self._mixture.predict_proba(scaled.reshape(-1, scaled.shape[2]))
+        return _quantize(probabilities.reshape(*lr.shape[:2], -1))
+
+
+def _features(lr: Pixels) -> Float[np.ndarray, "h w f"]:
+    """Mean color near each pixel, and the log standard deviation of luma at each size."""
+    from scipy.ndimage import uniform_filter  # noqa: PLC0415  scipy is slow to import
+
+    color = uniform_filter(lr.astype(np.float64), size=(TEXTURE_SIZES[0], TEXTURE_SIZES[0], 0))
+    luma = rgb_to_y(to_tensor(lr).double())[0, 0].numpy() * 255
+    texture = []
+    for size in TEXTURE_SIZES:
+        variance = uniform_filter(luma**2, size) - uniform_filter(luma, size) ** 2
+        texture.append(np.log1p(np.sqrt(variance.clip(0))))
+    return np.concatenate([color, np.stack(texture, axis=2)], axis=2)
 
 
 MapSource = MapFiles | Clusters
@@ -98,20 +168,15 @@ class SemanticMaps:
         source = load_map_source(config)
         # the content of the maps counts, not their path
         identity = to_record(replace(config, maps=pinned_hash(config.maps)), TRAINING_RECORDS)
-        maps = training_maps(store, source, identity)
-        return cls(training=maps, source=source, identity=identity)
+        training = training_maps(store, source, identity)
+        return cls(training=training, source=source, identity=identity)
 
 
 def load_map_source(config: SemanticMapsConfig) -> MapSource:
-    """Map files if the config names a folder, else the clusters that stage `sftnet` has written.
-
-    Raises:
-        OSError: if either does not exist.
-        UserError: if the content of the folder differs from the hash in params.yaml.
-    """
+    """The folder of the config, else the clusters of stage `sftnet`; raises as `find_pinned`."""
     if config.maps:
         return MapFiles(find_pinned(config.maps), config.classes)
-    return Clusters.read(CLUSTERS)
+    return Clusters(from_json(CLUSTERS.read_text(encoding="utf-8")))
 
 
 def training_maps(

@@ -1,7 +1,7 @@
 """The training loop of every training stage: resume, train, validate, save, roll back."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
@@ -16,11 +16,11 @@ from esrgan_core.engine.loop import (
     PeriodicAction,
     fit,
 )
-from esrgan_core.engine.signals import InterruptedTrainingError, SignalRequests, handle_signals
+from esrgan_core.engine.signals import InterruptedTrainingError, handle_signals
 from esrgan_core.engine.steps import Step
 from pipelines.config.errors import as_user_error
 from pipelines.tracking.uploader import uploading
-from pipelines.training.checkpointing import SAMPLES, Checkpointer
+from pipelines.training.checkpointing import Checkpointer
 from pipelines.training.config import TrainingConfig
 from pipelines.training.distributed import device_identifier, process_group, training_devices
 from pipelines.training.locks import training_locks
@@ -50,16 +50,12 @@ class Trainer:
     """Name in messages and progress, if the stage has several trainings."""
 
     def __post_init__(self) -> None:
-        """Build the reporter, the validator and the checkpointer."""
         self.world, network = self.step.execution.world, self.step.ema.network
-        self.reporter = Reporter(
-            self.name or self.stage, self.config, self.folder, is_main=self.world.is_main
-        )
+        name = self.name or self.stage
+        self.reporter = Reporter(name, self.config, self.folder, is_main=self.world.is_main)
         maps = self.semantic_maps
         method = semantic_method(network, maps.source) if maps else network_method(network)
-        self.validator = Validator(
-            network, method, self.store, self.config, self.folder / SAMPLES, self.reporter
-        )
+        self.validator = Validator(network, method, self.store, self.reporter)
         self.selection, self.guard = self.validator.selection, DivergenceGuard()
         parts = {
             **self.step.state(),
@@ -67,21 +63,14 @@ class Trainer:
             "watch": self.validator.health,
             "selection": self.selection,
         }
-        self.checkpointer = Checkpointer(self.folder, parts, self.config, self.reporter)
-        self.requests = SignalRequests()
+        self.checkpointer = Checkpointer(parts, self.reporter)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Lock the checkpoint folder and the devices, and connect the processes.
-
-        Raises:
-            UserError: if another process trains in the folder.
-        """
-        with ExitStack() as stack:
-            if self.world.is_main:
-                devices = {name: device_identifier(name) for name in training_devices(self.world)}
-                stack.enter_context(training_locks(self.folder, devices))
-            stack.enter_context(process_group(self.world))
+        """Hold `training_locks`, and connect the processes."""
+        devices = {name: device_identifier(name) for name in training_devices(self.world)}
+        locks = training_locks(self.folder, devices) if self.world.is_main else nullcontext()
+        with locks, process_group(self.world):
             yield
 
     def run(self) -> None:

@@ -2,11 +2,10 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import fmean
 
 from esrgan_core.data.pairs import PairStore
-from esrgan_core.engine.evaluation import Method, Pixels, ScoredImage, evaluate
+from esrgan_core.engine.evaluation import Method, ScoredImage, evaluate
 from esrgan_core.engine.health import HealthMonitor, appearance
 from esrgan_core.engine.selection import Selection
 from esrgan_core.io.rgb import write_png
@@ -14,10 +13,9 @@ from esrgan_core.metrics import METRICS
 from esrgan_core.models import Generator
 from esrgan_core.tensors import NotFiniteError
 from pipelines.evaluation.test_sets import load_samples
-from pipelines.training.config import TrainingConfig
+from pipelines.training.checkpointing import SAMPLES
 from pipelines.training.reporting import Reporter
 
-VALIDATION_METRICS = ("psnr_y", "ssim_y")
 IMAGE_SIDE = 256
 """Largest side, in pixels, of the written validation images."""
 
@@ -26,17 +24,11 @@ class Validator:
     """Measures a network on the validation images and keeps the best weights."""
 
     def __init__(
-        self,
-        network: Generator,
-        method: Method,
-        store: PairStore,
-        config: TrainingConfig,
-        folder: Path,
-        reporter: Reporter,
+        self, network: Generator, method: Method, store: PairStore, reporter: Reporter
     ) -> None:
-        self.method, self.reporter, self.folder = method, reporter, folder
+        self.method, self.reporter, config = method, reporter, reporter.config
         self.scale, self.samples = store.facts.scale, load_samples(store, "val")
-        self.metrics = {name: METRICS[name] for name in (*VALIDATION_METRICS, config.select.metric)}
+        self.metrics = {name: METRICS[name] for name in ("psnr_y", "ssim_y", config.select.metric)}
         self.selection = Selection(config.select, network)
         self.health = HealthMonitor(config.report_every)
         self.excluded: set[tuple[str, str]] = set()
@@ -46,16 +38,22 @@ class Validator:
         """Measure the network after `step`, select it if it is the best, and check its health."""
         if not self.reporter.is_main:
             return
-        results = self._results(step)
+        try:
+            results = list(evaluate(self.method, self.samples, self.metrics, self.scale))
+        except NotFiniteError as error:
+            self.reporter.message(f"the validation at step {step} has no metrics: {error}")
+            results = []
+        folder = self.reporter.folder / SAMPLES / f"{step:08}"
         for result in results:
-            name = f"{result.name.rpartition('/')[2]}.png"
-            write_png(self.folder / f"{step:08}" / name, _center(result.sr))
+            top, left = (max((side - IMAGE_SIDE) // 2, 0) for side in result.sr.shape[:2])
+            center = result.sr[top : top + IMAGE_SIDE, left : left + IMAGE_SIDE]
+            write_png(folder / f"{result.name.rpartition('/')[2]}.png", center)
         values = {name: self._mean(results, name) for name in self.metrics}
         if step:
             self.selection.consider(step, values)
         else:
             self.selection.begin(values)
-        # results are empty if a network's output was not finite
+        # there are no results if the output of the network was not finite
         pairs = [
             (result.sr, sample.hr[: result.sr.shape[0], : result.sr.shape[1]])
             for result, sample in zip(results, self.samples, strict=False)
@@ -67,14 +65,6 @@ class Validator:
             self.reporter.message(f"health warning {name} at step {step}: {evidence}")
         self.reporter.journal.append(step, named | {f"alarm/{name}": 1.0 for name in warnings})
 
-    def _results(self, step: int) -> list[ScoredImage]:
-        """Results for the validation images; none if one of them is not finite."""
-        try:
-            return list(evaluate(self.method, self.samples, self.metrics, self.scale))
-        except NotFiniteError as error:
-            self.reporter.message(f"the validation at step {step} has no metrics: {error}")
-            return []
-
     def _mean(self, results: Sequence[ScoredImage], metric: str) -> float:
         """Mean over the images that the metric can measure; NaN if there are none."""
         for result in results:
@@ -85,8 +75,3 @@ class Validator:
                 self.reporter.message(f"{result.name} is excluded from {metric}: {reason}")
         values = [one.values[metric] for one in results if metric not in one.unmeasured]
         return fmean(values) if values else math.nan
-
-
-def _center(pixels: Pixels) -> Pixels:
-    top, left = (max((side - IMAGE_SIDE) // 2, 0) for side in pixels.shape[:2])
-    return pixels[top : top + IMAGE_SIDE, left : left + IMAGE_SIDE]

@@ -23,34 +23,18 @@ from esrgan_core.strict_json import from_json, to_json
 from pipelines.config.errors import UserError
 from pipelines.runtime.messages import warn
 from pipelines.runtime.parallel import in_parallel
+from pipelines.sources import s3
 from pipelines.sources.errors import HostError
 from pipelines.sources.locations import S3Object, parse_s3
-from pipelines.sources.s3 import (
-    ListedObject,
-    check_key,
-    download,
-    get_text,
-    list_objects,
-    object_size,
-    put_text,
-    select_images,
-    upload,
-)
 from pipelines.upscaling.engines import choose_engine
 from pipelines.upscaling.jobs import Outcome, Output, find_jobs, names_file, result_paths
-from pipelines.upscaling.journal import (
-    FOREIGN,
-    Journal,
-    Stamp,
-    file_stamp,
-    folder_lock,
-    settings_key,
-)
+from pipelines.upscaling.journal import FOREIGN, Stamp, file_stamp, open_journal, settings_key
 from pipelines.upscaling.model import load_model
 from pipelines.upscaling.one import upscale_file
 from pipelines.upscaling.recorded import S3_RECORDS, recorded_on_s3
 
 S3 = "s3://"
+CORES = os.cpu_count() or 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,26 +71,24 @@ def upscale_batch(batch: Batch, workers: int = -1, report: Report = warn) -> Ite
     model = load_model(batch.model, batch.alpha)
     batch = replace(batch, config=choose_engine(batch.config, model.network, report))
     key = settings_key(model, batch.config, batch.output)
-    processes = _cores() if workers < 0 else max(workers, 1)
-    upscale = partial(_upscale, batch, key, max(_cores() // processes, 1))
+    processes = CORES if workers < 0 else max(workers, 1)
+    upscale = partial(_upscale, batch, key, max(CORES // processes, 1))
     images = list(_find_images(batch, report))
     if batch.target.startswith(S3):
         # each process asks S3 about its results, since every request takes time
         yield from in_parallel(upscale, images, workers, fewer="with fewer workers")
         return
-    with folder_lock(Path(batch.target)):
-        journal = Journal(Path(batch.target), key)
+    with open_journal(Path(batch.target), key) as journal:
         todo = []
-        for image in images:
-            source, target, stamp = image
+        for source, target, stamp in images:
             try:
                 outcome = journal.begin(source, Path(target), stamp, overwrite=batch.overwrite)
             except Exception as error:
-                outcome = _failure(source, target, error)
-            if outcome is None:
-                todo.append(image)
-            else:
+                outcome = Outcome(source, target, "failed", reason(error))
+            if outcome:
                 yield outcome
+            else:
+                todo.append((source, target, stamp))
         outcomes = in_parallel(upscale, todo, workers, fewer="with fewer workers")
         for (_, target, stamp), outcome in zip(todo, outcomes, strict=True):
             if outcome.state == "done":
@@ -119,33 +101,28 @@ def _find_images(batch: Batch, report: Report) -> Iterator[Image]:
     root = Path("/") if is_remote else Path(batch.target)
     if names_file(root):
         raise UserError(f"{batch.target} names one image; the target must be a folder")
-
-    def name(target: Path) -> str:
-        return f"{batch.target.rstrip('/')}{target}" if is_remote else str(target)
-
+    prefix = batch.target.rstrip("/") if is_remote else ""
     if not batch.source.startswith(S3):
         for job in find_jobs([batch.source], root, batch.output, report):
-            yield str(job.source), name(job.target), file_stamp(job.source)
+            yield str(job.source), f"{prefix}{job.target}", file_stamp(job.source)
         return
-    images, results = (f"{prefix.rstrip('/')}/" for prefix in (batch.source, batch.target))
+    images, results = (f"{place.rstrip('/')}/" for place in (batch.source, batch.target))
     is_within = results != images and results.startswith(images)
-    listed = list(list_objects(parse_s3(batch.source)))
-    earlier = recorded_on_s3([one.path for one in listed], with_root=results == images)
-    found, own = list[ListedObject](), list[ListedObject]()
-    for image in select_images(listed, report):
+    listed = list(s3.list_objects(parse_s3(batch.source)))
+    earlier = recorded_on_s3([path for path, _ in listed], with_root=results == images)
+    found, own = list[s3.Listed](), list[s3.Listed]()
+    for path, image in s3.select_images(listed, report):
         is_own = is_within and str(image.location).startswith(results)
-        (own if is_own or image.path in earlier else found).append(image)
-    report_left_out(report, [image.location for image in own], "a result of esrgan")
+        (own if is_own or path in earlier else found).append((path, image))
+    report_left_out(report, [str(image.location) for _, image in own], "a result of esrgan")
     if not found:
         raise UserError(f"{batch.source} contains no images")
-    for image in found:
-        check_key(image)
-    paths = result_paths([Path(image.path) for image in found], batch.output)
-    for image, path in zip(found, paths, strict=True):
-        source, result = str(image.location), name(root / path)
+    paths = result_paths([Path(path) for path, _ in found], batch.output)
+    for (_, image), target in zip(found, paths, strict=True):
+        source, result = str(image.location), f"{prefix}{root / target}"
         if source == result:
             raise UserError(f"{source} would be overwritten; give another target")
-        yield source, result, [source, image.bytes, image.etag]
+        yield source, result, [source, image.expected.bytes, image.version]
 
 
 @lru_cache(maxsize=1)
@@ -155,11 +132,7 @@ def _make_upscaler(batch: Batch, key: str, threads: int) -> Upscaler:
     if torch.get_num_threads() != threads:
         torch.set_num_threads(threads)
     network = load_model(batch.model, batch.alpha).network
-    return Upscaler(network, batch.config, free_memory=lambda: free_memory() * threads // _cores())
-
-
-def _cores() -> int:
-    return os.cpu_count() or 1
+    return Upscaler(network, batch.config, free_memory=lambda: free_memory() * threads // CORES)
 
 
 def _upscale(batch: Batch, key: str, threads: int, image: Image) -> Outcome:
@@ -172,7 +145,7 @@ def _upscale(batch: Batch, key: str, threads: int, image: Image) -> Outcome:
             def run(path: Path) -> tuple[str, ...]:
                 local = folder / Path(source).name if source.startswith(S3) else Path(source)
                 if source.startswith(S3):
-                    download(parse_s3(source), local)
+                    s3.download(parse_s3(source), local)
                 return upscale_file(_make_upscaler(batch, key, threads), local, path, batch.output)
 
             if target.startswith(S3):
@@ -180,14 +153,10 @@ def _upscale(batch: Batch, key: str, threads: int, image: Image) -> Outcome:
             else:
                 changes = run(Path(target))
     except Exception as error:
-        return _failure(source, target, error)
+        return Outcome(source, target, "failed", reason(error))
     if changes is None:
-        return Outcome(source=source, target=target, state="skipped")
-    return Outcome(source=source, target=target, state="done", message="; ".join(changes))
-
-
-def _failure(source: str, target: str, error: Exception) -> Outcome:
-    return Outcome(source=source, target=target, state="failed", message=reason(error))
+        return Outcome(source, target, "skipped")
+    return Outcome(source, target, "done", "; ".join(changes))
 
 
 def _to_s3(
@@ -197,21 +166,21 @@ def _to_s3(
     folder: Path,
     run: Callable[[Path], tuple[str, ...]],
 ) -> tuple[str, ...] | None:
-    """Upload a result and its record; None if both exist."""
+    """Upload a result, and its record below `.esrgan` in the target; None if both exist."""
     place, root = parse_s3(target), parse_s3(batch.target)
     name = place.key.removeprefix(root.key).lstrip("/")
     key = "/".join(part for part in (root.key.rstrip("/"), S3_RECORDS, f"{name}.json") if part)
     record_place = S3Object(bucket=place.bucket, key=key)
-    size, text = object_size(place), get_text(record_place)
+    size, text = s3.object_size(place), s3.get_text(record_place)
     if size is not None:
         if text is not None and from_json(text) == {**record, "bytes": size}:
             return None
         if text is None and not batch.overwrite:
             raise HostError(FOREIGN.format(place))
     # before the result, so that a result without a complete record is known as one of ours
-    put_text(to_json({**record, "bytes": 0}), record_place)
+    s3.put_text(to_json({**record, "bytes": 0}), record_place)
     result = folder / f"result{Path(target).suffix}"
     changes = run(result)
-    upload(result, place)
-    put_text(to_json({**record, "bytes": result.stat().st_size}), record_place)
+    s3.upload(result, place)
+    s3.put_text(to_json({**record, "bytes": result.stat().st_size}), record_place)
     return changes

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from esrgan_core.io.decoded_image import SUFFIX_FORMATS, Format
 from esrgan_core.io.folder import SUFFIXES, Report, find_images, is_broken, report_left_out
@@ -39,16 +39,14 @@ class Output:
         return own if SUFFIX_FORMATS.get(own) == format_ else f".{format_}"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """An image and the path of its result."""
 
     source: Path
     target: Path
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The result of one job."""
 
     source: str
@@ -77,21 +75,20 @@ def find_jobs(
         if len(inputs) != 1:
             raise UserError("with - as input or -o, give exactly one image")
         if str(target) != STANDARD:
-            check_format(target, output)
-        return [Job(source=Path(inputs[0]), target=target)]
+            _check_format(target, output)
+        return [Job(Path(inputs[0]), target)]
     found = [pair for pattern in inputs for pair in _find_images(pattern, target, report)]
     if not found:
         raise UserError(f"{', '.join(inputs)} contains no images except results of esrgan")
     if names_file(target):
         if len(found) > 1:
             raise UserError(f"{target} names one image, of {len(found)} to write; give a folder")
-        check_format(target, output)
-        jobs = [Job(source=found[0][0], target=target)]
+        _check_format(target, output)
+        jobs = [Job(found[0][0], target)]
     else:
         results = result_paths([path for _, path in found], output)
         jobs = [
-            Job(source=source, target=target / result)
-            for (source, _), result in zip(found, results, strict=True)
+            Job(source, target / result) for (source, _), result in zip(found, results, strict=True)
         ]
     _check_targets(jobs)
     return list(dict.fromkeys(jobs))
@@ -154,14 +151,8 @@ def _check_targets(jobs: Sequence[Job]) -> None:
             )
 
 
-def check_format(target: Path, output: Output) -> None:
-    """Check that the suffix of `target` fits the output format.
-
-    Raises:
-        UserError: if it does not, or names no format that can be written.
-    """
-    format_ = SUFFIX_FORMATS.get(target.suffix.lower())
-    if format_ is None:
+def _check_format(target: Path, output: Output) -> None:
+    if (format_ := SUFFIX_FORMATS.get(target.suffix.lower())) is None:
         raise UserError(f"{target}: unknown format; choose from {', '.join(SUFFIX_FORMATS)}")
     if output.format not in (None, format_):
         raise UserError(f"{target} does not fit --format {output.format}; change one of them")

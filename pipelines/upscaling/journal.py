@@ -46,11 +46,10 @@ class Journal:
         row = self.rows.get(self._name(target))
         size = target.stat().st_size if target.is_file() else 0
         if size and row and row == self._row(target, stamp, size):
-            return Outcome(source=source, target=str(target), state="skipped")
-        if row is None and target.exists() and not overwrite:
-            message = FOREIGN.format(target)
-            return Outcome(source=source, target=str(target), state="failed", message=message)
+            return Outcome(source, str(target), "skipped")
         if row is None:
+            if target.exists() and not overwrite:
+                return Outcome(source, str(target), "failed", FOREIGN.format(target))
             self._append(self._row(target, stamp, 0))
         return None
 
@@ -86,7 +85,7 @@ def check_writable(folder: Path) -> None:
 
 
 @contextmanager
-def folder_lock(folder: Path) -> Iterator[None]:
+def open_journal(folder: Path, key: str) -> Iterator[Journal]:
     """Lock an output folder, and remove partial files that a killed process wrote there.
 
     Raises:
@@ -96,13 +95,12 @@ def folder_lock(folder: Path) -> Iterator[None]:
     try:
         lock = FileLock(folder / f"{JOURNAL}.lock").acquire(timeout=0)
     except Timeout as error:
-        raise UserError(
-            f"another process writes to {folder}; wait for it, or give another -o"
-        ) from error
+        message = f"another process writes to {folder}; wait for it, or give another -o"
+        raise UserError(message) from error
     with lock:
         for partial in folder.rglob(f".{16 * '[0-9a-f]'}.tmp*"):
             partial.unlink()
-        yield
+        yield Journal(folder, key)
 
 
 def file_stamp(source: Path) -> Stamp:

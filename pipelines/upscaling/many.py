@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
 
 import numpy as np
 
@@ -20,17 +19,9 @@ from pipelines.runtime.messages import warn
 from pipelines.runtime.progress import progress
 from pipelines.upscaling.engines import choose_engine
 from pipelines.upscaling.jobs import STANDARD, Job, Outcome, Output
-from pipelines.upscaling.journal import (
-    Journal,
-    check_writable,
-    file_stamp,
-    folder_lock,
-    settings_key,
-)
+from pipelines.upscaling.journal import check_writable, file_stamp, open_journal, settings_key
 from pipelines.upscaling.model import Model
 from pipelines.upscaling.one import upscale_file
-
-KILO = 1000
 
 
 def upscale_jobs(
@@ -62,11 +53,12 @@ def upscale_jobs(
     with ExitStack() as stack:
         journal = None
         if jobs[0].target != target:
-            stack.enter_context(folder_lock(target))
-            journal = Journal(target, settings_key(model, config, output))
+            key = settings_key(model, config, output)
+            journal = stack.enter_context(open_journal(target, key))
         advance = stack.enter_context(progress("upscale", sum(sizes.values())))
         for number, job in enumerate(jobs, start=1):
             note = f"{number}/{len(jobs)} {job.source.name}"
+            source, result = str(job.source), str(job.target)
 
             def on_part(
                 parts: int, total: int, done: int = done, job: Job = job, note: str = note
@@ -78,16 +70,16 @@ def upscale_jobs(
                 outcome = None
                 if journal:
                     stamp = file_stamp(job.source)
-                    outcome = journal.begin(str(job.source), job.target, stamp, overwrite=overwrite)
+                    outcome = journal.begin(source, job.target, stamp, overwrite=overwrite)
                 if outcome is None:
                     changes = _upscale(upscaler, job, output, on_part)
-                    outcome = _outcome(job, "done", "; ".join(changes))
+                    outcome = Outcome(source, result, "done", "; ".join(changes))
                     if journal:
                         journal.finish(job.target, stamp)
             except Exception as error:
                 if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise
-                outcome = _outcome(job, "failed", reason(error))
+                outcome = Outcome(source, result, "failed", reason(error))
             yield outcome
             done += sizes[job]
             advance(done, note)
@@ -118,13 +110,9 @@ def _upscale(
     return changes
 
 
-def _outcome(job: Job, state: Literal["done", "failed"], message: str) -> Outcome:
-    return Outcome(source=str(job.source), target=str(job.target), state=state, message=message)
-
-
 def _kilopixels(source: Path) -> int:
     """The size of an image as a unit of progress; 1 if it cannot be read."""
     try:
-        return max(int(np.prod(image_size(source))) // KILO, 1)
+        return max(int(np.prod(image_size(source))) // 1000, 1)
     except Exception:  # the image is named when its turn comes
         return 1

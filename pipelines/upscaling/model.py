@@ -8,8 +8,6 @@ from esrgan_core.models.sft import SFTNet
 from esrgan_core.models.weights import load_generator, load_interpolated
 from pipelines.config.errors import UserError, as_user_error
 
-CHAMPION = "models:/esrgan@champion"
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Model:
@@ -49,13 +47,15 @@ def load_model(name: str | None, alpha: float | None) -> Model:
 
 def _load_registered(name: str | None, alpha: float | None) -> Model:
     # weights in a file need neither MLflow nor boto3
+    from pipelines.tracking.database import has_store  # noqa: PLC0415
     from pipelines.tracking.model_files import load_generators  # noqa: PLC0415
-    from pipelines.tracking.model_registry import has_alias  # noqa: PLC0415
+    from pipelines.tracking.model_registry import get_aliases, parse_uri  # noqa: PLC0415
 
     if name is None:
-        name = CHAMPION
+        name = "models:/esrgan@champion"
         try:
-            if not has_alias(name):
+            model, alias = parse_uri(name, "")
+            if not (has_store() and alias in get_aliases(model)):
                 raise UserError(
                     "the registry has no champion; `make repro` trains one, or give weights: "
                     "--model FILE"
@@ -63,7 +63,7 @@ def _load_registered(name: str | None, alpha: float | None) -> Model:
         except ModuleNotFoundError as error:
             error.add_note("or give weights: --model FILE")
             raise
-    found = load_generators(name)
-    chosen = found.alpha if alpha is None else alpha
-    network = load_interpolated(found.psnr, found.gan, chosen)
-    return Model(network=network, description=f"{found.description}, alpha {chosen:g}")
+    psnr, gan, default, description = load_generators(name)
+    chosen = default if alpha is None else alpha
+    network = load_interpolated(psnr, gan, chosen)
+    return Model(network=network, description=f"{description}, alpha {chosen:g}")

@@ -43,9 +43,7 @@ def parse_output(format_: str | None, quality: int | None, *, strip_metadata: bo
     Raises:
         UserError: if the format is unknown; lists the valid ones.
     """
-    wanted = None
-    if format_ is not None:
-        wanted = SUFFIX_FORMATS.get(f".{format_.lower().lstrip('.')}")
-        if wanted is None:
-            raise UserError(f"unknown --format {format_!r}; choose from {', '.join(FORMATS)}")
+    wanted = SUFFIX_FORMATS.get(f".{format_.lower().lstrip('.')}") if format_ is not None else None
+    if format_ is not None and wanted is None:
+        raise UserError(f"unknown --format {format_!r}; choose from {', '.join(FORMATS)}")
     return Output(format=wanted, quality=quality, strip_metadata=strip_metadata)

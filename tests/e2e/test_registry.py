@@ -116,14 +116,14 @@ def test_an_older_version_is_reproduced_with_the_same_weights(
 REGISTER = """
 import sys
 from dataclasses import replace
-from pipelines.config.params import load_section
+from pipelines.config.params import load_params
 from pipelines.registry.promotion import register
-from pipelines.evaluation.config import RegisterConfig
+from pipelines.stages.register import Params
 from pipelines.tracking.client import get_or_create_parent_run
-config, run = load_section("register", RegisterConfig), get_or_create_parent_run(sys.argv[1])
+config, run = load_params(Params).register, get_or_create_parent_run(sys.argv[1])
 print("ready", flush=True)
 for line in sys.stdin:
-    print(register(replace(config, model=line.strip()), run).version, flush=True)
+    print(register(replace(config, model=line.strip()), run)["version"], flush=True)
 """
 
 
@@ -133,8 +133,8 @@ from esrgan_core.files import file_sha256
 from pipelines.tracking.model_files import load_generators
 print("ready", flush=True)
 for line in sys.stdin:
-    found = load_generators(line.strip())
-    print(file_sha256(found.psnr), file_sha256(found.gan), flush=True)
+    psnr, gan, *_ = load_generators(line.strip())
+    print(file_sha256(psnr), file_sha256(gan), flush=True)
 """
 
 

@@ -18,7 +18,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
 from esrgan_core.engine.journal import MetricsJournal
-from pipelines.flows.processes import LocalPrefect
+from pipelines.flows.local_server import LocalPrefect
 from tests.e2e.conftest import command_in
 from tests.support.trainings import wait_for
 

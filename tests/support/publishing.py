@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from pipelines.tracking.errors import StoreDownError
+from pipelines.tracking.store_errors import StoreDownError
 from tests.e2e.conftest import command_in, esrgan_in
 from tests.support.stores import FailingCall, StoreSnapshot, When, content
 

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from pipelines.ops.doctor.finding import Finding
+from pipelines.ops.doctor import Finding
 from pipelines.ops.doctor.hosts import check_mlflow, check_s3
 from pipelines.ops.doctor.installation import check_packages, check_python, check_telemetry
-from pipelines.ops.doctor.machine import check_disks, check_memory
 from pipelines.ops.doctor.project import check_dvc, check_git, check_params_yaml
 
 Check = Callable[[], Iterator[Finding]]
@@ -21,9 +20,9 @@ def run_checks() -> Iterator[Finding]:
         for check in (check_python, check_packages):
             yield from _run(check)
         # after the check of packages, since torch may be missing
-        from pipelines.ops.doctor.devices import check_device, check_precision  # noqa: PLC0415
+        from pipelines.ops.doctor.machine import MACHINE  # noqa: PLC0415
 
-        for check in (check_device, check_precision, check_memory, check_disks, check_params_yaml):
+        for check in (*MACHINE, check_params_yaml):
             yield from _run(check)
         for future in waiting:
             yield from future.result()
@@ -34,4 +33,4 @@ def _run(check: Check) -> list[Finding]:
         return list(check())
     except Exception as error:
         message = f"{type(error).__name__}: {error}"
-        return [Finding("error", check.__name__, message, "report this bug to the maintainers")]
+        return [Finding(check.__name__, message, "report this bug to the maintainers")]

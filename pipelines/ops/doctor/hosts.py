@@ -11,8 +11,8 @@ from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
 
-from pipelines.ops.doctor.dvc_settings import read_dvc_settings
-from pipelines.ops.doctor.finding import Finding
+from pipelines.ops.doctor import Finding
+from pipelines.ops.doctor.project import read_dvc_settings
 from pipelines.runtime.redaction import redact
 from pipelines.tracking.client import deleted_experiment_remedy
 from pipelines.tracking.database import EXPERIMENT, database_path, tracking_uri
@@ -29,7 +29,7 @@ def check_mlflow() -> Iterator[Finding]:
     elif (path := database_path(uri)) and path.is_file():
         yield _check_database(path, uri)
     else:
-        yield Finding("ok", "MLflow", f"{uri}, created at the first use")
+        yield Finding("MLflow", f"{uri}, created at the first use")
 
 
 def _check_server(uri: str) -> Finding:
@@ -40,13 +40,13 @@ def _check_server(uri: str) -> Finding:
             "start the server or correct MLFLOW_TRACKING_URI; trainings run without it, and "
             "`esrgan publish` adds their results later"
         )
-        return Finding("error", "MLflow", f"{uri}: {problem}", remedy)
+        return Finding("MLflow", f"{uri}: {problem}", remedy)
     # a server that does not have the experiment yet answers something else
     with suppress(ValueError, KeyError, TypeError):
         experiment = json.loads(answer)["experiment"]
         if experiment["lifecycle_stage"] == "deleted":
             return _deleted(uri, experiment["experiment_id"])
-    return Finding("ok", "MLflow", f"{uri} answers")
+    return Finding("MLflow", f"{uri} answers")
 
 
 def _check_database(path: Path, uri: str) -> Finding:
@@ -60,20 +60,20 @@ def _check_database(path: Path, uri: str) -> Finding:
             ).fetchone()
     except (sqlite3.Error, TypeError) as error:
         remedy = f"move {path.name} away; `esrgan publish` creates it again from DVC's results"
-        return Finding("error", "MLflow", f"{uri} cannot be read: {error}", remedy)
+        return Finding("MLflow", f"{uri} cannot be read: {error}", remedy)
     if version != (latest := _latest_schema()):
-        message = f"{uri} has schema {version}, this version of MLflow needs {latest}"
-        remedy = (
+        return Finding(
+            "MLflow",
+            f"{uri} has schema {version}, this version of MLflow needs {latest}",
             f"copy {path.name}, then `mlflow db upgrade {redact(uri)}`; if a newer MLflow wrote "
-            "it, install that version"
+            "it, install that version",
         )
-        return Finding("error", "MLflow", message, remedy)
-    return _deleted(uri, str(deleted[0])) if deleted else Finding("ok", "MLflow", f"{uri} is fine")
+    return _deleted(uri, str(deleted[0])) if deleted else Finding("MLflow", f"{uri} is fine")
 
 
 def _deleted(uri: str, number: str) -> Finding:
     message = f"{uri}: the experiment {EXPERIMENT} was deleted; nothing can be published"
-    return Finding("error", "MLflow", message, deleted_experiment_remedy(number))
+    return Finding("MLflow", message, deleted_experiment_remedy(number))
 
 
 def _latest_schema() -> str:
@@ -83,11 +83,8 @@ def _latest_schema() -> str:
     assert spec.origin
     folder = Path(spec.origin).parent / "store" / "db_migrations" / "versions"
     text = "\n".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
-    revisions, predecessors = (
-        set(re.findall(rf'^{name} = "(\w+)"', text, re.MULTILINE))
-        for name in ("revision", "down_revision")
-    )
-    (latest,) = revisions - predecessors
+    revisions = set(re.findall(r'^revision = "(\w+)"', text, re.MULTILINE))
+    (latest,) = revisions.difference(re.findall(r'^down_revision = "(\w+)"', text, re.MULTILINE))
     return latest
 
 
@@ -96,25 +93,25 @@ def check_s3() -> Iterator[Finding]:
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
     remotes = read_dvc_settings().get("remote", {}).values()
     if not endpoint and not any(str(one.get("url", "")).startswith("s3://") for one in remotes):
-        yield Finding("ok", "S3", "not used")
+        yield Finding("S3", "not used")
         return
     import boto3  # noqa: PLC0415  takes a second
 
     try:
         credentials = boto3.session.Session().get_credentials()
     except Exception as error:
-        yield Finding("error", "S3", str(error), "correct AWS_PROFILE or ~/.aws")
+        yield Finding("S3", str(error), "correct AWS_PROFILE or ~/.aws")
         return
     if credentials is None:
         remedy = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
-        yield Finding("error", "S3", "no credentials", remedy)
+        yield Finding("S3", "no credentials", remedy)
     address = endpoint or "https://s3.amazonaws.com"
     problem, _ = _get(address)
     if problem:
         remedy = "start it or correct AWS_ENDPOINT_URL; then `esrgan probe s3://bucket/prefix`"
-        yield Finding("error", "S3", f"{address}: {problem}", remedy)
+        yield Finding("S3", f"{address}: {problem}", remedy)
     elif credentials is not None:
-        yield Finding("ok", "S3", f"{address} answers, and there are credentials")
+        yield Finding("S3", f"{address} answers, and there are credentials")
 
 
 def _get(url: str) -> tuple[str, str]:
@@ -131,8 +128,7 @@ def _request(url: str) -> tuple[str, str]:
     import requests  # noqa: PLC0415  slow to import
 
     try:
-        return "", requests.get(url, timeout=TIMEOUT, allow_redirects=False).text
-    except requests.Timeout:
-        return f"no answer within {TIMEOUT:g} s", ""
+        # the thread is no longer awaited when this ends
+        return "", requests.get(url, timeout=2 * TIMEOUT, allow_redirects=False).text
     except requests.RequestException as error:
         return f"cannot be reached ({type(error).__name__})", ""

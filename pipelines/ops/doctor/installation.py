@@ -10,8 +10,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from pipelines.ops.doctor.dvc_settings import read_dvc_settings
-from pipelines.ops.doctor.finding import Finding
+from pipelines.ops.doctor import Finding
+from pipelines.ops.doctor.project import read_dvc_settings
 
 PYTHONS = ((3, 11), (3, 14))
 """The first supported version, and the first that is not."""
@@ -29,12 +29,11 @@ TELEMETRY = {
 def check_python() -> Iterator[Finding]:
     """Check that this Python is supported."""
     version = sys.version.split()[0]
-    first, end = PYTHONS
-    if first <= sys.version_info[:2] < end:
-        yield Finding("ok", "Python", version)
+    if PYTHONS[0] <= sys.version_info[:2] < PYTHONS[1]:
+        yield Finding("Python", version)
     else:
-        message = f"{version} is not supported"
-        yield Finding("error", "Python", message, "make PYTHON=python3.11 (or 3.12, 3.13)")
+        remedy = "make PYTHON=python3.11 (or 3.12, 3.13)"
+        yield Finding("Python", f"{version} is not supported", remedy)
 
 
 def check_packages() -> Iterator[Finding]:
@@ -47,29 +46,28 @@ def check_packages() -> Iterator[Finding]:
         requires[package] = metadata.get_all("Requires-Dist") or []
     required = find_required(PROJECT, requires)
     if missing := sorted(required.keys() - found.keys()):
-        yield Finding("error", "packages", f"not installed: {_first(missing)}", INSTALL)
+        yield Finding("packages", f"not installed: {_first(missing)}", INSTALL)
     for name, versions in required.items():
         if name in found and not versions.contains(found[name], prereleases=True):
             message = f"{name} {found[name]} does not fit; other packages need {versions}"
-            yield Finding("error", "versions", message, f"pip install '{name}{versions}'")
+            yield Finding("versions", message, f"pip install '{name}{versions}'")
+    lines = LOCK.read_text(encoding="utf-8").splitlines() if LOCK.is_file() else []
     # 2.13.0+cpu is in ==2.13.0
     other = [
         f"{pin.name} {version} instead of {str(pin.specifier).removeprefix('==')}"
-        for pin in _read_pins()
+        for pin in (Requirement(line) for line in lines if line and not line.startswith("#"))
         if (version := found.get(canonicalize_name(pin.name))) and version not in pin.specifier
     ]
     if other:
-        yield Finding("warning", "packages", f"not as in {LOCK}: {_first(other)}", INSTALL)
+        yield Finding("packages", f"not as in {LOCK}: {_first(other)}", INSTALL, "warning")
     elif not missing:
-        yield Finding("ok", "packages", f"{len(found)}, as in {LOCK}")
+        yield Finding("packages", f"{len(found)}, as in {LOCK}")
 
 
 def find_required(root: str, requires: Mapping[str, Iterable[str]]) -> dict[str, SpecifierSet]:
-    """All packages that `root` needs on this Python and platform, with the versions that fit.
+    """All packages that the requirement `root` needs here, itself included, with versions that fit.
 
-    Args:
-        root: a requirement, such as `esrgan[pipeline]`; it is in the result.
-        requires: what each package requires according to its metadata, by canonical names.
+    `requires` has the requirements in the metadata of each package, by canonical names.
     """
     versions: dict[str, SpecifierSet] = {}
     extras: dict[str, set[str]] = {}
@@ -88,11 +86,6 @@ def find_required(root: str, requires: Mapping[str, Iterable[str]]) -> dict[str,
     return versions
 
 
-def _read_pins() -> list[Requirement]:
-    lines = LOCK.read_text(encoding="utf-8").splitlines() if LOCK.is_file() else []
-    return [Requirement(line) for line in lines if line and not line.startswith("#")]
-
-
 def _first(names: list[str]) -> str:
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return ", ".join(names[:5]) + more
@@ -107,8 +100,5 @@ def check_telemetry() -> Iterator[Finding]:
     }
     if (settings := read_dvc_settings()) and settings["core"].get("analytics") != "false":
         remedies["DVC"] = "dvc config core.analytics false"
-    if remedies:
-        message, remedy = f"on: {', '.join(remedies)}", "; ".join(remedies.values())
-        yield Finding("warning", "telemetry", message, remedy)
-    else:
-        yield Finding("ok", "telemetry", "off")
+    message = f"on: {', '.join(remedies)}" if remedies else "off"
+    yield Finding("telemetry", message, "; ".join(remedies.values()), "warning")

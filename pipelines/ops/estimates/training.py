@@ -1,7 +1,6 @@
 """The estimate of a training, from a trial of some steps."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -23,19 +22,17 @@ from esrgan_core.models.weights import save_weights
 from pipelines.config.artifacts import PAIRS, PRETRAINED
 from pipelines.config.errors import UserError
 from pipelines.config.params import PARAMS, load_params, read_yaml
-from pipelines.ops.estimates.estimate import Estimate
+from pipelines.ops.estimates import format_estimate
 from pipelines.runtime.disk import folder_bytes
 from pipelines.runtime.state import REPOSITORY, state_root
 from pipelines.stages.params_check import check_params
 from pipelines.stages.pretrain import Params as PretrainParams
 from pipelines.tracking.database import database_uri
-from pipelines.training.distributed import current_device
-from pipelines.training.execution import precision_message
+from pipelines.training.distributed import current_device, precision_message
 
 TRAININGS = ("pretrain", "finetune")
-STEPS = 30
-"""Of the trial."""
 VALIDATE_EVERY, SAVE_EVERY = 10, 15
+TRIAL = {"steps": 30, "report_every": 1, "validate_every": VALIDATE_EVERY, "save_every": SAVE_EVERY}
 WARMUP = 3
 """Steps that are slower than the others."""
 MIN_STEPS = 6
@@ -44,8 +41,8 @@ BYTES_PER_ROW = 400
 """Of a training's journal and curve."""
 
 
-def estimate_trainings(stages: Sequence[str]) -> Iterator[Estimate]:
-    """Train some steps with the parameters of each stage, in a temporary folder.
+def estimate_trainings(stages: Sequence[str]) -> Iterator[str]:
+    """Train some steps with the parameters of each stage in a temporary folder; yield estimates.
 
     Raises:
         ParamsError: if params.yaml is not valid.
@@ -73,14 +70,7 @@ def trial_section(section: Mapping[str, Any]) -> dict[str, Any]:
     }
     # both must be below `steps`, and neither changes the time of a step
     short |= {name: 0 for name in ("warmup", "freeze_steps") if name in short}
-    if "steps" in short:
-        short |= {
-            "steps": STEPS,
-            "report_every": 1,
-            "validate_every": VALIDATE_EVERY,
-            "save_every": SAVE_EVERY,
-        }
-    return short
+    return short | TRIAL if "steps" in short else short
 
 
 @contextmanager
@@ -121,19 +111,19 @@ def _run_trial(stage: str, folder: Path) -> tuple[float, pd.DataFrame, Path]:
         try:
             process.wait(TIMEOUT)
         except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGTERM)  # it saves first
+            process.terminate()  # it saves first
             process.wait(SECONDS_TO_SAVE)
         finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+            process.kill()  # nothing, if it has ended
+            process.wait()
     journals = list((folder / "state" / "checkpoints" / stage).glob("*/metrics.jsonl"))
-    rows = pd.DataFrame(MetricsJournal(journals[0]).rows() if journals else [{"step": 0}])
-    steps = _times(rows.set_index("step"), "rate")
+    found = MetricsJournal(journals[0]).rows() if journals else [{"step": 0}]
+    rows = pd.DataFrame(found).set_index("step")
+    steps = _times(rows, "rate")
     if len(steps) < MIN_STEPS:
         last = " ".join(log.read_text().strip().splitlines()[-1:]) or "no output"
         raise UserError(f"{stage} made only {len(steps)} steps in {TIMEOUT:g} s: {last}")
-    return steps.min() - start, rows.set_index("step"), journals[0].parent
+    return steps.min() - start, rows, journals[0].parent
 
 
 def _times(rows: pd.DataFrame, name: str) -> pd.Series:
@@ -141,14 +131,9 @@ def _times(rows: pd.DataFrame, name: str) -> pd.Series:
     return rows["time"][rows[name].notna()] / 1000 if name in rows else pd.Series(dtype=float)
 
 
-def _peak(rows: pd.DataFrame, name: str) -> int:
-    """The maximum of a value in MiB, in bytes."""
-    return int(rows[name].max() * 2**20) if name in rows else 0
-
-
 def _extrapolate(
     stage: str, section: Mapping[str, Any], startup: float, rows: pd.DataFrame, checkpoints: Path
-) -> Estimate:
+) -> str:
     steps = _times(rows, "rate")
     durations = steps.diff()[steps.index > WARMUP]
     before = durations.index - 1
@@ -156,37 +141,29 @@ def _extrapolate(
     validation_time = np.nan_to_num((_times(rows, "val/psnr_y") - steps).median())
     save_time = max(durations.get(SAVE_EVERY + 1, 0.0) - step_time, 0.0)
     count = int(section["steps"])
-    seconds = (
-        startup
-        + count * step_time
-        + count // int(section["validate_every"]) * validation_time
-        + count // int(section["save_every"]) * save_time
+    validations, saves, reports = (
+        count // int(section[name]) for name in ("validate_every", "save_every", "report_every")
     )
+    seconds = startup + count * step_time + validations * validation_time + saves * save_time
+    state = max((path.stat().st_size for path in checkpoints.glob("step_*.pt")), default=0)
+    images = [folder_bytes(path) for path in (checkpoints / "samples").glob("*")] or [0]
+    written = (validations + 1) * np.median(images) + BYTES_PER_ROW * (reports + validations)
+    trial_folder = checkpoints.parents[3]
+    networks = sum(path.stat().st_size for path in trial_folder.glob("artifacts/*/*.safetensors"))
     precision, device = section.get("precision", "auto"), current_device()
     notes = [
         f"{1 / step_time:.2f} steps/s, {count} steps; {len(steps)} were tried",
         precision_message(precision, resolve_precision(precision, device), device),
     ]
-    if gpu_memory := _peak(rows, "system/gpu_memory_mib"):
+    peaks = rows.max(numeric_only=True) * 2**20
+    if gpu_memory := int(peaks.get("system/gpu_memory_mib", 0)):
         notes.append(f"{decimal(gpu_memory)} of the GPU's memory")
     notes.append("it may end earlier at a plateau (select.patience)")
-    return Estimate(
-        title=f"{stage}, by {PARAMS}",
+    return format_estimate(
+        f"{stage}, by {PARAMS}",
         seconds=float(seconds),
-        disk=_disk(section, checkpoints),
-        memory=_peak(rows, "system/memory_mib"),
-        notes=tuple(notes),
+        # twice: with the checkpoints and, where files cannot be linked, in the artifacts
+        disk=int(int(section["keep"]) * state + 2 * written + networks),
+        memory=int(peaks.get("system/memory_mib", 0)),
+        notes=notes,
     )
-
-
-def _disk(section: Mapping[str, Any], checkpoints: Path) -> int:
-    count = int(section["steps"])
-    validations = count // int(section["validate_every"])
-    state = max((path.stat().st_size for path in checkpoints.glob("step_*.pt")), default=0)
-    images = [folder_bytes(path) for path in (checkpoints / "samples").glob("*")] or [0]
-    samples = (validations + 1) * np.median(images)
-    rows = BYTES_PER_ROW * (count // int(section["report_every"]) + validations)
-    trial_folder = checkpoints.parents[3]
-    networks = sum(path.stat().st_size for path in trial_folder.glob("artifacts/*/*.safetensors"))
-    # twice: with the checkpoints and, where files cannot be linked, in the artifacts
-    return int(int(section["keep"]) * state + 2 * (samples + rows) + networks)

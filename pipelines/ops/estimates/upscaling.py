@@ -3,10 +3,12 @@
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import itemgetter
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import psutil
 
 from esrgan_core.inference.tiling import WHOLE_IMAGE, choose_tile_side, required_memory
@@ -17,7 +19,7 @@ from esrgan_core.io.reading import image_size, read_image
 from esrgan_core.io.writing import encode
 from esrgan_core.memory import free_memory
 from pipelines.config.errors import UserError, as_user_error
-from pipelines.ops.estimates.estimate import Estimate
+from pipelines.ops.estimates import format_estimate
 from pipelines.runtime.messages import warn
 from pipelines.upscaling.engines import choose_engine
 from pipelines.upscaling.jobs import Job, Output
@@ -33,8 +35,7 @@ MIN_SIDE = 320
 """Pixels of that middle."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Trial:
+class Trial(NamedTuple):
     """One image, or its middle, that was upscaled but not written."""
 
     pixels: int
@@ -48,8 +49,8 @@ class Trial:
 
 def estimate_upscaling(
     model: Model, config: UpscaleConfig, jobs: Sequence[Job], output: Output
-) -> Estimate:
-    """Upscale some of the images without writing them.
+) -> str:
+    """Upscale some of the images without writing them; the estimate for all of them as text.
 
     Raises:
         UserError: if no image can be read or upscaled.
@@ -62,23 +63,29 @@ def estimate_upscaling(
         upscaler = Upscaler(model.network, config, free_memory=free_memory)
     # another process starts as slowly as this one
     startup = time.time() - psutil.Process().create_time()
-    trials = list(_trials(upscaler, list(sizes), output))
-    if not trials:
+    trials = pd.DataFrame(_trials(upscaler, list(sizes), output))
+    if trials.empty:
         raise UserError("none of the tried images can be upscaled")
-    pixels = sum(sizes.values()) / 1e6
-    notes = [f"{len(sizes)} images, {pixels:.1f} megapixels, {len(trials)} of them tried"]
+    pixels = np.array(list(sizes.values()))
+    megapixels = pixels.sum() / 1e6
+    notes = [f"{len(sizes)} images, {megapixels:.1f} megapixels, {len(trials)} of them tried"]
     if bad := len(jobs) - len(sizes):
         notes.append(f"{bad} cannot be read and are not included")
     height, width = image_size(list(sizes)[-1].source)
     side = choose_tile_side(upscaler.engine_for(height, width), height, width, free_memory())
     if side != WHOLE_IMAGE and config.tile is None:
         notes.append(f"the largest is upscaled in tiles of {side} pixels")
-    return Estimate(
-        title=f"{model.description}: {len(sizes)} to upscale x{upscaler.scale:g}",
-        seconds=startup + _seconds(trials, sizes.values()),
-        disk=_disk(trials, sizes),
-        memory=_memory(upscaler, height, width),
-        notes=tuple(notes),
+    # of the trials that are next in size
+    rates = (trials["seconds"] / trials["pixels"]).groupby(trials["pixels"]).median()
+    growth = trials["bytes"].sum() / trials["source_bytes"].sum()
+    needed = min(required_memory(upscaler.engine_for(height, width), height, width), free_memory())
+    rows, columns = upscaler.output_size(height, width)
+    return format_estimate(
+        f"{model.description}: {len(sizes)} to upscale x{upscaler.scale:g}",
+        seconds=startup + float(np.interp(pixels, rates.index, rates) @ pixels),
+        disk=round(growth * sum(job.source.stat().st_size for job in sizes)),
+        memory=needed + 3 * rows * columns,
+        notes=notes,
     )
 
 
@@ -138,12 +145,8 @@ def _try(upscaler: Upscaler, job: Job, output: Output, side: int) -> Trial:
     if pixels < whole:
         # the middle has more detail than the rest
         bytes_ = round(bytes_ * encoded_bytes(image) / encoded_bytes(middle))
-    return Trial(
-        pixels=pixels,
-        seconds=seconds + reading * pixels / whole,
-        bytes=bytes_,
-        source_bytes=job.source.stat().st_size,
-    )
+    seconds += reading * pixels / whole
+    return Trial(pixels, seconds, bytes_, job.source.stat().st_size)
 
 
 def _crop_middle(image: DecodedImage, side: int) -> DecodedImage:
@@ -155,24 +158,3 @@ def _crop_middle(image: DecodedImage, side: int) -> DecodedImage:
     columns = slice((width - wide) // 2, (width + wide) // 2)
     alpha = None if image.alpha is None else image.alpha[rows, columns]
     return replace(image, pixels=image.pixels[rows, columns], alpha=alpha)
-
-
-def _seconds(trials: Sequence[Trial], sizes: Iterable[int]) -> float:
-    """Interpolated between the trials that are next in size."""
-    areas = np.array([trial.pixels for trial in trials])
-    rates = np.array([trial.seconds / trial.pixels for trial in trials])
-    known = np.unique(areas)
-    medians = [np.median(rates[areas == area]) for area in known]
-    return sum(float(np.interp(size, known, medians)) * size for size in sizes)
-
-
-def _disk(trials: Sequence[Trial], jobs: Iterable[Job]) -> int:
-    """In proportion to the files of the images."""
-    growth = sum(trial.bytes for trial in trials) / sum(trial.source_bytes for trial in trials)
-    return round(growth * sum(job.source.stat().st_size for job in jobs))
-
-
-def _memory(upscaler: Upscaler, height: int, width: int) -> int:
-    needed = min(required_memory(upscaler.engine_for(height, width), height, width), free_memory())
-    rows, columns = upscaler.output_size(height, width)
-    return needed + 3 * rows * columns

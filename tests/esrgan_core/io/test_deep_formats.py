@@ -76,3 +76,19 @@ def test_a_bitmap_of_16_bits_a_pixel_is_not_deep() -> None:
     red = (values >> 11).astype(int)
     assert image.pixels.dtype == np.uint8
     assert np.abs(image.pixels[..., 0] - red * 255 / 31).max() < 1
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int16])
+def test_signed_jpeg_2000_is_refused_by_name(kind: type) -> None:
+    data = jpeg2k_encode(np.arange(-32, 32).reshape(8, 8).astype(kind), reversible=True)
+    with pytest.raises(BadImageError, match="signed samples; convert them to unsigned ones"):
+        read_image(BytesIO(bytes(data)))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_16_bits_of_sgi_are_refused_by_name(channels: int) -> None:
+    sides = 2 if channels == 1 else 3
+    header = struct.pack(">HBBHHHHII", 474, 0, 2, sides, 20, 16, channels, 0, 65535)
+    header = header.ljust(512, b"\0")
+    with pytest.raises(BadImageError, match="16-bit color in SGI; save it as PNG or TIFF"):
+        read_image(BytesIO(header + samples(16, channels).astype(">u2").tobytes()))

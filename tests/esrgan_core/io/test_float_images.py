@@ -64,8 +64,8 @@ def test_the_result_depends_on_the_range_as_little_as_possible(
     found = network(DecodedImage(pixels=wide))
     assert np.allclose((found.pixels - low) / (high - low), expected, atol=2e-5)
     assert found.changes == (
-        f"values from {low:.4g} to {high:.4g} were kept; the network got {low:.4g} to "
-        f"{max(high, 1):.4g} as black to white",
+        f"values from {low:.6g} to {high:.6g} were kept; the network got {low:.6g} to "
+        f"{max(high, 1):.6g} as black to white",
     )
 
 

@@ -1,5 +1,6 @@
 """Sizes that each format holds."""
 
+import struct
 from io import BytesIO
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PIL import Image
 from esrgan_core.io.decoded_image import DecodedImage, Format, Metadata
 from esrgan_core.io.decoding import BadImageError
 from esrgan_core.io.formats import check_size
+from esrgan_core.io.reading import image_size, read_image
 from esrgan_core.io.tiff_writing import streamed_tiff
 from esrgan_core.io.writing import encode
 
@@ -65,3 +67,21 @@ def test_a_tiff_above_4_gb_keeps_pixels_and_exif(
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     with Image.open(path) as opened:
         assert opened.getexif().get_ifd(0x8769)[0x9003] == "2020:01:01 00:00:00"
+
+
+@pytest.mark.parametrize("tag", ["ImageWidth", "BitsPerSample"])
+def test_a_tiff_without_pixels_or_depth_is_damaged(tag: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((4, 5, 3), np.uint8), photometric="rgb")
+    with tifffile.TiffFile(path, mode="r+") as file:
+        found = file.pages.first.tags[tag]
+        if tag == "ImageWidth":
+            found.overwrite(0)
+    if tag == "BitsPerSample":
+        data = bytearray(path.read_bytes())
+        # another number, that no reader knows
+        data[found.offset : found.offset + 2] = struct.pack("<H", 50_000)
+        path.write_bytes(data)
+    for read in (read_image, image_size):
+        with pytest.raises(BadImageError, match="damaged"):
+            read(path)

@@ -1,6 +1,7 @@
 """One rule of orientation for all depths and formats."""
 
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -140,3 +141,12 @@ def test_the_first_valid_orientation_of_xmp_counts() -> None:
     packet = xmp(0) + xmp(7, ELEMENT)
     assert find_orientation(None, packet) == 7
     assert find_orientation("6", b"") == 1
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_palettes_in_files_are_turned(orientation: int, tmp_path: Path) -> None:
+    colors = np.arange(256, dtype=np.uint16)[None].repeat(3, axis=0) * 257
+    source = turned_tiff(STORED[..., 0], orientation, b"", photometric="palette", colormap=colors)
+    path = tmp_path / "a.tif"
+    path.write_bytes(source.getvalue())
+    assert np.array_equal(read_image(path).pixels, UPRIGHT[orientation])

@@ -72,6 +72,11 @@ def test_other_formats_report_texts(format_: Format, name: str) -> None:
     assert changes == (f"{name} cannot hold texts: dropped Title, parameters, Author",)
 
 
+def test_a_message_has_no_control_characters() -> None:
+    _, changes = converted(png_with([(b"tEXt", b"\x1b[31mTitle\n\0text")]), "jpg")
+    assert changes == ("JPEG cannot hold texts: dropped ?[31mTitle?",)
+
+
 def test_a_comment_becomes_one_of_jpeg() -> None:
     text = b"Comment\0\1\0\0\0" + zlib.compress("Größe".encode())
     data, changes = converted(png_with([(b"iTXt", text)]), "jpg")

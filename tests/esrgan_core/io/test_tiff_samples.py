@@ -176,3 +176,16 @@ def test_the_mode_of_deep_images_has_their_bits(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     path.write_bytes(raw_tiff(np.zeros((4, 4, 3), np.int64), 12, RGB).getvalue())
     assert inspect_image(path).mode == "RGB;12"
+
+
+def test_a_palette_of_8_bits_is_no_darker() -> None:
+    colors = np.arange(768, dtype=np.uint16).reshape(3, 256) // 3
+    indices = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
+    image = read_image(tiff(indices, photometric="palette", colormap=colors))
+    assert np.array_equal(image.pixels, colors.T[indices])
+
+
+def test_other_colors_are_refused_by_name() -> None:
+    source = tiff(np.zeros((3, 4, 3), np.uint8), photometric="icclab")
+    with pytest.raises(BadImageError, match="3 channels as ICCLAB; convert it to RGB"):
+        read_image(source)

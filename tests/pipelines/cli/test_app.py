@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from pipelines.cli import app
 from pipelines.config.errors import UserError
 from pipelines.sources.errors import HostError
-from pipelines.tracking.errors import StoreDownError
+from pipelines.tracking.store_errors import StoreDownError
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *args: str) -> str:

@@ -12,12 +12,9 @@ import pytest
 
 from pipelines.config.errors import UserError
 from pipelines.data.catalog import Catalog, CatalogEntry
-from pipelines.data.download import estimate, fetch_all
+from pipelines.data.download import fetch_all, report_estimate
 from pipelines.sources.checksums import ExpectedFile
-from pipelines.sources.locations import (
-    parse_location,
-)
-from pipelines.sources.resolve import RemoteFile
+from pipelines.sources.locations import RemoteFile, parse_location
 from pipelines.sources.transfer import TransferOptions
 from tests.conftest import textured
 from tests.support import ROOT
@@ -181,13 +178,18 @@ def test_an_unpinned_file_that_is_not_an_archive_is_fetched_again(
 
 
 def test_images_that_do_not_fit_on_the_disk_are_not_requested(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     size = sum(map(len, IMAGES.values()))
-    before = estimate(singles(server))
-    assert (before.images, before.to_fetch, before.unknown) == (12, size, 0)
+    assert report_estimate(singles(server), tmp_path) == size
+    printed = capsys.readouterr().err
+    assert printed.startswith("download: 12 images; ")
+    assert "unknown size" not in printed
     fetch_all(singles(server), tmp_path / "images", HASTE)
-    assert estimate(singles(server)).to_fetch == 0
+    assert report_estimate(singles(server), tmp_path) == 0
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})())
     asked = len(server.requests)
     with pytest.raises(UserError, match=r"are needed on the disk of .* 1\.0 kB are free"):
@@ -212,8 +214,8 @@ def test_cut_connections_do_not_damage_small_files(tmp_path: Path) -> None:
 FETCH = """
 import sys
 from pipelines.sources.checksums import ExpectedFile
-from pipelines.sources.locations import HttpFile
-from pipelines.sources.resolve import RemoteFile, resolve
+from pipelines.sources.locations import HttpFile, RemoteFile
+from pipelines.sources.resolve import resolve
 from pipelines.sources.transfer import TransferOptions
 path = resolve(RemoteFile(location=HttpFile(url=sys.argv[1])), TransferOptions())
 print(path.read_bytes() == bytes(3000000))

@@ -17,8 +17,7 @@ from esrgan_core.io.rgb import write_png
 from pipelines.data.catalog import CatalogEntry
 from pipelines.data.image_checks import ImageCheck, check_image, check_images, summarize_problems
 from pipelines.sources.checksums import ExpectedFile
-from pipelines.sources.locations import parse_location
-from pipelines.sources.resolve import RemoteFile
+from pipelines.sources.locations import RemoteFile, parse_location
 from tests.conftest import textured
 from tests.support import ROOT
 

@@ -20,9 +20,8 @@ import pytest
 from typer.testing import CliRunner
 
 from pipelines.cli.app import app
-from pipelines.ops.doctor import checks, devices, hosts, installation, machine, project
+from pipelines.ops.doctor import Finding, checks, hosts, installation, machine, project
 from pipelines.ops.doctor.checks import run_checks
-from pipelines.ops.doctor.finding import Finding
 from pipelines.tracking import client as store
 from pipelines.tracking.database import DATABASE
 from tests.support import ROOT
@@ -83,7 +82,7 @@ def with_env(**env: str) -> Seed:
 def with_emulated_bf16(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     params = folder / "params.yaml"
     text = params.read_text(encoding="utf-8")
-    params.write_text(text.replace("precision: auto", "precision: bf16", 1), encoding="utf-8")
+    params.write_text(text.replace("precision: auto", "precision: bf16", 2), encoding="utf-8")
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
 
 
@@ -183,7 +182,8 @@ PROBLEMS: dict[str, tuple[Seed, str, str]] = {
     "too many threads": (with_env(OMP_NUM_THREADS="1"), "threads", "on "),
     "bf16 that is emulated": (
         with_emulated_bf16, "precision",
-        r"bf16 in pretrain.precision, which cpu emulates: .* takes \d+\.\d times",
+        r"bf16 in pretrain.precision, finetune.precision, which cpu emulates: .* takes \d+\.\d "
+        r"times .*; set them to auto",
     ),
     "little memory": (with_value(machine, "MIN_MEMORY", 2**60), "memory", "free of"),
     "little disk": (with_value(machine, "MIN_DISK", 2**60), "disk of the project", "free in"),
@@ -237,9 +237,9 @@ CHECKS = {
     "Python": installation.check_python,
     "packages": installation.check_packages,
     "versions": installation.check_packages,
-    "device": devices.check_device,
-    "threads": devices.check_device,
-    "precision": devices.check_precision,
+    "device": machine.check_device,
+    "threads": machine.check_device,
+    "precision": machine.check_precision,
     "memory": machine.check_memory,
     "disk of the project": machine.check_disks,
     "state root": machine.check_disks,
@@ -260,7 +260,8 @@ def test_a_problem_is_found_with_a_remedy(
     seed(monkeypatch, healthy)
     # the test without problems runs all checks
     found = [one for one in CHECKS[subject]() if one.level != "ok"]
-    assert any(one.subject == subject and re.search(message, one.message) for one in found), found
+    texts = [f"{one.message}; {one.remedy}" for one in found if one.subject == subject]
+    assert any(re.search(message, text) for text in texts), found
     assert all(one.remedy for one in found)
     assert SECRET not in str(found)
 

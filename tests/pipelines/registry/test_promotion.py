@@ -10,9 +10,9 @@ from pipelines.config.errors import UserError
 from pipelines.evaluation.config import RegisterConfig
 from pipelines.registry.promotion import promote, rollback
 from pipelines.tracking.client import client, experiment_id
-from pipelines.tracking.errors import StoreDownError
 from pipelines.tracking.model_files import EVIDENCE_FILE
 from pipelines.tracking.model_registry import MAX_CHAMPIONS, get_aliases, read_history
+from pipelines.tracking.store_errors import StoreDownError
 from tests.support.stores import FailingCall, StoreSnapshot, When, content
 
 CONFIG = RegisterConfig(metric="niqe")

@@ -16,8 +16,7 @@ from pipelines.config.artifacts import ALPHA_GRID, IMAGE_GRID, MANIFEST
 from pipelines.data.manifest import ManifestRow, write_manifest
 from pipelines.evaluation.alpha_selection import AlphaChoice, write_choice
 from pipelines.evaluation.benchmark import Evaluation
-from pipelines.reports.html_report import write_html_report
-from pipelines.reports.views import View, collect_views
+from pipelines.reports.html_report import View, collect_views, write_html_report
 from tests.conftest import textured
 from tests.support.browser import browser_page, screenshot_folder
 

@@ -14,8 +14,7 @@ from pipelines.cli.app import app
 from pipelines.data.catalog import REQUIRED
 from pipelines.runtime.redaction import redact
 from pipelines.runtime.shell import CommandError, output
-from pipelines.tracking.errors import StoreDownError
-from pipelines.tracking.store_errors import translate_errors
+from pipelines.tracking.store_errors import StoreDownError, translate_errors
 from tests.support import ROOT
 from tests.support.http_server import serving
 

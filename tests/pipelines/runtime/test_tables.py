@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pipelines.config.errors import UserError
-from pipelines.evaluation.ma_scores import add_perceptual_index
+from pipelines.evaluation.score_table import add_perceptual_index
 from pipelines.runtime.tables import read_table
 
 NAMES = ["NA", "nan", "NaN", "null", "None", "N/A", "", "007", "1.0", "inf", "True", 'a "b", c']

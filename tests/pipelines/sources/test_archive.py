@@ -9,10 +9,16 @@ from zlib import crc32
 
 import pytest
 
-from pipelines.sources.archive import BadArchiveError, Limits, unpack
+from pipelines.sources.archive import BadArchiveError, unpack
 
 CONTENT = b"an image, for example" * 100
-LIMITS = Limits(members=50, bytes=10_000_000, ratio=20)
+LIMITS = {"MEMBERS": 50, "BYTES": 10_000_000, "RATIO": 20}
+
+
+@pytest.fixture(autouse=True)
+def limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, limit in LIMITS.items():
+        monkeypatch.setattr(f"pipelines.sources.archive.MAX_{name}", limit)
 
 
 def zipped(path: Path, *members: zipfile.ZipInfo | str, content: bytes = CONTENT) -> None:
@@ -181,12 +187,12 @@ def test_nothing_is_written_from_hostile_and_damaged_archives(tmp_path: Path, na
     member = "set/b.png" if name in FOUND_WHEN_READ else "set/a.png"
     wanted = {member: tmp_path / "out" / "image.png"}
     if name in OF_ONE_MEMBER:
-        ((found, problem),) = unpack(tmp_path / "archive", wanted, LIMITS)
+        ((found, problem),) = unpack(tmp_path / "archive", wanted)
         assert found == member
         assert message in problem
     else:
         with pytest.raises(BadArchiveError, match=message):
-            list(unpack(tmp_path / "archive", wanted, LIMITS))
+            list(unpack(tmp_path / "archive", wanted))
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["archive"]
 
 
@@ -198,21 +204,21 @@ def test_members_are_written_byte_for_byte_to_their_targets(
 ) -> None:
     make(tmp_path / "archive")
     target = tmp_path / "out" / "other name.png"
-    assert list(unpack(tmp_path / "archive", {"set/a.png": target}, LIMITS)) == [("set/a.png", "")]
+    assert list(unpack(tmp_path / "archive", {"set/a.png": target})) == [("set/a.png", "")]
     assert target.read_bytes() == CONTENT
 
 
 def test_a_missing_member_is_named(tmp_path: Path) -> None:
     zipped(tmp_path / "archive")
     wanted = {f"set/{n}.png": tmp_path / f"{n}.png" for n in "ab"}
-    found = dict(unpack(tmp_path / "archive", wanted, LIMITS))
+    found = dict(unpack(tmp_path / "archive", wanted))
     assert found == {"set/a.png": "", "set/b.png": "no such file in the archive"}
 
 
 def test_deflated_images_are_not_a_bomb(tmp_path: Path) -> None:
     zipped(tmp_path / "archive", info("set/b.bmp", deflated=True), content=bytes(range(256)) * 200)
     targets = {"set/b.bmp": tmp_path / "b.bmp"}
-    assert list(unpack(tmp_path / "archive", targets, LIMITS)) == [("set/b.bmp", "")]
+    assert list(unpack(tmp_path / "archive", targets)) == [("set/b.bmp", "")]
     assert crc32((tmp_path / "b.bmp").read_bytes()) == crc32(bytes(range(256)) * 200)
 
 
@@ -225,12 +231,8 @@ def test_unusual_but_harmless_archives_are_read(tmp_path: Path) -> None:
     data = (tmp_path / "a.zip").read_bytes()
     # as some programs write it: UTF-8 without saying so
     (tmp_path / "a.zip").write_bytes(data.replace(b"\x14\x00\x00\x08", b"\x14\x00\x00\x00"))
-    assert dict(unpack(tmp_path / "a.zip", {"set/ü.png": tmp_path / "u"}, LIMITS)) == {
-        "set/ü.png": ""
-    }
+    assert dict(unpack(tmp_path / "a.zip", {"set/ü.png": tmp_path / "u"})) == {"set/ü.png": ""}
     folder = tarfile.TarInfo("set")
     folder.type = tarfile.DIRTYPE
     tarred(tmp_path / "a.tar", folder, folder)
-    assert dict(unpack(tmp_path / "a.tar", {"set/a.png": tmp_path / "v"}, LIMITS)) == {
-        "set/a.png": ""
-    }
+    assert dict(unpack(tmp_path / "a.tar", {"set/a.png": tmp_path / "v"})) == {"set/a.png": ""}

@@ -107,10 +107,11 @@ def test_a_damaged_partial_file_is_fetched_again(tmp_path: Path) -> None:
     [
         Misbehavior(failures=[503, 500]),
         Misbehavior(failures=[429], headers={"Retry-After": "0"}),
+        Misbehavior(failures=[503], headers={"Retry-After": "soon"}),
         Misbehavior(silent_length=True),
         Misbehavior(silent_length=True, cuts=1),
     ],
-    ids=["5xx", "429", "no length", "no length, cut"],
+    ids=["5xx", "429", "malformed Retry-After", "no length", "no length, cut"],
 )
 def test_transient_errors_are_retried(tmp_path: Path, wrong: Misbehavior) -> None:
     with serving({"a.zip": CONTENT}, wrong) as server:

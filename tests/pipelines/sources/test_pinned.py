@@ -9,15 +9,15 @@ import pytest
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.evaluation import Sample
 from esrgan_core.features import FeaturesConfig
+from pipelines.baselines import sftgan
 from pipelines.config.errors import UserError
-from pipelines.config.params import ParamsError, load_section, read_yaml
+from pipelines.config.params import ParamsError, load_params, read_yaml
 from pipelines.evaluation.benchmark import evaluate_methods, load_metrics
 from pipelines.evaluation.config import EvaluateConfig
 from pipelines.evaluation.methods import bicubic
-from pipelines.ops.params_file import write_params
 from pipelines.sources.pinned import find_pinned, pin, pinned_hash
 from pipelines.sources.pretrained_weights import find_weights
-from pipelines.stages.params_check import check_params
+from pipelines.stages.params_check import check_params, write_params
 from pipelines.training.semantic_maps import SemanticMaps, SemanticMapsConfig
 from tests.support import ROOT
 
@@ -46,7 +46,7 @@ def draw_maps(folder: Path, store: PairStore, level: float) -> None:
 def test_changed_maps_change_the_parameter_and_the_training(here: Path, store: PairStore) -> None:
     draw_maps(here / "maps", store, 0.25)
     write_params(set_=["semantic_maps={maps: maps, classes: 2}"])
-    first = load_section("semantic_maps", SemanticMapsConfig)
+    first = load_params(sftgan.Params).semantic_maps
     maps = SemanticMaps.load(store, first)
 
     draw_maps(here / "maps", store, 0.75)
@@ -56,7 +56,7 @@ def test_changed_maps_change_the_parameter_and_the_training(here: Path, store: P
         check_params(read_yaml(Path("params.yaml")))
 
     write_params(set_=["semantic_maps.maps=maps"])
-    second = load_section("semantic_maps", SemanticMapsConfig)
+    second = load_params(sftgan.Params).semantic_maps
     assert second.maps != first.maps, "DVC compares this"
     maps_now = SemanticMaps.load(store, second)
     assert maps_now.identity != maps.identity, "checkpoints go by this"

@@ -5,8 +5,9 @@ import pytest
 
 from esrgan_core.features import FeaturesConfig
 from pipelines.config.errors import UserError
-from pipelines.config.params import load_section
+from pipelines.config.params import load_params
 from pipelines.sources.pretrained_weights import PUBLISHED, WeightsFile, fetch_weights, find_weights
+from pipelines.stages import finetune
 from tests.support import ROOT
 from tests.support.http_server import serving
 
@@ -20,22 +21,26 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "state"
 
 
-def test_weights_are_fetched_once_and_checked(state: Path) -> None:
+def test_weights_are_fetched_once_and_checked(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving({"net.pth": CONTENT}) as server:
         published = WeightsFile(url=server.url("net.pth"), sha256=SHA256[:8], bytes=20)
-        path = fetch_weights("net", "features.weights", published)
+        monkeypatch.setitem(PUBLISHED, "net", published)
+        path = fetch_weights("net", "features.weights")
     assert path.read_bytes() == CONTENT
     assert path.is_relative_to(state)
     # the server is gone
-    assert fetch_weights("net", "features.weights", published) == path
+    assert fetch_weights("net", "features.weights") == path
 
 
 @pytest.mark.parametrize(("file", "sha256"), [("net.pth", "0" * 64), ("none.pth", SHA256)])
-def test_the_error_of_a_failed_download_names_the_remedy(file: str, sha256: str) -> None:
+def test_the_error_of_a_failed_download_names_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, file: str, sha256: str
+) -> None:
     with serving({"net.pth": CONTENT}) as server:
         published = WeightsFile(url=server.url(file), sha256=sha256, bytes=20)
+        monkeypatch.setitem(PUBLISHED, "net", published)
         with pytest.raises(UserError, match="net weights cannot be fetched") as caught:
-            fetch_weights("net", "features.weights", published)
+            fetch_weights("net", "features.weights")
     for text in (server.url(file), sha256, "features.weights"):
         assert text in str(caught.value)
 
@@ -62,7 +67,7 @@ def test_a_url_is_checked_against_its_hash() -> None:
 
 
 def test_a_file_of_a_package_is_found() -> None:
-    config = load_section("features", FeaturesConfig, ROOT / "params.yaml")
+    config = load_params(finetune.Params, ROOT / "params.yaml").features
     path = find_weights(config)
     assert hashlib.sha256(path.read_bytes()).hexdigest().startswith("57934424")
 

@@ -12,15 +12,15 @@ import pytest
 from PIL import Image
 
 from esrgan_core.files import file_sha256
+from pipelines.config.errors import is_transient
 from pipelines.data.catalog import read_catalog
 from pipelines.data.catalog_builder import write_s3_catalog
 from pipelines.data.download import fetch_all
-from pipelines.runtime.errors import is_transient
 from pipelines.sources.checksums import ExpectedFile
 from pipelines.sources.errors import BusyHostError, HostError, StoppedError
-from pipelines.sources.locations import S3Object, parse_location, parse_s3
-from pipelines.sources.resolve import RemoteFile, resolve
-from pipelines.sources.s3 import ListedObject, check_key, download_object, s3_client
+from pipelines.sources.locations import RemoteFile, S3Object, parse_location, parse_s3
+from pipelines.sources.resolve import resolve
+from pipelines.sources.s3 import check_key, download_object, s3_client
 from pipelines.sources.s3_selftest import probe
 from pipelines.sources.transfer import TransferOptions
 from tests.conftest import textured
@@ -67,8 +67,8 @@ def surroundings(server: S3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 def test_a_key_that_is_not_a_plain_path_is_rejected(inside: str) -> None:
     place = S3Object(bucket="b", key=f"prefix/{inside}")
     with pytest.raises(ValueError, match="the key is not a plain path"):
-        check_key(ListedObject(location=place, path=inside, bytes=1, etag=""))
-    check_key(ListedObject(location=place, path="b/a..b.png", bytes=1, etag=""))
+        check_key(place, inside)
+    check_key(place, "b/a..b.png")
 
 
 def test_the_images_of_a_prefix_are_fetched_once(

@@ -8,8 +8,7 @@ from mlflow.exceptions import MlflowException
 
 from pipelines.tracking import client as store
 from pipelines.tracking import database
-from pipelines.tracking.errors import StoreError
-from pipelines.tracking.store_errors import translate_errors
+from pipelines.tracking.store_errors import StoreError, translate_errors
 
 
 @pytest.fixture(autouse=True)
@@ -29,9 +28,9 @@ def test_an_interrupted_creation_of_the_database_creates_none(
     with monkeypatch.context() as patched:
         patched.setattr("mlflow.MlflowClient", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            database._create_database()
+            database.prepare_database()
     assert not (root / "mlflow.db").exists()
-    database._create_database()
+    database.prepare_database()
     assert (root / "mlflow.db").read_bytes().startswith(b"SQLite format 3")
 
 

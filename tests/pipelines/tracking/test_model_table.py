@@ -9,10 +9,10 @@ import pytest
 
 from pipelines.tracking import client as store
 from pipelines.tracking.database import DATABASE
-from pipelines.tracking.errors import StoreDownError
 from pipelines.tracking.model_files import EVIDENCE_FILE, read_evidence
 from pipelines.tracking.model_registry import CHAMPIONS, list_versions, set_alias
 from pipelines.tracking.model_table import Listing, list_model
+from pipelines.tracking.store_errors import StoreDownError
 from tests.support.stores import FailingCall
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow's dependencies

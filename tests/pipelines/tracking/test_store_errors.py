@@ -18,11 +18,15 @@ from typer.testing import CliRunner
 from pipelines.cli.app import app
 from pipelines.tracking.client import client, experiment_id, find_run, get_or_create_parent_run
 from pipelines.tracking.database import DATABASE
-from pipelines.tracking.errors import NotInStoreError, StoreDownError, StoreError
 from pipelines.tracking.open_runs import wait_for_run_id
 from pipelines.tracking.publish import publish_stage
 from pipelines.tracking.session import recording
-from pipelines.tracking.store_errors import translate_errors
+from pipelines.tracking.store_errors import (
+    NotInStoreError,
+    StoreDownError,
+    StoreError,
+    translate_errors,
+)
 from pipelines.tracking.uploader import RUN_ID_FILE
 from tests.pipelines.tracking.test_session import Settings
 

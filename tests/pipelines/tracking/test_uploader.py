@@ -1,13 +1,14 @@
 """A training uploads to MLflow while it runs, and any call may fail."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from esrgan_core.io.rgb import write_png
+from esrgan_core.io.rgb import read_rgb, write_png
 from pipelines.tracking.client import client, experiment_id, get_or_create_parent_run
-from pipelines.tracking.errors import StoreDownError
-from pipelines.tracking.uploader import MetricsUploader
+from pipelines.tracking.store_errors import StoreDownError
+from pipelines.tracking.uploader import MetricsUploader, log_images
 from tests.conftest import textured
 from tests.support.stores import FailingCall, StoreSnapshot, content
 
@@ -16,6 +17,7 @@ ROWS = [
     {"step": 5, "time": 2e12, "g/pixel": 0.5, "rate": 1.0},
     {"step": 10, "time": 3e12, "g/pixel": 0.4, "val/psnr_y": 21.0},
 ]
+OWN = re.compile(r"timestamp\+\d+\+[-0-9a-f]{36}")
 
 
 def test_nothing_is_uploaded_twice_whichever_call_fails(state: Path, tmp_path: Path) -> None:
@@ -46,3 +48,29 @@ def test_nothing_is_uploaded_twice_whichever_call_fails(state: Path, tmp_path: P
             assert content(state) == expected, (undisturbed.calls[number], when)
             assert MetricsUploader(one.run_id).upload(ROWS, samples) == 0
             assert content(state) == expected
+
+
+def test_images_are_logged_once_and_as_by_mlflow(state: Path, tmp_path: Path) -> None:
+    ours, theirs = get_or_create_parent_run("ours"), get_or_create_parent_run("theirs")
+    path = tmp_path / "a.png"
+    write_png(path, textured(300, 200))
+    for _ in range(2):
+        log_images(ours, {"val/a tree": path}, 5, 10**12)
+    client().log_image(theirs, read_rgb(path), key="val/a tree", step=5)
+
+    def files(run: str) -> dict[str, bytes]:
+        folder = Path(client().download_artifacts(run, ""))
+        found = [each for each in folder.rglob("*") if each.is_file()]
+        return {OWN.sub("own", str(each.relative_to(folder))): each.read_bytes() for each in found}
+
+    assert len(client().list_artifacts(ours, "images")) == 2
+    assert files(ours) == files(theirs)
+    tags = [
+        {
+            name: text
+            for name, text in client().get_run(run).data.tags.items()
+            if "mlflow.log" in name
+        }
+        for run in (ours, theirs)
+    ]
+    assert tags[0] == tags[1] != {}

@@ -7,9 +7,10 @@ import torch
 
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.models.sft import SFTNet, SFTNetConfig
+from esrgan_core.strict_json import from_json
 from pipelines.config.errors import UserError
 from pipelines.evaluation.test_sets import load_samples
-from pipelines.training.semantic_maps import MapFiles, semantic_method, training_maps
+from pipelines.training.semantic_maps import Clusters, MapFiles, semantic_method, training_maps
 
 
 @pytest.mark.parametrize("factor", [1, 4])
@@ -69,3 +70,34 @@ def test_the_maps_of_a_sample_are_found_by_its_name(store: PairStore, tmp_path: 
     first, second = method(sample), method(replace(sample, name="b"))
     assert first.shape == (4 * height, 4 * width, 3)
     assert not np.array_equal(first, second)
+
+
+@pytest.fixture(scope="module")
+def clusters(store: PairStore) -> Clusters:
+    return Clusters.fit(store, classes=3, seed=0)
+
+
+def test_probabilities_of_a_pixel_add_up_to_one(store: PairStore, clusters: Clusters) -> None:
+    lr = np.asarray(store.lr(store.names("train")[0]))
+    maps = clusters.maps("", lr)
+    assert maps.shape == (*lr.shape[:2], 3)
+    assert np.abs(maps.astype(int).sum(axis=2) - 255).max() <= 2
+
+
+def test_written_clusters_and_a_second_fit_are_equal(
+    store: PairStore, clusters: Clusters, tmp_path: Path
+) -> None:
+    clusters.write(tmp_path / "clusters.json")
+    written = Clusters(from_json((tmp_path / "clusters.json").read_text()))
+    lr = np.asarray(store.lr(store.names("val")[0]))
+    for other in (written, Clusters.fit(store, 3, 0)):
+        assert np.array_equal(other.maps("", lr), clusters.maps("", lr))
+
+
+def test_flat_and_rough_regions_have_different_clusters(clusters: Clusters) -> None:
+    random = np.random.default_rng(0)
+    lr = np.full((40, 80, 3), 128, np.uint8)
+    lr[:, 40:] = random.integers(0, 256, (40, 40, 3))
+    main = clusters.maps("", lr).argmax(axis=2)
+    left, right = main[:, 5:30], main[:, 50:75]
+    assert np.bincount(left.ravel()).argmax() != np.bincount(right.ravel()).argmax()

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from esrgan_core.data.pairs import PairStore, StoreFacts, add_image, write_index
+from esrgan_core.data.pairs import StoreFacts, add_image, write_index
 from esrgan_core.engine.journal import MetricsJournal
 from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.steps import GanStep, LossWeights, PixelStep
@@ -23,6 +23,7 @@ from esrgan_core.io.rgb import write_png
 from esrgan_core.losses.adversarial import ADVERSARIAL
 from esrgan_core.models.discriminator import VGGDiscriminator, VGGDiscriminatorConfig
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
+from pipelines.config.artifacts import PAIRS
 from pipelines.training.pixel import PixelTraining
 from pipelines.training.stage import train
 from tests.support import ROOT
@@ -35,7 +36,7 @@ CONFIG = PixelTraining(
 GENERATOR = RRDBNetConfig(num_features=4, num_blocks=1, growth_channels=2, init="basicsr")
 
 
-def store_in(folder: Path) -> PairStore:
+def write_store(folder: Path) -> None:
     """Images from integer arithmetic, equal on every CPU."""
     rows, columns = np.mgrid[0:48, 0:48]
     entries = []
@@ -46,7 +47,6 @@ def store_in(folder: Path) -> PairStore:
         name = f"{split}/p"
         entries.append(add_image(folder, path, name=name, split=split, set_name="s", scale=4))
     write_index(folder, entries, StoreFacts(scale=4))
-    return PairStore(folder)
 
 
 def run(folder: Path, steps: int) -> PixelStep:
@@ -56,8 +56,8 @@ def run(folder: Path, steps: int) -> PixelStep:
     step = PixelStep(RRDBNet(GENERATOR), optimizer, ema=0.9)
     config = replace(CONFIG, steps=steps)
     identity = {"generator": GENERATOR}
-    store = store_in(folder / "store")
-    train("pretrain", step, store, config, identity=identity)
+    write_store(folder / PAIRS)
+    train("pretrain", lambda _: step, config, identity=identity)
     return step
 
 

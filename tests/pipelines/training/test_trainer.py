@@ -23,6 +23,7 @@ from esrgan_core.engine.signals import InterruptedTrainingError
 from esrgan_core.engine.steps import PixelStep, Terms
 from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
 from esrgan_core.models.weights import load_generator
+from pipelines.config.artifacts import PAIRS
 from pipelines.config.errors import UserError
 from pipelines.runtime.run_record import training_precision
 from pipelines.training.config import TrainingConfig
@@ -78,9 +79,11 @@ def run(
     """Trains in a temporary folder; returns the content of metrics.json."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ESRGAN_STATE", str(tmp_path / "state"))
+    PAIRS.parent.mkdir()
+    PAIRS.symlink_to(store.root)
 
     def run_training(step: FailingStep, config: TrainingConfig) -> dict[str, Any]:
-        assert train("pretrain", step, store, config, identity={})
+        train("pretrain", lambda _: step, config, identity={})
         content = (tmp_path / "artifacts/pretrain/metrics.json").read_text()
         return dict(json.loads(content))
 
@@ -174,7 +177,7 @@ def test_a_network_that_is_not_finite_is_not_written(run: Train, tmp_path: Path)
         DivergedError, match="no network up to step 2 has finite weights and results"
     ):
         run(FailingStep(rates_at=range(1, 10**6)), replace(CONFIG, steps=2))
-    assert not (tmp_path / "artifacts").exists()
+    assert not (tmp_path / "artifacts/pretrain").exists()
 
 
 def test_a_last_step_that_spoils_the_only_network_is_rolled_back(
@@ -258,7 +261,7 @@ def test_checkpoints_in_the_other_precision_are_named(
     run: Train, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(FailingStep(), CONFIG)
-    assert "in fp32" not in capsys.readouterr().err
+    assert "to continue it" not in capsys.readouterr().err
     half = FailingStep(execution=Execution(precision="bf16"))
     run(half, CONFIG)
     assert re.search(

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -159,11 +160,16 @@ def test_results_too_large_for_their_format_fail_before_any_work(
     assert not job.target.exists()
 
 
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [(np.uint16, ""), (np.float32, "values from 0 to 65535 were kept; the network got")],
+)
 def test_a_large_tiff_is_streamed_to_the_disk(
-    tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, kind: Any, message: str
 ) -> None:
     model = load_model(str(weights), None)
-    pixels = RANDOM.integers(0, 65536, (30, 40, 3)).astype(np.uint16)
+    pixels = RANDOM.integers(0, 65536, (30, 40, 3)).astype(kind)
+    pixels[0, 0], pixels[1, 1] = 0, 65535
     source = tmp_path / "a.tif"
     tifffile.imwrite(source, pixels, photometric="rgb", metadata=None)
     for name, streamed in (("whole.tif", 2**30), ("streamed.tif", 100)):
@@ -171,8 +177,9 @@ def test_a_large_tiff_is_streamed_to_the_disk(
         target = tmp_path / name
         (outcome,) = run(model, [Job(source=source, target=target)], target)
         assert outcome.state == "done"
+        assert outcome.message.startswith(message)
     whole, streamed_ = (read_image(tmp_path / f"{name}.tif") for name in ("whole", "streamed"))
-    assert whole.pixels.dtype == np.uint16
+    assert whole.pixels.dtype == kind
     assert np.array_equal(whole.pixels, streamed_.pixels)
 
 

@@ -1,7 +1,14 @@
-"""The extras of this project and the packages that they install."""
+"""Errors of commands: failures of single files, and modules of extras that are not installed."""
+
+from collections.abc import Iterable
+
+import typer
+
+from pipelines.runtime.redaction import redact
 
 EXTRAS = {
     "export": {"onnxruntime", "onnxscript"},
+    "ncnn": {"ncnn"},
     "pipeline": {
         "boto3", "botocore", "distributed", "dvc", "great_expectations", "imagehash", "jinja2",
         "joblib", "matplotlib", "mlflow", "networkx", "packaging", "prefect", "pydantic",
@@ -23,3 +30,10 @@ def describe_missing_extra(error: ModuleNotFoundError, command: str) -> str | No
             line = f"{command} needs the extra {extra!r}: pip install 'esrgan[{extra}]'"
             return "; ".join([line, *getattr(error, "__notes__", [])])
     return None
+
+
+def exit_if_any(failures: Iterable[str]) -> None:
+    """Print failures and exit with code 1; return if there are none."""
+    if lines := list(failures):
+        typer.echo("\n  ".join([f"{len(lines)} failed:", *map(redact, lines)]), err=True)
+        raise typer.Exit(code=1)

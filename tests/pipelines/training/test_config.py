@@ -8,8 +8,7 @@ from esrgan_core.engine.schedule import Schedule
 from esrgan_core.engine.selection import SelectConfig
 from esrgan_core.records import RECORDS, record_hash, to_record
 from pipelines.training.adversarial import AdversarialTraining
-from pipelines.training.config import TrainingConfig
-from pipelines.training.fingerprint import TRAINING_RECORDS, training_fingerprint
+from pipelines.training.config import TRAINING_RECORDS, TrainingConfig, training_fingerprint
 from pipelines.training.pixel import PixelTraining
 from pipelines.training.semantic_maps import SemanticMapsConfig
 

@@ -9,7 +9,6 @@ from pipelines.config.params import (
     read_yaml,
     update_params,
 )
-from pipelines.ops.params_file import write_params
 from pipelines.stages import (
     bicubic,
     download,
@@ -20,7 +19,7 @@ from pipelines.stages import (
     register,
     validate,
 )
-from pipelines.stages.params_check import check_params
+from pipelines.stages.params_check import check_params, write_params
 from tests.support import ROOT
 
 STAGES = (download, validate, bicubic, pretrain, finetune, interpolate, evaluate, register)

@@ -8,7 +8,7 @@ import tomllib
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from pipelines.cli.extras import EXTRAS, describe_missing_extra
+from pipelines.cli.errors import EXTRAS, describe_missing_extra
 from pipelines.ops.doctor.installation import find_required
 from tests.support import ROOT
 

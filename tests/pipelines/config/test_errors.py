@@ -6,17 +6,16 @@ from pathlib import Path
 import pytest
 from prefect import flow, task
 
+from pipelines.config.errors import is_transient
 from pipelines.config.params import ParamsError
 from pipelines.data.catalog import Catalog, CatalogEntry
 from pipelines.data.download import fetch_all
 from pipelines.data.manifest import BadImagesError, UnreachableImagesError
 from pipelines.flows.train import StageError, TransientStageError
-from pipelines.runtime.errors import is_transient
 from pipelines.sources.checksums import ExpectedFile
-from pipelines.sources.locations import parse_location
-from pipelines.sources.resolve import RemoteFile
+from pipelines.sources.locations import RemoteFile, parse_location
 from pipelines.sources.transfer import TransferOptions
-from pipelines.tracking.errors import StoreDownError, StoreError
+from pipelines.tracking.store_errors import StoreDownError, StoreError
 from tests.support.http_server import FAST_RETRY, Misbehavior, serving
 
 HASTE = TransferOptions(retry=FAST_RETRY)

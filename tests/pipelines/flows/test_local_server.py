@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from pipelines.config.errors import UserError
-from pipelines.flows.processes import LocalPrefect, bypass_proxies, private_server
+from pipelines.flows.local_server import LocalPrefect, bypass_proxies, private_server
 from tests.support.http_server import serving
 
 API = "http://127.0.0.1:1/api"
