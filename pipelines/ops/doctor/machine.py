@@ -11,6 +11,8 @@ import torch
 from rich.filesize import decimal
 
 from esrgan_core.devices import bf16_slowdown, has_native_bf16, resolve_device
+from esrgan_core.inference.engines.ncnn_engine import is_installed
+from esrgan_core.inference.engines.vulkan import find_devices
 from esrgan_core.memory import free_memory
 from pipelines.config.params import PARAMS, ParamsError, read_yaml
 from pipelines.ops.doctor import Finding
@@ -67,6 +69,18 @@ def check_precision() -> Iterator[Finding]:
     yield Finding("precision", message, remedy, "warning")
 
 
+def check_engines() -> Iterator[Finding]:
+    """List the engine ncnn and the devices that it can use through Vulkan."""
+    if not is_installed():
+        yield Finding("engines", "torch; the extra 'ncnn' adds faster fp32 and GPUs by Vulkan")
+        return
+    devices = [
+        f"vulkan:{device.index} ({device.name}{', a program' if device.is_software else ''})"
+        for device in find_devices()
+    ]
+    yield Finding("engines", f"torch, ncnn; by Vulkan: {', '.join(devices) or 'no device'}")
+
+
 def check_memory() -> Iterator[Finding]:
     """Check the free memory."""
     free, total = free_memory(), psutil.virtual_memory().total
@@ -92,4 +106,4 @@ def check_disks() -> Iterator[Finding]:
         yield Finding(subject, message, remedy if free < MIN_DISK else "")
 
 
-MACHINE = (check_device, check_precision, check_memory, check_disks)
+MACHINE = (check_device, check_precision, check_engines, check_memory, check_disks)
