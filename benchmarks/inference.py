@@ -22,15 +22,17 @@ from benchmarks.peers import basicsr, openvino, realesrgan
 from benchmarks.processes import MethodProcess, serve
 from benchmarks.timing import AsJson, Rounds, compare, machine, print_results
 from esrgan_core.devices import has_native_bf16
+from esrgan_core.inference.config import UpscaleConfig
 from esrgan_core.inference.engines.selection import build_ncnn
 from esrgan_core.inference.export import export_onnx
-from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
+from esrgan_core.inference.upscaler import Upscaler
 from esrgan_core.io.decoded_image import DecodedImage, as_type
 from esrgan_core.io.resize import resize_pixels
 from esrgan_core.io.rgb import read_rgb
 from esrgan_core.memory import free_memory
-from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
-from esrgan_core.models.weights import load_generator, save_layout
+from esrgan_core.models.configs import RRDBNetConfig
+from esrgan_core.models.rrdb import RRDBNet
+from esrgan_core.models.weights import load_generator, network_state, save_layout
 
 MODULE = "benchmarks.inference"
 SIDES = {"paper": (128, 256), "sample": (256,)}
@@ -106,7 +108,7 @@ def by_basicsr(name: str, side: int) -> Callable[[], np.ndarray]:
 
 def by_ncnn(name: str, side: int) -> Callable[[], np.ndarray]:
     """Ncnn with the whole image."""
-    engine = build_ncnn(network(name))
+    engine = build_ncnn(network_state(network(name)))
     return _by_values(lambda lr: engine.tail(engine.trunk(lr)), side)
 
 
@@ -152,7 +154,7 @@ def ours(precision: str, engine: str = "torch") -> Callable[[str, int], Callable
 
     def make(name: str, side: int) -> Callable[[], np.ndarray]:
         config = UpscaleConfig(device=DEVICE.type, precision=precision, engine=engine)  # type: ignore[arg-type]
-        upscaler = Upscaler(network(name), config, free_memory=free_memory)
+        upscaler = Upscaler(network_state(network(name)), config, free_memory=free_memory)
         lr = DecodedImage(pixels=sample_image(side))
         return lambda: upscaler(lr).pixels
 

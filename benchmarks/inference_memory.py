@@ -12,10 +12,13 @@ import typer
 from benchmarks.inference import SAMPLE
 from benchmarks.processes import peak_memory
 from benchmarks.timing import AsJson, machine, print_results
-from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
+from esrgan_core.inference.config import UpscaleConfig
+from esrgan_core.inference.upscaler import Upscaler
 from esrgan_core.io.decoded_image import DecodedImage
 from esrgan_core.memory import free_memory
-from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
+from esrgan_core.models.configs import RRDBNetConfig
+from esrgan_core.models.rrdb import RRDBNet
+from esrgan_core.models.weights import network_state
 
 MODULE = "benchmarks.inference_memory"
 MEGAPIXELS = {"64/23/32": (0.25, 1.0, 4.0), "32/2/16, the sample's": (0.25, 4.0, 12.0, 24.0)}
@@ -44,7 +47,7 @@ def _memory(name: str, size: float) -> None:
     lr[...] = np.arange(lr.shape[1])[:, None] % 256
     messages: list[str] = []
     upscaler = Upscaler(
-        RRDBNet(config).eval(),
+        network_state(RRDBNet(config).eval()),
         UpscaleConfig(device="cpu", precision="fp32"),
         free_memory=free_memory,
         log=messages.append,

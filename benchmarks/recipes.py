@@ -12,8 +12,8 @@ from esrgan_core.features import FeaturesConfig, build_features
 from esrgan_core.features.sequential import SequentialFeatures
 from esrgan_core.features.vgg import vgg_layers
 from esrgan_core.losses.perceptual import PerceptualLoss
-from esrgan_core.models.discriminator import VGGDiscriminator, VGGDiscriminatorConfig
-from esrgan_core.models.rrdb import RRDBNetConfig
+from esrgan_core.models.configs import RRDBNetConfig, VGGDiscriminatorConfig
+from esrgan_core.models.discriminator import VGGDiscriminator
 from pipelines.sources.pretrained_weights import find_weights
 
 EFFICIENTNET = (

@@ -4,14 +4,13 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
 
-Precision = Literal["fp32", "bf16"]
-PrecisionChoice = Literal["auto", "fp32", "bf16"]
-"""`auto`: bf16 if the device computes in it natively, else fp32."""
+from esrgan_core.machine import BF16_INSTRUCTIONS
+from esrgan_core.precision import Precision, PrecisionChoice
 
 ISA_VARIABLES = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
 """Environment variables that limit oneDNN; the first that is set counts."""
@@ -19,7 +18,6 @@ ISA_WITHOUT_BF16 = frozenset(
     {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI"}
 )
 """Values with which oneDNN emulates bf16."""
-BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
 PROBE_ROUNDS = 10
 
 

@@ -89,7 +89,7 @@ def to_record(value: Any, records: Mapping[str, RecordType] = RECORDS) -> Any:
 
     A class without an entry is stored as its nearest base that has one.
 
-    >>> from esrgan_core.models.srresnet import SRResNetConfig
+    >>> from esrgan_core.models.configs import SRResNetConfig
     >>> to_record({"generator": SRResNetConfig(num_blocks=4)})
     {'generator': {'record': 'SRResNet', 'scale': 4, 'num_features': 64, 'num_blocks': 4}}
 

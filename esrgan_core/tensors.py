@@ -8,18 +8,11 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from esrgan_core.io.decoding import BadImageError
+from esrgan_core.io.decoding import NotFiniteError
 from esrgan_core.io.luma import BT601
 
 EDGE = 2
 """Pixels beyond the border that enlargement reads."""
-
-
-class NotFiniteError(BadImageError):
-    """A network's result is not finite."""
-
-    def __init__(self, where: str = "") -> None:
-        super().__init__(f"{where}the network's result is not finite; use other weights")
 
 
 def describe_not_finite(state: Mapping[str, Tensor]) -> str:

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from esrgan_core.io.rgb import write_png
 from esrgan_core.models.rrdb import RRDBNet
-from esrgan_core.models.weights import save_layout
+from esrgan_core.models.weights import save_layout, save_weights
+from esrgan_core.strict_json import from_json, to_json
+from tests.conftest import textured
 from tests.support import ROOT
-from tests.support.networks import SMALL
+from tests.support.networks import SMALL, lively
 
 SERVICES = {"mlflow", "great_expectations", "prefect", "boto3", "requests", "distributed"}
 DRAWING = {"matplotlib", "sklearn", "skimage", "jinja2"}
@@ -65,6 +68,40 @@ def test_published_weights_are_read_without_torchs_compiler(tmp_path: Path) -> N
     found = packages_after(f"{code}load_generator(Path({str(path)!r})){MODULES}")
     assert "torch" in found
     assert "sympy" not in found
+
+
+@pytest.mark.parametrize(
+    ("layout", "engine"),
+    [("ours", "ncnn"), ("ours", "auto"), ("basicsr", "ncnn"), ("esrgan_old", "ncnn")],
+)
+def test_ncnn_upscales_without_torch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str, engine: str
+) -> None:
+    monkeypatch.setenv("ESRGAN_STATE", str(tmp_path))
+    weights, photo = tmp_path / "network.safetensors", tmp_path / "photo.png"
+    network = lively(SMALL)
+    if layout == "ours":
+        save_weights(weights, network.state_dict(), SMALL, {})
+    else:
+        save_layout(weights, network.state_dict(), layout)  # type: ignore[arg-type]
+    write_png(photo, textured(40, 30, 3))
+
+    def upscale(name: str, engine: str, before: str = "") -> set[str]:
+        options = ["--model", str(weights), "--device", "cpu", "--precision", "fp32"]
+        args = ["esrgan", "upscale", str(photo), "-o", str(tmp_path / name), "--engine", engine]
+        code = f"{before}sys.argv = {args + options}\natexit.register(lambda: {MODULES.strip()})\n"
+        return packages_after(f"{code}from pipelines.cli.app import main\nmain()")
+
+    if engine == "auto":
+        upscale("first.png", "auto")
+        kept = tmp_path / "engine_probes.json"
+        ((key, _),) = from_json(kept.read_text()).items()
+        kept.write_text(to_json({key: {"speedup": 2.0, "difference": 0.0}}))
+    found = upscale("a.png", engine)
+    assert {"ncnn", "PIL"} <= found
+    assert found.isdisjoint({"torch", "scipy", "pandas"} | SERVICES | DRAWING)
+    assert "torch" in upscale("b.png", "ncnn", before="import torch\n")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,12 @@ import numpy as np
 from jaxtyping import UInt8
 
 from esrgan_core.inference.upscale import upscale
+from esrgan_core.io.decoding import NotFiniteError
 from esrgan_core.io.geometry import crop_to_multiple
 from esrgan_core.metrics import Metric
 from esrgan_core.metrics.errors import UnmeasurableError
-from esrgan_core.models import Generator
-from esrgan_core.tensors import NotFiniteError, to_tensor
+from esrgan_core.models.build import Generator
+from esrgan_core.tensors import to_tensor
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
 

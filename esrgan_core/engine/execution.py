@@ -8,10 +8,10 @@ import torch
 import torch.compiler.config
 from torch import Tensor, nn
 
-from esrgan_core.devices import Precision
 from esrgan_core.engine.distributed import SINGLE_PROCESS, World
-from esrgan_core.models import Generator
+from esrgan_core.models.build import Generator
 from esrgan_core.models.rrdb import RRDBNet
+from esrgan_core.precision import Precision
 
 Compile = Literal["off", "default", "reduce-overhead"]
 

@@ -23,7 +23,7 @@ from esrgan_core.engine.flat_optimizer import FlatOptimizer
 from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.losses.adversarial import AdversarialLoss
 from esrgan_core.losses.pixel import PixelLoss
-from esrgan_core.models import Generator
+from esrgan_core.models.build import Generator
 
 Images = Float[Tensor, "b 3 h w"]
 Terms = dict[str, Tensor]

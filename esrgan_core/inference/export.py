@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from esrgan_core.files import atomic_path
-from esrgan_core.models import Generator
+from esrgan_core.models.build import Generator
 from esrgan_core.models.sft import SFTNet
 
 OPSET = 18

@@ -6,8 +6,8 @@ from jaxtyping import Float, UInt8
 from esrgan_core.inference.engines.torch_engine import TorchEngine
 from esrgan_core.inference.tiling import upscale_tiled
 from esrgan_core.io.decoded_image import as_type
-from esrgan_core.models import Generator
-from esrgan_core.tensors import NotFiniteError
+from esrgan_core.io.decoding import NotFiniteError
+from esrgan_core.models.build import Generator
 
 
 def upscale(

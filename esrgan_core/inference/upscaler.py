@@ -2,16 +2,15 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-import torch
 from jaxtyping import Float, Shaped
 
-from esrgan_core.devices import PrecisionChoice
+from esrgan_core.inference.config import UpscaleConfig
 from esrgan_core.inference.engines.engine import Engine, Pixels
 from esrgan_core.inference.engines.ncnn_engine import EngineError, NcnnEngine
-from esrgan_core.inference.engines.selection import EngineChoice, build_engines, resolve_engine
+from esrgan_core.inference.engines.selection import build_engines, resolve_engine
 from esrgan_core.inference.half_precision import check_half
 from esrgan_core.inference.tiling import (
     MIN_TILE,
@@ -22,13 +21,13 @@ from esrgan_core.inference.tiling import (
 )
 from esrgan_core.io.alpha import fill_transparent
 from esrgan_core.io.decoded_image import KINDS, WHITE, DecodedImage, as_type
+from esrgan_core.io.decoding import NotFiniteError
 from esrgan_core.io.geometry import symmetry
 from esrgan_core.io.levels import find_levels
 from esrgan_core.io.luma import luma
 from esrgan_core.io.resize import imresize
 from esrgan_core.memory import keep_freed_memory, release_freed_memory, use_default_allocator
-from esrgan_core.models import Generator
-from esrgan_core.tensors import NotFiniteError
+from esrgan_core.models.network_state import NetworkState
 
 KEPT_BELOW = 2**29
 """Bytes of an image below which freed memory is kept between layers: twice as fast, but it needs
@@ -43,44 +42,22 @@ OnPart = Callable[[int, int], None]
 """Called with the number of finished parts, and of all."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UpscaleConfig:
-    """How images are upscaled."""
-
-    device: str = "auto"
-    """`cpu`, `cuda`, `cuda:1`; `auto`: a GPU if there is one."""
-    precision: PrecisionChoice = "auto"
-    """`auto`: bf16 if the hardware has it and a test of the network finds it accurate."""
-    engine: EngineChoice = "torch"
-    """`auto`: ncnn if it is installed and a test finds it faster; fp32 only."""
-    tile: int | None = None
-    """LR pixels a side; 0 for one tile; None to choose by the free memory."""
-    ensemble: bool = False
-    """Mean over the eight symmetries of the square (self-ensemble), at eight times the cost."""
-    scale: float | None = None
-    """Of the result; the network's output is resized bicubically to it."""
-
-    def __post_init__(self) -> None:
-        if self.tile is not None and self.tile and self.tile < MIN_TILE:
-            raise ValueError(f"tiles must be at least {MIN_TILE} pixels, got {self.tile}")
-        if self.scale is not None and not 0 < self.scale <= 16:
-            raise ValueError(f"scale must be in (0, 16], got {self.scale:g}")
-
-
 class Upscaler:
-    """A copy of a network on a device; call it with images."""
+    """A network on a device; call it with images."""
 
     def __init__(
         self,
-        network: Generator,
+        network: NetworkState,
         config: UpscaleConfig,
         *,
         free_memory: Callable[[], int],
+        threads: int | None = None,
         log: Callable[[str], None] = lambda message: None,
     ) -> None:
-        """Copy `network`, which is in eval mode, to its device.
+        """Load `network` on its device.
 
-        `free_memory` returns the free bytes of a CPU; `log` gets messages for the user.
+        `free_memory` returns the free bytes of a CPU; `threads` limits its threads; `log` gets
+        messages for the user.
 
         Raises:
             ValueError: if the device cannot be used, or the engine with this network and device.
@@ -89,8 +66,9 @@ class Upscaler:
         self.config, self.free_memory, self.log = config, free_memory, log
         device, precision = config.device, config.precision
         engine = resolve_engine(config.engine, network, device=device, precision=precision)
-        self.engines = build_engines(network, device=device, precision=precision, engine=engine)
-        self.device = self.engines.torch.weights.device
+        self.engines = build_engines(
+            network, device=device, precision=precision, engine=engine, threads=threads
+        )
         self.network_scale = network.config.scale
         self.scale = float(config.scale or self.network_scale)
         self.half: Engine | None = None
@@ -98,12 +76,12 @@ class Upscaler:
     def engine_for(self, height: int, width: int) -> Engine:
         """The engine in full precision for an image; torch if ncnn needs too much memory."""
         full = self.engines.full
-        if not isinstance(full, NcnnEngine) or full.gpu is not None:
+        if not isinstance(full, NcnnEngine) or full.free_memory() is not None:
             return full
         if self.config.tile:
             height, width = min(height, self.config.tile), min(width, self.config.tile)
         fits = required_memory(full, height, width) <= self.free_memory() * SHARE
-        return full if fits else self.engines.torch
+        return full if fits else self.engines.fallback()
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
         """(height, width) of the result."""
@@ -144,8 +122,7 @@ class Upscaler:
         levels = find_levels(pixels)
         self._upscale_channels(levels.normalize(pixels), color, on_part)
         levels.restore(color)
-        if self.device.type == "cpu":
-            release_freed_memory()
+        release_freed_memory()
         return replace(
             image,
             pixels=color,
@@ -198,7 +175,7 @@ class Upscaler:
     ) -> None:
         """Fill `values` with tiles as large as the memory allows."""
         height, width = lr.shape[-2:]
-        if self.device.type == "cpu":
+        if engine.free_memory() is None:
             small = required_memory(engine, height, width) < KEPT_BELOW
             _ = keep_freed_memory() if small else use_default_allocator()
         side = self.config.tile
@@ -213,12 +190,10 @@ class Upscaler:
                 break
             except EngineError as error:
                 self.log(f"{engine.name} failed: {error}; using torch")
-                engine = self.engines.full = self.engines.torch
+                engine = self.engines.full = self.engines.fallback()
                 self.half = None
                 continue
-            except (MemoryError, RuntimeError) as error:
-                if not _is_out_of_memory(error):
-                    raise
+            except MemoryError as error:
                 if self.config.tile is not None:
                     raise MemoryError(
                         f"a tile of {self.config.tile or 'the whole image'} does not fit into "
@@ -229,8 +204,7 @@ class Upscaler:
                 raise MemoryError("the smallest tile does not fit into memory")
             self.log(f"out of memory; trying tiles of {smaller} pixels")
             side = smaller
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
+            engine.release_memory()
         if side and not is_exact(engine, side):
             self.log(f"tiles differ by at most {difference * 255:.2f} of 255 at their seams")
 
@@ -265,11 +239,8 @@ class Upscaler:
         return difference
 
     def _free_memory(self, engine: Engine) -> int:
-        if isinstance(engine, NcnnEngine) and engine.gpu is not None:
-            return engine.free_gpu_memory()
-        if self.device.type == "cuda":
-            return int(torch.cuda.mem_get_info(self.device)[0] * 0.9)
-        return self.free_memory()
+        on_device = engine.free_memory()
+        return self.free_memory() if on_device is None else on_device
 
 
 def _quantize(block: Values, like: Canvas) -> Canvas:
@@ -282,9 +253,3 @@ def _quantize(block: Values, like: Canvas) -> Canvas:
 def _invert(values: Canvas) -> Canvas:
     top = WHITE[values.dtype]
     return (np.asarray(top, dtype=values.dtype) - values).astype(values.dtype)
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(
-        error
-    )

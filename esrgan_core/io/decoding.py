@@ -13,6 +13,13 @@ class BadImageError(ValueError):
     """An image that cannot be used; the message says why and what would help."""
 
 
+class NotFiniteError(BadImageError):
+    """A network's result is not finite."""
+
+    def __init__(self, where: str = "") -> None:
+        super().__init__(f"{where}the network's result is not finite; use other weights")
+
+
 @contextmanager
 def open_header(source: Path | BytesIO, frame: int | None = None) -> Iterator[Image.Image]:
     """Open an image and check its size, without decoding pixels.

@@ -1,37 +1,16 @@
 """Discriminators: VGG-style, as released with ESRGAN; SRGAN's; SFTGAN's, which also classifies."""
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from esrgan_core.bounds import check_bounds
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class VGGDiscriminatorConfig:
-    """Shape of the discriminator; the defaults are the published one for 128 patches."""
-
-    patch_size: int = 128
-    """HR pixels a side, fixed by the fully connected layers."""
-    num_features: int = 64
-
-    def __post_init__(self) -> None:
-        if self.patch_size % 32 or self.patch_size < 32:
-            raise ValueError(f"patch_size must be a multiple of 32, got {self.patch_size}")
-        check_bounds(self, "num_features", least=1)
-
-    @property
-    def halvings(self) -> int:
-        """5 for patches of 96 and 128, 6 for 192, down to 3 or 4 pixels."""
-        return 6 if self.patch_size >= 192 else 5
-
-    @property
-    def last_side(self) -> int:
-        """Side of the last features."""
-        return self.patch_size // 2**self.halvings
+from esrgan_core.models.configs import (
+    ClassDiscriminatorConfig,
+    SRGANDiscriminatorConfig,
+    VGGDiscriminatorConfig,
+)
 
 
 class _PatchDiscriminator(nn.Module):
@@ -85,25 +64,6 @@ def _classifier(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SRGANDiscriminatorConfig:
-    """Shape of SRGAN's discriminator; the defaults are the paper's."""
-
-    patch_size: int = 96
-    """HR pixels a side, fixed by the fully connected layers."""
-    num_features: int = 64
-
-    def __post_init__(self) -> None:
-        if self.patch_size % 16 or self.patch_size < 16:
-            raise ValueError(f"patch_size must be a multiple of 16, got {self.patch_size}")
-        check_bounds(self, "num_features", least=1)
-
-    @property
-    def last_side(self) -> int:
-        """Side of the last features."""
-        return self.patch_size // 16
-
-
 class SRGANDiscriminator(_PatchDiscriminator):
     """Classifies HR patches by eight convolutions (Ledig et al. 2017, figure 4); returns logits.
 
@@ -125,20 +85,6 @@ class SRGANDiscriminator(_PatchDiscriminator):
         self.features = nn.Sequential(*layers)
         inputs = widths[-1] * config.last_side**2
         self.classifier = _classifier(inputs, 16 * config.num_features, 1)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ClassDiscriminatorConfig:
-    """Shape of SFTGAN's discriminator; the defaults are the published ones."""
-
-    patch_size: int = 96
-    """HR pixels a side, fixed by the fully connected layers."""
-    num_features: int = 64
-    num_classes: int = 8
-
-    def __post_init__(self) -> None:
-        VGGDiscriminatorConfig(patch_size=self.patch_size, num_features=self.num_features)
-        check_bounds(self, "num_classes", least=1)
 
 
 class ClassDiscriminator(nn.Module):

@@ -14,14 +14,16 @@ as one that upsamples by two, and is read as such.
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
+from esrgan_core.models.configs import RRDBNetConfig
 
-StateDict = dict[str, Tensor]
+Value = TypeVar("Value")
+"""A tensor of torch, or an array."""
+State = Mapping[str, np.ndarray]
+"""Weights by our keys, in float32; counters of normalization are integers."""
 Layout = Literal["basicsr", "esrgan", "esrgan_old"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
@@ -97,7 +99,7 @@ def _old_name(module: str, blocks: int, upsamplings: int) -> str:
     }[module]
 
 
-def to_layout(state: Mapping[str, Tensor], layout: Layout) -> StateDict:
+def to_layout(state: Mapping[str, Value], layout: Layout) -> dict[str, Value]:
     """Convert our state dict to `layout`.
 
     Raises:
@@ -112,8 +114,8 @@ def to_layout(state: Mapping[str, Tensor], layout: Layout) -> StateDict:
     return {key_in_layout(key, layout, blocks, ups): value for key, value in state.items()}
 
 
-def from_layout(state: Mapping[str, Tensor], layout: Layout) -> StateDict:
-    """Convert a published state dict to our layout, in float32.
+def from_layout(state: Mapping[str, Value], layout: Layout) -> dict[str, Value]:
+    """Convert a published state dict to our layout.
 
     Raises:
         ValueError: if tensors are missing or unknown; names the first few.
@@ -133,10 +135,10 @@ def from_layout(state: Mapping[str, Tensor], layout: Layout) -> StateDict:
             f"looks like RRDBNet in layout {layout}, but lacks {sorted(missing)[:3]} "
             f"and has unknown {sorted(extra)[:3]}"
         )
-    return {ours: state[name].float() for name, ours in theirs.items()}
+    return {ours: state[name] for name, ours in theirs.items()}
 
 
-def infer_config(state: Mapping[str, Tensor]) -> RRDBNetConfig:
+def infer_config(state: Mapping[str, Any]) -> RRDBNetConfig:
     """Infer the config of an RRDBNet from our state dict.
 
     The residual scale and initialization, which shapes do not show, are the paper's.
@@ -161,15 +163,49 @@ def infer_config(state: Mapping[str, Tensor]) -> RRDBNetConfig:
         growth_channels=state["body.0.rdb1.conv1.weight"].shape[0],
     )
     config = common if common.fold == fold else replace(common, unshuffle=fold)
-    with torch.device("meta"):
-        wanted = RRDBNet(config).state_dict()
-    for key, value in state.items():
-        if value.shape != wanted[key].shape:
-            raise ValueError(
-                f"{key} is {list(value.shape)}, in an RRDBNet with its first convolutions it would "
-                f"be {list(wanted[key].shape)}"
-            )
+    if misfit := find_misfit(state, config):
+        raise ValueError(f"{misfit} in an RRDBNet with its first convolutions")
     return config
+
+
+def find_misfit(state: Mapping[str, Any], config: RRDBNetConfig) -> str:
+    """Describe what does not fit the network of `config` in our state dict; empty if all fits."""
+    wanted = tensor_shapes(config)
+    missing, extra = wanted.keys() - state.keys(), state.keys() - wanted.keys()
+    if missing or extra:
+        return f"it lacks {sorted(missing)[:3]} and has unknown {sorted(extra)[:3]}"
+    for key, shape in wanted.items():
+        if (found := tuple(state[key].shape)) != shape:
+            return f"{key} is {list(found)}, but {list(shape)}"
+    return ""
+
+
+def tensor_shapes(config: RRDBNetConfig) -> dict[str, tuple[int, ...]]:
+    """The shapes of the tensors of an RRDBNet by their keys."""
+    features, growth = config.num_features, config.growth_channels
+    convolutions = {"conv_first": (3 * config.fold**2, features)}
+    for block in (f"body.{number}" for number in range(config.num_blocks)):
+        if config.block == "residual":
+            names = (f"{block}.conv1", f"{block}.conv2")
+            convolutions |= dict.fromkeys(names, (features, features))
+            continue
+        for dense in ("rdb1", "rdb2", "rdb3"):
+            for number in range(1, 6):
+                outputs = growth if number < 5 else features
+                inputs = features + (number - 1) * growth
+                convolutions[f"{block}.{dense}.conv{number}"] = inputs, outputs
+    upsamplings = (f"conv_up{number}" for number in range(1, config.upsamplings + 1))
+    convolutions |= dict.fromkeys(["conv_body", *upsamplings, "conv_hr"], (features, features))
+    convolutions["conv_last"] = features, 3
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, (inputs, outputs) in convolutions.items():
+        shapes |= {f"{name}.weight": (outputs, inputs, 3, 3), f"{name}.bias": (outputs,)}
+        if config.batch_norm and name.startswith("body."):
+            norm = name.replace("conv", "norm")
+            kinds = ("weight", "bias", "running_mean", "running_var")
+            shapes |= {f"{norm}.{kind}": (outputs,) for kind in kinds}
+            shapes[f"{norm}.num_batches_tracked"] = ()
+    return shapes
 
 
 def _shape(state: Mapping[str, Any]) -> tuple[int, int]:

@@ -1,64 +1,12 @@
 """The generator of ESRGAN: residual-in-residual dense blocks (Wang et al. 2018, section 3.1)."""
 
-from dataclasses import dataclass
-from typing import Literal
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the field's name for it
 from torch.utils.checkpoint import checkpoint
 
-from esrgan_core.bounds import check_bounds
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RRDBNetConfig:
-    """Shape of the generator; the defaults are the paper's x4 network."""
-
-    scale: int = 4
-    unshuffle: int | None = None
-    """Side of the blocks of pixels that become channels first; None is BasicSR's: 4 at scale 1, 2
-    at scale 2, else 1. Scale 2 with 1 is BSRGAN's, with a single upsampling."""
-    num_features: int = 64
-    num_blocks: int = 23
-    growth_channels: int = 32
-    residual_scale: float = 0.2
-    init: Literal["paper", "basicsr"] = "paper"
-    """`paper`: MSRA x 0.1 on all convolutions; `basicsr`: on those of the blocks only."""
-    block: Literal["rrdb", "residual"] = "rrdb"
-    """`residual`: SRResNet's block of two convolutions instead of each RRDB."""
-    batch_norm: bool = False
-    """Normalize after each convolution of the blocks, which the paper removes (section 3.1)."""
-
-    def __post_init__(self) -> None:
-        if self.scale not in (1, 2, 4, 8, 16):
-            raise ValueError(f"scale must be 1, 2, 4, 8 or 16, got {self.scale}")
-        if self.unshuffle not in (None, 1, 2, 4):
-            raise ValueError(f"unshuffle must be 1, 2 or 4, got {self.unshuffle}")
-        check_bounds(self, "num_features", "num_blocks", "growth_channels", least=1)
-        check_bounds(self, "residual_scale")
-
-    @property
-    def fold(self) -> int:
-        """`unshuffle`, or its default."""
-        return self.unshuffle or {1: 4, 2: 2}.get(self.scale, 1)
-
-    @property
-    def upsamplings(self) -> int:
-        """Number of upsamplings by two."""
-        return (self.scale * self.fold).bit_length() - 1
-
-    @property
-    def trunk_reach(self) -> int:
-        """LR pixels that the trunk sees on each side."""
-        convolutions = 15 if self.block == "rrdb" else 2
-        return self.fold * (convolutions * self.num_blocks + 2)
-
-    @property
-    def dense_features(self) -> int:
-        """Channels at the end of a block, before its last convolution."""
-        return self.num_features + (4 * self.growth_channels if self.block == "rrdb" else 0)
+from esrgan_core.models.configs import RRDBNetConfig
 
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:
@@ -171,9 +119,7 @@ class RRDBNet(nn.Module):
             self.add_module(f"conv_up{number}", _conv(features, features))
         self.conv_hr = _conv(features, features)
         self.conv_last = _conv(features, 3)
-        # on the meta device, normal values would import torch's compiler: a second
-        if not self.conv_first.weight.is_meta:
-            self._initialize()
+        self._initialize()
         # for esrgan_core.inference.tiling
         self.trunk_reach, self.tail_reach = config.trunk_reach, 2
         growth = config.growth_channels if config.block == "rrdb" else 0

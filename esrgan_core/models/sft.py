@@ -3,35 +3,11 @@
 Spatial feature transform, arXiv 1804.02815, section 3.
 """
 
-from dataclasses import dataclass
-from typing import Literal
-
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the field's name for it
 
-from esrgan_core.bounds import check_bounds
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SFTNetConfig:
-    """Shape of the network; the defaults are the published ones."""
-
-    scale: int = 4
-    num_features: int = 64
-    num_blocks: int = 16
-    num_classes: int = 8
-    """Channels of the semantic map: the probability of each class at a pixel."""
-    condition_features: int = 32
-    form: Literal["plus_one", "plain"] = "plus_one"
-    """`plus_one`: features * (scale + 1) + shift, as in the published training; `plain`: features *
-    scale + shift, as in the released test code. Weights of one do not fit the other."""
-
-    def __post_init__(self) -> None:
-        if self.scale != 4:
-            raise ValueError(f"scale must be 4, as published, got {self.scale}")
-        counts = ("num_features", "num_blocks", "num_classes", "condition_features")
-        check_bounds(self, *counts, least=1)
+from esrgan_core.models.configs import SFTNetConfig
 
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:

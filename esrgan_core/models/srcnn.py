@@ -1,32 +1,14 @@
 """SRCNN (Dong et al. 2014, arXiv 1501.00092): three convolutions on bicubic luma."""
 
-from dataclasses import dataclass
-
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the field's name for it
 
-from esrgan_core.bounds import check_bounds
+from esrgan_core.models.configs import SRCNNConfig
 from esrgan_core.tensors import EDGE, enlarge, rgb_to_y
 
 CHROMA_KEPT = 255 / 219
 """Step of R, G and B per step of studio luma with constant chroma."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SRCNNConfig:
-    """Shape of the network; the defaults are 9-1-5 with 64 and 32 filters."""
-
-    scale: int = 4
-    kernels: tuple[int, int, int] = (9, 1, 5)
-    num_features: tuple[int, int] = (64, 32)
-
-    def __post_init__(self) -> None:
-        if self.scale < 2:
-            raise ValueError(f"scale must be at least 2, got {self.scale}")
-        if any(kernel < 1 or kernel % 2 == 0 for kernel in self.kernels):
-            raise ValueError(f"kernels must be odd, got {self.kernels}")
-        check_bounds(self, "num_features", least=1)
 
 
 class SRCNN(nn.Module):

@@ -1,26 +1,11 @@
 """SRResNet, SRGAN's generator (Ledig et al. 2017, arXiv 1609.04802, figure 4)."""
 
 import math
-from dataclasses import dataclass
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from esrgan_core.bounds import check_bounds
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SRResNetConfig:
-    """Shape of the network; the defaults are the paper's x4 network."""
-
-    scale: int = 4
-    num_features: int = 64
-    num_blocks: int = 16
-
-    def __post_init__(self) -> None:
-        if self.scale not in (2, 4, 8):
-            raise ValueError(f"scale must be 2, 4 or 8, got {self.scale}")
-        check_bounds(self, "num_features", "num_blocks", least=1)
+from esrgan_core.models.configs import SRResNetConfig
 
 
 def _conv(inputs: int, outputs: int, kernel: int = 3) -> nn.Conv2d:

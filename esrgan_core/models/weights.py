@@ -1,52 +1,30 @@
-"""Weights on disk: safetensors with the network's config as a JSON entry of the header."""
+"""Networks of torch from and to files: safetensors with the config as JSON in the header."""
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from copy import deepcopy
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import Any, get_args
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from esrgan_core.files import atomic_path
-from esrgan_core.models import (
-    DiscriminatorConfig,
+from esrgan_core.models.build import (
     Generator,
-    GeneratorConfig,
-    build_generator,
-)
-from esrgan_core.models.layouts import (
-    Layout,
     StateDict,
-    describe_network,
-    detect_layout,
-    from_layout,
-    infer_config,
-    to_layout,
+    build_generator,
+    build_network,
+    load_state,
 )
-from esrgan_core.records import RECORDS, from_fields, to_fields
+from esrgan_core.models.configs import DiscriminatorConfig, GeneratorConfig
+from esrgan_core.models.layouts import Layout, to_layout
+from esrgan_core.models.network_state import NetworkState
+from esrgan_core.models.reading import ENTRY, read_weights
+from esrgan_core.records import RECORDS, to_fields
 from esrgan_core.strict_json import to_json
 from esrgan_core.tensors import describe_not_finite
 
-ENTRY = "esrgan"
-OURS = "esrgan-pipeline"
-"""Our own layout: BasicSR's keys, and an entry in the header."""
-GENERATORS: Mapping[str, type[GeneratorConfig]] = {
-    RECORDS[kind.__name__].kind: kind for kind in get_args(GeneratorConfig)
-}
-WRAPPERS = (
-    "params_ema", "params-ema", "params", "state_dict", "model_state_dict", "generator_ema",
-    "generator", "model", "net",
-)  # fmt: skip
-PREFIXES = ("module.", "_orig_mod.", "netG.")
-PARTS = ("generator_ema.", "generator.")
-"""Prefixes of the generator in a file that holds the discriminator, too: mmagic's."""
 RELATED = 0.5
 """Minimum cosine of the weights of related networks; near 1 after fine-tuning, near 0 for
 independent networks."""
@@ -75,113 +53,6 @@ def save_weights(
     tensors = {key: _plain(value) for key, value in state.items()}
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata={ENTRY: to_json(entry, sort_keys=True)})
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WeightsFile:
-    """A generator's weights, from a file of any layout."""
-
-    layout: str
-    """`esrgan-pipeline` for our own files, or one of `layouts.LAYOUTS`."""
-    config: GeneratorConfig
-    state: StateDict
-    """Tensors in float32 under our keys."""
-    lineage: Mapping[str, str]
-    """Of our own files; empty for others."""
-    wrapper: str = ""
-    """The keys above the tensors, such as `params_ema` or `state_dict.generator`."""
-
-
-def read_weights(path: Path) -> WeightsFile:
-    """Read a generator from our own file or a published one, without running pickle.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it has other content, which the message describes, or a value is not finite.
-    """
-    metadata, content = _read(path)
-    try:
-        return _parse(json.loads(metadata.get(ENTRY, "{}")), content)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-
-
-def _parse(entry: Mapping[str, Any], content: Mapping[str, Any]) -> WeightsFile:
-    wrapper, state = _unwrap(content)
-    if bad := describe_not_finite(state):
-        raise ValueError(
-            f"{bad}; the file is damaged, or its training diverged: use another checkpoint"
-        )
-    if (architecture := entry.get("architecture")) is not None:
-        if architecture not in GENERATORS:
-            raise ValueError(f"it holds a {architecture}, not one of {sorted(GENERATORS)}")
-        config = from_fields(GENERATORS[architecture], entry["config"])
-        return WeightsFile(layout=OURS, config=config, state=state, lineage=entry["lineage"])
-    if not state:
-        raise ValueError(f"it holds no tensors but {sorted(map(str, content))[:5]}")
-    layout = detect_layout(state)
-    if layout is None:
-        raise ValueError(f"not an RRDBNet; it looks like {describe_network(state)}")
-    state = from_layout(state, layout)
-    config = infer_config(state)
-    return WeightsFile(layout=layout, config=config, state=state, lineage={}, wrapper=wrapper)
-
-
-def _read(path: Path) -> tuple[dict[str, str], Mapping[str, Any]]:
-    """(header, content) of a safetensors or torch file."""
-    if not path.is_file():
-        raise FileNotFoundError(f"no weights at {path}")
-    with path.open("rb") as file:
-        head = file.read(16)
-    try:
-        if not _is_safetensors(head) and (head[:2] == b"PK" or head[:1] == b"\x80"):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-            return {}, content if isinstance(content, Mapping) else {type(content).__name__: None}
-        with safe_open(path, framework="pt") as tensors:
-            names = tensors.keys()
-            return tensors.metadata() or {}, {name: tensors.get_tensor(name) for name in names}
-    except UnpicklingError as error:
-        raise ValueError(
-            f"{path} would run code when loaded, so it was not loaded; "
-            "export a plain state dict from its program"
-        ) from error
-    except (SafetensorError, RuntimeError, EOFError, OSError) as error:
-        raise ValueError(f"{path} is {_kind_of_file(head)} ({error})") from error
-
-
-def _is_safetensors(head: bytes) -> bool:
-    """Whether a file starts with the length of a header and the header's JSON.
-
-    The first byte may equal that of a pickle; torch would then read the tensors without the header.
-    """
-    return head[5:8] == b"\0\0\0" and head[8:9] == b"{"
-
-
-def _kind_of_file(head: bytes) -> str:
-    kinds = {
-        b"<": "a web page, not weights; download it again",
-        b"version https://": "a pointer of Git LFS, not weights; run `git lfs pull`",
-        b"PK": "a damaged or foreign zip archive",
-        b"\x80": "a damaged pickle",
-        b"\x08": "probably an ONNX model, not weights",
-    }
-    found = (name for start, name in kinds.items() if head.lstrip().startswith(start))
-    return next(found, "neither a safetensors nor a torch file, or damaged")
-
-
-def _unwrap(content: Mapping[str, Any]) -> tuple[str, StateDict]:
-    """(wrappers, tensors of the generator), without the prefixes of DDP and compile."""
-    for wrapper in WRAPPERS:
-        if isinstance(inner := content.get(wrapper), Mapping):
-            below, state = _unwrap(inner)
-            return f"{wrapper}.{below}" if below else wrapper, state
-    state = {name: value for name, value in content.items() if isinstance(value, Tensor)}
-    while state and any(all(key.startswith(prefix) for key in state) for prefix in PREFIXES):
-        state = {key.partition(".")[2]: value for key, value in state.items()}
-    for part in PARTS:
-        if named := {key[len(part) :]: state[key] for key in state if key.startswith(part)}:
-            return part.removesuffix("."), _unwrap(named)[1]
-    return "", state
 
 
 def save_layout(path: Path, state: Mapping[str, Tensor], layout: Layout) -> None:
@@ -213,30 +84,16 @@ def load_generator(path: Path) -> Generator:
         ValueError: if the file holds another architecture, or tensors that do not fit it.
     """
     found = read_weights(path)
-    network = build_generator(found.config)
-    load_state(network, found.state, path)
-    return network.eval()
+    return build_network(found.config, found.state, path)
 
 
-def digest(network: nn.Module) -> str:
-    """SHA-256 of a network's tensors and their names."""
-    total = hashlib.sha256()
-    for key, value in sorted(network.state_dict().items()):
-        total.update(key.encode())
-        total.update(_plain(value).numpy().tobytes())
-    return total.hexdigest()
-
-
-def load_state(network: nn.Module, state: StateDict, path: Path) -> None:
-    """Load tensors into a network of the same shape.
-
-    Raises:
-        ValueError: if keys or shapes differ; names the file.
-    """
-    try:
-        network.load_state_dict(state, strict=True)
-    except RuntimeError as error:
-        raise ValueError(f"{path} does not fit {type(network).__name__}: {error}") from error
+def network_state(network: Generator) -> NetworkState:
+    """A network as arrays that share its memory if it is on the CPU; it must not change then."""
+    return NetworkState(
+        config=network.config,
+        arrays={name: _plain(value).numpy() for name, value in network.state_dict().items()},
+        build=lambda: deepcopy(network),
+    )
 
 
 def interpolate(psnr: StateDict, gan: StateDict, alpha: float) -> StateDict:

@@ -23,8 +23,7 @@ from esrgan_core.engine.steps import Step
 from esrgan_core.features import FeaturesConfig
 from esrgan_core.files import write_text
 from esrgan_core.losses.adversarial import GanKind
-from esrgan_core.models.discriminator import VGGDiscriminatorConfig
-from esrgan_core.models.rrdb import RRDBNetConfig
+from esrgan_core.models.configs import RRDBNetConfig, VGGDiscriminatorConfig
 from esrgan_core.records import record_hash
 from pipelines.baselines.ablation_table import Network, markdown_table, measure
 from pipelines.config.artifacts import ARTIFACTS, PAIRS

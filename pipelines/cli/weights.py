@@ -17,7 +17,7 @@ def info(
     """
     from dataclasses import asdict
 
-    from esrgan_core.models.weights import read_weights
+    from esrgan_core.models.reading import read_weights
     from pipelines.config.errors import as_user_error
 
     with as_user_error():
@@ -25,7 +25,7 @@ def info(
     wrapper = f", under {found.wrapper!r}" if found.wrapper else ""
     rows = {
         "architecture": type(found.config).__name__.removesuffix("Config"),
-        "parameters": f"{sum(tensor.numel() for tensor in found.state.values()):,}",
+        "parameters": f"{sum(array.size for array in found.state.values()):,}",
         "scale": f"x{found.config.scale}",
         "layout": f"{found.layout}{wrapper}",
         **{f"  {key}": value for key, value in asdict(found.config).items() if key != "scale"},
@@ -46,13 +46,15 @@ def interpolate(
     Example: esrgan interpolate RRDB_PSNR_x4.pth RRDB_ESRGAN_x4.pth --alpha 0.8 -o new.safetensors
     """
     from esrgan_core.files import file_sha256
-    from esrgan_core.models.weights import interpolate, read_weights, save_weights
+    from esrgan_core.models.build import to_tensors
+    from esrgan_core.models.reading import read_weights
+    from esrgan_core.models.weights import interpolate, save_weights
     from pipelines.config.errors import UserError, as_user_error
 
     with as_user_error():
         first, second = read_weights(psnr), read_weights(gan)
     try:
-        state = interpolate(first.state, second.state, alpha)
+        state = interpolate(to_tensors(first.state), to_tensors(second.state), alpha)
     except ValueError as error:
         raise UserError(f"{psnr} and {gan}: {error}") from error
     hashes = {"psnr.sha256": file_sha256(psnr), "gan.sha256": file_sha256(gan)}
@@ -74,8 +76,10 @@ def convert(
 
     Example: esrgan convert artifacts/finetune/generator.safetensors mine.pth --layout basicsr
     """
+    from esrgan_core.models.build import to_tensors
     from esrgan_core.models.layouts import Layout
-    from esrgan_core.models.weights import OURS, read_weights, save_layout, save_weights
+    from esrgan_core.models.reading import OURS, read_weights
+    from esrgan_core.models.weights import save_layout, save_weights
     from pipelines.config.errors import UserError, as_user_error
     from pipelines.upscaling.model import load_model
 
@@ -84,12 +88,13 @@ def convert(
         raise UserError(f"no layout {layout!r}; choose from {', '.join(layouts)}")
     if source.startswith("models:/"):
         model = load_model(source, alpha)
-        state, config = model.network.state_dict(), model.network.config
+        arrays, config = model.network.arrays, model.network.config
         lineage = {"registered": model.description}
     else:
         with as_user_error():
             found = read_weights(Path(source))
-        state, config, lineage = dict(found.state), found.config, dict(found.lineage)
+        arrays, config, lineage = found.state, found.config, dict(found.lineage)
+    state = to_tensors(arrays)
     with as_user_error():
         if layout == OURS:
             save_weights(output, state, config, lineage)
@@ -128,5 +133,5 @@ def export(
         typer.echo(f"{size[1]}x{size[0]}  differs by at most {difference:.1e}")
 
     with as_user_error():
-        export_onnx(found.network, output, report, fp16=fp16)
+        export_onnx(found.network.build(), output, report, fp16=fp16)
     typer.echo(f"{output}: {found.description}")

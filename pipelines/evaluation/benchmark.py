@@ -11,9 +11,9 @@ import pandas as pd
 
 from esrgan_core.engine.evaluation import Method, Sample, ScoredImage, score
 from esrgan_core.files import write_text
+from esrgan_core.io.decoding import NotFiniteError
 from esrgan_core.metrics import Metric, metrics_by_name
 from esrgan_core.strict_json import to_json
-from esrgan_core.tensors import NotFiniteError
 from pipelines.config.errors import as_user_error
 from pipelines.evaluation import score_table
 from pipelines.evaluation.alpha_selection import grid_results, grid_scores

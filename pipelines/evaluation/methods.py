@@ -8,7 +8,7 @@ import torch
 from esrgan_core.devices import resolve_device
 from esrgan_core.engine.evaluation import Method, Pixels, Sample, network_method
 from esrgan_core.io.resize import resize_pixels
-from esrgan_core.models import Generator
+from esrgan_core.models.build import Generator
 from esrgan_core.models.weights import load_generator, load_interpolated
 from pipelines.config.artifacts import FINETUNED, PRETRAINED
 from pipelines.config.errors import as_user_error

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import asdict
 from typing import Any
 
-from esrgan_core.models.weights import digest, load_generator
+from esrgan_core.models.reading import load_network
 from esrgan_core.strict_json import to_json
 from pipelines.config.artifacts import FINETUNED, PRETRAINED
 from pipelines.config.errors import UserError
@@ -29,7 +29,7 @@ def register(config: RegisterConfig, run_id: str) -> dict[str, Any]:
     with registry_lock(config.model):
         evidence = collect_evidence()
         # hash the tensors, not the files, whose headers name the commit
-        weights = digest(load_generator(PRETRAINED)) + digest(load_generator(FINETUNED))
+        weights = load_network(PRETRAINED).digest + load_network(FINETUNED).digest
         text = to_json([weights, evidence.to_dict()], sort_keys=True)
         key = hashlib.sha256(text.encode()).hexdigest()
         if known := model_registry.find_version(config.model, key):

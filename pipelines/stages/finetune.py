@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from esrgan_core.features import FeaturesConfig
-from esrgan_core.models.discriminator import VGGDiscriminatorConfig
+from esrgan_core.models.configs import VGGDiscriminatorConfig
 from pipelines.config.artifacts import PRETRAINED
 from pipelines.stages.runner import run_stage
 from pipelines.training.adversarial import (

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from esrgan_core.models.discriminator import SRGANDiscriminatorConfig, VGGDiscriminatorConfig
+from esrgan_core.models.configs import SRGANDiscriminatorConfig, VGGDiscriminatorConfig
 from pipelines.config.params import (
     PARAMS,
     ParamsError,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from esrgan_core.models.rrdb import RRDBNetConfig
+from esrgan_core.models.configs import RRDBNetConfig
 from pipelines.stages.runner import run_stage
 from pipelines.training.pixel import PixelTraining, train_for_pixels
 

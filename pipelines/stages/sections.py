@@ -3,17 +3,17 @@
 from dataclasses import dataclass, field
 
 from esrgan_core.bounds import check_bounds
-from esrgan_core.devices import PrecisionChoice
 from esrgan_core.features import FeaturesConfig
-from esrgan_core.models.discriminator import (
+from esrgan_core.models.configs import (
     ClassDiscriminatorConfig,
+    RRDBNetConfig,
+    SFTNetConfig,
+    SRCNNConfig,
     SRGANDiscriminatorConfig,
+    SRResNetConfig,
     VGGDiscriminatorConfig,
 )
-from esrgan_core.models.rrdb import RRDBNetConfig
-from esrgan_core.models.sft import SFTNetConfig
-from esrgan_core.models.srcnn import SRCNNConfig
-from esrgan_core.models.srresnet import SRResNetConfig
+from esrgan_core.precision import PrecisionChoice
 from pipelines.data.config import BicubicConfig, DownloadConfig, ValidationRules
 from pipelines.evaluation.config import EvaluateConfig, InterpolateConfig, RegisterConfig
 from pipelines.training.adversarial import AdversarialTraining

@@ -15,15 +15,17 @@ from mlflow.models import set_model
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel
 
-from esrgan_core.devices import PrecisionChoice
-from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
+from esrgan_core.inference.config import UpscaleConfig
+from esrgan_core.inference.upscaler import Upscaler
 from esrgan_core.io.decoded_image import SUFFIX_FORMATS
 from esrgan_core.io.decoding import BadImageError, reason
 from esrgan_core.io.formats import check_size, convert_to
 from esrgan_core.io.reading import image_size, read_image
 from esrgan_core.io.writing import encode
 from esrgan_core.memory import free_memory
-from esrgan_core.models.weights import interpolate, load_generator, load_state
+from esrgan_core.models.build import load_state
+from esrgan_core.models.weights import interpolate, load_generator, network_state
+from esrgan_core.precision import PrecisionChoice
 
 MAX_PIXELS = int(os.environ.get("ESRGAN_SERVE_PIXELS", 16 * 10**6))
 """Of an input image, by its header."""
@@ -86,7 +88,8 @@ class EsrganModel(PythonModel):
                 state = interpolate(self.psnr.state_dict(), self.gan.state_dict(), alpha)
                 load_state(self.network, state, Path("the registered model"))
                 config = UpscaleConfig(precision=precision)  # type: ignore[arg-type]  # just checked
-                self.upscalers = {key: Upscaler(self.network, config, free_memory=free_memory)}
+                network = network_state(self.network)
+                self.upscalers = {key: Upscaler(network, config, free_memory=free_memory)}
             return self.upscalers[key]
 
 

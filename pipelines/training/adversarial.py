@@ -18,8 +18,10 @@ from esrgan_core.files import file_sha256
 from esrgan_core.losses.adversarial import ADVERSARIAL, GanKind
 from esrgan_core.losses.contextual import contextual_distance
 from esrgan_core.losses.perceptual import PerceptualLoss
-from esrgan_core.models import DiscriminatorConfig, build_discriminator
-from esrgan_core.models.weights import digest, load_generator
+from esrgan_core.models.build import build_discriminator
+from esrgan_core.models.configs import DiscriminatorConfig
+from esrgan_core.models.reading import load_network
+from esrgan_core.models.weights import load_generator
 from pipelines.sources.pretrained_weights import find_weights
 from pipelines.training.config import TrainingConfig
 from pipelines.training.semantic_maps import SemanticMaps
@@ -69,7 +71,7 @@ class AdversarialSetup:
         return {
             "discriminator": self.discriminator,
             "features": {"layers": dict(self.features.layers), "sha256": sha256},
-            "start": digest(load_generator(self.start)),
+            "start": load_network(self.start).digest,
         }
 
     def build_step(self, config: AdversarialTraining, execution: Execution) -> GanStep:

@@ -6,11 +6,11 @@ from typing import Any
 
 from esrgan_core.bounds import check_bounds
 from esrgan_core.data.pairs import PairStore
-from esrgan_core.devices import PrecisionChoice
 from esrgan_core.engine.execution import Compile
 from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.schedule import Schedule
 from esrgan_core.engine.selection import SelectConfig
+from esrgan_core.precision import PrecisionChoice
 from esrgan_core.records import RECORDS, RecordType, record_hash, same, to_record
 
 ENGINE_VERSION = 3

@@ -16,16 +16,11 @@ import torch.distributed as dist
 from torch.distributed import PrefixStore  # type: ignore[attr-defined]  # not in its list of names
 from torch.distributed.rendezvous import rendezvous
 
-from esrgan_core.devices import (
-    Precision,
-    PrecisionChoice,
-    bf16_slowdown,
-    has_native_bf16,
-    resolve_precision,
-)
+from esrgan_core.devices import bf16_slowdown, has_native_bf16, resolve_precision
 from esrgan_core.engine.distributed import World
 from esrgan_core.engine.execution import Execution
 from esrgan_core.memory import keep_freed_memory
+from esrgan_core.precision import Precision, PrecisionChoice
 from pipelines.config.errors import UserError
 from pipelines.runtime.state import requested_device
 from pipelines.training.config import TrainingConfig

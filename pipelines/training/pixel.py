@@ -8,7 +8,8 @@ from esrgan_core.engine.execution import Execution
 from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.steps import PixelStep
 from esrgan_core.losses.pixel import LUMA_BORDER, PIXEL, PixelKind
-from esrgan_core.models import GeneratorConfig, build_generator
+from esrgan_core.models.build import build_generator
+from esrgan_core.models.configs import GeneratorConfig
 from pipelines.training.config import TrainingConfig
 from pipelines.training.semantic_maps import SemanticMaps
 from pipelines.training.stage import train

@@ -18,7 +18,7 @@ from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.evaluation import Method, Pixels, Sample
 from esrgan_core.files import atomic_path, write_text
 from esrgan_core.inference.upscale import upscale
-from esrgan_core.models import Generator
+from esrgan_core.models.build import Generator
 from esrgan_core.records import record_hash, to_record
 from esrgan_core.strict_json import from_json, to_json
 from esrgan_core.tensors import rgb_to_y, to_tensor

@@ -10,12 +10,12 @@ import pandas as pd
 import torch
 
 from esrgan_core.data.pairs import PairStore
-from esrgan_core.devices import Precision
 from esrgan_core.engine.checkpoint import Checkpoints
 from esrgan_core.engine.execution import Execution, has_batch_norm
 from esrgan_core.engine.steps import GanStep, Step
 from esrgan_core.files import atomic_path, write_text
 from esrgan_core.models.weights import save_weights
+from esrgan_core.precision import Precision
 from esrgan_core.strict_json import to_json
 from pipelines.config.artifacts import ARTIFACTS, PAIRS, generator_path
 from pipelines.config.errors import as_user_error

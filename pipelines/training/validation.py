@@ -8,10 +8,10 @@ from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.evaluation import Method, ScoredImage, evaluate
 from esrgan_core.engine.health import HealthMonitor, appearance
 from esrgan_core.engine.selection import Selection
+from esrgan_core.io.decoding import NotFiniteError
 from esrgan_core.io.rgb import write_png
 from esrgan_core.metrics import METRICS
-from esrgan_core.models import Generator
-from esrgan_core.tensors import NotFiniteError
+from esrgan_core.models.build import Generator
 from pipelines.evaluation.test_sets import load_samples
 from pipelines.training.checkpointing import SAMPLES
 from pipelines.training.reporting import Reporter

@@ -13,9 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import torch
-
-from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
+from esrgan_core.inference.config import UpscaleConfig
+from esrgan_core.inference.upscaler import Upscaler
 from esrgan_core.io.decoding import reason
 from esrgan_core.io.folder import Report, report_left_out
 from esrgan_core.memory import free_memory
@@ -129,10 +128,12 @@ def _find_images(batch: Batch, report: Report) -> Iterator[Image]:
 def _make_upscaler(batch: Batch, key: str, threads: int) -> Upscaler:
     """Made once per process."""
     del key  # another version with the same alias is another network
-    if torch.get_num_threads() != threads:
-        torch.set_num_threads(threads)
-    network = load_model(batch.model, batch.alpha).network
-    return Upscaler(network, batch.config, free_memory=lambda: free_memory() * threads // CORES)
+    return Upscaler(
+        load_model(batch.model, batch.alpha).network,
+        batch.config,
+        free_memory=lambda: free_memory() * threads // CORES,
+        threads=threads,
+    )
 
 
 def _upscale(batch: Batch, key: str, threads: int, image: Image) -> Outcome:

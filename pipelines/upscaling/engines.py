@@ -1,5 +1,6 @@
 """The choice of the engine, from tests that are kept for each machine and network."""
 
+import hashlib
 import os
 import platform
 from collections.abc import Callable
@@ -7,24 +8,22 @@ from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 
-import torch
-
-from esrgan_core.devices import cpu_capabilities
 from esrgan_core.files import atomic_path
+from esrgan_core.inference.config import UpscaleConfig
 from esrgan_core.inference.engines.selection import EngineProbe, probe_ncnn, resolve_engine
-from esrgan_core.inference.upscaler import UpscaleConfig
-from esrgan_core.models import Generator
-from esrgan_core.models.rrdb import RRDBNet
-from esrgan_core.models.weights import digest
+from esrgan_core.machine import default_threads, find_machine
+from esrgan_core.models.network_state import NetworkState
 from esrgan_core.strict_json import from_json, to_json
 from pipelines.config.errors import as_user_error
 from pipelines.runtime.state import is_in_repository, state_root
 
 PROBES = "engine_probes.json"
+LIMITS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
+"""Variables that limit the instructions of torch."""
 
 
 def choose_engine(
-    config: UpscaleConfig, network: Generator, log: Callable[[str], None]
+    config: UpscaleConfig, network: NetworkState, log: Callable[[str], None]
 ) -> UpscaleConfig:
     """Replace the engine `auto` by the one to use.
 
@@ -32,7 +31,7 @@ def choose_engine(
         UserError: if the device cannot be used.
     """
 
-    def probe(network: RRDBNet) -> EngineProbe:
+    def probe(network: NetworkState) -> EngineProbe:
         path = _cache() / PROBES
         known = _read(path)
         found = known.get(key := _key(network))
@@ -72,17 +71,18 @@ def _read(path: Path) -> dict[str, EngineProbe]:
         return {}  # it can be made again
 
 
-def _key(network: RRDBNet) -> str:
-    """What the results of a test depend on."""
-    capabilities = cpu_capabilities()
+def _key(network: NetworkState) -> str:
+    """What the results of a test depend on; the same whether torch is imported or not."""
+    flags = " ".join(sorted(find_machine().flags or ()))
+    limits = (f"{name}={value}" for name in LIMITS if (value := os.environ.get(name)))
     return " ".join(
         [
             platform.node(),
-            capabilities.aten,
-            capabilities.onednn_limit or "unlimited",
-            f"{torch.get_num_threads()} threads",
+            hashlib.sha256(flags.encode()).hexdigest()[:8],
+            *limits,
+            f"{default_threads()} threads",
             f"torch-{version('torch')}",
             f"ncnn-{version('ncnn')}",
-            digest(network),
+            network.digest,
         ]
     )

@@ -8,8 +8,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from esrgan_core.inference.upscaler import UpscaleConfig
-from esrgan_core.models.weights import digest
+from esrgan_core.inference.config import UpscaleConfig
 from esrgan_core.records import RECORDS, RecordType, record_hash, same
 from esrgan_core.strict_json import to_json
 from pipelines.config.errors import UserError
@@ -111,4 +110,4 @@ def file_stamp(source: Path) -> Stamp:
 
 def settings_key(model: Model, config: UpscaleConfig, output: Output) -> str:
     """A hash of everything except the source that a result depends on."""
-    return record_hash([digest(model.network), config, output], UPSCALING_RECORDS)[:16]
+    return record_hash([model.network.digest, config, output], UPSCALING_RECORDS)[:16]

@@ -10,7 +10,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
+from esrgan_core.inference.config import UpscaleConfig
+from esrgan_core.inference.upscaler import Upscaler
 from esrgan_core.io.decoding import reason
 from esrgan_core.io.reading import image_size
 from esrgan_core.memory import free_memory

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from esrgan_core.models import Generator
-from esrgan_core.models.sft import SFTNet
-from esrgan_core.models.weights import load_generator, load_interpolated
+from esrgan_core.models.configs import SFTNetConfig
+from esrgan_core.models.network_state import NetworkState
+from esrgan_core.models.reading import load_network
 from pipelines.config.errors import UserError, as_user_error
 
 
@@ -13,7 +13,7 @@ from pipelines.config.errors import UserError, as_user_error
 class Model:
     """A generator and a description of its origin."""
 
-    network: Generator
+    network: NetworkState
     description: str
 
 
@@ -39,14 +39,15 @@ def load_model(name: str | None, alpha: float | None) -> Model:
         )
     else:
         with as_user_error():
-            model = Model(network=load_generator(Path(name)), description=name)
-    if isinstance(model.network, SFTNet):
+            model = Model(network=load_network(Path(name)), description=name)
+    if isinstance(model.network.config, SFTNetConfig):
         raise UserError(f"{name} is an SFTNet, which needs semantic maps; choose another network")
     return model
 
 
 def _load_registered(name: str | None, alpha: float | None) -> Model:
-    # weights in a file need neither MLflow nor boto3
+    # weights in a file need neither MLflow and boto3, nor torch where ncnn computes
+    from esrgan_core.models.weights import load_interpolated, network_state  # noqa: PLC0415
     from pipelines.tracking.database import has_store  # noqa: PLC0415
     from pipelines.tracking.model_files import load_generators  # noqa: PLC0415
     from pipelines.tracking.model_registry import get_aliases, parse_uri  # noqa: PLC0415
@@ -65,5 +66,5 @@ def _load_registered(name: str | None, alpha: float | None) -> Model:
             raise
     psnr, gan, default, description = load_generators(name)
     chosen = default if alpha is None else alpha
-    network = load_interpolated(psnr, gan, chosen)
+    network = network_state(load_interpolated(psnr, gan, chosen))
     return Model(network=network, description=f"{description}, alpha {chosen:g}")

@@ -2,10 +2,9 @@
 
 from typing import get_args
 
-from esrgan_core.devices import PrecisionChoice
-from esrgan_core.inference.engines.selection import EngineChoice
-from esrgan_core.inference.upscaler import UpscaleConfig
+from esrgan_core.inference.config import EngineChoice, UpscaleConfig
 from esrgan_core.io.decoded_image import FORMATS, SUFFIX_FORMATS
+from esrgan_core.precision import PrecisionChoice
 from pipelines.config.errors import UserError, as_user_error
 from pipelines.upscaling.jobs import Output
 

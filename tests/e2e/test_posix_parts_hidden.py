@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 
 from esrgan_core.io.rgb import read_rgb, write_png
-from esrgan_core.models import build_generator
-from esrgan_core.models.rrdb import RRDBNetConfig
+from esrgan_core.models.build import build_generator
+from esrgan_core.models.configs import RRDBNetConfig
 from esrgan_core.models.weights import save_weights
 from tests.conftest import textured
 

@@ -19,7 +19,7 @@ from PIL import Image
 
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.io.reading import read_image
-from esrgan_core.models import Generator
+from esrgan_core.models.build import Generator
 from esrgan_core.models.weights import load_interpolated
 from tests.conftest import textured
 from tests.e2e.conftest import Run, environment

@@ -17,8 +17,8 @@ from packaging.utils import canonicalize_name
 from typer.main import get_command
 
 from esrgan_core.io.rgb import read_rgb, write_png
-from esrgan_core.models import build_generator
-from esrgan_core.models.rrdb import RRDBNetConfig
+from esrgan_core.models.build import build_generator
+from esrgan_core.models.configs import RRDBNetConfig
 from esrgan_core.models.weights import save_weights
 from pipelines.cli.app import app
 from pipelines.ops.doctor.installation import find_required

@@ -8,16 +8,16 @@ from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.schedule import Schedule
 from esrgan_core.engine.selection import SelectConfig
 from esrgan_core.engine.steps import LossWeights
-from esrgan_core.inference.upscaler import UpscaleConfig
-from esrgan_core.models.discriminator import (
+from esrgan_core.inference.config import UpscaleConfig
+from esrgan_core.models.configs import (
     ClassDiscriminatorConfig,
+    RRDBNetConfig,
+    SFTNetConfig,
+    SRCNNConfig,
     SRGANDiscriminatorConfig,
+    SRResNetConfig,
     VGGDiscriminatorConfig,
 )
-from esrgan_core.models.rrdb import RRDBNetConfig
-from esrgan_core.models.sft import SFTNetConfig
-from esrgan_core.models.srcnn import SRCNNConfig
-from esrgan_core.models.srresnet import SRResNetConfig
 from esrgan_core.records import RECORDS, RecordType, from_fields, record_hash, to_fields, to_record
 
 ENTRY = PairEntry(

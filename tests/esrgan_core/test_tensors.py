@@ -4,7 +4,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esrgan_core.tensors import NotFiniteError, crop_border, rgb_to_y, to_pixels, to_tensor
+from esrgan_core.io.decoding import NotFiniteError
+from esrgan_core.tensors import crop_border, rgb_to_y, to_pixels, to_tensor
 
 
 def test_luma_spans_16_to_235() -> None:

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
+from esrgan_core.models.configs import RRDBNetConfig
+from esrgan_core.models.rrdb import RRDBNet
 
 SMALL = RRDBNetConfig(num_features=8, num_blocks=1, growth_channels=4, init="basicsr")
 

@@ -7,8 +7,9 @@ from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.steps import GanStep, LossWeights
 from esrgan_core.losses.adversarial import ADVERSARIAL, AdversarialLoss
 from esrgan_core.losses.perceptual import PerceptualLoss
-from esrgan_core.models.discriminator import VGGDiscriminator, VGGDiscriminatorConfig
-from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
+from esrgan_core.models.configs import RRDBNetConfig, VGGDiscriminatorConfig
+from esrgan_core.models.discriminator import VGGDiscriminator
+from esrgan_core.models.rrdb import RRDBNet
 from tests.esrgan_core.losses.test_losses import Halves
 
 ADAM = OptimizerConfig(learning_rate=1e-3)

@@ -33,4 +33,15 @@ class Engine(ABC):
 
     @abstractmethod
     def tail(self, features: Any) -> Pixels:
-        """SR pixels of some of the features, not clipped."""
+        """SR pixels of some of the features, not clipped.
+
+        Raises:
+            MemoryError: like `trunk`, if the device has too little memory.
+        """
+
+    def free_memory(self) -> int | None:
+        """Free bytes of the device; None for the CPU's memory."""
+        return None
+
+    def release_memory(self) -> None:  # noqa: B027  nothing to do on most devices
+        """Return unused memory to the device."""

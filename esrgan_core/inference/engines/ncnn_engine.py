@@ -12,8 +12,9 @@ import numpy as np
 from jaxtyping import Float
 
 from esrgan_core.inference.engines.engine import Engine, Pixels
-from esrgan_core.inference.engines.ncnn_graph import NcnnGraph, State, tail_graph, trunk_graph
-from esrgan_core.models.rrdb import RRDBNetConfig
+from esrgan_core.inference.engines.ncnn_graph import NcnnGraph, tail_graph, trunk_graph
+from esrgan_core.models.configs import RRDBNetConfig
+from esrgan_core.models.layouts import State
 
 BLOCK_BYTES = 96 * 2**20
 WINOGRAD = 15.6
@@ -99,14 +100,10 @@ class NcnnEngine(Engine):
         """SR pixels of some of the features, not clipped."""
         return self._tail(features)
 
-    def free_gpu_memory(self) -> int:
-        """Free bytes of the GPU.
-
-        Raises:
-            ValueError: on the CPU.
-        """
+    def free_memory(self) -> int | None:
+        """Free bytes of the GPU; None on the CPU."""
         if self.gpu is None:
-            raise ValueError("the engine computes on the CPU")
+            return None
         return int(import_ncnn().get_gpu_device(self.gpu).get_heap_budget()) * 2**20
 
 

@@ -5,14 +5,15 @@ of residuals and batch normalization are multiplied into the weights before them
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from esrgan_core.models.rrdb import RRDBNetConfig
+from esrgan_core.models.configs import RRDBNetConfig
+from esrgan_core.models.layouts import State
 
 MAGIC = "7767517"
 """The first line of ncnn's text format."""
@@ -20,8 +21,6 @@ SLOPE = 0.2
 """Of the leaky ReLU."""
 BATCH_NORM_EPSILON = 1e-5
 
-State = Mapping[str, np.ndarray]
-"""Weights in float32 under our keys."""
 Weight = Float[np.ndarray, "k c 3 3"]
 
 

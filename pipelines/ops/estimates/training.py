@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 
 from esrgan_core.devices import resolve_precision
 from esrgan_core.engine.journal import MetricsJournal
-from esrgan_core.models import build_generator
+from esrgan_core.models.build import build_generator
 from esrgan_core.models.weights import save_weights
 from pipelines.config.artifacts import PAIRS, PRETRAINED
 from pipelines.config.errors import UserError

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import psutil
 
+from esrgan_core.inference.config import UpscaleConfig
 from esrgan_core.inference.tiling import WHOLE_IMAGE, choose_tile_side, required_memory
-from esrgan_core.inference.upscaler import KEPT_BELOW, UpscaleConfig, Upscaler
+from esrgan_core.inference.upscaler import KEPT_BELOW, Upscaler
 from esrgan_core.io.decoded_image import DecodedImage
 from esrgan_core.io.formats import convert_to
 from esrgan_core.io.reading import image_size, read_image

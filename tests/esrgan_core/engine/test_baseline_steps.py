@@ -16,11 +16,16 @@ from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.steps import GanStep, LossWeights, PixelStep, dominant_class
 from esrgan_core.losses.adversarial import ADVERSARIAL
 from esrgan_core.losses.perceptual import PerceptualLoss
-from esrgan_core.models import build_generator
-from esrgan_core.models.discriminator import ClassDiscriminator, ClassDiscriminatorConfig
-from esrgan_core.models.sft import SFTNet, SFTNetConfig
-from esrgan_core.models.srcnn import SRCNN, SRCNNConfig
-from esrgan_core.models.srresnet import SRResNetConfig
+from esrgan_core.models.build import build_generator
+from esrgan_core.models.configs import (
+    ClassDiscriminatorConfig,
+    SFTNetConfig,
+    SRCNNConfig,
+    SRResNetConfig,
+)
+from esrgan_core.models.discriminator import ClassDiscriminator
+from esrgan_core.models.sft import SFTNet
+from esrgan_core.models.srcnn import SRCNN
 from tests.esrgan_core.losses.test_losses import Halves
 
 

@@ -20,12 +20,13 @@ from esrgan_core.engine.execution import Execution
 from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.steps import GanStep, LossWeights, PixelStep
 from esrgan_core.losses.adversarial import ADVERSARIAL
-from esrgan_core.models.discriminator import (
-    ClassDiscriminator, ClassDiscriminatorConfig, VGGDiscriminator, VGGDiscriminatorConfig
+from esrgan_core.models.configs import (
+    ClassDiscriminatorConfig, RRDBNetConfig, SFTNetConfig, SRResNetConfig, VGGDiscriminatorConfig
 )
-from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
-from esrgan_core.models.sft import SFTNet, SFTNetConfig
-from esrgan_core.models.srresnet import SRResNet, SRResNetConfig
+from esrgan_core.models.discriminator import ClassDiscriminator, VGGDiscriminator
+from esrgan_core.models.rrdb import RRDBNet
+from esrgan_core.models.sft import SFTNet
+from esrgan_core.models.srresnet import SRResNet
 
 rank, size, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 torch.set_num_threads(1)

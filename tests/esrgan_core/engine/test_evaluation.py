@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 from esrgan_core.engine.evaluation import Sample, evaluate, network_method, score
+from esrgan_core.io.decoding import NotFiniteError
 from esrgan_core.io.resize import bicubic_pair, resize_pixels
 from esrgan_core.metrics import METRICS
-from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
-from esrgan_core.tensors import NotFiniteError
+from esrgan_core.models.configs import RRDBNetConfig
+from esrgan_core.models.rrdb import RRDBNet
 from tests.conftest import textured
 
 BOTH = {name: METRICS[name] for name in ("psnr_y", "ssim_y")}

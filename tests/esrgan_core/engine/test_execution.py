@@ -16,7 +16,8 @@ from esrgan_core.data.sampling import Pair
 from esrgan_core.engine.execution import Execution
 from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.steps import PixelStep
-from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
+from esrgan_core.models.configs import RRDBNetConfig
+from esrgan_core.models.rrdb import RRDBNet
 
 torch.manual_seed(0)
 pair = Pair(lr=torch.rand(3, 3, 8, 8), hr=torch.rand(3, 3, 32, 32))

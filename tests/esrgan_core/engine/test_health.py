@@ -15,8 +15,9 @@ from esrgan_core.engine.steps import GanStep, LossWeights, PixelStep
 from esrgan_core.losses.adversarial import ADVERSARIAL
 from esrgan_core.losses.perceptual import PerceptualLoss
 from esrgan_core.metrics import METRICS
-from esrgan_core.models.discriminator import VGGDiscriminator, VGGDiscriminatorConfig
-from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
+from esrgan_core.models.configs import RRDBNetConfig, VGGDiscriminatorConfig
+from esrgan_core.models.discriminator import VGGDiscriminator
+from esrgan_core.models.rrdb import RRDBNet
 from tests.conftest import textured
 from tests.esrgan_core.losses.test_losses import Halves
 

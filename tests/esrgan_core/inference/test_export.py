@@ -14,11 +14,16 @@ from esrgan_core.inference.export import (
     ParityError,
     export_onnx,
 )
-from esrgan_core.models import GeneratorConfig, build_generator
-from esrgan_core.models.rrdb import RRDBNetConfig
-from esrgan_core.models.sft import SFTNet, SFTNetConfig
-from esrgan_core.models.srcnn import SRCNN, SRCNNConfig
-from esrgan_core.models.srresnet import SRResNetConfig
+from esrgan_core.models.build import build_generator
+from esrgan_core.models.configs import (
+    GeneratorConfig,
+    RRDBNetConfig,
+    SFTNetConfig,
+    SRCNNConfig,
+    SRResNetConfig,
+)
+from esrgan_core.models.sft import SFTNet
+from esrgan_core.models.srcnn import SRCNN
 
 NETWORKS: list[GeneratorConfig] = [
     RRDBNetConfig(num_features=8, num_blocks=1, growth_channels=4, init="basicsr"),

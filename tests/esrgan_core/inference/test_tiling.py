@@ -18,11 +18,15 @@ from esrgan_core.inference.tiling import (
     upscale_tiled,
 )
 from esrgan_core.io.rgb import read_rgb
-from esrgan_core.models import Generator, GeneratorConfig, build_generator
-from esrgan_core.models.rrdb import RRDBNetConfig
-from esrgan_core.models.sft import SFTNet, SFTNetConfig
-from esrgan_core.models.srcnn import SRCNNConfig
-from esrgan_core.models.srresnet import SRResNetConfig
+from esrgan_core.models.build import Generator, build_generator
+from esrgan_core.models.configs import (
+    GeneratorConfig,
+    RRDBNetConfig,
+    SFTNetConfig,
+    SRCNNConfig,
+    SRResNetConfig,
+)
+from esrgan_core.models.sft import SFTNet
 from esrgan_core.models.weights import load_generator
 from esrgan_core.tensors import to_tensor
 from tests.support.networks import Nearest

@@ -10,16 +10,18 @@ from torch import Tensor
 
 from esrgan_core.inference import tiling
 from esrgan_core.inference import upscaler as module
+from esrgan_core.inference.config import UpscaleConfig
 from esrgan_core.inference.engines.engine import Engine
 from esrgan_core.inference.half_precision import describe_error
 from esrgan_core.inference.upscale import upscale
-from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
+from esrgan_core.inference.upscaler import Upscaler
 from esrgan_core.io.decoded_image import DecodedImage
 from esrgan_core.io.decoding import BadImageError
 from esrgan_core.io.resize import imresize, resize_pixels
-from esrgan_core.models import Generator, GeneratorConfig, build_generator
+from esrgan_core.models.build import Generator, build_generator
+from esrgan_core.models.configs import GeneratorConfig, SRCNNConfig
 from esrgan_core.models.rrdb import RRDBNet
-from esrgan_core.models.srcnn import SRCNNConfig
+from esrgan_core.models.weights import network_state
 from esrgan_core.tensors import to_pixels
 from tests.support.networks import SMALL, Nearest, WrongInHalf
 
@@ -33,7 +35,7 @@ def made(
     words = {"device": "cpu", "precision": "fp32"} | words
     config = UpscaleConfig(**words)  # type: ignore[arg-type]
     say: Callable[[str], None] = (said if said is not None else []).append
-    return Upscaler(network, config, free_memory=lambda: memory, log=say)
+    return Upscaler(network_state(network), config, free_memory=lambda: memory, log=say)
 
 
 def small() -> RRDBNet:
@@ -163,7 +165,7 @@ def test_a_tile_that_does_not_fit_is_halved_unless_it_was_asked_for(
 
     def failing(engine: Engine, lr: np.ndarray, *words: object, **options: object) -> float:
         if not 0 < int(str(options["side"])) <= 60:
-            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+            raise MemoryError
         return real(engine, lr, *words, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(module, "upscale_tiled", failing)

@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
+from esrgan_core.inference.config import UpscaleConfig
+from esrgan_core.inference.upscaler import Upscaler
 from esrgan_core.io.decoded_image import DecodedImage
 from esrgan_core.io.decoding import BadImageError
 from esrgan_core.io.formats import convert_to
 from esrgan_core.io.reading import read_image
 from esrgan_core.io.writing import encode
 from esrgan_core.models.rrdb import RRDBNet
+from esrgan_core.models.weights import network_state
 from tests.support.images import tiff
 from tests.support.networks import SMALL, Nearest
 
@@ -27,7 +29,7 @@ def floats(low: float, high: float, channels: int = 3) -> np.ndarray:
 
 def upscaler(network: Any) -> Upscaler:
     config = UpscaleConfig(device="cpu", precision="fp32")
-    return Upscaler(network.eval(), config, free_memory=lambda: 2**34)
+    return Upscaler(network_state(network.eval()), config, free_memory=lambda: 2**34)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

@@ -7,11 +7,16 @@ from torch import nn
 
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.io.resize import resize_pixels
-from esrgan_core.models import GeneratorConfig, build_discriminator, build_generator
-from esrgan_core.models.discriminator import ClassDiscriminatorConfig, SRGANDiscriminatorConfig
-from esrgan_core.models.sft import SFTNetConfig
-from esrgan_core.models.srcnn import SRCNN, SRCNNConfig
-from esrgan_core.models.srresnet import SRResNetConfig
+from esrgan_core.models.build import build_discriminator, build_generator
+from esrgan_core.models.configs import (
+    ClassDiscriminatorConfig,
+    GeneratorConfig,
+    SFTNetConfig,
+    SRCNNConfig,
+    SRGANDiscriminatorConfig,
+    SRResNetConfig,
+)
+from esrgan_core.models.srcnn import SRCNN
 from esrgan_core.models.weights import load_generator, save_weights
 from esrgan_core.tensors import rgb_to_y
 from tests.conftest import textured

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from esrgan_core.models import build_discriminator
-from esrgan_core.models.discriminator import VGGDiscriminatorConfig
+from esrgan_core.models.build import build_discriminator
+from esrgan_core.models.configs import VGGDiscriminatorConfig
 
 
 @pytest.mark.parametrize("patch_size", [64, 96, 128, 192])

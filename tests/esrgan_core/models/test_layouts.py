@@ -12,8 +12,11 @@ from torch.nn import functional as F  # noqa: N812  the field's name for it
 
 from esrgan_core.inference.engines.torch_engine import TorchEngine
 from esrgan_core.inference.tiling import upscale_tiled
-from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
-from esrgan_core.models.weights import load_generator, read_weights
+from esrgan_core.models.configs import RRDBNetConfig
+from esrgan_core.models.layouts import tensor_shapes
+from esrgan_core.models.reading import read_weights
+from esrgan_core.models.rrdb import RRDBNet
+from esrgan_core.models.weights import load_generator
 
 FEATURES, GROWTH, BLOCKS = 8, 4, 2
 SMALL = RRDBNetConfig(num_features=FEATURES, num_blocks=BLOCKS, growth_channels=GROWTH)
@@ -173,6 +176,22 @@ def test_a_published_layout_gives_the_published_result(case: Case, tmp_path: Pat
         wanted = theirs(F.pixel_unshuffle(lr, case.fold))
         assert wanted.shape == (1, 3, 12 * case.scale, 8 * case.scale)
         assert torch.allclose(ours(lr), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        *(replace(SMALL, scale=scale) for scale in (1, 2, 4, 8, 16)),
+        replace(SMALL, scale=2, unshuffle=1, num_blocks=3),
+        replace(SMALL, batch_norm=True),
+        replace(SMALL, block="residual"),
+        replace(SMALL, block="residual", batch_norm=True),
+    ],
+    ids=lambda config: f"x{config.scale}-{config.fold}-{config.block}-{config.batch_norm}",
+)
+def test_shapes_are_those_of_the_network(config: RRDBNetConfig) -> None:
+    state = RRDBNet(config).state_dict()
+    assert tensor_shapes(config) == {key: tuple(value.shape) for key, value in state.items()}
 
 
 @pytest.mark.parametrize(("scale", "unshuffle"), [(1, 1), (2, 1), (4, 2), (16, None)])

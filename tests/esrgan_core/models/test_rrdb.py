@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the field's name for it
 
-from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig, upsampled_conv
+from esrgan_core.models.configs import RRDBNetConfig
+from esrgan_core.models.rrdb import RRDBNet, upsampled_conv
 
 
 def tiny(scale: int = 4, **changes: Any) -> RRDBNet:

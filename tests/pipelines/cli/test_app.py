@@ -26,7 +26,7 @@ def raise_in_info(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def read_weights(file: Path) -> None:
         raise error
 
-    monkeypatch.setattr("esrgan_core.models.weights.read_weights", read_weights)
+    monkeypatch.setattr("esrgan_core.models.reading.read_weights", read_weights)
 
 
 @pytest.mark.parametrize(

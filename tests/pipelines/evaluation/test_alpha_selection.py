@@ -10,7 +10,8 @@ from torch.nn.modules.module import register_module_forward_hook
 
 from esrgan_core.engine.evaluation import Sample
 from esrgan_core.metrics import METRICS
-from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
+from esrgan_core.models.configs import RRDBNetConfig
+from esrgan_core.models.rrdb import RRDBNet
 from esrgan_core.models.weights import save_weights
 from pipelines.config.artifacts import FINETUNED, PRETRAINED
 from pipelines.evaluation.alpha_selection import (

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 from esrgan_core.engine.evaluation import Method, Sample, network_method
+from esrgan_core.io.decoding import NotFiniteError
 from esrgan_core.io.resize import resize_pixels
 from esrgan_core.metrics import METRICS
-from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
-from esrgan_core.tensors import NotFiniteError
+from esrgan_core.models.configs import RRDBNetConfig
+from esrgan_core.models.rrdb import RRDBNet
 from pipelines.evaluation.benchmark import score_methods
 from pipelines.evaluation.bootstrap import interval_table
 from pipelines.evaluation.methods import bicubic

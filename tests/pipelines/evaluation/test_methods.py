@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from esrgan_core.engine.evaluation import Sample
-from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
+from esrgan_core.models.configs import RRDBNetConfig
+from esrgan_core.models.rrdb import RRDBNet
 from esrgan_core.models.weights import save_weights
 from pipelines.evaluation.methods import image_interpolation, load_network
 from tests.conftest import textured

@@ -14,7 +14,8 @@ from esrgan_core.engine.distributed import World
 from esrgan_core.engine.execution import Execution
 from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.steps import PixelStep
-from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
+from esrgan_core.models.configs import RRDBNetConfig
+from esrgan_core.models.rrdb import RRDBNet
 from pipelines.config.errors import UserError
 from pipelines.training.distributed import (
     current_device,

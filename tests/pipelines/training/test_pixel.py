@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from esrgan_core.engine.optimizers import OptimizerConfig
-from esrgan_core.models.rrdb import RRDBNetConfig
+from esrgan_core.models.configs import RRDBNetConfig
 from pipelines.config.errors import UserError
 from pipelines.training.pixel import PixelTraining, train_for_pixels
 

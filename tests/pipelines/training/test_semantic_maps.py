@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from esrgan_core.data.pairs import PairStore
-from esrgan_core.models.sft import SFTNet, SFTNetConfig
+from esrgan_core.models.configs import SFTNetConfig
+from esrgan_core.models.sft import SFTNet
 from esrgan_core.strict_json import from_json
 from pipelines.config.errors import UserError
 from pipelines.evaluation.test_sets import load_samples

@@ -21,8 +21,9 @@ from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.steps import GanStep, LossWeights, PixelStep
 from esrgan_core.io.rgb import write_png
 from esrgan_core.losses.adversarial import ADVERSARIAL
-from esrgan_core.models.discriminator import VGGDiscriminator, VGGDiscriminatorConfig
-from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
+from esrgan_core.models.configs import RRDBNetConfig, VGGDiscriminatorConfig
+from esrgan_core.models.discriminator import VGGDiscriminator
+from esrgan_core.models.rrdb import RRDBNet
 from pipelines.config.artifacts import PAIRS
 from pipelines.training.pixel import PixelTraining
 from pipelines.training.stage import train

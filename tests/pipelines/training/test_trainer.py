@@ -14,15 +14,16 @@ import torch
 
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.data.sampling import Pair
-from esrgan_core.devices import Precision
 from esrgan_core.engine.execution import DEFAULT_EXECUTION, Execution
 from esrgan_core.engine.loop import DivergedError
 from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.selection import SelectConfig
 from esrgan_core.engine.signals import InterruptedTrainingError
 from esrgan_core.engine.steps import PixelStep, Terms
-from esrgan_core.models.rrdb import RRDBNet, RRDBNetConfig
+from esrgan_core.models.configs import RRDBNetConfig
+from esrgan_core.models.rrdb import RRDBNet
 from esrgan_core.models.weights import load_generator
+from esrgan_core.precision import Precision
 from pipelines.config.artifacts import PAIRS
 from pipelines.config.errors import UserError
 from pipelines.runtime.run_record import training_precision

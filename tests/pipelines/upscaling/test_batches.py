@@ -9,8 +9,8 @@ import pytest
 from distributed import LocalCluster
 from PIL import Image
 
+from esrgan_core.inference.config import UpscaleConfig
 from esrgan_core.inference.upscale import upscale
-from esrgan_core.inference.upscaler import UpscaleConfig
 from esrgan_core.io.reading import read_image
 from esrgan_core.models.weights import load_generator
 from pipelines.config.errors import UserError

@@ -16,12 +16,12 @@ import tifffile
 from PIL import Image
 from typer.testing import CliRunner
 
+from esrgan_core.inference.config import UpscaleConfig
 from esrgan_core.inference.upscale import upscale
-from esrgan_core.inference.upscaler import UpscaleConfig
 from esrgan_core.io.decoded_image import Format
 from esrgan_core.io.reading import read_image
 from esrgan_core.models.rrdb import RRDBNet
-from esrgan_core.models.weights import load_generator
+from esrgan_core.models.weights import load_generator, network_state
 from pipelines.cli.app import app
 from pipelines.config.errors import UserError
 from pipelines.upscaling import one as one_image
@@ -118,7 +118,7 @@ def test_a_bad_image_stops_no_other_and_finished_images_are_skipped(
     (target / "large.png").unlink()
     third = {Path(one.source).name: one.state for one in run(model, jobs, target)}
     assert (third["good.png"], third["large.png"]) == ("done", "done")
-    other = Model(network=RRDBNet(SMALL).eval(), description="another")
+    other = Model(network=network_state(RRDBNet(SMALL).eval()), description="another")
     assert {one.state for one in run(other, jobs, target)} == {"done", "failed"}
 
 

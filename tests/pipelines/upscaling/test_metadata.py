@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from esrgan_core.inference.upscaler import UpscaleConfig
+from esrgan_core.inference.config import UpscaleConfig
 from pipelines.upscaling import one as one_image
 from pipelines.upscaling.jobs import Output, find_jobs
 from pipelines.upscaling.many import upscale_jobs

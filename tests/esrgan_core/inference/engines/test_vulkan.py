@@ -7,12 +7,14 @@ import sys
 import numpy as np
 import pytest
 
+from esrgan_core.inference.config import UpscaleConfig
 from esrgan_core.inference.engines import vulkan
 from esrgan_core.inference.engines.ncnn_engine import NcnnEngine
 from esrgan_core.inference.engines.vulkan import VulkanDevice, find_devices, parse_vulkan
 from esrgan_core.inference.upscale import upscale
-from esrgan_core.inference.upscaler import UpscaleConfig, Upscaler
+from esrgan_core.inference.upscaler import Upscaler
 from esrgan_core.io.decoded_image import DecodedImage
+from esrgan_core.models.weights import network_state
 from tests.support.networks import SMALL, lively
 
 RANDOM = np.random.default_rng(0)
@@ -25,7 +27,9 @@ needs_device = pytest.mark.skipif(not find_devices(), reason="no Vulkan device")
 def test_results_are_those_of_the_cpu(precision: str, size: tuple[int, int]) -> None:
     network, messages = lively(SMALL), list[str]()
     config = UpscaleConfig(device="vulkan", precision=precision)  # type: ignore[arg-type]
-    upscaler = Upscaler(network, config, free_memory=lambda: 2**34, log=messages.append)
+    upscaler = Upscaler(
+        network_state(network), config, free_memory=lambda: 2**34, log=messages.append
+    )
     assert isinstance(upscaler.engines.full, NcnnEngine)
     assert upscaler.engines.full.gpu == 0
     image = DecodedImage(pixels=RANDOM.integers(0, 256, (*size, 3)).astype(np.uint8))
@@ -38,10 +42,10 @@ def test_results_are_those_of_the_cpu(precision: str, size: tuple[int, int]) -> 
 def test_tiles_follow_the_memory_of_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     network, messages = lively(SMALL), list[str]()
     config = UpscaleConfig(device="vulkan:0", precision="fp32")
-    upscaler = Upscaler(network, config, free_memory=lambda: 0, log=messages.append)
+    upscaler = Upscaler(network_state(network), config, free_memory=lambda: 0, log=messages.append)
     assert upscaler.engine_for(5000, 5000) is upscaler.engines.full
     memory = int(1.2 * (96 * 2**20 + 150 * 150 * upscaler.engines.full.trunk_bytes))
-    monkeypatch.setattr(NcnnEngine, "free_gpu_memory", lambda self: memory)
+    monkeypatch.setattr(NcnnEngine, "free_memory", lambda self: memory)
     image = DecodedImage(pixels=RANDOM.integers(0, 256, (300, 400, 3)).astype(np.uint8))
     found = upscaler(image).pixels.astype(int)
     assert messages[0].startswith("400x300 pixels in tiles of ")
@@ -74,4 +78,4 @@ def test_without_a_driver_there_is_one_plain_sentence() -> None:
 def test_bf16_is_refused() -> None:
     config = UpscaleConfig(device="vulkan", precision="bf16")
     with pytest.raises(ValueError, match="does not compute in bf16"):
-        Upscaler(lively(SMALL), config, free_memory=lambda: 2**34)
+        Upscaler(network_state(lively(SMALL)), config, free_memory=lambda: 2**34)
