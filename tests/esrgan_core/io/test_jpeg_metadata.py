@@ -111,8 +111,9 @@ def xmp_source(kind: str, xmp: bytes) -> bytes:
     [
         packet(f'GDepth:Data="{escaped(LARGE)}"', "<xmp:Rating>4</xmp:Rating>"),
         packet("", f"<xmp:Rating>4</xmp:Rating><GDepth:Data>{escaped(LARGE)}</GDepth:Data>"),
+        packet(f'GDepth:Data="{escaped(LARGE)}"').replace(b'about=""', b'about="&quot;a&quot;"'),
     ],
-    ids=["attribute", "element"],
+    ids=["attribute", "element", "quoted subject"],
 )
 def test_large_xmp_becomes_extended_xmp(source: str, xmp: bytes) -> None:
     data, changes = converted(xmp_source(source, xmp), "jpg")
