@@ -72,7 +72,7 @@ class NcnnEngine(Engine):
         """
         self.scale, self.fold = config.scale, config.fold
         self.trunk_reach, self.tail_reach = config.trunk_reach, 2
-        self.gpu = gpu
+        self.threads, self.gpu = threads, gpu
         self.trunk_bytes = 4 * WINOGRAD * config.dense_features / self.fold**2
         self.tail_bytes = 4 * 6.0 * config.num_features * config.scale**2
         self.block_bytes = BLOCK_BYTES

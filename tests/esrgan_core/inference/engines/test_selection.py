@@ -5,6 +5,7 @@ import torch
 
 from esrgan_core import devices
 from esrgan_core.inference.engines import selection
+from esrgan_core.inference.engines.ncnn_engine import NcnnEngine
 from esrgan_core.inference.engines.selection import build_engines, is_fp32_on_cpu
 from esrgan_core.machine import Machine
 from esrgan_core.models.network_state import NetworkState
@@ -64,3 +65,15 @@ def test_torchs_network_is_built_once_and_only_where_it_is_needed() -> None:
     assert engines.fallback() is engines.fallback()
     assert engines.fallback().name == "torch"
     assert len(built) == 1
+
+
+def test_both_engines_take_the_threads_that_they_are_given() -> None:
+    network, before = network_state(lively(SMALL)), torch.get_num_threads()
+    engines = build_engines(network, device="cpu", precision="fp32", engine="ncnn", threads=3)
+    assert isinstance(engines.full, NcnnEngine)
+    assert engines.full.threads == 3 != torch.get_num_threads()
+    try:
+        engines.fallback()
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
