@@ -14,6 +14,7 @@ from esrgan_core.io.exif import parse_exif
 from esrgan_core.io.ifd import Layout, read_header
 from esrgan_core.io.jpeg_segments import (
     EXIF_NAME,
+    ICC_NAME,
     PHOTOSHOP_NAME,
     XMP_NAME,
     read_xmp,
@@ -31,6 +32,7 @@ from esrgan_core.io.png_chunks import (
     read_chunks,
     text_of,
 )
+from esrgan_core.io.profiles import DAMAGED
 from esrgan_core.io.rare_metadata import avif_metadata, bmp_metadata, gif_metadata, jp2_metadata
 from esrgan_core.io.tiff_metadata import dpi_of, tiff_metadata
 
@@ -102,6 +104,8 @@ def _jpeg_metadata(image: Any, metadata: Metadata) -> Metadata:
         dpi=_jfif_dpi(image.info),
         lost=tuple(lost),
     )
+    if not metadata.icc and segment_contents(segments, ICC_NAME):
+        metadata = metadata.losing(DAMAGED)
     resources = b"".join(segment_contents(segments, PHOTOSHOP_NAME))
     return with_photoshop(metadata, resources)
 
@@ -133,6 +137,8 @@ def _png_metadata(chunks: Sequence[Chunk], metadata: Metadata) -> Metadata:
         comments=(),
         colors=tuple(chunk for chunk in chunks if chunk.name in COLORS),
     )
+    if not metadata.icc and any(chunk.name == b"iCCP" for chunk in chunks):
+        metadata = metadata.losing(DAMAGED)
     texts = []
     for chunk in chunks:
         if chunk.name in TEXTS:

@@ -21,6 +21,7 @@ from esrgan_core.io.orientation import (
     find_orientation,
     make_upright,
 )
+from esrgan_core.io.profiles import without_damaged_profile
 from esrgan_core.io.tga import correct_alpha
 from esrgan_core.io.tiff_pages import TiffImage, open_tiff
 from esrgan_core.io.tiff_reading import (
@@ -42,7 +43,7 @@ def read_image(source: Path | BytesIO) -> DecodedImage:
         image = _read_by_pillow(source) if tiff is None else _read_tiff(tiff, source)
     if image.pixels.dtype == np.float32:
         _check_floats(image)
-    return image
+    return replace(image, metadata=without_damaged_profile(image.metadata))
 
 
 def image_size(source: Path | BytesIO) -> tuple[int, int]:
