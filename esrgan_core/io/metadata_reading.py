@@ -17,6 +17,7 @@ from esrgan_core.io.jpeg_segments import (
     ICC_NAME,
     PHOTOSHOP_NAME,
     XMP_NAME,
+    after_image,
     read_xmp,
     segment_contents,
     unknown_segments,
@@ -61,6 +62,18 @@ def read_metadata(image: Image.Image, source: Path | BytesIO) -> Metadata:
                 return _with_exif_dpi(READERS[image.format](file.read(), _common(image)))
         case _:
             return _with_exif_dpi(_common(image))
+
+
+def with_rest(metadata: Metadata, image: Image.Image, source: Path | BytesIO) -> Metadata:
+    """Report what follows the image in a JPEG, such as the video or the gain map of a phone."""
+    if image.format != "JPEG":
+        return metadata
+    with _opened(source) as file:
+        rest = after_image(file.read())
+    if not rest:
+        return metadata
+    what = "a video" if rest[4:8] == b"ftyp" else "data"
+    return metadata.losing(f"{what} of {len(rest)} bytes after the image was dropped")
 
 
 def read_tiff_metadata(page: Any) -> Metadata:
