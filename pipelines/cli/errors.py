@@ -7,7 +7,7 @@ import typer
 from pipelines.runtime.redaction import redact
 
 EXTRAS = {
-    "export": {"onnxruntime", "onnxscript"},
+    "export": {"onnx_ir", "onnxruntime", "onnxscript"},
     "pipeline": {
         "boto3", "botocore", "distributed", "dvc", "great_expectations", "imagehash", "jinja2",
         "joblib", "matplotlib", "mlflow", "networkx", "packaging", "prefect", "pydantic",
