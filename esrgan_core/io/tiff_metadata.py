@@ -31,7 +31,7 @@ colors, rating, copyright, Windows' texts, settings of printers."""
 CODING = {
     *range(254, 260), *range(262, 267), 273, 274, 277, 278, 279, 280, 281, 284, *range(288, 294),
     297, 317, 320, *range(322, 326), 330, *range(332, 335), 336, *range(338, 348), *range(512, 522),
-    *range(529, 533), 32997, 32998, XMP_TAG, IPTC_TAG, PHOTOSHOP_TAG, ICC_TAG, *POINTERS,
+    *range(529, 533), 32997, 32998, 50674, XMP_TAG, IPTC_TAG, PHOTOSHOP_TAG, ICC_TAG, *POINTERS,
 }  # fmt: skip
 """Tags that describe the stored pixels, and metadata that is read apart."""
 WITH_SIZES = re.compile(
