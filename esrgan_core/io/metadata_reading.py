@@ -1,5 +1,6 @@
 """Metadata of image files."""
 
+import struct
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -117,6 +118,8 @@ def _jpeg_metadata(image: Any, metadata: Metadata) -> Metadata:
         dpi=_jfif_dpi(image.info),
         lost=tuple(lost),
     )
+    if image.info.get("jfif_unit") == 0:
+        metadata = metadata.losing_aspect(*image.info["jfif_density"])
     if not metadata.icc and segment_contents(segments, ICC_NAME):
         metadata = metadata.losing(DAMAGED)
     resources = b"".join(segment_contents(segments, PHOTOSHOP_NAME))
@@ -150,6 +153,9 @@ def _png_metadata(chunks: Sequence[Chunk], metadata: Metadata) -> Metadata:
         comments=(),
         colors=tuple(chunk for chunk in chunks if chunk.name in COLORS),
     )
+    for chunk in chunks:
+        if chunk.name == b"pHYs" and len(chunk.content) == 9 and not chunk.content[8]:
+            metadata = metadata.losing_aspect(*struct.unpack(">II", chunk.content[:8]))
     if not metadata.icc and any(chunk.name == b"iCCP" for chunk in chunks):
         metadata = metadata.losing(DAMAGED)
     texts = []

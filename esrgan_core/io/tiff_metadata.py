@@ -57,6 +57,8 @@ def tiff_metadata(file: BinaryFile, layout: Layout, start: int) -> Metadata:
         iptc=separate.get(IPTC_TAG, b""),
         dpi=dpi_of(layout, exif.main),
     )
+    if metadata.dpi is None:
+        metadata = metadata.losing_aspect(*_ratios(layout, exif.main))
     metadata = with_photoshop(metadata, separate.get(PHOTOSHOP_TAG, b""))
     main = exif.main
     description = main.get(DESCRIPTION, Value(2, b"")).content
@@ -84,8 +86,12 @@ def dpi_of(layout: Layout, main: Values) -> tuple[float, float] | None:
     """The resolution of a first directory; the unit is the inch unless it is stated."""
     unit = whole_number(layout, main[RESOLUTION_UNIT]) if RESOLUTION_UNIT in main else 2
     factor = INCHES.get(unit)
-    x, y = (_ratio(layout, main.get(tag)) for tag in (X_RESOLUTION, Y_RESOLUTION))
+    x, y = _ratios(layout, main)
     return (x * factor, y * factor) if factor and x and y else None
+
+
+def _ratios(layout: Layout, main: Values) -> tuple[float, float]:
+    return _ratio(layout, main.get(X_RESOLUTION)), _ratio(layout, main.get(Y_RESOLUTION))
 
 
 def _ratio(layout: Layout, value: Value | None) -> float:
