@@ -35,7 +35,13 @@ from esrgan_core.io.png_chunks import (
     text_of,
 )
 from esrgan_core.io.profiles import DAMAGED
-from esrgan_core.io.rare_metadata import avif_metadata, bmp_metadata, gif_metadata, jp2_metadata
+from esrgan_core.io.rare_metadata import (
+    avif_metadata,
+    bmp_metadata,
+    gif_metadata,
+    jp2_metadata,
+    psd_metadata,
+)
 from esrgan_core.io.tiff_metadata import dpi_of, tiff_metadata
 
 READERS = {
@@ -43,6 +49,7 @@ READERS = {
     "JPEG2000": jp2_metadata,
     "AVIF": avif_metadata,
     "BMP": bmp_metadata,
+    "PSD": psd_metadata,
 }
 """What Pillow does not read, by its names of formats."""
 
@@ -58,7 +65,7 @@ def read_metadata(image: Image.Image, source: Path | BytesIO) -> Metadata:
                 return _with_exif_dpi(_png_metadata(list(read_chunks(file)), _common(image)))
         case "JPEG" | "MPO":
             return _with_exif_dpi(_jpeg_metadata(image, _common(image)))
-        case "GIF" | "JPEG2000" | "AVIF" | "BMP":
+        case "GIF" | "JPEG2000" | "AVIF" | "BMP" | "PSD":
             with _opened(source) as file:
                 return _with_exif_dpi(READERS[image.format](file.read(), _common(image)))
         case _:
