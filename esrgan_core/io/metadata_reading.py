@@ -1,5 +1,6 @@
 """Metadata of image files."""
 
+import struct
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -34,7 +35,13 @@ from esrgan_core.io.png_chunks import (
     text_of,
 )
 from esrgan_core.io.profiles import DAMAGED
-from esrgan_core.io.rare_metadata import avif_metadata, bmp_metadata, gif_metadata, jp2_metadata
+from esrgan_core.io.rare_metadata import (
+    avif_metadata,
+    bmp_metadata,
+    gif_metadata,
+    jp2_metadata,
+    psd_metadata,
+)
 from esrgan_core.io.tiff_metadata import dpi_of, tiff_metadata
 
 READERS = {
@@ -42,6 +49,7 @@ READERS = {
     "JPEG2000": jp2_metadata,
     "AVIF": avif_metadata,
     "BMP": bmp_metadata,
+    "PSD": psd_metadata,
 }
 """What Pillow does not read, by its names of formats."""
 
@@ -57,7 +65,7 @@ def read_metadata(image: Image.Image, source: Path | BytesIO) -> Metadata:
                 return _with_exif_dpi(_png_metadata(list(read_chunks(file)), _common(image)))
         case "JPEG" | "MPO":
             return _with_exif_dpi(_jpeg_metadata(image, _common(image)))
-        case "GIF" | "JPEG2000" | "AVIF" | "BMP":
+        case "GIF" | "JPEG2000" | "AVIF" | "BMP" | "PSD":
             with _opened(source) as file:
                 return _with_exif_dpi(READERS[image.format](file.read(), _common(image)))
         case _:
@@ -117,6 +125,8 @@ def _jpeg_metadata(image: Any, metadata: Metadata) -> Metadata:
         dpi=_jfif_dpi(image.info),
         lost=tuple(lost),
     )
+    if image.info.get("jfif_unit") == 0:
+        metadata = metadata.losing_aspect(*image.info["jfif_density"])
     if not metadata.icc and segment_contents(segments, ICC_NAME):
         metadata = metadata.losing(DAMAGED)
     resources = b"".join(segment_contents(segments, PHOTOSHOP_NAME))
@@ -150,6 +160,9 @@ def _png_metadata(chunks: Sequence[Chunk], metadata: Metadata) -> Metadata:
         comments=(),
         colors=tuple(chunk for chunk in chunks if chunk.name in COLORS),
     )
+    for chunk in chunks:
+        if chunk.name == b"pHYs" and len(chunk.content) == 9 and not chunk.content[8]:
+            metadata = metadata.losing_aspect(*struct.unpack(">II", chunk.content[:8]))
     if not metadata.icc and any(chunk.name == b"iCCP" for chunk in chunks):
         metadata = metadata.losing(DAMAGED)
     texts = []

@@ -5,7 +5,7 @@ from io import BytesIO
 from pathlib import Path
 
 REMEDY = "replace it with a PNG, JPEG, TIFF or WebP"
-AGAIN = "damaged, or a kind that Pillow does not know; fetch it again, or save it as PNG or TIFF"
+AGAIN = "damaged or of a kind that Pillow does not know; fetch it again, or save it as PNG or TIFF"
 DESCRIPTIONS = {
     rb"$": "an empty file; fetch or export it again",
     rb"\xff\xd8\xff": f"a JPEG, {AGAIN}",
@@ -34,5 +34,5 @@ def describe_unknown(source: Path | BytesIO) -> str:
             beginning = file.read(BEGINNING)
     for pattern, description in DESCRIPTIONS.items():
         if re.match(pattern, beginning, re.DOTALL | re.IGNORECASE):
-            return f"not an image that Pillow can read, but {description}"
+            return f"not an image that Pillow can read: {description}"
     return f"not an image that Pillow can read; {REMEDY}"

@@ -28,11 +28,11 @@ PIXELS = np.zeros((8, 8), np.uint8)
         (b"version https://git-lfs.github.com/spec/v1\n", "run `git lfs pull`"),
         (
             bytes(jpeg8_encode(PIXELS.astype(np.uint16), bitspersample=12)),
-            "a JPEG, damaged, or a kind that Pillow does not know",
+            "a JPEG, damaged or of a kind that Pillow does not know",
         ),
         (
             png_with([]).replace(b"IHDR", b"IHDS"),
-            "a PNG, damaged, or a kind that Pillow does not know",
+            "a PNG, damaged or of a kind that Pillow does not know",
         ),
         (b"hello", "not an image that Pillow can read; replace it with a PNG"),
     ],
