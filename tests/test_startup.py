@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from esrgan_core.models.rrdb import RRDBNet
+from esrgan_core.models.weights import save_layout
 from tests.support import ROOT
+from tests.support.networks import SMALL
 
 SERVICES = {"mlflow", "great_expectations", "prefect", "boto3", "requests", "distributed"}
 DRAWING = {"matplotlib", "sklearn", "skimage", "jinja2"}
@@ -53,6 +56,15 @@ def test_images_and_pairs_are_read_and_written_without_torch() -> None:
     found = packages_after(f"import {', '.join(names)}{MODULES}")
     assert "PIL" in found
     assert found.isdisjoint({"torch", "pandas"} | SERVICES)
+
+
+def test_published_weights_are_read_without_torchs_compiler(tmp_path: Path) -> None:
+    path = tmp_path / "network.safetensors"
+    save_layout(path, RRDBNet(SMALL).state_dict(), "basicsr")
+    code = "from pathlib import Path\nfrom esrgan_core.models.weights import load_generator\n"
+    found = packages_after(f"{code}load_generator(Path({str(path)!r})){MODULES}")
+    assert "torch" in found
+    assert "sympy" not in found
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,9 @@ class RRDBNet(nn.Module):
             self.add_module(f"conv_up{number}", _conv(features, features))
         self.conv_hr = _conv(features, features)
         self.conv_last = _conv(features, 3)
-        self._initialize()
+        # on the meta device, normal values would import torch's compiler: a second
+        if not self.conv_first.weight.is_meta:
+            self._initialize()
         # for esrgan_core.inference.tiling
         convolutions = 15 if config.block == "rrdb" else 2
         self.trunk_reach = self.fold * (convolutions * config.num_blocks + 2)
