@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # ncnn 1.0.20261020, Python: `ncnn.Mat(array)` has the array's own distance between channels, while
 # every other Mat aligns it to 16 bytes. The CPU respects the distance; a GPU (Vulkan) assumes the
-# alignment, so that from the second channel on it reads wrong numbers. No error is reported. `ncnn.Mat(array).clone()` is aligned and right.
+# alignment, so that from the second channel on it reads wrong numbers. No error is reported.
+# `ncnn.Mat(array).clone()` is aligned and right.
 #
 # Seen with Mesa's lavapipe of Debian (mesa-vulkan-drivers, installed by this script if it is not
 # there, which needs root): channels of 4x4 pixels are right both ways; of 5x7 pixels, only on the

@@ -48,6 +48,15 @@ class Metadata:
         """The same with another message about what could not be kept."""
         return replace(self, lost=(*self.lost, message))
 
+    def losing_aspect(self, x: float, y: float) -> "Metadata":
+        """The same with a message if a resolution without unit states pixels that are no squares.
+
+        Programs show them stretched.
+        """
+        if not x or not y or x == y:
+            return self
+        return self.losing(f"the aspect of the pixels was dropped: {x:g} to {y:g} per length")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DecodedImage:

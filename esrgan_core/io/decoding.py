@@ -8,6 +8,8 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
+from esrgan_core.io.signatures import describe_unknown
+
 
 class BadImageError(ValueError):
     """An image that cannot be used; the message says why and what would help."""
@@ -43,9 +45,7 @@ def open_header(source: Path | BytesIO, frame: int | None = None) -> Iterator[Im
                     raise BadImageError(f"{frames} images in one file; save the one to use")
                 yield image
     except UnidentifiedImageError as error:
-        raise BadImageError(
-            "not an image that Pillow can read; replace it with a PNG, JPEG, TIFF or WebP"
-        ) from error
+        raise BadImageError(describe_unknown(source)) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadImageError(f"{error}; cut the image into smaller ones") from error
     except (BadImageError, FileNotFoundError):

@@ -1,5 +1,6 @@
 """Segments of JPEG: EXIF, XMP, ICC, IPTC and comments."""
 
+import re
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -8,6 +9,9 @@ from esrgan_core.io.xmp import digest, extension_id, join_xmp, split_xmp
 MAX_SEGMENT = 65533
 """Bytes of a segment's content."""
 APP1, APP2, APP13, COMMENT = 0xE1, 0xE2, 0xED, 0xFE
+END = 0xD9
+MARKER = re.compile(rb"\xff+[^\x00\x01\xd0-\xd7\xff]", re.DOTALL)
+"""Markers of segments, and of the end."""
 EXIF_NAME = b"Exif\0\0"
 ICC_NAME = b"ICC_PROFILE\0"
 XMP_NAME = b"http://ns.adobe.com/xap/1.0/\0"
@@ -60,6 +64,18 @@ def read_xmp(segments: Sequence[tuple[str, bytes]]) -> tuple[bytes, str]:
         return join_xmp(xmp, extension), ""
     except ValueError as error:
         return xmp, str(error)
+
+
+def after_image(jpeg: bytes) -> bytes:
+    """What follows the end of the first image, such as a video of a phone; empty for padding."""
+    at = 2
+    while (found := MARKER.search(jpeg, at)) is not None:
+        if found[0][-1] == END:
+            rest = jpeg[found.end() :]
+            return rest if rest.strip(b"\0") else b""
+        # the length of a segment; the pixels after it have no markers but restarts
+        at = found.end() + int.from_bytes(jpeg[found.end() : found.end() + 2])
+    return b""
 
 
 def exif_segment(exif: bytes) -> Segment:

@@ -1,5 +1,6 @@
 """Metadata of image files."""
 
+import struct
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -14,8 +15,10 @@ from esrgan_core.io.exif import parse_exif
 from esrgan_core.io.ifd import Layout, read_header
 from esrgan_core.io.jpeg_segments import (
     EXIF_NAME,
+    ICC_NAME,
     PHOTOSHOP_NAME,
     XMP_NAME,
+    after_image,
     read_xmp,
     segment_contents,
     unknown_segments,
@@ -31,7 +34,14 @@ from esrgan_core.io.png_chunks import (
     read_chunks,
     text_of,
 )
-from esrgan_core.io.rare_metadata import avif_metadata, bmp_metadata, gif_metadata, jp2_metadata
+from esrgan_core.io.profiles import DAMAGED
+from esrgan_core.io.rare_metadata import (
+    avif_metadata,
+    bmp_metadata,
+    gif_metadata,
+    jp2_metadata,
+    psd_metadata,
+)
 from esrgan_core.io.tiff_metadata import dpi_of, tiff_metadata
 
 READERS = {
@@ -39,6 +49,7 @@ READERS = {
     "JPEG2000": jp2_metadata,
     "AVIF": avif_metadata,
     "BMP": bmp_metadata,
+    "PSD": psd_metadata,
 }
 """What Pillow does not read, by its names of formats."""
 
@@ -54,11 +65,23 @@ def read_metadata(image: Image.Image, source: Path | BytesIO) -> Metadata:
                 return _with_exif_dpi(_png_metadata(list(read_chunks(file)), _common(image)))
         case "JPEG" | "MPO":
             return _with_exif_dpi(_jpeg_metadata(image, _common(image)))
-        case "GIF" | "JPEG2000" | "AVIF" | "BMP":
+        case "GIF" | "JPEG2000" | "AVIF" | "BMP" | "PSD":
             with _opened(source) as file:
                 return _with_exif_dpi(READERS[image.format](file.read(), _common(image)))
         case _:
             return _with_exif_dpi(_common(image))
+
+
+def with_rest(metadata: Metadata, image: Image.Image, source: Path | BytesIO) -> Metadata:
+    """Report what follows the image in a JPEG, such as the video or the gain map of a phone."""
+    if image.format != "JPEG":
+        return metadata
+    with _opened(source) as file:
+        rest = after_image(file.read())
+    if not rest:
+        return metadata
+    what = "a video" if rest[4:8] == b"ftyp" else "data"
+    return metadata.losing(f"{what} of {len(rest)} bytes after the image was dropped")
 
 
 def read_tiff_metadata(page: Any) -> Metadata:
@@ -102,6 +125,10 @@ def _jpeg_metadata(image: Any, metadata: Metadata) -> Metadata:
         dpi=_jfif_dpi(image.info),
         lost=tuple(lost),
     )
+    if image.info.get("jfif_unit") == 0:
+        metadata = metadata.losing_aspect(*image.info["jfif_density"])
+    if not metadata.icc and segment_contents(segments, ICC_NAME):
+        metadata = metadata.losing(DAMAGED)
     resources = b"".join(segment_contents(segments, PHOTOSHOP_NAME))
     return with_photoshop(metadata, resources)
 
@@ -133,6 +160,11 @@ def _png_metadata(chunks: Sequence[Chunk], metadata: Metadata) -> Metadata:
         comments=(),
         colors=tuple(chunk for chunk in chunks if chunk.name in COLORS),
     )
+    for chunk in chunks:
+        if chunk.name == b"pHYs" and len(chunk.content) == 9 and not chunk.content[8]:
+            metadata = metadata.losing_aspect(*struct.unpack(">II", chunk.content[:8]))
+    if not metadata.icc and any(chunk.name == b"iCCP" for chunk in chunks):
+        metadata = metadata.losing(DAMAGED)
     texts = []
     for chunk in chunks:
         if chunk.name in TEXTS:

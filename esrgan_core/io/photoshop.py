@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from esrgan_core.io.decoded_image import Metadata
 
-IPTC = 0x0404
+IPTC, RESOLUTION, EXIF, XMP = 0x0404, 0x03ED, 0x0422, 0x0424
 COPIES = {IPTC, 0x03ED, 0x0409, 0x040C, 0x040F, 0x0422, 0x0423, 0x0424, 0x0425}
 """Resources that other metadata repeats: resolution, thumbnails, ICC, EXIF, XMP, IPTC's digest."""
 

@@ -1,4 +1,4 @@
-"""Metadata of GIF, JPEG 2000, AVIF and BMP that Pillow does not read."""
+"""Metadata of GIF, JPEG 2000, AVIF, BMP and PSD that Pillow does not read."""
 
 import re
 import struct
@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from esrgan_core.io.color_chunks import is_srgb
 from esrgan_core.io.decoded_image import Metadata
+from esrgan_core.io.photoshop import EXIF, RESOLUTION, XMP, parse_resources, with_photoshop
 from esrgan_core.io.png_chunks import Chunk
 
 XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
@@ -69,6 +70,19 @@ def bmp_metadata(data: bytes, metadata: Metadata) -> Metadata:
         return metadata
     start, length = struct.unpack("<II", data[126:134])
     return replace(metadata, icc=data[14 + start : 14 + start + length])
+
+
+def psd_metadata(data: bytes, metadata: Metadata) -> Metadata:
+    """Add what Photoshop's resources hold."""
+    # a header of 26 bytes, then a palette and the resources, each after its length
+    start = 34 + int.from_bytes(data[26:30])
+    resources = data[start : start + int.from_bytes(data[start - 4 : start])]
+    found = parse_resources(resources)
+    metadata = replace(metadata, exif=found.get(EXIF, b""), xmp=found.get(XMP, b""))
+    if len(resolution := found.get(RESOLUTION, b"")) >= 12:
+        x, y = struct.unpack(">I4xI", resolution[:12])
+        metadata = replace(metadata, dpi=(x / 65536, y / 65536) if x and y else None)
+    return with_photoshop(metadata, resources)
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -14,13 +14,14 @@ from esrgan_core.io.decoding import BadImageError, open_header
 from esrgan_core.io.deep_decoding import decode_deep, stored_bits
 from esrgan_core.io.exif import ORIENTATION, parse_exif
 from esrgan_core.io.ifd import whole_number
-from esrgan_core.io.metadata_reading import read_metadata, read_tiff_metadata
+from esrgan_core.io.metadata_reading import read_metadata, read_tiff_metadata, with_rest
 from esrgan_core.io.orientation import (
     TRANSPOSED,
     apply_orientation,
     find_orientation,
     make_upright,
 )
+from esrgan_core.io.profiles import without_damaged_profile
 from esrgan_core.io.tga import correct_alpha
 from esrgan_core.io.tiff_pages import TiffImage, open_tiff
 from esrgan_core.io.tiff_reading import (
@@ -42,7 +43,7 @@ def read_image(source: Path | BytesIO) -> DecodedImage:
         image = _read_by_pillow(source) if tiff is None else _read_tiff(tiff, source)
     if image.pixels.dtype == np.float32:
         _check_floats(image)
-    return image
+    return replace(image, metadata=without_damaged_profile(image.metadata))
 
 
 def image_size(source: Path | BytesIO) -> tuple[int, int]:
@@ -102,7 +103,7 @@ def _read_tiff(tiff: TiffImage, source: Path | BytesIO) -> DecodedImage:
 def _read_by_pillow(source: Path | BytesIO) -> DecodedImage:
     with open_header(source) as opened:
         image = _decode(opened, source, stored_bits(opened, source))
-        metadata = read_metadata(opened, source)
+        metadata = with_rest(read_metadata(opened, source), opened, source)
         orientation = _orientation(metadata)
     return make_upright(replace(image, metadata=metadata), orientation)
 

@@ -31,7 +31,7 @@ colors, rating, copyright, Windows' texts, settings of printers."""
 CODING = {
     *range(254, 260), *range(262, 267), 273, 274, 277, 278, 279, 280, 281, 284, *range(288, 294),
     297, 317, 320, *range(322, 326), 330, *range(332, 335), 336, *range(338, 348), *range(512, 522),
-    *range(529, 533), 32997, 32998, XMP_TAG, IPTC_TAG, PHOTOSHOP_TAG, ICC_TAG, *POINTERS,
+    *range(529, 533), 32997, 32998, 50674, XMP_TAG, IPTC_TAG, PHOTOSHOP_TAG, ICC_TAG, *POINTERS,
 }  # fmt: skip
 """Tags that describe the stored pixels, and metadata that is read apart."""
 WITH_SIZES = re.compile(
@@ -57,6 +57,8 @@ def tiff_metadata(file: BinaryFile, layout: Layout, start: int) -> Metadata:
         iptc=separate.get(IPTC_TAG, b""),
         dpi=dpi_of(layout, exif.main),
     )
+    if metadata.dpi is None:
+        metadata = metadata.losing_aspect(*_ratios(layout, exif.main))
     metadata = with_photoshop(metadata, separate.get(PHOTOSHOP_TAG, b""))
     main = exif.main
     description = main.get(DESCRIPTION, Value(2, b"")).content
@@ -84,8 +86,12 @@ def dpi_of(layout: Layout, main: Values) -> tuple[float, float] | None:
     """The resolution of a first directory; the unit is the inch unless it is stated."""
     unit = whole_number(layout, main[RESOLUTION_UNIT]) if RESOLUTION_UNIT in main else 2
     factor = INCHES.get(unit)
-    x, y = (_ratio(layout, main.get(tag)) for tag in (X_RESOLUTION, Y_RESOLUTION))
+    x, y = _ratios(layout, main)
     return (x * factor, y * factor) if factor and x and y else None
+
+
+def _ratios(layout: Layout, main: Values) -> tuple[float, float]:
+    return _ratio(layout, main.get(X_RESOLUTION)), _ratio(layout, main.get(Y_RESOLUTION))
 
 
 def _ratio(layout: Layout, value: Value | None) -> float:

@@ -14,6 +14,9 @@ from PIL import Image
 from esrgan_core.io.decoded_image import Array
 from esrgan_core.io.decoding import BadImageError, bad_image
 
+SEPARATE = 2
+"""PlanarConfiguration of one plane per channel."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TiffImage:
@@ -37,7 +40,8 @@ class TiffImage:
         if page.imagedepth > 1:
             raise BadImageError(f"a volume of {page.imagedepth} slices; save the one to use")
         values = page.asarray()
-        if values.ndim == 3 and page.planarconfig.name == "SEPARATE":
+        # a number, since tifffile gives no name if the tag is missing
+        if values.ndim == 3 and page.planarconfig == SEPARATE:
             values = np.moveaxis(values, 0, -1)
         return values[..., None] if values.ndim == 2 else values
 

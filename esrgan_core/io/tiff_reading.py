@@ -24,15 +24,19 @@ PHOTOMETRIC: dict[str, Kind] = {
 PREMULTIPLIED, STRAIGHT = 1, 2
 ALPHA = (PREMULTIPLIED, STRAIGHT, 999)
 """Values of ExtraSamples that mean alpha; the last one is Corel's."""
+JPEG = (6, 7)
+"""Compressions: the old one and the new one."""
 INK_SET, OTHER_INKS = 332, 2
 
 
 def needs_pillow(image: TiffImage) -> bool:
-    """Whether Pillow reads the image: palettes, YCbCr, and black and white."""
+    """Whether Pillow reads the image: palettes, YCbCr of JPEG, and black and white."""
     bits = image.page.bitspersample
     if bits == 1 and image.page.samplesperpixel == 1:
         return True
-    return _photometric(image.page) in ("PALETTE", "YCBCR") and bits in (2, 4, 8)
+    name = _photometric(image.page)
+    coded = name == "PALETTE" or (name == "YCBCR" and image.page.compression in JPEG)
+    return coded and bits in (2, 4, 8)
 
 
 def palette_of_8_bits(image: TiffImage) -> ImagePalette.ImagePalette | None:

@@ -17,12 +17,18 @@ WIDTHS = ("tiff:ImageWidth", "exif:PixelXDimension")
 HEIGHTS = ("tiff:ImageLength", "exif:PixelYDimension")
 
 
+PARTS = rb"(?:\w+:(?:MotionPhoto|MicroVideo)|hdrgm:Version)"
+"""Properties by which a JPEG of a phone has a video or a gain map after the image."""
+OF_PARTS = re.compile(rb"""\s(%s)\s*=\s*["'][^"']*["']|<(%s)>[^<]*</\2>""" % (PARTS, PARTS))
+
+
 class XmpTooLargeError(ValueError):
     """XMP that cannot be divided into a packet of the required size and an extension."""
 
 
 def resized_xmp(xmp: bytes, height: int, width: int) -> bytes:
-    """XMP of an image of another size; only sizes that are present are set."""
+    """XMP of an image of another size, without parts; only sizes that are present are set."""
+    xmp = OF_PARTS.sub(b"", xmp)
     for name, size in (dict.fromkeys(WIDTHS, width) | dict.fromkeys(HEIGHTS, height)).items():
         pattern = rf"({name}\s*=\s*[\"']|<{name}>\s*)\d+".encode()
         xmp = re.sub(pattern, rb"\g<1>%d" % size, xmp)

@@ -7,7 +7,7 @@ import typer
 from pipelines.runtime.redaction import redact
 
 EXTRAS = {
-    "export": {"onnxruntime", "onnxscript"},
+    "export": {"onnx_ir", "onnxruntime", "onnxscript"},
     "ncnn": {"ncnn"},
     "pipeline": {
         "boto3", "botocore", "distributed", "dvc", "great_expectations", "imagehash", "jinja2",

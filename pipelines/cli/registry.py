@@ -107,7 +107,7 @@ def reproduce(
 
 
 def _config() -> "RegisterConfig":
-    from pipelines.config.params import load_params
-    from pipelines.stages.register import Params
+    from pipelines.config.params import load_section
+    from pipelines.evaluation.config import RegisterConfig
 
-    return load_params(Params).register
+    return load_section("register", RegisterConfig)

@@ -28,7 +28,11 @@ def info(
         "parameters": f"{sum(array.size for array in found.state.values()):,}",
         "scale": f"x{found.config.scale}",
         "layout": f"{found.layout}{wrapper}",
-        **{f"  {key}": value for key, value in asdict(found.config).items() if key != "scale"},
+        **{
+            f"  {key}": value
+            for key, value in asdict(found.config).items()
+            if key != "scale" and value is not None
+        },
         **found.lineage,
     }
     for name, value in rows.items():

@@ -66,6 +66,12 @@ def load_params(stage: type[Config], path: Path = PARAMS) -> Config:
     return parse_sections(stage, read_yaml(path), path)
 
 
+def load_section(name: str, kind: type[Config], path: Path = PARAMS) -> Config:
+    """Load and validate one section, without importing the stage that it belongs to."""
+    params: Any = load_params(dataclasses.make_dataclass("Params", [(name, kind)]), path)
+    return cast(Config, getattr(params, name))
+
+
 def parse_sections(stage: type[Config], params: dict[str, Any], path: Path) -> Config:
     """Validate the sections of `params`, which is the content of `path`, as `load_params` does."""
     content = {name: dict(v) if isinstance(v, Mapping) else v for name, v in params.items()}

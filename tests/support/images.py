@@ -2,7 +2,7 @@
 
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
@@ -59,8 +59,12 @@ def raw_tiff(
     deflate: bool = False,
     order: str = "<",
     tags: Tags | None = None,
+    without: Collection[int] = (),
 ) -> BytesIO:
-    """A TIFF of samples (rows, columns, channels) of some bits, most significant bit first."""
+    """A TIFF of samples (rows, columns, channels) of some bits, most significant bit first.
+
+    `tags` replaces values, `without` omits tags.
+    """
     height, width, channels = samples.shape
     planes = [samples[..., one] for one in range(channels)] if planar else [samples]
     byte_order = "big" if order == ">" else "little"
@@ -72,6 +76,7 @@ def raw_tiff(
         262: [photometric], 273: starts, 277: [channels], 278: [height],
         279: [len(strip) for strip in strips], 284: [2 if planar else 1], **(tags or {}),
     }  # fmt: skip
+    entries = {code: values for code, values in entries.items() if code not in without}
     directory = 8 + sum(len(strip) for strip in strips)
     beyond, fields = b"", b""
     for code, values in sorted(entries.items()):

@@ -142,7 +142,7 @@ class Rules:
         if sample.depth > depth or sample.tolerance:
             tolerance += 0.51 / (2**depth - 1)
         if self.format == "jpg":
-            tolerance += BLURRED if sample.hard or alpha is not sample.alpha else JPEG_ERROR
+            tolerance += BLURRED if sample.hard else JPEG_ERROR
         yield from differences("alpha", opacity, alpha, tolerance)
         # hidden colors may be any
         visible = np.ones(color.shape[:2], bool) if alpha is None else alpha > 0

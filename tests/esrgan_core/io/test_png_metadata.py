@@ -20,6 +20,7 @@ from tests.support.metadata import (
     exif_of,
     iptc_of,
     png_with,
+    profile_of,
     segments_of,
 )
 
@@ -203,7 +204,7 @@ def test_metadata_in_texts_is_read(format_: Format) -> None:
 def test_compressed_metadata_above_a_megabyte_is_read() -> None:
     random = np.random.default_rng(0)
     xmp = b"<x>" + random.bytes(10**6).hex().encode() + b"</x>"
-    profile = random.bytes(2 * 10**6)
+    profile = profile_of(2 * 10**6)
     chunks = [
         (b"iCCP", b"name\0\0" + zlib.compress(profile)),
         (b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(xmp)),
