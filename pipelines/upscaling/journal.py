@@ -1,9 +1,10 @@
 """The journal of an output folder, by which finished images are skipped in the next run."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import mkstemp
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -77,10 +78,11 @@ def check_writable(folder: Path) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=folder):
-            pass
+        handle, name = mkstemp(dir=folder)
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror}; give another -o") from error
+    os.close(handle)
+    Path(name).unlink()
 
 
 @contextmanager
