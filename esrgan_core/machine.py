@@ -1,4 +1,7 @@
-"""What files and variables tell of this machine, without torch, whose import takes a second."""
+"""What the files and variables of this system say about the machine, read without torch.
+
+The import of torch takes a second.
+"""
 
 import os
 import shutil

@@ -16,10 +16,13 @@ from esrgan_core.inference.engines.ncnn_graph import NcnnGraph, tail_graph, trun
 from esrgan_core.models.configs import RRDBNetConfig
 from esrgan_core.models.layouts import State
 
-BLOCK_BYTES = 96 * 2**20
-WINOGRAD = 15.6
-"""Copies of a dense block's features that a convolution needs (measured: 11.7 KiB for an LR pixel
-of the published network)."""
+BLOCK_BYTES = 192 * 2**20
+TRUNK_COPIES = 15.6
+"""Arrays of the size of a dense block's features (measured: 11.7 KiB for an LR pixel of the
+published network)."""
+TAIL_COPIES = 11.0
+"""Arrays of the size of the features at HR (measured: 43 KiB for an LR pixel of the published
+network)."""
 
 
 FULL_PRECISION = dict.fromkeys(
@@ -73,8 +76,8 @@ class NcnnEngine(Engine):
         self.scale, self.fold = config.scale, config.fold
         self.trunk_reach, self.tail_reach = config.trunk_reach, 2
         self.threads, self.gpu = threads, gpu
-        self.trunk_bytes = 4 * WINOGRAD * config.dense_features / self.fold**2
-        self.tail_bytes = 4 * 6.0 * config.num_features * config.scale**2
+        self.trunk_bytes = 4 * TRUNK_COPIES * config.dense_features / self.fold**2
+        self.tail_bytes = 4 * TAIL_COPIES * config.num_features * config.scale**2
         self.block_bytes = BLOCK_BYTES
         options: dict[str, Any] = {"num_threads": threads, "use_vulkan_compute": gpu is not None}
         options |= {} if half else FULL_PRECISION
