@@ -32,6 +32,9 @@ from esrgan_core.models.network_state import NetworkState
 KEPT_BELOW = 2**29
 """Bytes of an image below which freed memory is kept between layers: twice as fast, but it needs
 half as much memory again."""
+HELD_BELOW = 2**28
+"""Bytes of an image below which freed memory is also kept for the next image: small images then
+take a tenth less time."""
 SYMMETRIES = 8
 SHARE = 0.5
 """Of the free memory that ncnn may use on the CPU, where it does not report a lack of memory."""
@@ -122,7 +125,8 @@ class Upscaler:
         levels = find_levels(pixels)
         self._upscale_channels(levels.normalize(pixels), color, on_part)
         levels.restore(color)
-        release_freed_memory()
+        if required_memory(self.engine_for(height, width), height, width) >= HELD_BELOW:
+            release_freed_memory()
         return replace(
             image,
             pixels=color,
