@@ -155,7 +155,15 @@ class Upscaler:
         lr = (rgb.astype(np.float32) / np.float32(divisor)).transpose(2, 0, 1)
         if not exact and self.engines.half is not None:
             self._try_half(self.engines.half(), lr)
-        engine = self.engine_for(*lr.shape[1:]) if exact or self.half is None else self.half
+        engine = self.half
+        if exact or engine is None:
+            engine = self.engine_for(*lr.shape[1:])
+            if engine is not (full := self.engines.full):
+                needed = required_memory(full, *lr.shape[1:]) / 2**30
+                self.log(
+                    f"{full.name} needs {needed:.1f} GiB for {lr.shape[2]}x{lr.shape[1]} pixels, "
+                    f"more than half of the free memory; using {engine.name}"
+                )
         if not self.config.ensemble and self.scale == self.network_scale:
             self._upscale_in_memory(engine, lr, result, on_part)
             return

@@ -88,9 +88,20 @@ def test_an_image_that_needs_too_much_memory_is_computed_by_torch() -> None:
     network = lively(ODD)
     memory = 3 * BLOCK_BYTES
     config = UpscaleConfig(device="cpu", precision="fp32", engine="ncnn")
-    upscaler = Upscaler(network_state(network), config, free_memory=lambda: memory)
+    messages = list[str]()
+    upscaler = Upscaler(
+        network_state(network), config, free_memory=lambda: memory, log=messages.append
+    )
     assert upscaler.engine_for(20, 20).name == "ncnn"
     assert upscaler.engine_for(500, 500).name == "torch"
+    upscaler(DecodedImage(pixels=np.zeros((20, 20, 3), np.uint8)))
+    assert not messages
+    upscaler(DecodedImage(pixels=np.zeros((350, 1, 3), np.uint8)))
+    assert not messages
+    upscaler(DecodedImage(pixels=np.zeros((400, 390, 3), np.uint8)))
+    assert messages == [
+        "ncnn needs 0.7 GiB for 390x400 pixels, more than half of the free memory; using torch"
+    ]
     tiled = Upscaler(network_state(network), replace(config, tile=32), free_memory=lambda: memory)
     assert tiled.engine_for(500, 500).name == "ncnn"
 
