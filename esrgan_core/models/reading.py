@@ -33,7 +33,7 @@ GENERATORS: Mapping[str, type[GeneratorConfig]] = {
 }
 WRAPPERS = (
     "params_ema", "params-ema", "params", "state_dict", "model_state_dict", "generator_ema",
-    "generator", "model", "net",
+    "ema", "generator", "model", "net",
 )  # fmt: skip
 PREFIXES = ("module.", "_orig_mod.", "netG.")
 PARTS = ("generator_ema.", "generator.")
@@ -89,14 +89,22 @@ def read_weights(path: Path) -> WeightsFile:
         raise ValueError(f"{path}: {error}") from error
 
 
+def read_state(path: Path) -> State:
+    """Read the tensors of any network, by their own names, without running pickle.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it has other content, or a value is not finite.
+    """
+    _, content = _read(path)
+    try:
+        return _finite_tensors(content)[1]
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
 def _parse(entry: Mapping[str, Any], content: Mapping[str, Any]) -> WeightsFile:
-    wrapper, found = _unwrap(content)
-    if bad := [name for name, value in found.items() if not np.isfinite(value).all()]:
-        raise ValueError(
-            f"{len(bad)} of {len(found)} tensors hold values that are not finite, first {bad[0]}; "
-            "the file is damaged, or its training diverged: use another checkpoint"
-        )
-    state = {name: _as_float32(value) for name, value in found.items()}
+    wrapper, state = _finite_tensors(content)
     if (architecture := entry.get("architecture")) is not None:
         if architecture not in GENERATORS:
             raise ValueError(f"it holds a {architecture}, not one of {sorted(GENERATORS)}")
@@ -112,6 +120,17 @@ def _parse(entry: Mapping[str, Any], content: Mapping[str, Any]) -> WeightsFile:
     state = from_layout(state, layout)
     config = infer_config(state)
     return WeightsFile(layout=layout, config=config, state=state, lineage={}, wrapper=wrapper)
+
+
+def _finite_tensors(content: Mapping[str, Any]) -> tuple[str, dict[str, np.ndarray]]:
+    """(wrappers, tensors of the network), in float32; a ValueError if one is not finite."""
+    wrapper, found = _unwrap(content)
+    if bad := [name for name, value in found.items() if not np.isfinite(value).all()]:
+        raise ValueError(
+            f"{len(bad)} of {len(found)} tensors hold values that are not finite, first {bad[0]}; "
+            "the file is damaged, or its training diverged: use another checkpoint"
+        )
+    return wrapper, {name: _as_float32(value) for name, value in found.items()}
 
 
 def _as_float32(value: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from esrgan_core.files import atomic_path
 from esrgan_core.models.build import (
@@ -16,11 +16,12 @@ from esrgan_core.models.build import (
     build_generator,
     build_network,
     load_state,
+    to_tensors,
 )
 from esrgan_core.models.configs import DiscriminatorConfig, GeneratorConfig
 from esrgan_core.models.layouts import Layout, to_layout
 from esrgan_core.models.network_state import NetworkState
-from esrgan_core.models.reading import ENTRY, read_weights
+from esrgan_core.models.reading import ENTRY, read_state, read_weights
 from esrgan_core.records import RECORDS, to_fields
 from esrgan_core.strict_json import to_json
 from esrgan_core.tensors import describe_not_finite
@@ -87,6 +88,16 @@ def load_generator(path: Path) -> Generator:
     return build_network(found.config, found.state, path)
 
 
+def load_discriminator(network: nn.Module, path: Path) -> None:
+    """Load the weights of a file into a discriminator.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it holds another network, or a value is not finite.
+    """
+    load_state(network, to_tensors(read_state(path)), path)
+
+
 def network_state(network: Generator) -> NetworkState:
     """A network as arrays that share its memory if it is on the CPU; it must not change then."""
     return NetworkState(
@@ -136,6 +147,15 @@ def load_interpolated(psnr: Path, gan: Path, alpha: float) -> Generator:
     between = build_generator(first.config)
     load_state(between, interpolate(first.state_dict(), second.state_dict(), alpha), gan)
     return between.eval()
+
+
+def fitting_tensors(network: NetworkState, state: StateDict) -> StateDict:
+    """The tensors of a network whose names and shapes occur in a state dict."""
+    return {
+        key: torch.from_numpy(value)
+        for key, value in network.arrays.items()
+        if key in state and state[key].shape == value.shape
+    }
 
 
 def _similarity(first: StateDict, second: StateDict) -> float:

@@ -24,6 +24,7 @@ from esrgan_core.features import FeaturesConfig
 from esrgan_core.files import write_text
 from esrgan_core.losses.adversarial import GanKind
 from esrgan_core.models.configs import RRDBNetConfig, VGGDiscriminatorConfig
+from esrgan_core.models.reading import load_network
 from esrgan_core.records import record_hash
 from pipelines.baselines.ablation_table import Network, markdown_table, measure
 from pipelines.config.artifacts import ARTIFACTS, PAIRS
@@ -128,9 +129,10 @@ class AblationRunner:
     def finetune(self, variant: Variant, seed: int) -> Path:
         """Train both stages unless they are trained; return the generator's file."""
         discriminator = VGGDiscriminatorConfig(patch_size=self.config.patch_size, num_features=16)
+        start = load_network(self.pretrain(variant, seed))
         layers = {variant.layer: variant.weight}
         features = FeaturesConfig(network="efficientnet_lite0", weights=EFFICIENTNET, layers=layers)
-        setup = AdversarialSetup(self.pretrain(variant, seed), discriminator, features)
+        setup = AdversarialSetup(start, discriminator, features)
         config = AdversarialTraining(
             **self._common(self.config.finetune_steps, seed + 1000),
             gan=variant.gan,

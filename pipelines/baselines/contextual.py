@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, replace
 
+from esrgan_core.models.configs import RRDBNetConfig
 from pipelines.config.artifacts import PRETRAINED
 from pipelines.stages.runner import run_stage
 from pipelines.stages.sections import ContextualTraining
-from pipelines.training.adversarial import AdversarialSetup, train_adversarially
+from pipelines.training.adversarial import find_setup, train_adversarially
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,7 +20,9 @@ def run(params: Params) -> None:
     """Write both networks, the curve and the metrics."""
     config = params.contextual
     discriminator = replace(config.discriminator, patch_size=config.patch_size)
-    setup = AdversarialSetup(PRETRAINED, discriminator, config.features)
+    setup = find_setup(
+        "contextual", config, discriminator, config.features, earlier=PRETRAINED, kind=RRDBNetConfig
+    )
     train_adversarially("contextual", setup, config)
 
 

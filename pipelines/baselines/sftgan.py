@@ -3,10 +3,11 @@
 from dataclasses import dataclass, replace
 
 from esrgan_core.data.pairs import PairStore
+from esrgan_core.models.configs import SFTNetConfig
 from pipelines.config.artifacts import PAIRS, generator_path
 from pipelines.stages.runner import run_stage
 from pipelines.stages.sections import SftganTraining
-from pipelines.training.adversarial import AdversarialSetup, train_adversarially
+from pipelines.training.adversarial import find_setup, train_adversarially
 from pipelines.training.semantic_maps import SemanticMaps, SemanticMapsConfig
 
 
@@ -22,7 +23,10 @@ def run(params: Params) -> None:
     """Write both networks, the curve and the metrics."""
     config, classes = params.sftgan, params.semantic_maps.classes
     discriminator = replace(config.discriminator, patch_size=config.patch_size, num_classes=classes)
-    setup = AdversarialSetup(generator_path("sftnet"), discriminator, config.features)
+    setup = find_setup(
+        "sftgan", config, discriminator, config.features,
+        earlier=generator_path("sftnet"), kind=SFTNetConfig,
+    )  # fmt: skip
     maps = SemanticMaps.load(PairStore(PAIRS), params.semantic_maps)
     train_adversarially("sftgan", setup, config, maps)
 

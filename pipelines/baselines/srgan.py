@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, replace
 
+from esrgan_core.models.configs import SRResNetConfig
 from pipelines.config.artifacts import generator_path
 from pipelines.stages.runner import run_stage
 from pipelines.stages.sections import SrganTraining
-from pipelines.training.adversarial import AdversarialSetup, train_adversarially
+from pipelines.training.adversarial import find_setup, train_adversarially
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,7 +20,10 @@ def run(params: Params) -> None:
     """Write both networks, the curve and the metrics."""
     config = params.srgan
     discriminator = replace(config.discriminator, patch_size=config.patch_size)
-    setup = AdversarialSetup(generator_path("srresnet"), discriminator, config.features)
+    setup = find_setup(
+        "srgan", config, discriminator, config.features,
+        earlier=generator_path("srresnet"), kind=SRResNetConfig,
+    )  # fmt: skip
     train_adversarially("srgan", setup, config)
 
 

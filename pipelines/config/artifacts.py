@@ -19,6 +19,8 @@ def generator_path(stage: str) -> Path:
 
 PRETRAINED = generator_path("pretrain")
 FINETUNED = generator_path("finetune")
+START = FINETUNED.with_name("start.safetensors")
+"""The network from which `finetune` started: alpha 0."""
 ALPHA_GRID = ARTIFACTS / "interpolate" / "grid.csv"
 IMAGE_GRID = ARTIFACTS / "interpolate" / "image_grid.csv"
 ALPHA_PER_IMAGE = ARTIFACTS / "interpolate" / "per_image.csv"

@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from ruamel.yaml import YAML
@@ -22,6 +22,8 @@ DERIVED_KEYS = {
     ("discriminator", "patch_size"): ("finetune", "patch_size"),
 }
 """Keys that are not in the file, and the key whose value each takes."""
+FROM_START = "from_start"
+"""A section with this value has its values from the network that the training starts from."""
 FREE_KEY_SECTIONS = frozenset({"layers", "rate_factors", "weight_files"})
 """Sections whose keys the user chooses; a key may contain dots."""
 RENAMED = {"conditions": "semantic_maps", "held": "freeze_steps"}
@@ -75,11 +77,15 @@ def load_section(name: str, kind: type[Config], path: Path = PARAMS) -> Config:
 def parse_sections(stage: type[Config], params: dict[str, Any], path: Path) -> Config:
     """Validate the sections of `params`, which is the content of `path`, as `load_params` does."""
     content = {name: dict(v) if isinstance(v, Mapping) else v for name, v in params.items()}
+    if content.get("generator") == FROM_START:
+        content["generator"] = None
+    elif not isinstance(content.get("generator", {}), dict):
+        raise ParamsError(f"{path}: generator must be a section or {FROM_START}")
     values = dict(flatten(params))
     for (section, key), source in DERIVED_KEYS.items():
         target, name = content.get(section), ".".join(source)
         if not isinstance(target, dict):
-            continue  # reported by the validation
+            continue  # reported by the validation, or from the start
         if key in target:
             raise ParamsError(f"{path}: remove {section}.{key}; it follows {name}")
         if name in values:
@@ -104,9 +110,14 @@ def _message(stage: Any, problem: Mapping[str, Any]) -> str:
         return f"{key}: {problem['ctx']['error']}"
     if problem["type"] == "unexpected_keyword_argument":
         for part in location[:-1]:
-            stage = get_type_hints(stage)[part]
+            stage = _section_type(get_type_hints(stage)[part])
         return _unknown_key(key, [field.name for field in dataclasses.fields(stage)])
     return f"{key} = {problem['input']!r}: {problem['msg']}"
+
+
+def _section_type(annotation: Any) -> Any:
+    """The class of a section that may be None."""
+    return next((one for one in get_args(annotation) if one is not type(None)), annotation)
 
 
 def _unknown_key(key: str, valid: Iterable[str]) -> str:

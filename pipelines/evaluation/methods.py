@@ -9,8 +9,9 @@ from esrgan_core.devices import resolve_device
 from esrgan_core.engine.evaluation import Method, Pixels, Sample, network_method
 from esrgan_core.io.resize import resize_pixels
 from esrgan_core.models.build import Generator
+from esrgan_core.models.network_state import NetworkState
 from esrgan_core.models.weights import load_generator, load_interpolated
-from pipelines.config.artifacts import FINETUNED, PRETRAINED
+from pipelines.config.artifacts import FINETUNED, START
 from pipelines.config.errors import as_user_error
 from pipelines.runtime.state import requested_device
 
@@ -27,10 +28,15 @@ def load_network(path: Path) -> tuple[Generator, Method]:
     return network, network_method(network)
 
 
+def state_method(state: NetworkState) -> Method:
+    """The method of a network on the requested device."""
+    return network_method(_prepare(state.build()))
+
+
 @as_user_error()
 def network_interpolation(alpha: float) -> Method:
     """The network `(1 - alpha) psnr + alpha gan` (ESRGAN section 3.4)."""
-    return network_method(_prepare(load_interpolated(PRETRAINED, FINETUNED, alpha)))
+    return network_method(_prepare(load_interpolated(START, FINETUNED, alpha)))
 
 
 def _prepare(network: Generator) -> Generator:

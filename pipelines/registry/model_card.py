@@ -7,6 +7,7 @@ from pipelines.registry.gates import GateResult
 from pipelines.reports.templates import load_template, read_manifest_table, summarize_sets
 from pipelines.runtime.lineage import data_md5, git_commit
 from pipelines.runtime.run_record import read_record
+from pipelines.tracking.model_logging import read_start
 
 
 def model_card(model: str, evidence: Evidence, reasons: Sequence[GateResult]) -> str:
@@ -20,5 +21,6 @@ def model_card(model: str, evidence: Evidence, reasons: Sequence[GateResult]) ->
         sets=summarize_sets(read_manifest_table()),
         commit=git_commit(),
         md5=data_md5(),
+        start=read_start(),
         records=list(filter(None, map(read_record, ("pretrain", "finetune")))),
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from esrgan_core.models.reading import load_network
 from esrgan_core.strict_json import to_json
-from pipelines.config.artifacts import FINETUNED, PRETRAINED
+from pipelines.config.artifacts import FINETUNED, START
 from pipelines.config.errors import UserError
 from pipelines.evaluation.config import RegisterConfig
 from pipelines.registry.changes import ROLLED_BACK, apply_change, now, promotion, registry_lock
@@ -29,7 +29,7 @@ def register(config: RegisterConfig, run_id: str) -> dict[str, Any]:
     with registry_lock(config.model):
         evidence = collect_evidence()
         # hash the tensors, not the files, whose headers name the commit
-        weights = load_network(PRETRAINED).digest + load_network(FINETUNED).digest
+        weights = load_network(START).digest + load_network(FINETUNED).digest
         text = to_json([weights, evidence.to_dict()], sort_keys=True)
         key = hashlib.sha256(text.encode()).hexdigest()
         if known := model_registry.find_version(config.model, key):

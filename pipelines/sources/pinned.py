@@ -40,7 +40,7 @@ def pinned_hash(value: str) -> str:
     Raises:
         UserError: if the hash is not a SHA-256.
     """
-    return _split(value)[1]
+    return split_pinned(value)[1]
 
 
 def pin(value: str) -> str:
@@ -62,7 +62,7 @@ def find_pinned(value: str) -> Path:
         UserError: if it does not exist, or has no hash or another content.
         OSError: if it cannot be read.
     """
-    uri, expected = _split(value)
+    uri, expected = split_pinned(value)
     if redact(uri) != uri:
         raise UserError(
             f"{redact(uri)} has credentials with it, which git, dvc.lock and MLflow would store; "
@@ -85,8 +85,12 @@ def find_pinned(value: str) -> Path:
     return path
 
 
-def _split(value: str) -> tuple[str, str]:
-    """(URI or path, hash) of a parameter's value."""
+def split_pinned(value: str) -> tuple[str, str]:
+    """(URI or path, hash) of a parameter's value; the hash is "" if it has none.
+
+    Raises:
+        UserError: if the hash is not a SHA-256.
+    """
     uri, mark, digest = value.partition(MARK)
     if mark and not re.fullmatch("[0-9a-f]{64}", digest):
         raise UserError(

@@ -4,7 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from esrgan_core.models.configs import SRGANDiscriminatorConfig, VGGDiscriminatorConfig
+from esrgan_core.models.configs import (
+    GeneratorConfig,
+    RRDBNetConfig,
+    SFTNetConfig,
+    SRCNNConfig,
+    SRGANDiscriminatorConfig,
+    SRResNetConfig,
+    VGGDiscriminatorConfig,
+)
+from pipelines.config.errors import UserError
 from pipelines.config.params import (
     PARAMS,
     ParamsError,
@@ -16,9 +25,25 @@ from pipelines.config.params import (
     write_yaml,
 )
 from pipelines.sources.pinned import find_pinned, pin
+from pipelines.stages.pretrain import find_generator
 from pipelines.stages.sections import Sections
+from pipelines.training.start import check_scale, check_shape, load_start, pin_start
 
+ADVERSARIAL = ("finetune", "srgan", "sftgan", "contextual")
+STARTED: Mapping[str, type[GeneratorConfig]] = {
+    "pretrain": RRDBNetConfig,
+    "finetune": RRDBNetConfig,
+    "srcnn": SRCNNConfig,
+    "srresnet": SRResNetConfig,
+    "srgan": SRResNetConfig,
+    "sftnet": SFTNetConfig,
+    "sftgan": SFTNetConfig,
+    "contextual": RRDBNetConfig,
+}
+"""Trainings that can start from a network, and its kind."""
 FILES = (
+    *(f"{training}.start" for training in STARTED),
+    *(f"{training}.discriminator_start" for training in ADVERSARIAL),
     "features.weights",
     "srgan.features.weights",
     "sftgan.features.weights",
@@ -41,7 +66,7 @@ def write_params(profile: str = "", set_: Sequence[str] = (), output: Path = PAR
     update_params(params, parse_assignments(set_))
     for section, key, name in _file_parameters(params):
         try:
-            section[key] = pin(section[key])
+            section[key] = (pin_start if key == "start" else pin)(section[key])
         except (OSError, ValueError) as error:
             raise ParamsError(f"{output}: {name}: {error}") from error
     check_params(params, output)
@@ -61,12 +86,32 @@ def check_params(params: dict[str, Any], path: Path = PARAMS, *, files: bool = T
         except ValueError as error:
             problems.append(str(error))
     for section, key, name in _file_parameters(params) if files else ():
+        if key == "start":
+            continue  # checked below, with its content
         try:
             find_pinned(section[key])
         except (OSError, ValueError) as error:
             problems.append(f"{name}: {error}")
+    problems += _start_problems(sections) if files else ()
     if problems:
         raise ParamsError("\n".join(f"{path}: {problem}" for problem in problems))
+
+
+def _start_problems(sections: Sections) -> Iterator[str]:
+    """Yield a message for every network to start from that cannot be used."""
+    for stage, kind in STARTED.items():
+        value: str = getattr(sections, stage).start
+        try:
+            if value:
+                start = load_start(f"{stage}.start", value, kind).config
+                if stage in ADVERSARIAL:
+                    check_scale(stage, start, sections.scale)
+            if stage == "pretrain":
+                generator = find_generator(sections.generator, sections.pretrain, sections.scale)
+                if value:
+                    check_shape("pretrain.start", start, "generator", generator)
+        except UserError as error:
+            yield str(error)
 
 
 def _file_parameters(params: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str]]:

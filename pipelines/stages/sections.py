@@ -88,7 +88,8 @@ class Sections:
     download: DownloadConfig
     validate: ValidationRules
     bicubic: BicubicConfig
-    generator: RRDBNetConfig
+    generator: RRDBNetConfig | None
+    """None for `from_start`."""
     pretrain: PixelTraining
     discriminator: VGGDiscriminatorConfig
     features: FeaturesConfig

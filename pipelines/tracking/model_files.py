@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from filelock import FileLock
 
 from esrgan_core.files import file_sha256
+from esrgan_core.models.network_state import NetworkState
 from esrgan_core.strict_json import from_json
 from pipelines.config.errors import UserError
 from pipelines.runtime.state import state_root
@@ -25,11 +27,21 @@ CHECKSUMS = "esrgan.checksums"
 """Tag with the SHA-256 of the file of checksums."""
 
 
-def load_generators(uri: str) -> tuple[Path, Path, float, str]:
-    """Download the networks of `models:/NAME/VERSION` or `models:/NAME@ALIAS` if necessary.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RegisteredFiles:
+    """The local files of a version."""
 
-    Returns:
-        (PSNR-oriented network, perceptual network, default alpha, description of the version).
+    psnr: Path
+    """The PSNR-oriented network, alpha 0."""
+    gan: Path
+    """The perceptual network, alpha 1."""
+    alpha: float
+    """The default."""
+    version: ModelVersion
+
+
+def load_generators(uri: str) -> RegisteredFiles:
+    """Download the networks of `models:/NAME/VERSION` or `models:/NAME@ALIAS` if necessary.
 
     Raises:
         UserError: if there is no such version, or this project did not register it.
@@ -47,7 +59,31 @@ def load_generators(uri: str) -> tuple[Path, Path, float, str]:
         alpha = float((model.metadata or {})["alpha"])
     except (KeyError, TypeError) as error:
         raise UserError(f"{uri} is not a model of this project: it has no {error}") from error
-    return psnr, gan, alpha, f"{version.model} version {version.version}"
+    return RegisteredFiles(psnr=psnr, gan=gan, alpha=alpha, version=version)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RegisteredNetwork:
+    """The network of a version at an alpha."""
+
+    network: NetworkState
+    alpha: float
+    version: ModelVersion
+
+
+def load_registered(uri: str, alpha: float | None) -> RegisteredNetwork:
+    """Load the network of a version at `alpha`, or at its default alpha.
+
+    Raises:
+        UserError: as `load_generators`.
+    """
+    # torch is slow to import
+    from esrgan_core.models.weights import load_interpolated, network_state  # noqa: PLC0415
+
+    files = load_generators(uri)
+    chosen = files.alpha if alpha is None else alpha
+    network = network_state(load_interpolated(files.psnr, files.gan, chosen))
+    return RegisteredNetwork(network=network, alpha=chosen, version=files.version)
 
 
 def _download(source: str, folder: Path) -> Path:

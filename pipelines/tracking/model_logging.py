@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import esrgan_core
 from esrgan_core.files import file_sha256
+from esrgan_core.models.reading import read_weights
 from esrgan_core.strict_json import to_json
-from pipelines.config.artifacts import FINETUNED, PRETRAINED
+from pipelines.config.artifacts import FINETUNED, START
 from pipelines.config.params import PARAMS
 from pipelines.runtime.lineage import data_md5, git_commit
 from pipelines.tracking.client import KEY_TAG, client, get_or_create_logged_model
@@ -65,11 +66,18 @@ def log_version(
                 "data.md5": data_md5(),
                 "params.sha256": file_sha256(PARAMS),
                 "evaluation": content["evidence"]["evaluation"],
+                **read_start(),
             },
             description=card,
             model_id=logged.model_id,
         )
     return ModelVersion.of_mlflow(version)
+
+
+def read_start() -> dict[str, str]:
+    """The name and hash of the weights that the trainings started from; empty if random."""
+    lineage = read_weights(START).lineage
+    return {name: lineage[name] for name in ("start", "start.sha256") if name in lineage}
 
 
 def _save_model(folder: Path, logged: "LoggedModel", alpha: float) -> None:
@@ -97,7 +105,7 @@ def _save_model(folder: Path, logged: "LoggedModel", alpha: float) -> None:
                 run_id=logged.source_run_id,
             ),
             python_model=str(Path(__file__).with_name("pyfunc.py")),
-            artifacts={"psnr": str(PRETRAINED), "gan": str(FINETUNED)},
+            artifacts={"psnr": str(START), "gan": str(FINETUNED)},
             code_paths=[str(Path(esrgan_core.__file__).parent)],
             signature=ModelSignature(inputs=image, outputs=image, params=params),
             pip_requirements=[

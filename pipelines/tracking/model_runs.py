@@ -10,7 +10,7 @@ import pandas as pd
 from esrgan_core.data.pairs import PairEntry, PairStore
 from esrgan_core.files import file_sha256
 from esrgan_core.strict_json import from_json, to_json
-from pipelines.config.artifacts import PAIRS, generator_path
+from pipelines.config.artifacts import FINETUNED, PAIRS, START, generator_path
 from pipelines.runtime.run_record import RunRecord
 from pipelines.runtime.tables import read_table
 from pipelines.tracking import client as store
@@ -19,8 +19,8 @@ from pipelines.tracking.uploader import log_images
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
 
-TRAINING_STAGES = {"pretrained": "pretrain", "finetuned": "finetune"}
-"""Training stage of a model, if its name is different."""
+WEIGHTS = {"pretrained": START, "finetuned": FINETUNED}
+"""The weights of a model that has not the name of a stage."""
 
 
 def publish_models(
@@ -94,7 +94,7 @@ def _test_sets() -> "dict[str, DatasetInput]":
 
 def _log_weights(model: str, run_id: str) -> str | None:
     """Log the weights of a model, if it has any, so that metrics find them; return their id."""
-    weights = generator_path(TRAINING_STAGES.get(model, model))
+    weights = WEIGHTS.get(model, generator_path(model))
     if not weights.is_file():
         return None
     tags = {"weights.sha256": file_sha256(weights)}

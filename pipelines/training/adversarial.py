@@ -9,6 +9,8 @@ from typing import Any, Literal
 from torch import Tensor
 from torch.nn.functional import l1_loss, mse_loss
 
+from esrgan_core.bounds import check_bounds
+from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.execution import Execution
 from esrgan_core.engine.optimizers import OptimizerConfig
 from esrgan_core.engine.selection import SelectConfig
@@ -19,13 +21,17 @@ from esrgan_core.losses.adversarial import ADVERSARIAL, GanKind
 from esrgan_core.losses.contextual import contextual_distance
 from esrgan_core.losses.perceptual import PerceptualLoss
 from esrgan_core.models.build import build_discriminator
-from esrgan_core.models.configs import DiscriminatorConfig
-from esrgan_core.models.reading import load_network
-from esrgan_core.models.weights import load_generator
+from esrgan_core.models.configs import DiscriminatorConfig, GeneratorConfig
+from esrgan_core.models.network_state import NetworkState
+from esrgan_core.models.weights import load_discriminator
+from pipelines.config.artifacts import PAIRS
+from pipelines.config.errors import UserError
+from pipelines.sources.pinned import find_pinned, split_pinned
 from pipelines.sources.pretrained_weights import find_weights
 from pipelines.training.config import TrainingConfig
 from pipelines.training.semantic_maps import SemanticMaps
 from pipelines.training.stage import train
+from pipelines.training.start import check_scale, starting_network
 
 ContentLoss = Literal["l1", "mse", "contextual"]
 CONTENT_LOSSES: Mapping[ContentLoss, Callable[[Tensor, Tensor], Tensor]] = {
@@ -49,9 +55,12 @@ class AdversarialTraining(TrainingConfig):
     weights: LossWeights = field(default_factory=LossWeights)
     generator_optimizer: OptimizerConfig = PAPER_OPTIMIZER
     discriminator_optimizer: OptimizerConfig = PAPER_OPTIMIZER
+    discriminator_start: str = ""
+    """A file of weights of the discriminator with its hash; empty for random weights."""
 
     def __post_init__(self) -> None:
         TrainingConfig.__post_init__(self)
+        check_bounds(self, "steps", least=1)
         if not (self.weights.pixel or self.weights.perceptual or self.weights.adversarial):
             raise ValueError("one of weights.pixel, perceptual and adversarial must be above 0")
 
@@ -60,24 +69,31 @@ class AdversarialTraining(TrainingConfig):
 class AdversarialSetup:
     """The networks of an adversarial training."""
 
-    start: Path
-    """Weights file of the generator to start from."""
+    start: NetworkState
+    """The generator to start from."""
     discriminator: DiscriminatorConfig
     features: FeaturesConfig
+    discriminator_start: Path | None = None
+    """A file of weights; None for random weights."""
 
     def identity(self) -> Mapping[str, Any]:
         """The part of a training's identity that the networks decide."""
         sha256 = file_sha256(find_weights(self.features))
-        return {
+        identity = {
             "discriminator": self.discriminator,
             "features": {"layers": dict(self.features.layers), "sha256": sha256},
-            "start": load_network(self.start).digest,
+            "start": self.start.digest,
         }
+        if self.discriminator_start:
+            identity["discriminator_start"] = file_sha256(self.discriminator_start)
+        return identity
 
     def build_step(self, config: AdversarialTraining, execution: Execution) -> GanStep:
         """Build the update; the discriminator gets random weights from torch's generator."""
         discriminator = build_discriminator(self.discriminator)
-        generator = load_generator(self.start).train()
+        if self.discriminator_start:
+            load_discriminator(discriminator, self.discriminator_start)
+        generator = self.start.build().train()
         features = build_features(self.features, find_weights(self.features))
         return GanStep(
             generator,
@@ -92,12 +108,49 @@ class AdversarialSetup:
         )
 
 
+def find_setup(
+    stage: str,
+    config: AdversarialTraining,
+    discriminator: DiscriminatorConfig,
+    features: FeaturesConfig,
+    *,
+    earlier: Path,
+    kind: type[GeneratorConfig],
+) -> AdversarialSetup:
+    """The networks of a stage, which starts from those that `config` names.
+
+    Its own generator is that of an earlier stage, a network of this kind.
+
+    Raises:
+        UserError: if a network cannot be used.
+    """
+    start = starting_network(stage, config.start, earlier, kind)
+    check_scale(stage, start.config, PairStore(PAIRS).facts.scale)
+    value = config.discriminator_start
+    try:
+        path = find_pinned(value) if value else None
+    except (OSError, ValueError) as error:
+        uri = split_pinned(value)[0]
+        raise UserError(f"{stage}.discriminator_start = {uri}: {error}") from error
+    return AdversarialSetup(start, discriminator, features, path)
+
+
 def train_adversarially(
     stage: str,
     setup: AdversarialSetup,
     config: AdversarialTraining,
     semantic_maps: SemanticMaps | None = None,
-) -> None:
-    """Train a generator further; write both networks, the curve and the metrics."""
-    build_step, identity = partial(setup.build_step, config), setup.identity()
-    train(stage, build_step, config, identity=identity, semantic_maps=semantic_maps)
+) -> bool:
+    """Train a generator further; write both networks, the curve and the metrics.
+
+    Returns:
+        Whether this process wrote them: of several, the main one does.
+    """
+    return train(
+        stage,
+        partial(setup.build_step, config),
+        config,
+        identity=setup.identity(),
+        start=setup.start,
+        semantic_maps=semantic_maps,
+    )

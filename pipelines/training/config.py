@@ -41,6 +41,8 @@ TRAINING_RECORDS: Mapping[str, RecordType] = {
 class TrainingConfig:
     """Section of a training stage in params.yaml."""
 
+    start: str = ""
+    """A file of weights with its hash, or a registered version; empty for the stage's own start."""
     steps: int
     patch_size: int
     batch_size: int
@@ -60,8 +62,11 @@ class TrainingConfig:
     report_every: int = 100
 
     def __post_init__(self) -> None:
+        if self.steps == 0 and not self.start:
+            raise ValueError("steps must be at least 1, got 0: without a start nothing is trained")
+        check_bounds(self, "steps")
         check_bounds(
-            self, "steps", "patch_size", "batch_size", "workers", "keep",
+            self, "patch_size", "batch_size", "workers", "keep",
             "validate_every", "save_every", "report_every", least=1,
         )  # fmt: skip
         if not self.save_minutes > 0:
@@ -73,7 +78,7 @@ class TrainingConfig:
             if isinstance(value := getattr(self, one.name), OptimizerConfig):
                 initial_steps[f"{one.name}.freeze_steps"] = value.freeze_steps
         for name, count in initial_steps.items():
-            if count >= self.steps:
+            if self.steps and count >= self.steps:
                 raise ValueError(f"{name} must be below steps, which is {self.steps}, got {count}")
 
 

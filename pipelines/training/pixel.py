@@ -1,7 +1,8 @@
-"""Training of a generator with a pixel loss only, from random weights."""
+"""Training of a generator with a pixel loss only."""
 
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from esrgan_core.bounds import check_bounds
 from esrgan_core.engine.execution import Execution
@@ -10,9 +11,11 @@ from esrgan_core.engine.steps import PixelStep
 from esrgan_core.losses.pixel import LUMA_BORDER, PIXEL, PixelKind
 from esrgan_core.models.build import build_generator
 from esrgan_core.models.configs import GeneratorConfig
+from esrgan_core.models.network_state import NetworkState
 from pipelines.training.config import TrainingConfig
 from pipelines.training.semantic_maps import SemanticMaps
 from pipelines.training.stage import train
+from pipelines.training.start import check_shape, load_start, take_tensors
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,17 +48,43 @@ def train_for_pixels(
     config: PixelTraining,
     semantic_maps: SemanticMaps | None = None,
 ) -> None:
-    """Train a generator; write it, its curve and its metrics."""
-    build_step, identity = partial(build_pixel_step, generator, config), {"generator": generator}
-    train(stage, build_step, config, identity=identity, semantic_maps=semantic_maps)
+    """Train a generator, from `config.start` if it is set; write it, its curve and its metrics.
+
+    Raises:
+        UserError: if the start cannot be used, or has another shape.
+    """
+    start = None
+    if config.start:
+        name = f"{stage}.start"
+        start = load_start(name, config.start, type(generator))
+        section = "generator" if stage == "pretrain" else f"{stage}.network"
+        check_shape(name, start.config, section, generator)
+    identity: dict[str, Any] = {"generator": generator}
+    if start is not None:
+        identity["start"] = start.digest
+    train(
+        stage,
+        partial(build_pixel_step, generator, config, start=start),
+        config,
+        identity=identity,
+        start=start,
+        semantic_maps=semantic_maps,
+    )
 
 
 def build_pixel_step(
-    generator: GeneratorConfig, config: PixelTraining, execution: Execution
+    generator: GeneratorConfig,
+    config: PixelTraining,
+    execution: Execution,
+    *,
+    start: NetworkState | None = None,
 ) -> PixelStep:
-    """Build the update; the generator gets random weights from torch's generator."""
+    """Build the update; weights that `start` lacks are drawn from torch's generator."""
+    network = build_generator(generator)
+    if start is not None:
+        take_tensors(network, start)
     return PixelStep(
-        build_generator(generator),
+        network,
         config.optimizer,
         ema=config.ema,
         loss=PIXEL[config.loss],

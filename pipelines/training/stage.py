@@ -14,6 +14,7 @@ from esrgan_core.engine.checkpoint import Checkpoints
 from esrgan_core.engine.execution import Execution, has_batch_norm
 from esrgan_core.engine.steps import GanStep, Step
 from esrgan_core.files import atomic_path, write_text
+from esrgan_core.models.network_state import NetworkState
 from esrgan_core.models.weights import save_weights
 from esrgan_core.precision import Precision
 from esrgan_core.strict_json import to_json
@@ -25,6 +26,7 @@ from pipelines.training.config import TrainingConfig, training_fingerprint
 from pipelines.training.distributed import resolve_execution
 from pipelines.training.results import write_result
 from pipelines.training.semantic_maps import SemanticMaps
+from pipelines.training.start import describe_start, start_lineage
 from pipelines.training.trainer import Trainer
 
 
@@ -34,12 +36,16 @@ def train(
     config: TrainingConfig,
     *,
     identity: Mapping[str, Any],
+    start: NetworkState | None = None,
     semantic_maps: SemanticMaps | None = None,
-) -> None:
+) -> bool:
     """Run the training of a stage, or continue it, and write its outputs.
 
-    `build_step` draws initial weights from torch's generator; `identity` is everything else that
-    decides the weights.
+    `build_step` draws initial weights from torch's generator, and takes others from `start`;
+    `identity` is everything else that decides the weights.
+
+    Returns:
+        Whether this process wrote the outputs: of several, the main one does.
     """
     execution = resolve_execution(stage, config)
     # after the test of an emulated precision, which draws random numbers in the main process
@@ -55,18 +61,25 @@ def train(
     config = replace(config, precision=step.execution.precision)
     folder = checkpoint_folder(stage, training_fingerprint(store, config, identity))
     trainer = Trainer(stage, step, store, config, folder, semantic_maps=semantic_maps)
-    _suggest_other_precision(trainer, identity)
+    if not Checkpoints.steps_in(folder):
+        _suggest_other_precision(trainer, identity)
+        _suggest_other_recipe(trainer)
+    if start and config.start:
+        message = describe_start(config.start, start, step.ema.network)
+        trainer.reporter.message(message)
     with trainer.locked():
         trainer.run()
         if not trainer.world.is_main:
-            return
+            return False
         _write_reports(ARTIFACTS / stage, trainer)
-        lineage = write_generator(generator_path(stage), trainer)
+        origin = start_lineage(config.start, identity)
+        lineage = write_generator(generator_path(stage), trainer, **origin)
         write_result(folder, generator_path(stage))
         if isinstance(step, GanStep):
             network = step.discriminator
             path = generator_path(stage).with_name("discriminator.safetensors")
             save_weights(path, network.state_dict(), network.config, lineage)  # type: ignore[arg-type]  # no class declares `config`
+        return True
 
 
 def _suggest_other_precision(trainer: Trainer, identity: Mapping[str, Any]) -> None:
@@ -74,11 +87,24 @@ def _suggest_other_precision(trainer: Trainer, identity: Mapping[str, Any]) -> N
     precision: Precision = "bf16" if trainer.config.precision == "fp32" else "fp32"
     config, stage = replace(trainer.config, precision=precision), trainer.stage
     other = checkpoint_folder(stage, training_fingerprint(trainer.store, config, identity))
-    if (steps := Checkpoints.steps_in(other)) and not Checkpoints.steps_in(trainer.folder):
+    if steps := Checkpoints.steps_in(other):
         trainer.reporter.message(
             f"{other} has step {steps[-1]} of this recipe in {precision}; to continue it, "
             f"set {stage}.precision to {precision}"
         )
+
+
+def _suggest_other_recipe(trainer: Trainer) -> None:
+    """Log how to start from the newest checkpoint of another recipe, if there is one."""
+    stage = trainer.stage
+    others = trainer.folder.parent.glob("*/step_*.pt")
+    newest = max(others, key=lambda path: path.stat().st_mtime, default=None)
+    if newest is None or trainer.config.start:
+        return
+    trainer.reporter.message(
+        f"a new recipe; the newest checkpoint of another one is {newest}, and to start from its "
+        f"network, run `esrgan params --set {stage}.start={newest}`"
+    )
 
 
 def write_generator(path: Path, trainer: Trainer, **extra: str) -> dict[str, str]:

@@ -130,6 +130,8 @@ class Trainer:
     def _fit(self, done: int) -> int:
         """Train from step `done` on; return the last step."""
         config, world = self.config, self.world
+        if done >= config.steps:
+            return done
         with as_user_error():
             sampler = PatchSampler(
                 self.store,

@@ -49,10 +49,10 @@ class Validator:
             center = result.sr[top : top + IMAGE_SIDE, left : left + IMAGE_SIDE]
             write_png(folder / f"{result.name.rpartition('/')[2]}.png", center)
         values = {name: self._mean(results, name) for name in self.metrics}
-        if step:
-            self.selection.consider(step, values)
-        else:
+        if step == 0:
             self.selection.begin(values)
+        if step or not self.reporter.config.steps:
+            self.selection.consider(step, values)
         # there are no results if the output of the network was not finite
         pairs = [
             (result.sr, sample.hr[: result.sr.shape[0], : result.sr.shape[1]])

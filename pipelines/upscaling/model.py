@@ -47,9 +47,8 @@ def load_model(name: str | None, alpha: float | None) -> Model:
 
 def _load_registered(name: str | None, alpha: float | None) -> Model:
     # weights in a file need neither MLflow and boto3, nor torch where ncnn computes
-    from esrgan_core.models.weights import load_interpolated, network_state  # noqa: PLC0415
     from pipelines.tracking.database import has_store  # noqa: PLC0415
-    from pipelines.tracking.model_files import load_generators  # noqa: PLC0415
+    from pipelines.tracking.model_files import load_registered  # noqa: PLC0415
     from pipelines.tracking.model_registry import get_aliases, parse_uri  # noqa: PLC0415
 
     if name is None:
@@ -64,7 +63,6 @@ def _load_registered(name: str | None, alpha: float | None) -> Model:
         except ModuleNotFoundError as error:
             error.add_note("or give weights: --model FILE")
             raise
-    psnr, gan, default, description = load_generators(name)
-    chosen = default if alpha is None else alpha
-    network = network_state(load_interpolated(psnr, gan, chosen))
-    return Model(network=network, description=f"{description}, alpha {chosen:g}")
+    found = load_registered(name, alpha)
+    version = f"{found.version.model} version {found.version.version}"
+    return Model(network=found.network, description=f"{version}, alpha {found.alpha:g}")

@@ -133,8 +133,8 @@ from esrgan_core.files import file_sha256
 from pipelines.tracking.model_files import load_generators
 print("ready", flush=True)
 for line in sys.stdin:
-    psnr, gan, *_ = load_generators(line.strip())
-    print(file_sha256(psnr), file_sha256(gan), flush=True)
+    files = load_generators(line.strip())
+    print(file_sha256(files.psnr), file_sha256(files.gan), flush=True)
 """
 
 

@@ -27,6 +27,7 @@ from pipelines.runtime.disk import folder_bytes
 from pipelines.runtime.state import REPOSITORY, state_root
 from pipelines.stages.params_check import check_params
 from pipelines.stages.pretrain import Params as PretrainParams
+from pipelines.stages.pretrain import find_generator
 from pipelines.tracking.database import database_uri
 from pipelines.training.distributed import current_device, precision_message
 
@@ -89,7 +90,8 @@ def _trial_folder(stage: str) -> Iterator[Path]:
             if PRETRAINED.is_file():
                 start.symlink_to(PRETRAINED.resolve())
             else:
-                config = load_params(PretrainParams).generator
+                sections = load_params(PretrainParams)
+                config = find_generator(sections.generator, sections.pretrain, sections.scale)
                 save_weights(start, build_generator(config).state_dict(), config, {})
         yield folder
 

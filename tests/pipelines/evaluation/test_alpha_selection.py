@@ -13,7 +13,7 @@ from esrgan_core.metrics import METRICS
 from esrgan_core.models.configs import RRDBNetConfig
 from esrgan_core.models.rrdb import RRDBNet
 from esrgan_core.models.weights import save_weights
-from pipelines.config.artifacts import FINETUNED, PRETRAINED
+from pipelines.config.artifacts import FINETUNED, START
 from pipelines.evaluation.alpha_selection import (
     choose_alpha,
     format_alpha,
@@ -105,7 +105,7 @@ def test_image_interpolation_runs_no_network_twice(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     network = RRDBNet(RRDBNetConfig(num_features=4, num_blocks=1, growth_channels=2))
-    for path in (PRETRAINED, FINETUNED):
+    for path in (START, FINETUNED):
         save_weights(path, network.state_dict(), network.config, {})
     samples = [
         Sample(name=name, set="own", lr=textured(8, 8, seed=seed), hr=textured(32, 32, seed=seed))
