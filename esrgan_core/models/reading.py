@@ -165,7 +165,9 @@ def _read(path: Path) -> tuple[dict[str, str], Mapping[str, Any]]:
 def _read_pickle(path: Path) -> Mapping[str, Any]:
     import torch  # noqa: PLC0415  a second
 
-    content = torch.load(path, map_location="cpu", weights_only=True)
+    # opened, since torch takes a path with the suffix .safetensors for such a file
+    with path.open("rb") as file:
+        content = torch.load(file, map_location="cpu", weights_only=True)
     return _as_arrays(content) if isinstance(content, Mapping) else {type(content).__name__: None}
 
 

@@ -13,7 +13,7 @@ from pipelines.training.semantic_maps import SemanticMapsConfig, load_map_source
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Params(evaluate.MeasureParams):
+class Params(evaluate.Params):
     """Parameters of this stage."""
 
     semantic_maps: SemanticMapsConfig

@@ -79,7 +79,7 @@ def parse_sections(stage: type[Config], params: dict[str, Any], path: Path) -> C
     content = {name: dict(v) if isinstance(v, Mapping) else v for name, v in params.items()}
     if content.get("generator") == FROM_START:
         content["generator"] = None
-    elif not isinstance(content.get("generator", {}), dict):
+    elif isinstance(content.get("generator", {}), str | None):
         raise ParamsError(f"{path}: generator must be a section or {FROM_START}")
     values = dict(flatten(params))
     for (section, key), source in DERIVED_KEYS.items():

@@ -5,50 +5,34 @@ from dataclasses import dataclass
 
 from esrgan_core.data.pairs import PairStore
 from esrgan_core.engine.evaluation import Method
-from esrgan_core.models.configs import RRDBNetConfig
-from pipelines.config.artifacts import ARTIFACTS, PAIRS
+from pipelines.config.artifacts import ARTIFACTS, PAIRS, START
 from pipelines.evaluation.alpha_selection import model_alphas, read_choice
 from pipelines.evaluation.benchmark import evaluate_methods, write_metrics
 from pipelines.evaluation.config import EvaluateConfig, InterpolateConfig
 from pipelines.evaluation.methods import bicubic, state_method
+from pipelines.evaluation.start import earlier_start
 from pipelines.evaluation.test_sets import load_samples
 from pipelines.reports.evaluation import write_evaluation_report
 from pipelines.stages.runner import run_stage
-from pipelines.training.pixel import PixelTraining
-from pipelines.training.start import load_start
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class MeasureParams:
-    """What decides the results of methods."""
-
+class Params:
     scale: int
     interpolate: InterpolateConfig
     evaluate: EvaluateConfig
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Params(MeasureParams):
-    pretrain: PixelTraining
-
-
 def run(params: Params) -> None:
     """Write the metrics of every model and the report."""
-    methods = {"bicubic": bicubic(params.scale), **_start(params)}
+    methods = {"bicubic": bicubic(params.scale)}
+    if (start := earlier_start(START)) is not None:
+        methods["start"] = state_method(start)
     measure("evaluate", methods, params, trainings=("pretrain", "finetune"))
 
 
-def _start(params: Params) -> dict[str, Method]:
-    """The network that `pretrain` started from, if it trained it further at its scale."""
-    config = params.pretrain
-    if not (config.start and config.steps):
-        return {}
-    start = load_start("pretrain.start", config.start, RRDBNetConfig)
-    return {"start": state_method(start)} if start.config.scale == params.scale else {}
-
-
 def measure(
-    stage: str, methods: Mapping[str, Method], params: MeasureParams, *, trainings: Sequence[str]
+    stage: str, methods: Mapping[str, Method], params: Params, *, trainings: Sequence[str]
 ) -> None:
     """Measure methods next to the models of the pipeline, and write metrics and report."""
     samples = load_samples(PairStore(PAIRS), "test")

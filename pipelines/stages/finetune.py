@@ -10,9 +10,9 @@ from esrgan_core.models.configs import RRDBNetConfig, VGGDiscriminatorConfig
 from esrgan_core.models.network_state import NetworkState
 from esrgan_core.models.weights import save_weights
 from pipelines.config.artifacts import PRETRAINED, START
+from pipelines.evaluation.start import start_lineage
 from pipelines.stages.runner import run_stage
 from pipelines.training.adversarial import AdversarialTraining, find_setup, train_adversarially
-from pipelines.training.start import start_lineage
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -24,10 +24,15 @@ from pipelines.config.params import (
     update_params,
     write_yaml,
 )
+from pipelines.evaluation.start import (
+    check_scale,
+    check_shape,
+    find_generator,
+    load_start,
+    pin_start,
+)
 from pipelines.sources.pinned import find_pinned, pin
-from pipelines.stages.pretrain import find_generator
 from pipelines.stages.sections import Sections
-from pipelines.training.start import check_scale, check_shape, load_start, pin_start
 
 ADVERSARIAL = ("finetune", "srgan", "sftgan", "contextual")
 STARTED: Mapping[str, type[GeneratorConfig]] = {
@@ -107,7 +112,7 @@ def _start_problems(sections: Sections) -> Iterator[str]:
                 if stage in ADVERSARIAL:
                     check_scale(stage, start, sections.scale)
             if stage == "pretrain":
-                generator = find_generator(sections.generator, sections.pretrain, sections.scale)
+                generator = find_generator(sections.generator, value, sections.scale)
                 if value:
                     check_shape("pretrain.start", start, "generator", generator)
         except UserError as error:

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
 from esrgan_core.files import file_sha256
-from esrgan_core.models.network_state import NetworkState
 from esrgan_core.strict_json import from_json
 from pipelines.config.errors import UserError
 from pipelines.runtime.state import state_root
@@ -18,6 +17,9 @@ from pipelines.tracking.client import client
 from pipelines.tracking.database import has_store
 from pipelines.tracking.model_registry import ModelVersion, get_version, parse_uri
 from pipelines.tracking.store_errors import NotInStoreError, translate_errors
+
+if TYPE_CHECKING:
+    from esrgan_core.models.network_state import NetworkState
 
 EVIDENCE_FILE = "evidence.json"
 ORIGIN_FILE = "origin.json"
@@ -66,7 +68,7 @@ def load_generators(uri: str) -> RegisteredFiles:
 class RegisteredNetwork:
     """The network of a version at an alpha."""
 
-    network: NetworkState
+    network: "NetworkState"
     alpha: float
     version: ModelVersion
 

@@ -26,12 +26,12 @@ from esrgan_core.models.network_state import NetworkState
 from esrgan_core.models.weights import load_discriminator
 from pipelines.config.artifacts import PAIRS
 from pipelines.config.errors import UserError
+from pipelines.evaluation.start import check_scale, starting_network
 from pipelines.sources.pinned import find_pinned, split_pinned
 from pipelines.sources.pretrained_weights import find_weights
 from pipelines.training.config import TrainingConfig
 from pipelines.training.semantic_maps import SemanticMaps
 from pipelines.training.stage import train
-from pipelines.training.start import check_scale, starting_network
 
 ContentLoss = Literal["l1", "mse", "contextual"]
 CONTENT_LOSSES: Mapping[ContentLoss, Callable[[Tensor, Tensor], Tensor]] = {

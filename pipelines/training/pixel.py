@@ -12,10 +12,10 @@ from esrgan_core.losses.pixel import LUMA_BORDER, PIXEL, PixelKind
 from esrgan_core.models.build import build_generator
 from esrgan_core.models.configs import GeneratorConfig
 from esrgan_core.models.network_state import NetworkState
+from pipelines.evaluation.start import check_shape, load_start, take_tensors
 from pipelines.training.config import TrainingConfig
 from pipelines.training.semantic_maps import SemanticMaps
 from pipelines.training.stage import train
-from pipelines.training.start import check_shape, load_start, take_tensors
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -20,13 +20,13 @@ from esrgan_core.precision import Precision
 from esrgan_core.strict_json import to_json
 from pipelines.config.artifacts import ARTIFACTS, PAIRS, generator_path
 from pipelines.config.errors import as_user_error
+from pipelines.evaluation.start import describe_start, start_lineage
 from pipelines.runtime.lineage import git_commit
 from pipelines.training.checkpointing import SAMPLES, checkpoint_folder
 from pipelines.training.config import TrainingConfig, training_fingerprint
 from pipelines.training.distributed import resolve_execution
 from pipelines.training.results import write_result
 from pipelines.training.semantic_maps import SemanticMaps
-from pipelines.training.start import describe_start, start_lineage
 from pipelines.training.trainer import Trainer
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow import MlflowClient
 
 from esrgan_core.models.reading import load_network, read_weights
 from pipelines.config.params import read_yaml
@@ -41,8 +42,13 @@ def test_a_network_is_handed_on_fine_tuned_measured_and_registered(
     esrgan(
         "params", "--set=generator=from_start",
         "--set=pretrain={start: published.pth, steps: 0}",
-        f"--set=finetune={{start: models:/esrgan@champion?alpha={ALPHA}, save_every: 1}}",
+        f"--set=finetune={{start: \"models:/esrgan@challenger?alpha={ALPHA}\", save_every: 1}}",
     )  # fmt: skip
+    for uri, complaint in (
+        ("models:/esrgan@absent", "there is no esrgan version absent"),
+        ("models:/esrgan", "is neither models:/NAME/VERSION nor models:/NAME@ALIAS"),
+    ):
+        assert complaint in esrgan("params", f"--set=finetune.start={uri}", fails=True)
     value = read_yaml(project / "params.yaml")["finetune"]["start"]
     assert value == f"models:/esrgan/1?alpha={ALPHA}#sha256={digest(published)}"
 
@@ -50,17 +56,10 @@ def test_a_network_is_handed_on_fine_tuned_measured_and_registered(
     generator = project / "artifacts/pretrain/generator.safetensors"
     assert digest(generator) == digest(published)
     lineage = read_weights(generator).lineage
-    assert (lineage["start"], lineage["start.sha256"]) == ("published.pth", digest(published))
-    evaluated = json.loads(
-        esrgan(
-            "evaluate",
-            "--hr=artifacts/images/val",
-            "--model=published.pth",
-            "--metrics=psnr_y,ssim_y",
-            "--json",
-        )
-    )
-    assert read(project, "pretrain/metrics.json")["val"] == evaluated["mean"]
+    assert lineage["start.sha256"] == digest(published)
+    assert lineage["start"].startswith("published.pth#sha256=")
+    val = evaluated(esrgan, "artifacts/images/val", "psnr_y,ssim_y")
+    assert read(project, "pretrain/metrics.json")["val"] == val
 
     start = project / "artifacts/finetune/start.safetensors"
     whole = fine_tune(project, run, killed=False)
@@ -68,17 +67,21 @@ def test_a_network_is_handed_on_fine_tuned_measured_and_registered(
     assert digest(start) == digest(published)
     for stage in ("interpolate", "evaluate", "register"):
         run("python", "-m", f"pipelines.stages.{stage}")
-    first = read(project, "evaluate/metrics.json")["pretrained"]
-    assert first == evaluated_on_test(project, esrgan)
-    assert "models:/esrgan/1?alpha=0.25" in esrgan("models", "show", "2")
+    test = evaluated(esrgan, "artifacts/images/test/sample", "psnr_y,ssim_y,rmse_y,niqe")
+    assert read(project, "evaluate/metrics.json")["pretrained"]["sample"] == pytest.approx(
+        test, abs=1e-6
+    )
+    card = MlflowClient(f"sqlite:///{project}/.esrgan/mlflow.db").get_model_version("esrgan", "2")
+    assert f"the network at alpha 0 comes from {value}" in card.description
+    assert card.tags["start.sha256"] == digest(published)
 
 
-def evaluated_on_test(project: Path, esrgan: Run) -> dict[str, dict[str, float]]:
+def evaluated(esrgan: Run, folder: str, metrics: str) -> dict[str, float]:
+    """Means by `esrgan evaluate`."""
     printed = esrgan(
-        "evaluate", "--hr=artifacts/images/test/sample",
-        "--model=published.pth", "--metrics=psnr_y,ssim_y,rmse_y,niqe", "--json",
-    )  # fmt: skip
-    return {"sample": json.loads(printed)["mean"]}
+        "evaluate", f"--hr={folder}", "--model=published.pth", f"--metrics={metrics}", "--json"
+    )
+    return dict(json.loads(printed[printed.index("{") :])["mean"])
 
 
 def fine_tune(project: Path, run: Run, *, killed: bool) -> bytes:

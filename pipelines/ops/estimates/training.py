@@ -22,12 +22,12 @@ from esrgan_core.models.weights import save_weights
 from pipelines.config.artifacts import PAIRS, PRETRAINED
 from pipelines.config.errors import UserError
 from pipelines.config.params import PARAMS, load_params, read_yaml
+from pipelines.evaluation.start import find_generator
 from pipelines.ops.estimates import format_estimate
 from pipelines.runtime.disk import folder_bytes
 from pipelines.runtime.state import REPOSITORY, state_root
 from pipelines.stages.params_check import check_params
 from pipelines.stages.pretrain import Params as PretrainParams
-from pipelines.stages.pretrain import find_generator
 from pipelines.tracking.database import database_uri
 from pipelines.training.distributed import current_device, precision_message
 
@@ -91,7 +91,7 @@ def _trial_folder(stage: str) -> Iterator[Path]:
                 start.symlink_to(PRETRAINED.resolve())
             else:
                 sections = load_params(PretrainParams)
-                config = find_generator(sections.generator, sections.pretrain, sections.scale)
+                config = find_generator(sections.generator, sections.pretrain.start, sections.scale)
                 save_weights(start, build_generator(config).state_dict(), config, {})
         yield folder
 

@@ -68,7 +68,7 @@ def test_errors_about_files_of_the_user_are_user_errors(
         load_folder_samples([f"own={tmp_path}"], scale=4)
     with pytest.raises(UserError, match=r"no weights at none\.pth"):
         load_network(Path("none.pth"))
-    with pytest.raises(UserError, match=r"no weights at .*generator\.safetensors"):
+    with pytest.raises(UserError, match=r"no weights at .*start\.safetensors"):
         network_interpolation(0.5)
     unrelated = Sample(name="a", set="own", lr=textured(8, 8), hr=textured(64, 64))
     with pytest.raises(UserError, match="do LR and HR belong together"):

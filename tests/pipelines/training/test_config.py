@@ -53,9 +53,9 @@ def test_steps_count_only_if_the_learning_rate_depends_on_them(
 
 NOT_RECORDED = {
     "compile", "checkpointing", "deterministic", "workers", "save_every", "save_minutes", "keep",
-    "report_every", "accumulate",
+    "report_every", "accumulate", "start", "discriminator_start",
 }  # fmt: skip
-"""Fields that change the weights by rounding at most."""
+"""Fields that change the weights by rounding at most, or name weights, whose content counts."""
 KINDS = (TrainingConfig, PixelTraining, AdversarialTraining, SemanticMapsConfig)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from esrgan_core.inference.config import UpscaleConfig
 from esrgan_core.inference.engines import vulkan
-from esrgan_core.inference.engines.ncnn_engine import NcnnEngine
+from esrgan_core.inference.engines.ncnn_engine import BLOCK_BYTES, NcnnEngine
 from esrgan_core.inference.engines.vulkan import VulkanDevice, find_devices, parse_vulkan
 from esrgan_core.inference.upscale import upscale
 from esrgan_core.inference.upscaler import Upscaler
@@ -44,7 +44,7 @@ def test_tiles_follow_the_memory_of_the_gpu(monkeypatch: pytest.MonkeyPatch) -> 
     config = UpscaleConfig(device="vulkan:0", precision="fp32")
     upscaler = Upscaler(network_state(network), config, free_memory=lambda: 0, log=messages.append)
     assert upscaler.engine_for(5000, 5000) is upscaler.engines.full
-    memory = int(1.2 * (96 * 2**20 + 150 * 150 * upscaler.engines.full.trunk_bytes))
+    memory = int(1.2 * (BLOCK_BYTES + 150 * 150 * upscaler.engines.full.trunk_bytes))
     monkeypatch.setattr(NcnnEngine, "free_memory", lambda self: memory)
     image = DecodedImage(pixels=RANDOM.integers(0, 256, (300, 400, 3)).astype(np.uint8))
     found = upscaler(image).pixels.astype(int)

@@ -18,11 +18,10 @@ from esrgan_core.models.configs import RRDBNetConfig, SRCNNConfig, VGGDiscrimina
 from esrgan_core.models.reading import load_network
 from esrgan_core.models.weights import load_discriminator, network_state, save_layout, save_weights
 from pipelines.config.params import ParamsError, load_params, read_yaml
+from pipelines.evaluation.start import describe_start, find_generator, load_start, pin_start
 from pipelines.stages import pretrain
 from pipelines.stages.params_check import check_params, write_params
-from pipelines.stages.pretrain import find_generator
 from pipelines.training.pixel import PixelTraining, build_pixel_step
-from pipelines.training.start import describe_start, load_start, pin_start
 from tests.support import ROOT
 from tests.support.networks import SMALL, lively
 
@@ -43,7 +42,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def generator() -> RRDBNetConfig:
     params = load_params(pretrain.Params)
-    return find_generator(params.generator, params.pretrain, params.scale)
+    return find_generator(params.generator, params.pretrain.start, params.scale)
 
 
 def test_a_start_gets_its_hash_and_gives_its_shape(here: Path) -> None:
@@ -122,15 +121,17 @@ def use_srcnn(path: Path) -> None:
     ("make", "complaint"),
     [
         (damaged(truncate), "or damaged"),
-        (damaged(break_values), "1 of 40 tensors hold values that are not finite"),
-        (damaged(use_gray), "1 input channels"),
+        (damaged(break_values), "1 of 42 tensors hold values that are not finite"),
+        (damaged(use_gray), "its first convolution has 1 channels, not 3, 12 or 48"),
         (damaged(use_srcnn), "it holds an SRCNN, and this stage trains an RRDBNet"),
         (lambda folder: "absent.pth", "no such file"),
         (lambda folder: f"{START}#sha256={'0' * 64}", "has changed: its sha256 is"),
         (lambda folder: f"http://127.0.0.1:9/a.pth#sha256={'0' * 64}", "127.0.0.1:9"),
-        (lambda folder: "models:/esrgan@champion", "there is no esrgan version champion"),
+        (
+            lambda folder: "models:/esrgan@champion",
+            "nothing is registered here: there is no MLflow store",
+        ),
         (lambda folder: "models:/esrgan/1?alpha=1.5", "alpha must be a number from 0 to 1"),
-        (lambda folder: "models:/esrgan", "is neither models:/NAME/VERSION nor"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -175,6 +176,7 @@ def test_only_a_pixel_training_changes_the_scale(here: Path) -> None:
         ("generator=from_start", "generator = from_start needs a network: set pretrain.start"),
         ("generator=null", "generator must be a section or from_start"),
         ("generator=from", "generator must be a section or from_start"),
+        ("generator=5", "generator = 5: Input should be a dictionary"),
         ("pretrain.steps=0", "steps must be at least 1, got 0: without a start nothing is trained"),
         ("finetune={steps: 0, start: start.safetensors}", "steps must be at least 1, got 0"),
     ],

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from esrgan_core.models.configs import GeneratorConfig, RRDBNetConfig
 from esrgan_core.models.network_state import NetworkState
-from esrgan_core.models.reading import load_network
+from esrgan_core.models.reading import load_network, read_weights
 from esrgan_core.models.weights import fitting_tensors
 from pipelines.config.errors import UserError, as_user_error
 from pipelines.sources.pinned import MARK, find_pinned, pin, split_pinned
+from pipelines.tracking.database import has_store
 from pipelines.tracking.model_files import RegisteredNetwork, load_registered
 
 SCHEME = "models:/"
@@ -89,6 +90,8 @@ def _load_registered(uri: str) -> RegisteredNetwork:
         alpha = -1.0
     if alpha is not None and not 0 <= alpha <= 1:
         raise UserError(f"alpha must be a number from 0 to 1, got {text!r}")
+    if not has_store():
+        raise UserError("nothing is registered here: there is no MLflow store; name a file")
     return load_registered(address, alpha)
 
 
@@ -99,9 +102,19 @@ def check_kind(config: GeneratorConfig, kind: type[GeneratorConfig]) -> None:
         raise ValueError(f"it holds an {found}, and this stage trains an {wanted}")
 
 
-def config_from_start(start: RRDBNetConfig, scale: int) -> RRDBNetConfig:
-    """The shape of a start at a scale."""
-    return start if start.scale == scale else replace(start, scale=scale, unshuffle=None)
+def find_generator(generator: RRDBNetConfig | None, start: str, scale: int) -> RRDBNetConfig:
+    """The section `generator`, or the shape of `pretrain.start` if it is `from_start`.
+
+    Raises:
+        UserError: if the start cannot be used.
+    """
+    if generator is not None:
+        return generator
+    if not start:
+        raise UserError("generator = from_start needs a network: set pretrain.start")
+    config = load_start("pretrain.start", start, RRDBNetConfig).config
+    assert isinstance(config, RRDBNetConfig)
+    return config if config.scale == scale else replace(config, scale=scale, unshuffle=None)
 
 
 def check_scale(stage: str, start: GeneratorConfig, scale: int) -> None:
@@ -149,7 +162,20 @@ def describe_start(value: str, start: NetworkState, network: nn.Module) -> str:
 
 def start_lineage(value: str, identity: Mapping[str, Any]) -> dict[str, str]:
     """The entries of a network's lineage about its start, if a parameter names it."""
-    return {"start": split_pinned(value)[0], "start.sha256": identity["start"]} if value else {}
+    return {"start": value, "start.sha256": identity["start"]} if value else {}
+
+
+def earlier_start(path: Path) -> NetworkState | None:
+    """The network from which the training of a file started; None if a parameter did not name it.
+
+    Raises:
+        UserError: if it cannot be found any more.
+    """
+    lineage, network = read_weights(path).lineage, load_network(path)
+    if lineage.get("start.sha256", network.digest) == network.digest:
+        return None  # it was handed on
+    start = load_start("start", lineage["start"], type(network.config))
+    return start if start.config.scale == network.config.scale else None
 
 
 def take_tensors(network: nn.Module, start: NetworkState) -> None:
