@@ -72,7 +72,7 @@ def test_a_network_is_handed_on_fine_tuned_measured_and_registered(
         test, abs=1e-6
     )
     card = MlflowClient(f"sqlite:///{project}/.esrgan/mlflow.db").get_model_version("esrgan", "2")
-    assert f"the network at alpha 0 comes from {value}" in card.description
+    assert f"the network at alpha 0 comes from {value}" in str(card.description)
     assert card.tags["start.sha256"] == digest(published)
 
 

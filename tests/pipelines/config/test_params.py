@@ -56,7 +56,9 @@ def test_an_error_names_the_file_the_key_and_the_remedy(edited: Path, message: s
 def test_derived_keys_take_the_value_of_their_source() -> None:
     loaded = load_params(finetune.Params, ROOT / "params.yaml")
     assert loaded.discriminator.patch_size == loaded.finetune.patch_size
-    assert load_params(pretrain.Params, ROOT / "params.yaml").generator.scale == 4
+    generator = load_params(pretrain.Params, ROOT / "params.yaml").generator
+    assert generator is not None
+    assert generator.scale == 4
 
 
 def test_yaml_1_2_numbers_are_numbers(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_every_published_layout_is_a_start(here: Path) -> None:
     wanted = network_state(network).digest
     for layout in ("basicsr", "esrgan", "esrgan_old"):
         path = Path(f"{layout}.pth")
-        save_layout(path, network.state_dict(), layout)  # type: ignore[arg-type]
+        save_layout(path, network.state_dict(), layout)
         found = load_start("pretrain.start", pin_start(str(path)), RRDBNetConfig)
         assert found.digest == wanted
     torch.save({"generator": build_generator(SMALL).state_dict(), "ema": network.state_dict()}, "c")
