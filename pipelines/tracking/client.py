@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from pipelines.config.errors import UserError
@@ -30,17 +31,21 @@ SETTINGS = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
 }
 
+_FIRST_USE = Lock()
+"""Two threads that import MLflow at the same time would both fail."""
+
 
 @lru_cache(maxsize=1)
 def client() -> "MlflowClient":
     """A client of the store, which also becomes the default store of MLflow."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
-    import mlflow  # noqa: PLC0415  takes seconds to import
+    with _FIRST_USE:
+        import mlflow  # noqa: PLC0415  takes seconds to import
 
-    prepare_database()
-    mlflow.set_tracking_uri(tracking_uri())
-    return mlflow.MlflowClient()
+        prepare_database()
+        mlflow.set_tracking_uri(tracking_uri())
+        return mlflow.MlflowClient()
 
 
 @lru_cache(maxsize=1)

@@ -49,9 +49,10 @@ def load_generators(uri: str) -> RegisteredFiles:
         UserError: if there is no such version, or this project did not register it.
     """
     with translate_errors():
+        version = get_version(*parse_uri(uri, ""))
+        # after the client, which waits for another thread that imports MLflow
         from mlflow.models import Model  # noqa: PLC0415
 
-        version = get_version(*parse_uri(uri, ""))
         source = client().get_logged_model(version.model_id).artifact_location
         folder = _download(source, state_root() / "models" / version.model_id)
         model = Model.load(folder)
